@@ -1,0 +1,26 @@
+/** The catalogue of public errors: every problem+json names one of these codes, and docs/errors.md is generated from it. */
+export const problems = {
+  malformed: { status: 400, title: 'The request cannot be read', meaning: 'Not JSON, or a path, query or cursor that cannot be parsed.' },
+  unauthorized: { status: 401, title: 'No valid key', meaning: 'The key is missing or unknown. Send it as X-API-Key or X-GH-Service-Key.' },
+  forbidden: { status: 403, title: 'The key may not do this', meaning: 'The key is known, its role does not include this act.' },
+  not_found: { status: 404, title: 'Nothing here', meaning: 'No such path.' },
+  job_not_found: { status: 404, title: 'No such job', meaning: 'The id is well-formed, no job has it.' },
+  callback_not_found: { status: 404, title: 'No such callback', meaning: 'That job has no callback of that generation and number.' },
+  idempotency_conflict: { status: 409, title: 'The key was used for another request', meaning: 'The same Idempotency-Key came with a different request. Use a new key, or repeat the first request.' },
+  job_state_conflict: { status: 409, title: 'The job is in another state', meaning: 'The state of the job does not allow this act; the answer names the state.' },
+  too_large: { status: 413, title: 'The body is too large', meaning: 'The limit is in the detail.' },
+  unsupported_media_type: { status: 415, title: 'Not JSON', meaning: 'Send Content-Type: application/json.' },
+  invalid: { status: 422, title: 'The request is not valid', meaning: 'Each invalid field is named in `errors`.' },
+  too_many_requests: { status: 429, title: 'Too many requests', meaning: 'Wait for the seconds in Retry-After.' },
+  internal: { status: 500, title: 'Our fault', meaning: 'The request id finds the reason in the log.' },
+  unavailable: { status: 503, title: 'Not available at the moment', meaning: 'Postgres or Temporal does not answer. Repeat after Retry-After; nothing was lost.' },
+} as const;
+
+export type ProblemCode = keyof typeof problems;
+
+/** Types of permanent failures inside workflows and activities (ApplicationFailure.type); everything else is retried. */
+export const failureTypes = {
+  jobNotFound: 'JobNotFound',
+  notOwner: 'NotOwner',
+  invalidInput: 'InvalidInput',
+} as const;

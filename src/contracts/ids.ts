@@ -1,0 +1,17 @@
+/** Every workflow and schedule id is made, and parsed, here. */
+
+export const makeApplyJobId = ({ jobId }: { jobId: string }): string => `apply-job-${jobId}`;
+
+export const makeDeliverCallbacksId = ({ jobId, generation }: { jobId: string; generation: number }): string =>
+  `deliver-callbacks-${jobId}-${generation}`;
+
+/** The one schedule of the control plane; its workflows are `worker-cleanup-<time>`. */
+export const workerCleanupScheduleId = 'worker-cleanup';
+
+const applyJobIdPattern = /^apply-job-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
+
+/** The job of an apply-job workflow, or null for the id of anything else. */
+export const parseApplyJobId = (workflowId: string): { jobId: string } | null => {
+  const jobId = applyJobIdPattern.exec(workflowId)?.[1];
+  return jobId === undefined ? null : { jobId };
+};

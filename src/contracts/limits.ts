@@ -1,0 +1,69 @@
+/**
+ * Every timeout, interval, batch size and cap, with its unit in the name and its reason beside it. Code receives a `Limits` value, so that
+ * tests and the demo can shorten what people wait for without touching the rules.
+ */
+export const limits = {
+  /** One constant bounds the wait for a worker, for acceptance and expiry alike: VALET's queue uses the same 14,400 s (M4). */
+  waitForWorkerMs: 14_400_000,
+  /** From assigning to the claim. GH polls every 5 s when a NOTIFY is lost, and a worker may still be closing its last browser. */
+  claimMs: 20_000,
+  /** A worker that did not claim is left out for this long, unless its process restarts meanwhile. */
+  deafWorkerMs: 120_000,
+  /** GH gives each run of the handler `timeout_seconds`, runs it up to three times, and starts the browser outside of it (ghosthands §4). */
+  handlerRunsMax: 3,
+  attemptStartMs: 300_000,
+  /** GH waits 300 s for a person, fixed (ghosthands §8.2); the grace lets its own verdict arrive first. */
+  blockerMs: 300_000,
+  blockerGraceMs: 20_000,
+  /** A filled form waits for its submit button; GH itself would wait for ever (§16.5). */
+  reviewMs: 24 * 3_600_000,
+  /** How long a possible submission waits for a person's word. */
+  uncertainMs: 7 * 24 * 3_600_000,
+  /** The whole job, whatever it waits for, `uncertain` excepted. */
+  jobMs: 36 * 3_600_000,
+  /** GH beats every 10 s on the job row; three missed beats are worth a look, no verdict. */
+  attemptSilentMs: 30_000,
+  /** A silent attempt whose owner can be proven neither dead nor alive becomes `uncertain`. */
+  unprovenMs: 300_000,
+  /** How long a doubt may rest before its owner is examined again. */
+  doubtRecheckMs: 5_000,
+  /** GH's registry beat is 30 s; three missed beats and nothing is assigned. */
+  workerHeartbeatFreshMs: 90_000,
+  /** The status port is probed every 10 s; an answer older than this assigns nothing. */
+  probeFreshMs: 35_000,
+  probeTimeoutMs: 2_000,
+  probesAtOnce: 32,
+  /** GH's answers are a few hundred bytes; a host that sends more is cut off. */
+  probeAnswerBytesMax: 65_536,
+  /** Two restarts of one clock never lie closer than this; below it a difference of start times is jitter. */
+  processStartJitterMs: 2_000,
+  retryBackoffFirstMs: 5_000,
+  retryBackoffMaxMs: 60_000,
+  /** VALET writes `queued` unguarded after our 201, so a faster `running` would be overwritten (valet §2.2, §9.2.8). */
+  firstCallbackDelayMs: 2_000,
+  callbackTimeoutMs: 10_000,
+  callbackLeaseMs: 30_000,
+  callbackBackoffFirstMs: 1_000,
+  callbackBackoffMaxMs: 900_000,
+  callbackGiveUpMs: 24 * 3_600_000,
+  callbackAnswerBytesMax: 65_536,
+  /** An ended job delivers its last callbacks itself for this long, then hands them to `deliverCallbacks`. */
+  callbackDrainMs: 10_000,
+  /** Sweep: every pass looks at this many rows of each kind at most, and says so when there were more. */
+  sweepBatchRows: 500,
+  sweepEveryMs: 10_000,
+  /** A live row that nobody touched for this long gets its workflow started again (a no-op when it runs). */
+  untouchedMs: 600_000,
+  /** An accepted row without a workflow: the gateway was cut off between its commit and its start. */
+  unstartedMs: 3_000,
+  /** VALET fails a task whose job row has been silent for 5 min (valet §1.6), staging recovers it after 120 s (ghosthands §14). */
+  mirrorBeatMs: 30_000,
+  retentionMs: 30 * 24 * 3_600_000,
+  /** Beyond this a call to Temporal counts as an outage: the row is the promise, the answer is 202. */
+  temporalCallMs: 800,
+  requestBodyBytesMax: 262_144,
+  pageRowsDefault: 50,
+  pageRowsMax: 200,
+} as const;
+
+export type Limits = { readonly [K in keyof typeof limits]: number };
