@@ -1,0 +1,101 @@
+import { z } from 'zod';
+
+/** GH's words for the status of a row, both branches (ghosthands §4, §14). A word outside of it is reported, not trusted. */
+export const ghStatuses = [
+  'pending',
+  'queued',
+  'running',
+  'paused',
+  'needs_human',
+  'awaiting_review',
+  'completed',
+  'failed',
+  'cancelled',
+  'expired',
+] as const;
+export type GhStatus = (typeof ghStatuses)[number];
+
+/** An attempt row with what its events prove, read in one statement (src/db/attempts.ts). */
+export const attemptSeenSchema = z.object({
+  status: z.enum(ghStatuses),
+  statusMessage: z.string().nullable(),
+  jobType: z.string(),
+  workerId: z.string().nullable(),
+  isArmed: z.boolean(),
+  hasStarted: z.boolean(),
+  /** Database clock of the first claim, from the status trigger; null where that trigger is missing. */
+  claimedAt: z.date().nullable(),
+  heartbeatAgeMs: z.number().nullable(),
+  pausedAt: z.date().nullable(),
+  interactionType: z.string().nullable(),
+  errorCode: z.string().nullable(),
+  errorMessage: z.string().nullable(),
+  wasReleased: z.boolean(),
+  hasResult: z.boolean(),
+  /** `result_data.submitted`, or `success`; null where GH says nothing about it. */
+  resultSubmitted: z.boolean().nullable(),
+  hasHandlerEvent: z.boolean(),
+  hasCrashEvent: z.boolean(),
+  hasReviewEvent: z.boolean(),
+  openHumanWaits: z.number().int(),
+});
+export type AttemptSeen = z.infer<typeof attemptSeenSchema>;
+
+/** `GET /worker/status` on the worker port (ghosthands §2.1). Unknown fields are dropped, missing ones refuse the answer. */
+export const workerStatusSchema = z.object({
+  worker_id: z.string(),
+  active_jobs: z.number().int(),
+  is_running: z.boolean(),
+  is_draining: z.boolean(),
+  dispatch_mode: z.string(),
+  uptime_ms: z.number().nonnegative(),
+});
+export type WorkerStatus = z.infer<typeof workerStatusSchema>;
+
+/** What we keep of a callback (ghosthands §7). The rest may hold personal data, and the row says it better. */
+export const ghCallbackSchema = z.object({
+  job_id: z.string(),
+  status: z.string().min(1).max(50),
+  worker_id: z.string().max(255).nullish(),
+  error_code: z.string().max(100).nullish(),
+});
+export type GhCallback = z.infer<typeof ghCallbackSchema>;
+
+/** Events that prove that the handler, or a recorded manual before it, had the page (ghosthands §3.2). */
+export const handlerEventTypes = [
+  'mode_selected',
+  'mode_switched',
+  'manual_found',
+  'cookbook_step_started',
+  'cookbook_step_completed',
+  'cookbook_step_failed',
+  'trace_recording_started',
+  'step_started',
+  'step_completed',
+  'observation_started',
+  'observation_completed',
+  'thought',
+  'browser_crash_detected',
+] as const;
+
+/** The milestones and progress of an attempt that the product reads under the public job id (valet §5, §10). */
+export const mirroredEventTypes = [
+  'progress_update',
+  'job_started',
+  'browser_launched',
+  'step_started',
+  'step_completed',
+  'mode_selected',
+  'mode_switched',
+  'manual_found',
+  'resume_downloaded',
+  'blocker_detected',
+  'hitl_paused',
+  'hitl_resumed',
+  'hitl_timeout',
+  'browser_crash_detected',
+  'browser_crash_recovered',
+  'awaiting_user_review',
+  'job_completed',
+  'job_failed',
+] as const;

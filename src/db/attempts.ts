@@ -1,0 +1,115 @@
+import { attemptSeenSchema, handlerEventTypes, mirroredEventTypes, type AttemptSeen } from '../contracts/ghosthands';
+import type { Submission } from '../contracts/job';
+import type { Queryable } from './queryable';
+
+/** The attempt row as GH left it, with what its events prove; `unreadable` names the field that breaks our expectations. */
+export type AttemptRead = { kind: 'seen'; seen: AttemptSeen } | { kind: 'missing' } | { kind: 'unreadable'; problem: string };
+
+export const readAttempt = async (db: Queryable, attemptId: string): Promise<AttemptRead> => {
+  const { rows } = await db.query<Record<string, unknown>>(readStatement, [attemptId, handlerEventTypes]);
+  if (rows[0] === undefined) return { kind: 'missing' };
+  const parsed = attemptSeenSchema.safeParse(rows[0]);
+  if (parsed.success) return { kind: 'seen', seen: parsed.data };
+  return { kind: 'unreadable', problem: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ') };
+};
+
+const readStatement = `
+select g.status, g.status_message as "statusMessage", g.job_type as "jobType", g.worker_id as "workerId",
+  g.target_worker_id is not null as "isArmed", g.started_at is not null as "hasStarted",
+  e.claimed_at as "claimedAt",
+  (extract(epoch from clock_timestamp() - g.last_heartbeat) * 1000)::float8 as "heartbeatAgeMs",
+  g.paused_at as "pausedAt", g.interaction_type as "interactionType", g.error_code as "errorCode",
+  coalesce(g.error_details ->> 'message', g.status_message) as "errorMessage",
+  coalesce(g.error_details ? 'released_by' or g.error_details ? 'recovered_by', false) as "wasReleased",
+  g.result_data is not null as "hasResult",
+  case when jsonb_typeof(g.result_data -> 'submitted') = 'boolean' then (g.result_data -> 'submitted')::boolean
+       when jsonb_typeof(g.result_data -> 'success') = 'boolean' then (g.result_data -> 'success')::boolean end as "resultSubmitted",
+  e.has_handler_event as "hasHandlerEvent", e.has_crash_event as "hasCrashEvent", e.has_review_event as "hasReviewEvent",
+  greatest(e.open_human_waits, 0) as "openHumanWaits"
+from gh_automation_jobs g
+cross join lateral (
+  select
+    min(created_at) filter (where event_type = 'status_change' and to_status = 'queued') as claimed_at,
+    -- Every step after 'initializing' has the page or is about to (ghosthands §3.2).
+    coalesce(bool_or(event_type = any($2::text[]) or (event_type = 'progress_update'
+      and metadata ->> 'step' not in ('queued', 'initializing', 'failed'))), false) as has_handler_event,
+    coalesce(bool_or(event_type = 'browser_crash_detected'), false) as has_crash_event,
+    coalesce(bool_or(event_type = 'awaiting_user_review'), false) as has_review_event,
+    (count(*) filter (where event_type = 'hitl_paused') - count(*) filter (where event_type in ('hitl_resumed', 'hitl_timeout')))::int as open_human_waits
+  from gh_job_events where job_id = g.id
+) e
+where g.id = $1::uuid`;
+
+/** The claim is seen: disarm, so that nothing GH re-queues is claimable again. The claim's moment is the database's, from the status trigger. */
+export const markClaimed = async (db: Queryable, { attemptId, claimedAt }: { attemptId: string; claimedAt: Date | null }): Promise<void> => {
+  await db.query(
+    `with claimed as (
+       update yardmaster.attempt set state = 'running', claimed_at = coalesce(claimed_at, $2::timestamptz, now())
+       where attempt_id = $1::uuid and state = 'assigned'
+     )
+     update gh_automation_jobs set target_worker_id = null where id = $1::uuid and target_worker_id is not null`,
+    [attemptId, claimedAt],
+  );
+};
+
+/** True when nobody had claimed the row, which nobody can from now on; false when the worker was faster. */
+export const takeBack = async (db: Queryable, attemptId: string): Promise<boolean> => {
+  const { rowCount } = await db.query(
+    `update gh_automation_jobs set status = 'cancelled', target_worker_id = null, status_message = 'Taken back before a worker had it'
+     where id = $1::uuid and worker_id is null and status = 'pending' and started_at is null
+       and not coalesce(error_details ? 'released_by' or error_details ? 'recovered_by', false)`,
+    [attemptId],
+  );
+  return rowCount === 1;
+};
+
+/** Ends our record of an attempt. `isWorkerFree`: its process ended the row itself, so it takes the next job as soon as its browser is closed. */
+export const endAttempt = async (
+  db: Queryable,
+  end: { attemptId: string; endReason: string; submission: Submission; errorCode: string | null; hasLeftWaiter: boolean; isWorkerFree: boolean },
+): Promise<void> => {
+  await db.query(
+    `with ended as (
+       update yardmaster.attempt set state = 'ended', ended_at = now(), end_reason = $2, submission = $3, error_code = $4, has_left_waiter = $5
+       where attempt_id = $1::uuid and ended_at is null
+       returning worker_id, host
+     ), disarmed as (
+       update gh_automation_jobs set target_worker_id = null where id = $1::uuid and target_worker_id is not null
+     )
+     update yardmaster.host_probe p set active_jobs = 0, freed_at = now()
+     from ended where $6::boolean and p.host = ended.host and p.worker_id = ended.worker_id`,
+    [end.attemptId, end.endReason, end.submission, end.errorCode, end.hasLeftWaiter, end.isWorkerFree],
+  );
+};
+
+/** Takes the personal data out of the attempt rows of an ended job; the public job row keeps it, it belongs to the product. */
+export const eraseAttempts = async (db: Queryable, jobId: string): Promise<void> => {
+  await db.query(
+    `with erased as (
+       update yardmaster.attempt set erased_at = now()
+       where job_id = $1::uuid and ended_at is not null and erased_at is null
+       returning attempt_id
+     )
+     update gh_automation_jobs g set input_data = '{}', resume_ref = null, interaction_data = null, result_data = null, result_summary = null,
+       metadata = jsonb_build_object('yardmaster', g.metadata -> 'yardmaster')
+     from erased where g.id = erased.attempt_id`,
+    [jobId],
+  );
+};
+
+/**
+ * Copies progress and milestones to the public job id, where the product reads them. A copy has an id derived from its original, so that copying
+ * twice changes nothing. Without a job: of every live attempt.
+ */
+export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise<void> => {
+  await db.query(
+    `insert into gh_job_events (id, job_id, event_type, message, metadata, actor, created_at)
+     select md5('yardmaster:' || e.id)::uuid, a.job_id, e.event_type, e.message, e.metadata, e.actor, e.created_at
+     from yardmaster.attempt a join gh_job_events e on e.job_id = a.attempt_id
+     where e.event_type = any($2::text[])
+       and case when $1::uuid is null then a.ended_at is null else a.job_id = $1::uuid and (a.ended_at is null or a.ended_at >= now()) end
+       and exists (select from gh_automation_jobs g where g.id = a.job_id)
+     on conflict (id) do nothing`,
+    [jobId, mirroredEventTypes],
+  );
+};

@@ -1,0 +1,125 @@
+import type { CallbackBody, CallbackWord } from '../contracts/callback';
+import type { Limits } from '../contracts/limits';
+import type { Queryable } from './queryable';
+
+/** Writes a callback with the state change that it tells, as the next of its generation. A second final one is refused by the table (promise 5). */
+export const enqueueCallback = async (
+  db: Queryable,
+  callback: { jobId: string; generation: number; word: CallbackWord; isFinal: boolean; body: CallbackBody },
+  limits: Pick<Limits, 'firstCallbackDelayMs' | 'callbackGiveUpMs'>,
+): Promise<void> => {
+  await db.query(
+    `with numbered as (
+       update yardmaster.job set callback_seq = callback_seq + 1
+       where job_id = $1::uuid and callback_url is not null
+         and not exists (select from yardmaster.callback where job_id = $1::uuid and generation = $2::int and is_final)
+       returning callback_seq, accepted_at
+     )
+     insert into yardmaster.callback (job_id, generation, seq, word, is_final, body, next_try_at, give_up_at)
+     select $1::uuid, $2::int, callback_seq, $3, $4, $5::jsonb,
+       greatest(now(), accepted_at + $6::int * interval '1 ms'), now() + $7::bigint * interval '1 ms'
+     from numbered`,
+    [
+      callback.jobId,
+      callback.generation,
+      callback.word,
+      callback.isFinal,
+      JSON.stringify(callback.body),
+      limits.firstCallbackDelayMs,
+      limits.callbackGiveUpMs,
+    ],
+  );
+};
+
+export interface LeasedCallback {
+  seq: number;
+  url: string;
+  body: CallbackBody;
+  tries: number;
+  isOverdue: boolean;
+}
+
+/** The next callback in order, ours for a while; or when to come back; or that none is left. */
+export type CallbackTurn = { kind: 'send'; callback: LeasedCallback } | { kind: 'later'; inMs: number } | { kind: 'none' };
+
+export const leaseNextCallback = async (
+  db: Queryable,
+  { jobId, generation, lease, leaseMs }: { jobId: string; generation: number; lease: string; leaseMs: number },
+): Promise<CallbackTurn> => {
+  const { rows } = await db.query<{
+    seq: number;
+    url: string | null;
+    body: CallbackBody;
+    tries: number;
+    is_overdue: boolean;
+    is_leased: boolean;
+    wait_ms: number;
+  }>(
+    `with head as (
+       select * from yardmaster.callback where job_id = $1::uuid and generation = $2::int and settled_at is null order by seq limit 1
+     ), leased as (
+       update yardmaster.callback c set lease = $3, leased_until = now() + $4::int * interval '1 ms'
+       from head h
+       where c.job_id = h.job_id and c.generation = h.generation and c.seq = h.seq and c.settled_at is null
+         and c.next_try_at <= now() and (c.leased_until is null or c.leased_until <= now() or c.lease = $3)
+       returning c.seq
+     )
+     select h.seq, j.callback_url as url, h.body, h.tries, h.give_up_at <= now() as is_overdue, l.seq is not null as is_leased,
+       greatest(0, ceil(extract(epoch from greatest(h.next_try_at, h.leased_until) - now()) * 1000))::int as wait_ms
+     from head h join yardmaster.job j using (job_id) left join leased l using (seq)`,
+    [jobId, generation, lease, leaseMs],
+  );
+  const head = rows[0];
+  if (head === undefined) return { kind: 'none' };
+  if (!head.is_leased || head.url === null) return { kind: 'later', inMs: Math.max(50, head.wait_ms) };
+  return { kind: 'send', callback: { seq: head.seq, url: head.url, body: head.body, tries: head.tries, isOverdue: head.is_overdue } };
+};
+
+interface CallbackKey {
+  jobId: string;
+  generation: number;
+  seq: number;
+  lease: string;
+}
+
+/** `superseded`: the product's task is already terminal, so the rest of the generation is settled with it. */
+export const settleCallback = async (
+  db: Queryable,
+  { jobId, generation, seq, lease }: CallbackKey,
+  { settledAs, error }: { settledAs: 'delivered' | 'superseded' | 'given_up' | 'refused'; error: string | null },
+): Promise<void> => {
+  await db.query(
+    `update yardmaster.callback set settled_at = now(), settled_as = $5, last_error = $6, tries = tries + case when seq = $3::int then 1 else 0 end,
+       leased_until = null, lease = null
+     where job_id = $1::uuid and generation = $2::int and settled_at is null
+       and ((seq = $3::int and lease = $4) or ($5 = 'superseded' and seq > $3::int))`,
+    [jobId, generation, seq, lease, settledAs, error],
+  );
+};
+
+/** Back-off 1 s × 2 up to 15 min, by the database's clock. */
+export const postponeCallback = async (
+  db: Queryable,
+  { jobId, generation, seq, lease }: CallbackKey,
+  { error, limits }: { error: string; limits: Pick<Limits, 'callbackBackoffFirstMs' | 'callbackBackoffMaxMs'> },
+): Promise<void> => {
+  await db.query(
+    `update yardmaster.callback set tries = tries + 1, last_error = $5, leased_until = null, lease = null,
+       next_try_at = now() + least($7::float8, $6::float8 * 2 ^ least(tries, 20)) * interval '1 ms'
+     where job_id = $1::uuid and generation = $2::int and seq = $3::int and lease = $4 and settled_at is null`,
+    [jobId, generation, seq, lease, error, limits.callbackBackoffFirstMs, limits.callbackBackoffMaxMs],
+  );
+};
+
+/** A person asks for one callback again, delivered or not. False when there is no such callback. */
+export const reopenCallback = async (
+  db: Queryable,
+  { jobId, generation, seq, giveUpMs }: { jobId: string; generation: number; seq: number; giveUpMs: number },
+): Promise<boolean> => {
+  const { rowCount } = await db.query(
+    `update yardmaster.callback set settled_at = null, settled_as = null, next_try_at = now(), give_up_at = now() + $4::bigint * interval '1 ms', tries = 0
+     where job_id = $1::uuid and generation = $2::int and seq = $3::int`,
+    [jobId, generation, seq, giveUpMs],
+  );
+  return rowCount === 1;
+};

@@ -1,0 +1,259 @@
+import type { AttemptState, HumanKind, JobState, JobType, JobView, Submission } from '../contracts/job';
+import type { Queryable } from './queryable';
+
+/** A job as its record says, with the attempt that it is about now. */
+export interface Job {
+  jobId: string;
+  generation: number;
+  state: JobState;
+  reason: string;
+  detail: string;
+  stateAt: Date;
+  owner: string | null;
+  userId: string;
+  valetTaskId: string | null;
+  jobType: JobType;
+  acceptedAt: Date;
+  timeoutSeconds: number;
+  triesMax: number;
+  tries: number;
+  notBefore: Date | null;
+  deadlineAt: Date | null;
+  jobDeadlineAt: Date;
+  submission: Submission;
+  humanKind: HumanKind | null;
+  isRerunByGh: boolean;
+  isOwnerInDoubt: boolean;
+  isCancelRequested: boolean;
+  errorCode: string | null;
+  errorMessage: string | null;
+  hasCallbackUrl: boolean;
+  hasPendingCallbacks: boolean;
+  endedAt: Date | null;
+  attempt: {
+    attemptId: string;
+    number: number;
+    workerId: string;
+    host: string | null;
+    state: AttemptState;
+    claimedAt: Date | null;
+  } | null;
+  /** The database's clock when this was read. */
+  now: Date;
+}
+
+/** Null when no such job. `lock` takes the row for the rest of the transaction. */
+export const findJob = async (db: Queryable, jobId: string, { lock = false } = {}): Promise<Job | null> => {
+  const { rows } = await db.query<JobRow>(
+    `select j.*, g.job_type, a.number as attempt_number, a.worker_id, a.host, a.state as attempt_state, a.claimed_at, clock_timestamp() as now,
+       (select count(*)::int from yardmaster.attempt t
+         where t.job_id = j.job_id and t.generation = j.generation and t.claimed_at is not null) as tries,
+       exists (select from yardmaster.callback c
+         where c.job_id = j.job_id and c.generation = j.generation and c.settled_at is null) as has_pending_callbacks
+     from yardmaster.job j
+     left join yardmaster.attempt a on a.attempt_id = j.attempt_id
+     left join gh_automation_jobs g on g.id = j.job_id
+     where j.job_id = $1::uuid${lock ? ' for update of j' : ''}`,
+    [jobId],
+  );
+  return rows[0] === undefined ? null : toJob(rows[0]);
+};
+
+/** Makes this workflow the job's only writer; an earlier run's writes find no row any more. */
+export const claimOwnership = async (db: Queryable, { jobId, owner }: { jobId: string; owner: string }): Promise<void> => {
+  await db.query(`update yardmaster.job set owner = $2, touched_at = now() where job_id = $1::uuid`, [jobId, owner]);
+};
+
+/** A change of state; what is left out keeps its value, and `null` clears. */
+export interface Move {
+  jobId: string;
+  generation: number;
+  state: JobState;
+  reason: string;
+  detail?: string;
+  /** Milliseconds from now, bounded by the job's own deadline; null: nothing to wait for. */
+  deadlineInMs: number | null;
+  notBeforeInMs?: number | null;
+  humanKind?: HumanKind | null;
+  submission?: Submission;
+  errorCode?: string | null;
+  errorMessage?: string | null;
+  attempt: { attemptId: string; workerId: string } | null;
+}
+
+/** Writes the state and its line of the timeline. Whether the move is allowed is the caller's question (src/domain/job-state.ts). */
+export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
+  const isEnd = ['succeeded', 'failed', 'cancelled', 'expired'].includes(move.state);
+  await db.query(
+    `with moved as (
+       update yardmaster.job set
+         state = $3, reason = $4, detail = $5, state_at = now(), touched_at = now(), is_owner_in_doubt = false,
+         deadline_at = case when $6::bigint is null then null
+           else least(now() + $6::bigint * interval '1 ms', case when $3 = 'uncertain' then 'infinity' else job_deadline_at end) end,
+         not_before = now() + $7::bigint * interval '1 ms',
+         attempt_id = case when $3 = 'waiting' then null else attempt_id end,
+         human_kind = $8,
+         submission = coalesce($9, submission),
+         error_code = $10, error_message = $11,
+         ended_at = case when $12::boolean then now() end
+       where job_id = $1::uuid
+       returning job_id
+     )
+     insert into yardmaster.job_transition (job_id, generation, state, reason, detail, attempt_id, worker_id)
+     select job_id, $2::int, $3, $4, $5, $13::uuid, $14 from moved`,
+    [
+      move.jobId,
+      move.generation,
+      move.state,
+      move.reason,
+      move.detail ?? '',
+      move.deadlineInMs,
+      move.notBeforeInMs ?? null,
+      move.humanKind ?? null,
+      move.submission ?? null,
+      move.errorCode ?? null,
+      move.errorMessage ?? null,
+      isEnd,
+      move.attempt?.attemptId ?? null,
+      move.attempt?.workerId ?? null,
+    ],
+  );
+};
+
+/** Says that the workflow looked at the job, and whether its worker has to be examined. */
+export const touchJob = async (db: Queryable, { jobId, isOwnerInDoubt, isRerunByGh }: { jobId: string; isOwnerInDoubt: boolean; isRerunByGh: boolean }): Promise<void> => {
+  await db.query(
+    `update yardmaster.job set touched_at = now(), is_owner_in_doubt = $2, is_rerun_by_gh = is_rerun_by_gh or $3 where job_id = $1::uuid`,
+    [jobId, isOwnerInDoubt, isRerunByGh],
+  );
+};
+
+export const markCancelRequested = async (db: Queryable, jobId: string): Promise<void> => {
+  await db.query(`update yardmaster.job set cancel_requested_at = coalesce(cancel_requested_at, now()), touched_at = now() where job_id = $1::uuid`, [
+    jobId,
+  ]);
+};
+
+/** Opens the next life of a job whose last one has ended; everything but the request itself starts anew. */
+export const openNextGeneration = async (db: Queryable, { jobId, actor, jobMs }: { jobId: string; actor: string; jobMs: number }): Promise<void> => {
+  await db.query(
+    `with opened as (
+       update yardmaster.job set
+         generation = generation + 1, state = 'accepted', reason = 'retried', detail = $2, state_at = now(), touched_at = now(), attempts = 0,
+         attempt_id = null, not_before = null, deadline_at = null, human_kind = null, submission = 'no', is_rerun_by_gh = false,
+         is_owner_in_doubt = false, cancel_requested_at = null, error_code = null, error_message = null, callback_seq = 0, ended_at = null,
+         job_deadline_at = now() + $3::bigint * interval '1 ms'
+       where job_id = $1::uuid and ended_at is not null
+       returning job_id, generation
+     )
+     insert into yardmaster.job_transition (job_id, generation, state, reason, detail) select job_id, generation, 'accepted', 'retried', $2 from opened`,
+    [jobId, `retried by ${actor}`, jobMs],
+  );
+};
+
+/** What a workflow may know of a job: no personal data. */
+export const viewJob = (job: Job, doubtRecheckMs: number): JobView => ({
+  jobId: job.jobId,
+  generation: job.generation,
+  state: job.state,
+  reason: job.reason,
+  detail: job.detail,
+  attempt:
+    job.attempt === null
+      ? null
+      : { attemptId: job.attempt.attemptId, number: job.attempt.number, workerId: job.attempt.workerId, host: job.attempt.host },
+  userId: job.userId,
+  submission: job.submission,
+  humanKind: job.humanKind,
+  isRerunByGh: job.isRerunByGh,
+  errorCode: job.errorCode,
+  wakeInMs: wakeInMs(job, doubtRecheckMs),
+  isOwnerInDoubt: job.isOwnerInDoubt,
+  hasPendingCallbacks: job.hasPendingCallbacks,
+});
+
+const wakeInMs = (job: Job, doubtRecheckMs: number): number | null => {
+  const moments = [job.deadlineAt, job.notBefore].filter((moment) => moment !== null).map((moment) => moment.getTime() - job.now.getTime());
+  if (job.isOwnerInDoubt) moments.push(doubtRecheckMs);
+  return moments.length === 0 ? null : Math.max(0, Math.min(...moments));
+};
+
+interface JobRow {
+  job_id: string;
+  generation: number;
+  state: JobState;
+  reason: string;
+  detail: string;
+  state_at: Date;
+  owner: string | null;
+  user_id: string;
+  valet_task_id: string | null;
+  job_type: JobType | null;
+  accepted_at: Date;
+  timeout_seconds: number;
+  attempts_max: number;
+  tries: number;
+  not_before: Date | null;
+  deadline_at: Date | null;
+  job_deadline_at: Date;
+  submission: Submission;
+  human_kind: HumanKind | null;
+  is_rerun_by_gh: boolean;
+  is_owner_in_doubt: boolean;
+  cancel_requested_at: Date | null;
+  error_code: string | null;
+  error_message: string | null;
+  callback_url: string | null;
+  has_pending_callbacks: boolean;
+  ended_at: Date | null;
+  attempt_id: string | null;
+  attempt_number: number | null;
+  worker_id: string | null;
+  host: string | null;
+  attempt_state: AttemptState | null;
+  claimed_at: Date | null;
+  now: Date;
+}
+
+const toJob = (row: JobRow): Job => ({
+  jobId: row.job_id,
+  generation: row.generation,
+  state: row.state,
+  reason: row.reason,
+  detail: row.detail,
+  stateAt: row.state_at,
+  owner: row.owner,
+  userId: row.user_id,
+  valetTaskId: row.valet_task_id,
+  // The public row may have been deleted by its owner; the job then goes on as an application, the careful case.
+  jobType: row.job_type ?? 'apply',
+  acceptedAt: row.accepted_at,
+  timeoutSeconds: row.timeout_seconds,
+  triesMax: row.attempts_max,
+  tries: row.tries,
+  notBefore: row.not_before,
+  deadlineAt: row.deadline_at,
+  jobDeadlineAt: row.job_deadline_at,
+  submission: row.submission,
+  humanKind: row.human_kind,
+  isRerunByGh: row.is_rerun_by_gh,
+  isOwnerInDoubt: row.is_owner_in_doubt,
+  isCancelRequested: row.cancel_requested_at !== null,
+  errorCode: row.error_code,
+  errorMessage: row.error_message,
+  hasCallbackUrl: row.callback_url !== null,
+  hasPendingCallbacks: row.has_pending_callbacks,
+  endedAt: row.ended_at,
+  attempt:
+    row.attempt_id === null || row.worker_id === null || row.attempt_state === null
+      ? null
+      : {
+          attemptId: row.attempt_id,
+          number: row.attempt_number ?? 0,
+          workerId: row.worker_id,
+          host: row.host,
+          state: row.attempt_state,
+          claimedAt: row.claimed_at,
+        },
+  now: row.now,
+});

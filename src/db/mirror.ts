@@ -1,0 +1,54 @@
+import { ghStatusOf } from '../domain/job-state';
+import type { Queryable } from './queryable';
+
+/**
+ * Writes our state into the public job row, the mirror that the product reads: state, worker, interaction, results, and a heartbeat, since VALET
+ * fails tasks whose row is silent (valet §1.6). Re-asserts what keeps the row unclaimable. Never copies what a person typed into a resume.
+ */
+export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => {
+  await db.query(
+    `update gh_automation_jobs g set
+       status = ($2::jsonb) ->> j.state,
+       status_message = nullif(j.detail, ''),
+       worker_affinity = 'strict', target_worker_id = null, callback_url = null,
+       worker_id = a.worker_id,
+       started_at = case when j.generation > 1 and a.attempt_id is null then null else coalesce(g.started_at, a.claimed_at) end,
+       completed_at = case when j.ended_at is not null or j.state = 'uncertain' then coalesce(j.ended_at, now()) end,
+       last_heartbeat = now(),
+       error_code = case when j.state = 'uncertain' then 'submission_uncertain' when j.state in ('failed', 'expired') then left(j.error_code, 50) end,
+       error_details = case when j.state in ('uncertain', 'failed', 'expired') then jsonb_build_object('message', coalesce(j.error_message, j.detail)) end,
+       paused_at = case when j.state = 'waiting_human' then coalesce(r.paused_at, now()) end,
+       interaction_type = case when j.state = 'waiting_human' then case j.human_kind when 'review' then 'review' else r.interaction_type end end,
+       interaction_data = case when j.state = 'waiting_human'
+         then r.interaction_data - '{resolution_type,resolution_data,resolved_by,resolved_at}'::text[] end,
+       result_data = case when j.state in ('succeeded', 'waiting_human') then coalesce(r.result_data, g.result_data) else g.result_data end,
+       result_summary = case when j.state = 'succeeded' then coalesce(r.result_summary, g.result_summary) else g.result_summary end,
+       screenshot_urls = coalesce(nullif(r.screenshot_urls, '[]'), g.screenshot_urls),
+       final_mode = coalesce(r.final_mode, g.final_mode)
+     from yardmaster.job j
+     left join yardmaster.attempt a on a.attempt_id = j.attempt_id
+     left join gh_automation_jobs r on r.id = j.attempt_id
+     where j.job_id = $1::uuid and g.id = j.job_id`,
+    [jobId, JSON.stringify(ghStatusOf)],
+  );
+};
+
+/** Keeps the job rows of all live jobs warm, and puts right what a neighbour wrote over their state. Answers how many were written over. */
+export const refreshMirrors = async (db: Queryable, { beatMs }: { beatMs: number }): Promise<number> => {
+  const { rows } = await db.query<{ repaired: number }>(
+    `with refreshed as (
+       update gh_automation_jobs g set last_heartbeat = now(), status = m.status, worker_affinity = 'strict', target_worker_id = null
+       from (
+         select j.job_id, ($2::jsonb) ->> j.state as status, o.status as written
+         from yardmaster.job j join gh_automation_jobs o on o.id = j.job_id
+         where j.ended_at is null
+           and (o.last_heartbeat is null or o.last_heartbeat < now() - $1::int * interval '1 ms' or o.status <> ($2::jsonb) ->> j.state
+             or o.worker_affinity <> 'strict' or o.target_worker_id is not null)
+       ) m where g.id = m.job_id
+       returning m.status <> m.written as is_repaired
+     )
+     select count(*) filter (where is_repaired)::int as repaired from refreshed`,
+    [beatMs, JSON.stringify(ghStatusOf)],
+  );
+  return rows[0]?.repaired ?? 0;
+};

@@ -1,0 +1,46 @@
+import type { AttemptSeen } from '../contracts/ghosthands';
+import type { HumanKind, Submission } from '../contracts/job';
+import { judgeSubmission } from './submission-evidence';
+
+/** What an attempt row says, in our words. `released`: GH gave the row away while its process may still work on it (ghosthands §2.1, §5). */
+export type Finding =
+  | { kind: 'unclaimed' }
+  | { kind: 'running'; submission: Submission }
+  | { kind: 'human'; humanKind: HumanKind; since: Date | null; submission: Submission }
+  | { kind: 'completed'; submission: Submission }
+  | { kind: 'failed'; errorCode: string; errorMessage: string; submission: Submission }
+  | { kind: 'released'; submission: Submission }
+  | { kind: 'unreadable'; problem: string };
+
+export const readFinding = (seen: AttemptSeen): Finding => {
+  const submission = judgeSubmission(seen);
+  switch (seen.status) {
+    case 'pending':
+      return wasClaimed(seen) ? { kind: 'released', submission } : { kind: 'unclaimed' };
+    case 'queued':
+      return { kind: 'running', submission };
+    case 'running':
+      // Main's CHECK refuses the review status: the row stays `running` and only the event tells (ghosthands §16.5).
+      return seen.hasReviewEvent ? { kind: 'human', humanKind: 'review', since: null, submission } : { kind: 'running', submission };
+    case 'awaiting_review':
+      return { kind: 'human', humanKind: 'review', since: seen.pausedAt, submission };
+    case 'paused':
+      return { kind: 'human', humanKind: 'blocker', since: seen.pausedAt, submission };
+    case 'needs_human':
+      // Staging's recovery parks a row of a dead worker here (ghosthands §14); nobody waits for the human.
+      return seen.interactionType === 'stuck_job_timeout'
+        ? { kind: 'released', submission }
+        : { kind: 'human', humanKind: 'blocker', since: seen.pausedAt, submission };
+    case 'completed':
+      return { kind: 'completed', submission };
+    case 'failed':
+      return { kind: 'failed', errorCode: seen.errorCode ?? 'unknown_error', errorMessage: seen.errorMessage ?? 'GH gave no reason', submission };
+    case 'cancelled':
+    case 'expired':
+      // Marking does not stop GH, it makes it start again (ghosthands §16.3): only its process tells.
+      return { kind: 'released', submission };
+  }
+};
+
+export const wasClaimed = (seen: AttemptSeen): boolean =>
+  seen.workerId !== null || seen.claimedAt !== null || seen.hasStarted || seen.wasReleased || seen.status === 'queued';

@@ -1,0 +1,52 @@
+import type { GhStatus } from '../contracts/ghosthands';
+import { terminalJobStates, type JobState, type TerminalJobState } from '../contracts/job';
+import type { CallbackWord } from '../contracts/callback';
+
+/** Where a job may go from each state. `uncertain` is left only by a person's word, a late proof, or its deadline. */
+const transitions: Record<JobState, readonly JobState[]> = {
+  accepted: ['waiting', 'cancelled'],
+  waiting: ['assigned', 'cancelled', 'expired', 'failed'],
+  assigned: ['waiting', 'running', 'waiting_human', 'uncertain', 'succeeded', 'failed', 'cancelled'],
+  running: ['waiting', 'waiting_human', 'uncertain', 'succeeded', 'failed', 'cancelled'],
+  waiting_human: ['waiting', 'running', 'uncertain', 'succeeded', 'failed', 'cancelled'],
+  uncertain: ['succeeded', 'failed', 'cancelled'],
+  succeeded: [],
+  failed: [],
+  cancelled: [],
+  expired: [],
+};
+
+export const mayMove = (from: JobState, to: JobState): boolean => transitions[from].includes(to);
+
+export const isTerminal = (state: JobState): state is TerminalJobState => (terminalJobStates as readonly JobState[]).includes(state);
+
+/**
+ * The word of the job row, the mirror that the product reads. Never `queued`: staging's recovery takes queued rows without a heartbeat
+ * (ghosthands §16.1).
+ */
+export const ghStatusOf: Record<JobState, GhStatus> = {
+  accepted: 'pending',
+  waiting: 'pending',
+  assigned: 'pending',
+  running: 'running',
+  waiting_human: 'paused',
+  uncertain: 'failed',
+  succeeded: 'completed',
+  failed: 'failed',
+  cancelled: 'cancelled',
+  expired: 'expired',
+};
+
+/** The callback that entering a state sends (valet §10), and whether it is the final one of its generation. */
+export const callbackOf: Record<JobState, { word: CallbackWord; isFinal: boolean } | null> = {
+  accepted: null,
+  waiting: null,
+  assigned: null,
+  running: { word: 'running', isFinal: false },
+  waiting_human: { word: 'paused', isFinal: false },
+  uncertain: { word: 'failed', isFinal: true },
+  succeeded: { word: 'completed', isFinal: true },
+  failed: { word: 'failed', isFinal: true },
+  cancelled: { word: 'cancelled', isFinal: true },
+  expired: { word: 'expired', isFinal: true },
+};

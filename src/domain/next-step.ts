@@ -1,0 +1,140 @@
+import type { HumanKind, JobState, JobType, Submission } from '../contracts/job';
+import type { Limits } from '../contracts/limits';
+import type { Finding } from './attempt-finding';
+import { retryAfterMs } from './retry-policy';
+
+/**
+ * The rules of a job in one place: from what its rows say to what happens next. Pure, so that every branch is a row of a table; the caller
+ * (activities/jobs.ts) reads, asks, and writes the answer in the same transaction.
+ */
+export interface JobFacts {
+  state: JobState;
+  jobType: JobType;
+  deadlineAt: Date | null;
+  jobDeadlineAt: Date;
+  timeoutSeconds: number;
+  /** Attempts of this generation that a worker really claimed, the present one included. */
+  tries: number;
+  triesMax: number;
+  isCancelRequested: boolean;
+  humanKind: HumanKind | null;
+}
+
+/** What examining the owner gave (src/domain/owner-proof.ts); `none`: nobody looked yet. */
+export type OwnerProof = 'none' | 'alive' | 'gone' | 'unknown';
+
+export type NextStep =
+  | { act: 'stay'; isOwnerInDoubt: boolean }
+  | { act: 'run' }
+  | { act: 'wait_for_human'; humanKind: HumanKind; deadlineAt: Date }
+  | { act: 'take_back'; then: 'wait' | 'cancel' }
+  | { act: 'retry'; endReason: AttemptEnd; afterMs: number; reason: string; detail: string }
+  | { act: 'end'; state: 'succeeded' | 'failed'; endReason: AttemptEnd; submission: Submission; reason: string; detail: string }
+  /** `endReason` null: the attempt may still run, and keeps its worker until it is proven gone. */
+  | { act: 'ask_a_person'; endReason: AttemptEnd | null; submission: Submission; reason: string; detail: string };
+
+export type AttemptEnd = 'completed' | 'failed' | 'lost';
+
+export interface Moment {
+  now: Date;
+  proof: OwnerProof;
+  heartbeatAgeMs: number | null;
+}
+
+export const decideNextStep = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits): NextStep => {
+  switch (finding.kind) {
+    case 'completed':
+      return onCompleted(job, finding.submission);
+    case 'failed':
+      return onFailed(job, finding, limits);
+    case 'unclaimed':
+      return onUnclaimed(job, moment);
+    case 'human':
+      return onHuman(job, finding, moment, limits);
+    case 'running':
+    case 'released':
+    case 'unreadable':
+      return onUnderWay(job, finding, moment, limits);
+  }
+};
+
+const onCompleted = (job: JobFacts, submission: Submission): NextStep =>
+  submission === 'yes' || (job.jobType === 'scrape' && submission === 'no')
+    ? { act: 'end', state: 'succeeded', endReason: 'completed', submission, reason: 'completed', detail: 'The worker completed it' }
+    : askAPerson('completed', submission, 'completed_without_proof', 'The worker says completed, its result does not say submitted');
+
+const onFailed = (job: JobFacts, failed: Extract<Finding, { kind: 'failed' }>, limits: Limits): NextStep =>
+  failed.submission === 'no'
+    ? retryOrFail(job, 'failed', failed.errorCode, failed.errorMessage, limits)
+    : askAPerson('failed', failed.submission, failed.errorCode, `The attempt failed after the form was open: ${failed.errorMessage}`);
+
+const onUnclaimed = (job: JobFacts, moment: Moment): NextStep => {
+  if (job.isCancelRequested) return { act: 'take_back', then: 'cancel' };
+  return isPast(job.deadlineAt, moment.now) ? { act: 'take_back', then: 'wait' } : { act: 'stay', isOwnerInDoubt: false };
+};
+
+const onHuman = (job: JobFacts, human: Extract<Finding, { kind: 'human' }>, moment: Moment, limits: Limits): NextStep => {
+  if (moment.proof === 'gone') return onGone(job, human.submission, limits);
+  if (job.state === 'uncertain') return { act: 'stay', isOwnerInDoubt: false };
+  if (job.state === 'waiting_human' && job.humanKind === human.humanKind) {
+    if (!isPast(job.deadlineAt, moment.now)) return suspect(moment, limits);
+    return human.humanKind === 'review'
+      ? askAPerson(null, 'maybe', 'review_timeout', 'Nobody said in time how the review ended; a person at the page may have submitted')
+      : askAPerson(null, human.submission, 'blocker_timeout', 'The worker neither went on nor gave up after the wait for a human');
+  }
+  const waitMs = human.humanKind === 'review' ? limits.reviewMs : limits.blockerMs + limits.blockerGraceMs;
+  const deadlineAt = new Date(Math.min((human.since ?? moment.now).getTime() + waitMs, job.jobDeadlineAt.getTime()));
+  return { act: 'wait_for_human', humanKind: human.humanKind, deadlineAt };
+};
+
+const onUnderWay = (job: JobFacts, finding: Extract<Finding, { kind: 'running' | 'released' | 'unreadable' }>, moment: Moment, limits: Limits): NextStep => {
+  const submission = finding.kind === 'unreadable' ? 'maybe' : finding.submission;
+  if (moment.proof === 'gone') return onGone(job, submission, limits);
+  if (job.state === 'uncertain') return { act: 'stay', isOwnerInDoubt: false };
+  if (job.state !== 'running') return { act: 'run' };
+  if (isPast(job.deadlineAt, moment.now)) {
+    return askAPerson(null, atLeastMaybe(submission), 'attempt_timeout', 'The attempt ran far beyond its time and did not end');
+  }
+  if (moment.proof === 'unknown' && (moment.heartbeatAgeMs ?? Infinity) > limits.unprovenMs) {
+    return askAPerson(null, atLeastMaybe(submission), 'owner_unproven', 'The worker is silent and can be proven neither dead nor alive');
+  }
+  return finding.kind === 'running' ? suspect(moment, limits) : { act: 'stay', isOwnerInDoubt: true };
+};
+
+/** A silent row is worth a look, and no verdict: PostgREST may be down while the worker works (ghosthands §16.5). */
+const suspect = (moment: Moment, limits: Limits): NextStep => ({
+  act: 'stay',
+  isOwnerInDoubt: moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs,
+});
+
+const onGone = (job: JobFacts, submission: Submission, limits: Limits): NextStep =>
+  submission === 'no'
+    ? retryOrFail(job, 'lost', 'worker_lost', 'The process of its worker is gone', limits)
+    : askAPerson('lost', submission, 'worker_lost', 'The process of its worker is gone, and the form had been open');
+
+const retryOrFail = (job: JobFacts, endReason: AttemptEnd, errorCode: string, message: string, limits: Limits): NextStep => {
+  const afterMs = retryAfterMs({ errorCode, tries: job.tries, triesMax: job.triesMax }, limits);
+  // Out of `uncertain` only a person opens another attempt: its final callback is already on its way.
+  if (afterMs === null || job.state === 'uncertain' || job.isCancelRequested) {
+    return { act: 'end', state: 'failed', endReason, submission: 'no', reason: errorCode, detail: message };
+  }
+  return { act: 'retry', endReason, afterMs, reason: errorCode, detail: message };
+};
+
+const askAPerson = (endReason: AttemptEnd | null, submission: Submission, reason: string, detail: string): NextStep => ({
+  act: 'ask_a_person',
+  endReason,
+  submission: atLeastMaybe(submission),
+  reason,
+  detail,
+});
+
+const atLeastMaybe = (submission: Submission): Submission => (submission === 'no' ? 'maybe' : submission);
+
+const isPast = (deadlineAt: Date | null, now: Date): boolean => deadlineAt !== null && deadlineAt.getTime() <= now.getTime();
+
+/** How long an attempt may run: GH bounds each run of the handler, not the browser's start nor a wait for a human (ghosthands §4). */
+export const attemptDeadline = (job: JobFacts, now: Date, limits: Limits): Date => {
+  const runMs = limits.attemptStartMs + limits.handlerRunsMax * job.timeoutSeconds * 1000;
+  return new Date(Math.min(now.getTime() + runMs, job.jobDeadlineAt.getTime()));
+};

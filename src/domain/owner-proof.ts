@@ -1,0 +1,31 @@
+import type { Limits } from '../contracts/limits';
+import type { OwnerProof } from './next-step';
+
+/** What was seen of the process that claimed an attempt. */
+export interface OwnerSeen {
+  /** `refused`: the machine answers and nothing listens there; `silent`: no answer at all, which proves nothing. */
+  port: { kind: 'answers'; workerId: string; activeJobs: number; processStartedAt: Date } | { kind: 'refused' } | { kind: 'silent' };
+  /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §16.3). */
+  listener: 'present' | 'absent' | 'unreadable';
+  workerId: string;
+  claimedAt: Date;
+  heartbeatAgeMs: number | null;
+  /** The same answer one second earlier, so that the moment between claim and start is no proof. */
+  wasIdleBefore: boolean;
+}
+
+/**
+ * Is the process that claimed the attempt gone? A stale heartbeat is not death, and a missing listener alone is none either: it vanishes a
+ * second before its process does, and workers without a direct URL never have one (ghosthands §16.3).
+ */
+export const proveOwner = (seen: OwnerSeen, limits: Pick<Limits, 'processStartJitterMs' | 'attemptSilentMs'>): OwnerProof => {
+  if (seen.listener === 'present') return 'alive';
+  if (seen.port.kind === 'silent') return 'unknown';
+  if (seen.port.kind === 'refused') return seen.listener === 'absent' ? 'gone' : 'unknown';
+  if (seen.port.workerId !== seen.workerId) return seen.listener === 'absent' ? 'gone' : 'unknown';
+  if (seen.port.processStartedAt.getTime() > seen.claimedAt.getTime() + limits.processStartJitterMs) return 'gone';
+  // A zombie: the process lives, works on nothing, and nobody beats for the row (ghosthands §8.3).
+  const isRowSilent = seen.heartbeatAgeMs === null || seen.heartbeatAgeMs > limits.attemptSilentMs;
+  if (seen.port.activeJobs === 0 && seen.wasIdleBefore && isRowSilent) return 'gone';
+  return 'alive';
+};

@@ -1,0 +1,33 @@
+import type { AttemptSeen } from '../contracts/ghosthands';
+import type { Submission } from '../contracts/job';
+
+/**
+ * Could this attempt have submitted the form? Answers `no` only where it is proven: a wrong `no` applies twice for a person (promise 3).
+ * Absent events prove nothing, since GH drops them silently; what counts is the row, and events that are there.
+ */
+export const judgeSubmission = (seen: AttemptSeen): Submission => {
+  if (seen.jobType === 'scrape') return 'no';
+  if (seen.status === 'completed') return judgeCompleted(seen);
+  if (!hadThePage(seen)) return 'no';
+  if (seen.resultSubmitted === true) return 'yes';
+  return seen.errorCode !== null && codesBeforeTheForm.has(seen.errorCode) ? 'no' : 'maybe';
+};
+
+/**
+ * Codes that GH sets only where no form was sent: its own refusals, and the page that asks who you are first. Not here: captcha, codes and
+ * rate limits, which sites also show at the submit button; a budget that runs out in the middle (the one that is refused up front never had
+ * the page); and everything that can break a browser while it submits.
+ */
+const codesBeforeTheForm: ReadonlySet<string> = new Set(['validation_error', 'login_required', 'mastra_unavailable']);
+
+/** The handler has the page from its `Executing … handler` write on; a recorded manual is replayed before that write, and shows in events. */
+const hadThePage = (seen: AttemptSeen): boolean =>
+  seen.hasHandlerEvent || seen.hasReviewEvent || seen.hasResult || /^(Executing .* handler|Recovered from crash)/.test(seen.statusMessage ?? '');
+
+const judgeCompleted = (seen: AttemptSeen): Submission => {
+  if (seen.resultSubmitted === true) return 'yes';
+  // `success:false` with an open browser is stored as completed (ghosthands §4).
+  if (seen.resultSubmitted === false) return 'maybe';
+  // GH's recovery at start writes `completed` after any ordinary step, without an owner and without a result (ghosthands §5).
+  return seen.workerId === null || !seen.hasResult ? 'maybe' : 'yes';
+};
