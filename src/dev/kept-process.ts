@@ -73,7 +73,12 @@ async function untilReady(wait: {
 }): Promise<void> {
   const deadline = Date.now() + wait.withinMs;
   const failed = async (what: string): Promise<Error> => {
-    const tail = (await readFile(wait.logFile, 'utf8').catch(() => '')).slice(wait.logStartsAt).trimEnd().split('\n').slice(-12).join('\n  ');
+    const tail = (await readFile(wait.logFile, 'utf8').catch(() => ''))
+      .slice(wait.logStartsAt)
+      .trimEnd()
+      .split('\n')
+      .slice(-12)
+      .join('\n  ');
     return new Error(`${wait.name} ${what}. The end of ${wait.logFile}:\n  ${tail}`);
   };
   while (!(await wait.isReady())) {
@@ -94,7 +99,9 @@ export async function endPredecessor(options: Pick<KeptProcessOptions, 'name' | 
   const keeperRuns = () => commandLineOf(pids.keeperPid).includes(pidFile);
   const serverRuns = () => commandLineOf(pids.serverPid).includes(options.dir);
   if (keeperRuns() && commandLineOf(pids.ownerPid) !== '') {
-    throw new Error(`${options.name} in ${options.dir} is in use by process ${pids.ownerPid}: stop that one first, or use another directory`);
+    throw new Error(
+      `${options.name} in ${options.dir} is in use by process ${pids.ownerPid}: stop that one first, or use another directory`,
+    );
   }
   await waitUntilGone(() => keeperRuns(), options.stopWithinMs + 2_000);
   for (const signal of [options.stopSignal, 'SIGKILL'] as const) {

@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time';
 import { endPredecessor, startKeptProcess } from './kept-process';
 import { claimPort } from './ports';
 
@@ -10,7 +11,7 @@ const server = { name: 'temporal', stopSignal: 'SIGTERM', stopWithinMs: 10_000 }
 const readyWithinMs = 60_000;
 
 /** As on a real cluster (design §9); the dev server's own default is 24 h. */
-const retentionSeconds = 72 * 3_600;
+const retentionMs = 72 * 3_600_000;
 
 export interface TemporalServerOptions {
   /** Path of the `temporal` program; see `findTemporalCli`. */
@@ -47,7 +48,9 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
 
   const port = await claimPort({ port: options.port, purpose: 'Temporal', changeWith: '--temporal-port' });
   const uiPort =
-    options.uiPort === null ? null : await claimPort({ port: options.uiPort, purpose: "Temporal's Web UI", changeWith: '--temporal-ui-port' });
+    options.uiPort === null
+      ? null
+      : await claimPort({ port: options.uiPort, purpose: "Temporal's Web UI", changeWith: '--temporal-ui-port' });
   const kept = await startKeptProcess({
     ...server,
     dir,
@@ -79,7 +82,7 @@ async function serves(address: string): Promise<boolean> {
     await connection.withDeadline(Date.now() + 2_000, () =>
       connection!.workflowService.updateNamespace({
         namespace: 'default',
-        config: { workflowExecutionRetentionTtl: { seconds: retentionSeconds as unknown as Long } },
+        config: { workflowExecutionRetentionTtl: msToTs(retentionMs) },
       }),
     );
     return true;
