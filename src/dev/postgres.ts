@@ -40,10 +40,10 @@ export interface RunningPostgres {
   databaseUrl: string;
   port: number;
   /** The postmaster's, for tests that kill it. */
-  serverPid(): Promise<number>;
+  serverPid: () => Promise<number>;
   /** Settles when the server has ended, whoever ended it. */
   ended: Promise<void>;
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
 /**

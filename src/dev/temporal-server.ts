@@ -32,10 +32,10 @@ export interface RunningTemporal {
   /** Empty without Web UI. */
   uiUrl: string;
   /** For tests that kill it. */
-  serverPid(): Promise<number>;
+  serverPid: () => Promise<number>;
   /** Settles when the server has ended, whoever ended it. */
   ended: Promise<void>;
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
 /** Starts the development server with a state that survives a kill, and waits until it serves. */
