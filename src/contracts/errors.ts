@@ -6,14 +6,26 @@ export const problems = {
   not_found: { status: 404, title: 'Nothing here', meaning: 'No such path.' },
   job_not_found: { status: 404, title: 'No such job', meaning: 'The id is well-formed, no job has it.' },
   callback_not_found: { status: 404, title: 'No such callback', meaning: 'That job has no callback of that generation and number.' },
-  idempotency_conflict: { status: 409, title: 'The key was used for another request', meaning: 'The same Idempotency-Key came with a different request. Use a new key, or repeat the first request.' },
-  job_state_conflict: { status: 409, title: 'The job is in another state', meaning: 'The state of the job does not allow this act; the answer names the state.' },
+  idempotency_conflict: {
+    status: 409,
+    title: 'The key was used for another request',
+    meaning: 'The same Idempotency-Key came with a different request. Use a new key, or repeat the first request.',
+  },
+  job_state_conflict: {
+    status: 409,
+    title: 'The job is in another state',
+    meaning: 'The state of the job does not allow this act; the answer names the state.',
+  },
   too_large: { status: 413, title: 'The body is too large', meaning: 'The limit is in the detail.' },
   unsupported_media_type: { status: 415, title: 'Not JSON', meaning: 'Send Content-Type: application/json.' },
   invalid: { status: 422, title: 'The request is not valid', meaning: 'Each invalid field is named in `errors`.' },
   too_many_requests: { status: 429, title: 'Too many requests', meaning: 'Wait for the seconds in Retry-After.' },
   internal: { status: 500, title: 'Our fault', meaning: 'The request id finds the reason in the log.' },
-  unavailable: { status: 503, title: 'Not available at the moment', meaning: 'Postgres or Temporal does not answer. Repeat after Retry-After; nothing was lost.' },
+  unavailable: {
+    status: 503,
+    title: 'Not available at the moment',
+    meaning: 'Postgres or Temporal does not answer. Repeat after Retry-After; nothing was lost.',
+  },
 } as const;
 
 export type ProblemCode = keyof typeof problems;

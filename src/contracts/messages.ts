@@ -24,6 +24,8 @@ export interface DeliverCallbacksInput {
 /** Look again: something about the job changed. Always only a hint; the row decides. */
 export interface WakeSignal {
   reason: string;
+  /** Its worker looks changed or silent: examine it, whatever the rows say. */
+  examineOwner?: boolean;
 }
 export const wakeSignal = defineSignal<[WakeSignal]>('wake');
 

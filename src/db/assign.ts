@@ -15,7 +15,10 @@ export interface Assignment {
  * Lock and statement are separate, so that each run sees what the last one committed; with SKIP LOCKED instead, races leave jobs waiting beside
  * idle workers. Callers take this lock before they lock any waiting job, never after.
  */
-export const assignWaitingJobs = async (db: Queryable, { callbackBaseUrl, limits }: { callbackBaseUrl: string; limits: Limits }): Promise<Assignment[]> => {
+export const assignWaitingJobs = async (
+  db: Queryable,
+  { callbackBaseUrl, limits }: { callbackBaseUrl: string; limits: Limits },
+): Promise<Assignment[]> => {
   await db.query(`select pg_advisory_xact_lock(hashtext('yardmaster.assign'))`);
   const { rows } = await db.query<{ job_id: string; attempt_id: string; worker_id: string; host: string }>(assignStatement, [
     limits.workerHeartbeatFreshMs,

@@ -41,7 +41,10 @@ cross join lateral (
 where g.id = $1::uuid`;
 
 /** The claim is seen: disarm, so that nothing GH re-queues is claimable again. The claim's moment is the database's, from the status trigger. */
-export const markClaimed = async (db: Queryable, { attemptId, claimedAt }: { attemptId: string; claimedAt: Date | null }): Promise<void> => {
+export const markClaimed = async (
+  db: Queryable,
+  { attemptId, claimedAt }: { attemptId: string; claimedAt: Date | null },
+): Promise<void> => {
   await db.query(
     `with claimed as (
        update yardmaster.attempt set state = 'running', claimed_at = coalesce(claimed_at, $2::timestamptz, now())
@@ -66,7 +69,14 @@ export const takeBack = async (db: Queryable, attemptId: string): Promise<boolea
 /** Ends our record of an attempt. `isWorkerFree`: its process ended the row itself, so it takes the next job as soon as its browser is closed. */
 export const endAttempt = async (
   db: Queryable,
-  end: { attemptId: string; endReason: string; submission: Submission; errorCode: string | null; hasLeftWaiter: boolean; isWorkerFree: boolean },
+  end: {
+    attemptId: string;
+    endReason: string;
+    submission: Submission;
+    errorCode: string | null;
+    hasLeftWaiter: boolean;
+    isWorkerFree: boolean;
+  },
 ): Promise<void> => {
   await db.query(
     `with ended as (
@@ -112,4 +122,31 @@ export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise
      on conflict (id) do nothing`,
     [jobId, mirroredEventTypes],
   );
+};
+
+/** What an attempt leaves for the product: results, cost and what it asks of a human. Personal data; it goes into callbacks and nowhere else. */
+export interface AttemptResult {
+  resultData: unknown;
+  resultSummary: string | null;
+  screenshotUrl: string | null;
+  cost: { total_cost_usd: number; action_count: number; total_tokens: number } | null;
+  interactionType: string | null;
+  interaction: { description: string | null; page_url: string | null; screenshot_url: string | null };
+}
+
+export const readAttemptResult = async (db: Queryable, attemptId: string): Promise<AttemptResult | null> => {
+  const { rows } = await db.query<AttemptResult>(
+    `select g.result_data as "resultData", g.result_summary as "resultSummary", g.screenshot_urls ->> 0 as "screenshotUrl",
+       case when jsonb_typeof(g.result_data -> 'cost') = 'object' then jsonb_build_object(
+         'total_cost_usd', coalesce((g.result_data #>> '{cost,total_cost_usd}')::numeric, 0),
+         'action_count', coalesce((g.result_data #>> '{cost,action_count}')::numeric, 0),
+         'total_tokens', coalesce((g.result_data #>> '{cost,input_tokens}')::numeric, 0) + coalesce((g.result_data #>> '{cost,output_tokens}')::numeric, 0))
+       end as cost,
+       g.interaction_type as "interactionType",
+       jsonb_build_object('description', coalesce(g.interaction_data ->> 'description', g.interaction_data ->> 'details'),
+         'page_url', g.interaction_data ->> 'page_url', 'screenshot_url', g.interaction_data ->> 'screenshot_url') as interaction
+     from gh_automation_jobs g where g.id = $1::uuid`,
+    [attemptId],
+  );
+  return rows[0] ?? null;
 };

@@ -32,6 +32,7 @@ export const enqueueCallback = async (
 };
 
 export interface LeasedCallback {
+  generation: number;
   seq: number;
   url: string;
   body: CallbackBody;
@@ -39,7 +40,7 @@ export interface LeasedCallback {
   isOverdue: boolean;
 }
 
-/** The next callback in order, ours for a while; or when to come back; or that none is left. */
+/** The next callback in order, ours for a while; or when to come back; or that none is left. An older generation's callbacks go first. */
 export type CallbackTurn = { kind: 'send'; callback: LeasedCallback } | { kind: 'later'; inMs: number } | { kind: 'none' };
 
 export const leaseNextCallback = async (
@@ -47,6 +48,7 @@ export const leaseNextCallback = async (
   { jobId, generation, lease, leaseMs }: { jobId: string; generation: number; lease: string; leaseMs: number },
 ): Promise<CallbackTurn> => {
   const { rows } = await db.query<{
+    generation: number;
     seq: number;
     url: string | null;
     body: CallbackBody;
@@ -56,7 +58,7 @@ export const leaseNextCallback = async (
     wait_ms: number;
   }>(
     `with head as (
-       select * from yardmaster.callback where job_id = $1::uuid and generation = $2::int and settled_at is null order by seq limit 1
+       select * from yardmaster.callback where job_id = $1::uuid and generation <= $2::int and settled_at is null order by generation, seq limit 1
      ), leased as (
        update yardmaster.callback c set lease = $3, leased_until = now() + $4::int * interval '1 ms'
        from head h
@@ -64,7 +66,7 @@ export const leaseNextCallback = async (
          and c.next_try_at <= now() and (c.leased_until is null or c.leased_until <= now() or c.lease = $3)
        returning c.seq
      )
-     select h.seq, j.callback_url as url, h.body, h.tries, h.give_up_at <= now() as is_overdue, l.seq is not null as is_leased,
+     select h.generation, h.seq, j.callback_url as url, h.body, h.tries, h.give_up_at <= now() as is_overdue, l.seq is not null as is_leased,
        greatest(0, ceil(extract(epoch from greatest(h.next_try_at, h.leased_until) - now()) * 1000))::int as wait_ms
      from head h join yardmaster.job j using (job_id) left join leased l using (seq)`,
     [jobId, generation, lease, leaseMs],
@@ -72,7 +74,8 @@ export const leaseNextCallback = async (
   const head = rows[0];
   if (head === undefined) return { kind: 'none' };
   if (!head.is_leased || head.url === null) return { kind: 'later', inMs: Math.max(50, head.wait_ms) };
-  return { kind: 'send', callback: { seq: head.seq, url: head.url, body: head.body, tries: head.tries, isOverdue: head.is_overdue } };
+  const { generation: ofGeneration, seq, url, body, tries, is_overdue: isOverdue } = head;
+  return { kind: 'send', callback: { generation: ofGeneration, seq, url, body, tries, isOverdue } };
 };
 
 interface CallbackKey {
@@ -120,6 +123,17 @@ export const reopenCallback = async (
     `update yardmaster.callback set settled_at = null, settled_as = null, next_try_at = now(), give_up_at = now() + $4::bigint * interval '1 ms', tries = 0
      where job_id = $1::uuid and generation = $2::int and seq = $3::int`,
     [jobId, generation, seq, giveUpMs],
+  );
+  return rowCount === 1;
+};
+
+export const hasCallbackOf = async (
+  db: Queryable,
+  { jobId, generation, word }: { jobId: string; generation: number; word: CallbackWord },
+): Promise<boolean> => {
+  const { rowCount } = await db.query(
+    `select from yardmaster.callback where job_id = $1::uuid and generation = $2::int and word = $3 limit 1`,
+    [jobId, generation, word],
   );
   return rowCount === 1;
 };

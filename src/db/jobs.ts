@@ -49,7 +49,7 @@ export const findJob = async (db: Queryable, jobId: string, { lock = false } = {
        (select count(*)::int from yardmaster.attempt t
          where t.job_id = j.job_id and t.generation = j.generation and t.claimed_at is not null) as tries,
        exists (select from yardmaster.callback c
-         where c.job_id = j.job_id and c.generation = j.generation and c.settled_at is null) as has_pending_callbacks
+         where c.job_id = j.job_id and c.settled_at is null) as has_pending_callbacks
      from yardmaster.job j
      left join yardmaster.attempt a on a.attempt_id = j.attempt_id
      left join gh_automation_jobs g on g.id = j.job_id
@@ -57,6 +57,16 @@ export const findJob = async (db: Queryable, jobId: string, { lock = false } = {
     [jobId],
   );
   return rows[0] === undefined ? null : toJob(rows[0]);
+};
+
+/** Of these jobs, the ones that have not ended. */
+export const listLiveJobs = async (db: Queryable, jobIds: string[]): Promise<string[]> => {
+  if (jobIds.length === 0) return [];
+  const { rows } = await db.query<{ job_id: string }>(
+    `select job_id from yardmaster.job where job_id = any($1::uuid[]) and ended_at is null`,
+    [jobIds],
+  );
+  return rows.map(({ job_id: jobId }) => jobId);
 };
 
 /** Makes this workflow the job's only writer; an earlier run's writes find no row any more. */
@@ -121,7 +131,10 @@ export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
 };
 
 /** Says that the workflow looked at the job, and whether its worker has to be examined. */
-export const touchJob = async (db: Queryable, { jobId, isOwnerInDoubt, isRerunByGh }: { jobId: string; isOwnerInDoubt: boolean; isRerunByGh: boolean }): Promise<void> => {
+export const touchJob = async (
+  db: Queryable,
+  { jobId, isOwnerInDoubt, isRerunByGh }: { jobId: string; isOwnerInDoubt: boolean; isRerunByGh: boolean },
+): Promise<void> => {
   await db.query(
     `update yardmaster.job set touched_at = now(), is_owner_in_doubt = $2, is_rerun_by_gh = is_rerun_by_gh or $3 where job_id = $1::uuid`,
     [jobId, isOwnerInDoubt, isRerunByGh],
@@ -129,13 +142,17 @@ export const touchJob = async (db: Queryable, { jobId, isOwnerInDoubt, isRerunBy
 };
 
 export const markCancelRequested = async (db: Queryable, jobId: string): Promise<void> => {
-  await db.query(`update yardmaster.job set cancel_requested_at = coalesce(cancel_requested_at, now()), touched_at = now() where job_id = $1::uuid`, [
-    jobId,
-  ]);
+  await db.query(
+    `update yardmaster.job set cancel_requested_at = coalesce(cancel_requested_at, now()), touched_at = now() where job_id = $1::uuid`,
+    [jobId],
+  );
 };
 
 /** Opens the next life of a job whose last one has ended; everything but the request itself starts anew. */
-export const openNextGeneration = async (db: Queryable, { jobId, actor, jobMs }: { jobId: string; actor: string; jobMs: number }): Promise<void> => {
+export const openNextGeneration = async (
+  db: Queryable,
+  { jobId, actor, jobMs }: { jobId: string; actor: string; jobMs: number },
+): Promise<void> => {
   await db.query(
     `with opened as (
        update yardmaster.job set
@@ -173,9 +190,11 @@ export const viewJob = (job: Job, doubtRecheckMs: number): JobView => ({
 });
 
 const wakeInMs = (job: Job, doubtRecheckMs: number): number | null => {
-  const moments = [job.deadlineAt, job.notBefore].filter((moment) => moment !== null).map((moment) => moment.getTime() - job.now.getTime());
-  if (job.isOwnerInDoubt) moments.push(doubtRecheckMs);
-  return moments.length === 0 ? null : Math.max(0, Math.min(...moments));
+  const waits = job.deadlineAt === null ? [] : [Math.max(0, job.deadlineAt.getTime() - job.now.getTime())];
+  // A back-off that is over waits for a worker, not for the clock.
+  if (job.notBefore !== null && job.notBefore > job.now) waits.push(job.notBefore.getTime() - job.now.getTime());
+  if (job.isOwnerInDoubt) waits.push(doubtRecheckMs);
+  return waits.length === 0 ? null : Math.min(...waits);
 };
 
 interface JobRow {

@@ -34,7 +34,12 @@ export const readFinding = (seen: AttemptSeen): Finding => {
     case 'completed':
       return { kind: 'completed', submission };
     case 'failed':
-      return { kind: 'failed', errorCode: seen.errorCode ?? 'unknown_error', errorMessage: seen.errorMessage ?? 'GH gave no reason', submission };
+      return {
+        kind: 'failed',
+        errorCode: seen.errorCode ?? 'unknown_error',
+        errorMessage: seen.errorMessage ?? 'GH gave no reason',
+        submission,
+      };
     case 'cancelled':
     case 'expired':
       // Marking does not stop GH, it makes it start again (ghosthands §16.3): only its process tells.

@@ -8,7 +8,7 @@ const transitions: Record<JobState, readonly JobState[]> = {
   waiting: ['assigned', 'cancelled', 'expired', 'failed'],
   assigned: ['waiting', 'running', 'waiting_human', 'uncertain', 'succeeded', 'failed', 'cancelled'],
   running: ['waiting', 'waiting_human', 'uncertain', 'succeeded', 'failed', 'cancelled'],
-  waiting_human: ['waiting', 'running', 'uncertain', 'succeeded', 'failed', 'cancelled'],
+  waiting_human: ['waiting', 'running', 'waiting_human', 'uncertain', 'succeeded', 'failed', 'cancelled'],
   uncertain: ['succeeded', 'failed', 'cancelled'],
   succeeded: [],
   failed: [],

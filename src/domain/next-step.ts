@@ -31,7 +31,9 @@ export type NextStep =
   | { act: 'retry'; endReason: AttemptEnd; afterMs: number; reason: string; detail: string }
   | { act: 'end'; state: 'succeeded' | 'failed'; endReason: AttemptEnd; submission: Submission; reason: string; detail: string }
   /** `endReason` null: the attempt may still run, and keeps its worker until it is proven gone. */
-  | { act: 'ask_a_person'; endReason: AttemptEnd | null; submission: Submission; reason: string; detail: string };
+  | { act: 'ask_a_person'; endReason: AttemptEnd | null; submission: Submission; reason: string; detail: string }
+  /** The job already waits for a person; its attempt is over now and frees its worker. */
+  | { act: 'end_attempt'; endReason: AttemptEnd; submission: Submission };
 
 export type AttemptEnd = 'completed' | 'failed' | 'lost';
 
@@ -42,6 +44,14 @@ export interface Moment {
 }
 
 export const decideNextStep = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits): NextStep => {
+  const step = decide(job, finding, moment, limits);
+  if (job.state !== 'uncertain' || step.act !== 'ask_a_person') return step;
+  return step.endReason === null
+    ? { act: 'stay', isOwnerInDoubt: false }
+    : { act: 'end_attempt', endReason: step.endReason, submission: step.submission };
+};
+
+const decide = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits): NextStep => {
   switch (finding.kind) {
     case 'completed':
       return onCompleted(job, finding.submission);
@@ -87,7 +97,12 @@ const onHuman = (job: JobFacts, human: Extract<Finding, { kind: 'human' }>, mome
   return { act: 'wait_for_human', humanKind: human.humanKind, deadlineAt };
 };
 
-const onUnderWay = (job: JobFacts, finding: Extract<Finding, { kind: 'running' | 'released' | 'unreadable' }>, moment: Moment, limits: Limits): NextStep => {
+const onUnderWay = (
+  job: JobFacts,
+  finding: Extract<Finding, { kind: 'running' | 'released' | 'unreadable' }>,
+  moment: Moment,
+  limits: Limits,
+): NextStep => {
   const submission = finding.kind === 'unreadable' ? 'maybe' : finding.submission;
   if (moment.proof === 'gone') return onGone(job, submission, limits);
   if (job.state === 'uncertain') return { act: 'stay', isOwnerInDoubt: false };

@@ -22,7 +22,10 @@ const codesBeforeTheForm: ReadonlySet<string> = new Set(['validation_error', 'lo
 
 /** The handler has the page from its `Executing … handler` write on; a recorded manual is replayed before that write, and shows in events. */
 const hadThePage = (seen: AttemptSeen): boolean =>
-  seen.hasHandlerEvent || seen.hasReviewEvent || seen.hasResult || /^(Executing .* handler|Recovered from crash)/.test(seen.statusMessage ?? '');
+  seen.hasHandlerEvent ||
+  seen.hasReviewEvent ||
+  seen.hasResult ||
+  /^(Executing .* handler|Recovered from crash)/.test(seen.statusMessage ?? '');
 
 const judgeCompleted = (seen: AttemptSeen): Submission => {
   if (seen.resultSubmitted === true) return 'yes';

@@ -1,0 +1,40 @@
+import type { Pool } from 'pg';
+import type { CallbackBody } from '../src/contracts/callback';
+import type { WorkerStatus } from '../src/contracts/ghosthands';
+import type { Limits } from '../src/contracts/limits';
+import type { Log } from '../src/log';
+
+/** What activities use of the world, passed in by the process that runs them (workers/orchestrator.ts) or by a test. */
+export interface OrchestratorDeps {
+  pool: Pool;
+  log: Log;
+  limits: Limits;
+  /** Where GH reaches our gateway, without a trailing slash. */
+  callbackBaseUrl: string;
+  workflows: WorkflowsPort;
+  hosts: HostReader;
+  callbacks: { send(url: string, body: CallbackBody): Promise<CallbackReply> };
+}
+
+/** The few things that an activity asks of Temporal. All are idempotent. */
+export interface WorkflowsPort {
+  /** A hint to a running workflow; a missing one is no error. */
+  wake(jobId: string, reason: string): Promise<void>;
+  /** Starts a workflow over the job's row, or joins the one that runs; then wakes it. */
+  ensureApplyJob(jobId: string, wake: { reason: string; examineOwner: boolean }): Promise<void>;
+  ensureDeliverCallbacks(jobId: string, generation: number): Promise<void>;
+  /** Jobs whose workflow was closed by force or failure since then. */
+  listAbortedApplyJobs(since: Date): Promise<string[]>;
+}
+
+export type CallbackReply =
+  { kind: 'accepted' } | { kind: 'skipped' } | { kind: 'refused'; error: string } | { kind: 'failed'; error: string };
+
+/** Reads a GH host; it never commands one. */
+export interface HostReader {
+  readWorkerPort(host: string): Promise<WorkerPortAnswer>;
+  isApiUp(host: string): Promise<boolean>;
+}
+
+/** `refused`: the machine is there and nothing listens; `silent`: no usable answer, which proves nothing. */
+export type WorkerPortAnswer = { kind: 'answers'; status: WorkerStatus } | { kind: 'refused' } | { kind: 'silent'; problem: string };

@@ -1,0 +1,215 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { PoolClient } from 'pg';
+import { failureTypes } from '../src/contracts/errors';
+import type { JobView } from '../src/contracts/job';
+import { readFinding } from '../src/domain/attempt-finding';
+import { isTerminal } from '../src/domain/job-state';
+import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
+import { assignWaitingJobs, type Assignment } from '../src/db/assign';
+import { endAttempt, mirrorEvents, readAttempt, takeBack } from '../src/db/attempts';
+import { claimOwnership, findJob, markCancelRequested, moveJob, openNextGeneration, touchJob, viewJob, type Job } from '../src/db/jobs';
+import { mirrorJob } from '../src/db/mirror';
+import { withTransaction } from '../src/db/pool';
+import type { OrchestratorDeps } from './deps';
+import { applyStep, enterState } from './job-steps';
+
+interface Owned {
+  jobId: string;
+  /** firstExecutionRunId: every write below happens only while the job is still ours. */
+  owner: string;
+}
+
+/**
+ * The steps of a job. Each reads the rows, asks src/domain, writes the answer in one transaction and says what the rows say now, so each may
+ * run any number of times, after any crash, over any state.
+ */
+export const createJobActivities = (deps: OrchestratorDeps) => {
+  const { pool, limits } = deps;
+
+  const inTransaction = async (work: (client: PoolClient, served: Assignment[]) => Promise<Job>): Promise<JobView> => {
+    const served: Assignment[] = [];
+    const job = await withTransaction(pool, async (client) => await work(client, served));
+    await wakeServed(deps, served, job.jobId);
+    return viewJob(job, recheckMs(job, limits));
+  };
+  const assign = async (client: PoolClient): Promise<Assignment[]> =>
+    await assignWaitingJobs(client, { callbackBaseUrl: deps.callbackBaseUrl, limits });
+
+  return {
+    /** Takes the job over and, when it is new, lets it wait for a worker and looks for one at once. */
+    async openJob({ jobId, owner }: Owned): Promise<JobView> {
+      return await inTransaction(async (client, served) => {
+        const job = await getJob(client, jobId);
+        if (isTerminal(job.state)) return job;
+        await claimOwnership(client, { jobId, owner });
+        if (job.state !== 'accepted') return await getJob(client, jobId);
+        const waitedMs = job.now.getTime() - job.stateAt.getTime();
+        await moveJob(client, {
+          ...at(job),
+          state: 'waiting',
+          reason: 'no_worker_yet',
+          deadlineInMs: limits.waitForWorkerMs - waitedMs,
+          attempt: null,
+        });
+        served.push(...(await assign(client)));
+        return await getJob(client, jobId);
+      });
+    },
+
+    /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker gave. */
+    async advanceJob({ jobId, owner, proof = 'none' }: Owned & { proof?: OwnerProof }): Promise<JobView> {
+      const before = await findJob(pool, jobId);
+      // Who may assign takes the lock of assigning first, and locks no waiting job before it (src/db/assign.ts).
+      if (before?.state === 'waiting' && !isPast(before.deadlineAt, before.now)) {
+        return await inTransaction(async (client, served) => {
+          served.push(...(await assign(client)));
+          return await getOwnedJob(client, jobId, owner, { lock: false });
+        });
+      }
+      return await inTransaction(async (client, served) => {
+        const job = await getOwnedJob(client, jobId, owner);
+        if (isTerminal(job.state) || job.state === 'accepted') return job;
+        if (await advanceLocked(client, job, proof)) served.push(...(await assign(client)));
+        return await getJob(client, jobId);
+      });
+    },
+
+    /** Ends the job where no worker has it; otherwise the wish is on record. */
+    async cancelJob({ jobId, owner }: Owned & { reason?: string; actor?: string }): Promise<JobView> {
+      return await inTransaction(async (client, served) => {
+        const job = await getOwnedJob(client, jobId, owner);
+        if (isTerminal(job.state)) return job;
+        await markCancelRequested(client, jobId);
+        if (job.state === 'assigned' && job.attempt !== null && (await takeBack(client, job.attempt.attemptId))) {
+          await endAttempt(client, { ...takenBack, attemptId: job.attempt.attemptId });
+          await enterState(deps, client, job, { state: 'cancelled', reason: 'cancelled_before_claim', deadlineInMs: null });
+          served.push(...(await assign(client)));
+        } else if (job.state === 'waiting' || job.state === 'accepted') {
+          await enterState(deps, client, job, { state: 'cancelled', reason: 'cancelled_before_worker', deadlineInMs: null });
+        }
+        return await getJob(client, jobId);
+      });
+    },
+
+    /** A person's word on how a review or a possible submission ended. Its worker stays taken until its process restarts. */
+    async resolveJob({
+      jobId,
+      owner,
+      submitted,
+      note,
+      actor,
+    }: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
+      return await inTransaction(async (client) => {
+        const job = await getOwnedJob(client, jobId, owner);
+        if (job.state !== 'uncertain' && !(job.state === 'waiting_human' && job.humanKind === 'review')) return job;
+        await enterState(deps, client, job, {
+          state: submitted ? 'succeeded' : 'failed',
+          reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
+          detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
+          submission: submitted ? 'yes' : 'no',
+          deadlineInMs: null,
+        });
+        return await getJob(client, jobId);
+      });
+    },
+
+    /** A person's word that an uncertain job is tried again: this generation ends, the next one opens. */
+    async retryJob({ jobId, owner, confirm, actor }: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
+      return await inTransaction(async (client) => {
+        const job = await getOwnedJob(client, jobId, owner);
+        if (job.state !== 'uncertain' || confirm !== true) return job;
+        await enterState(deps, client, job, {
+          state: 'failed',
+          reason: 'retried_by_person',
+          detail: actor ?? 'somebody',
+          deadlineInMs: null,
+        });
+        await openNextGeneration(client, { jobId, actor: actor ?? 'somebody', jobMs: limits.jobMs });
+        await mirrorJob(client, jobId);
+        return await getJob(client, jobId);
+      });
+    },
+  };
+
+  /** True when a worker became free. */
+  async function advanceLocked(client: PoolClient, job: Job, proof: OwnerProof): Promise<boolean> {
+    if (job.state === 'waiting') {
+      await enterState(deps, client, job, {
+        state: 'expired',
+        reason: 'expired',
+        detail: 'No worker was free in time',
+        deadlineInMs: null,
+      });
+      return false;
+    }
+    if (job.state === 'uncertain' && isPast(job.deadlineAt, job.now)) {
+      await enterState(deps, client, job, {
+        state: 'failed',
+        reason: 'unresolved',
+        detail: 'Nobody said how it ended',
+        deadlineInMs: null,
+      });
+      return false;
+    }
+    if (job.attempt === null || job.attempt.state === 'ended') return false;
+    const { attemptId } = job.attempt;
+    const read = await readAttempt(client, attemptId);
+    const seen = read.kind === 'seen' ? read.seen : null;
+    if (read.kind === 'unreadable')
+      deps.log.error('An attempt row breaks our expectations', { jobId: job.jobId, attemptId, problem: read.problem });
+    const finding =
+      seen === null
+        ? { kind: 'unreadable' as const, problem: read.kind === 'unreadable' ? read.problem : 'the row is gone' }
+        : readFinding(seen);
+    const step = decideNextStep(job, finding, { now: job.now, proof, heartbeatAgeMs: seen?.heartbeatAgeMs ?? null }, limits);
+    await touchJob(client, {
+      jobId: job.jobId,
+      isOwnerInDoubt: step.act === 'stay' && step.isOwnerInDoubt,
+      isRerunByGh: seen?.hasCrashEvent ?? false,
+    });
+    const isWorkerFree = await applyStep(
+      deps,
+      client,
+      { ...job, isRerunByGh: job.isRerunByGh || (seen?.hasCrashEvent ?? false) },
+      attemptId,
+      seen,
+      step,
+    );
+    if (step.act !== 'stay') await mirrorEvents(client, job.jobId);
+    return isWorkerFree;
+  }
+};
+
+export type JobActivities = ReturnType<typeof createJobActivities>;
+
+const takenBack = { endReason: 'taken_back', submission: 'no', errorCode: null, hasLeftWaiter: false, isWorkerFree: true } as const;
+
+const at = (job: Job): { jobId: string; generation: number } => ({ jobId: job.jobId, generation: job.generation });
+
+const getJob = async (client: PoolClient, jobId: string, { lock = true } = {}): Promise<Job> => {
+  const job = await findJob(client, jobId, { lock });
+  if (job === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
+  return job;
+};
+
+const getOwnedJob = async (client: PoolClient, jobId: string, owner: string, { lock = true } = {}): Promise<Job> => {
+  const job = await getJob(client, jobId, { lock });
+  if (job.owner !== owner) throw ApplicationFailure.nonRetryable(`job ${jobId} belongs to another workflow`, failureTypes.notOwner);
+  return job;
+};
+
+/** The workflows of other jobs that this transaction served get a hint; what is lost, the worker's own callback and the sweep make good. */
+const wakeServed = async ({ workflows, log }: OrchestratorDeps, served: Assignment[], ownJobId: string): Promise<void> => {
+  const others = served.filter(({ jobId }) => jobId !== ownJobId);
+  await Promise.all(
+    others.map(async ({ jobId }) => {
+      await workflows.wake(jobId, 'assigned').catch((error: unknown) => log.debug('A hint was lost', { jobId, error }));
+    }),
+  );
+};
+
+/** The longer a doubt lasts, the rarer the looks, so that a silent host cannot fill a history. */
+const recheckMs = (job: Job, limits: OrchestratorDeps['limits']): number =>
+  Math.min(60_000, Math.max(limits.doubtRecheckMs, (job.now.getTime() - job.stateAt.getTime()) / 10));
+
+const isPast = (deadlineAt: Date | null, now: Date): boolean => deadlineAt !== null && deadlineAt.getTime() <= now.getTime();

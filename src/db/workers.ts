@@ -1,0 +1,68 @@
+import type { Queryable } from './queryable';
+
+/** A host worth probing: a registry row that says it lives, or lived a moment ago. */
+export interface RegisteredHost {
+  host: string;
+}
+
+export const listHostsToProbe = async (db: Queryable, { rows: limit }: { rows: number }): Promise<RegisteredHost[]> => {
+  const { rows } = await db.query<RegisteredHost>(
+    `select distinct ec2_ip as host from gh_worker_registry
+     where ec2_ip is not null and (status in ('active', 'draining') or last_heartbeat > now() - interval '10 min')
+     order by ec2_ip limit $1::int`,
+    [limit],
+  );
+  return rows;
+};
+
+/** What a host's ports said; `null` fields where the worker port gave no usable answer. */
+export interface HostProbe {
+  host: string;
+  isApiUp: boolean;
+  isWorkerUp: boolean;
+  workerId: string | null;
+  dispatchMode: string | null;
+  isRunning: boolean | null;
+  isDraining: boolean | null;
+  activeJobs: number | null;
+  uptimeMs: number | null;
+  /** How long ago the probe was sent: the answer is at least that old. */
+  tookMs: number;
+  problem: string | null;
+}
+
+/** Writes a pass of probes. A start time is the database's clock minus the uptime; jitter never moves it, a restart does. */
+export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs }: { jitterMs: number }): Promise<void> => {
+  await db.query(
+    `insert into yardmaster.host_probe as p (host, probed_at, is_api_up, is_worker_up, worker_id, dispatch_mode, is_running, is_draining, active_jobs,
+       process_started_at, problem)
+     select host, now(), "isApiUp", "isWorkerUp", "workerId", "dispatchMode", "isRunning", "isDraining", "activeJobs",
+       now() - "uptimeMs" * interval '1 ms', problem
+     from jsonb_to_recordset($1::jsonb) as probe(host text, "isApiUp" boolean, "isWorkerUp" boolean, "workerId" text, "dispatchMode" text,
+       "isRunning" boolean, "isDraining" boolean, "activeJobs" int, "uptimeMs" float8, "tookMs" float8, problem text)
+     on conflict (host) do update set
+       probed_at = excluded.probed_at, is_api_up = excluded.is_api_up, is_worker_up = excluded.is_worker_up, worker_id = excluded.worker_id,
+       dispatch_mode = excluded.dispatch_mode, is_running = excluded.is_running, is_draining = excluded.is_draining,
+       active_jobs = case when p.freed_at > now() - (select max(("tookMs")::float8) from jsonb_to_recordset($1::jsonb) as t("tookMs" float8)) * interval '1 ms'
+         then p.active_jobs else excluded.active_jobs end,
+       process_started_at = case
+         when excluded.process_started_at is null then p.process_started_at
+         when p.worker_id is distinct from excluded.worker_id or p.process_started_at is null then excluded.process_started_at
+         when excluded.process_started_at > p.process_started_at + $2::int * interval '1 ms' then excluded.process_started_at
+         else p.process_started_at end,
+       problem = excluded.problem`,
+    [JSON.stringify(probes), jitterMs],
+  );
+};
+
+/** `null`: no cancel listener for this attempt; `unreadable` where the queries of other backends are hidden from us (ghosthands §16.3). */
+export const findCancelListener = async (db: Queryable, attemptId: string): Promise<'present' | 'absent' | 'unreadable'> => {
+  const { rows } = await db.query<{ present: boolean; hidden: boolean }>(
+    `select coalesce(bool_or(query = 'LISTEN "gh_job_cancel_' || $1::text || '"'), false) as present,
+       coalesce(bool_or(query = '<insufficient privilege>'), false) as hidden
+     from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+    [attemptId],
+  );
+  if (rows[0]?.present === true) return 'present';
+  return rows[0]?.hidden === true ? 'unreadable' : 'absent';
+};

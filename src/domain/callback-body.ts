@@ -1,0 +1,89 @@
+import type { CallbackBody, CallbackWord } from '../contracts/callback';
+import type { HumanKind, JobState } from '../contracts/job';
+
+/** What a callback tells about a job; what does not apply is null. */
+export interface CallbackFacts {
+  jobId: string;
+  valetTaskId: string | null;
+  state: JobState;
+  workerId: string | null;
+  at: Date;
+  errorCode: string | null;
+  errorMessage: string | null;
+  humanKind: HumanKind | null;
+  humanWaitMs: number | null;
+  isRerunByGh: boolean;
+  result: {
+    resultData: unknown;
+    resultSummary: string | null;
+    screenshotUrl: string | null;
+    cost: CallbackBody['cost'] | null;
+    interactionType: string | null;
+    interaction: { description: string | null; page_url: string | null; screenshot_url: string | null };
+  } | null;
+}
+
+/** The fields of valet §10 for each word, and no others. */
+export const makeCallbackBody = (word: CallbackWord, facts: CallbackFacts): CallbackBody => ({
+  job_id: facts.jobId,
+  valet_task_id: facts.valetTaskId,
+  status: word,
+  ...(facts.workerId === null ? {} : { worker_id: facts.workerId }),
+  ...fieldsOf(word, facts),
+});
+
+const fieldsOf = (word: CallbackWord, facts: CallbackFacts): Partial<CallbackBody> => {
+  switch (word) {
+    case 'running':
+      return {};
+    case 'paused':
+      return { interaction: interactionOf(facts) };
+    case 'completed':
+      return {
+        completed_at: facts.at.toISOString(),
+        result_data: facts.result?.resultData ?? undefined,
+        result_summary: withRerun(facts.result?.resultSummary ?? 'Application submitted', facts),
+        screenshot_url: facts.result?.screenshotUrl ?? undefined,
+        cost: facts.result?.cost ?? undefined,
+      };
+    case 'failed':
+      return { completed_at: facts.at.toISOString(), cost: facts.result?.cost ?? undefined, ...errorOf(facts) };
+    case 'expired':
+      return {
+        completed_at: facts.at.toISOString(),
+        error_code: 'expired',
+        error_message: facts.errorMessage ?? 'No worker was free in time',
+      };
+    case 'cancelled':
+      return { completed_at: facts.at.toISOString() };
+  }
+};
+
+const errorOf = (facts: CallbackFacts): Partial<CallbackBody> =>
+  facts.state === 'uncertain'
+    ? {
+        error_code: 'submission_uncertain',
+        error_message: withRerun(`It may already be submitted: check before retrying. ${facts.errorMessage ?? ''}`.trim(), facts),
+      }
+    : // VALET's column holds 50 characters (valet §10).
+      {
+        error_code: (facts.errorCode ?? 'failed').slice(0, 50),
+        error_message: withRerun(facts.errorMessage ?? 'The application failed', facts),
+      };
+
+/** GH re-runs the form by itself after a browser crash (ghosthands §16.5): said in the result, since nothing else shows it. */
+const withRerun = (text: string, facts: CallbackFacts): string =>
+  facts.isRerunByGh ? `${text} (the worker's browser crashed and it ran the form again: check for a double submission)` : text;
+
+const interactionOf = (facts: CallbackFacts): NonNullable<CallbackBody['interaction']> => ({
+  type: facts.humanKind === 'review' ? 'review' : (facts.result?.interactionType ?? 'unknown'),
+  description:
+    facts.humanKind === 'review'
+      ? 'The form is filled and waits for a person to review and submit it'
+      : (facts.result?.interaction.description ?? 'The worker waits for a person'),
+  ...(facts.result?.interaction.page_url ? { page_url: facts.result.interaction.page_url } : {}),
+  ...((facts.result?.interaction.screenshot_url ?? facts.result?.screenshotUrl)
+    ? { screenshot_url: facts.result?.interaction.screenshot_url ?? facts.result?.screenshotUrl ?? undefined }
+    : {}),
+  timeout_seconds: Math.max(0, Math.round((facts.humanWaitMs ?? 0) / 1000)),
+});

@@ -1,0 +1,86 @@
+import { redacted, Sensitive } from './sensitive';
+
+/** Takes the secrets and the personal data that can be recognised out of a text. */
+export type Redact = (text: string) => string;
+
+export const hiddenEmail = '[e-mail]';
+
+/** A shorter value is a word: hiding it everywhere would make the text unreadable, and say nothing safely. The configuration refuses such secrets. */
+export const secretLengthMin = 8;
+
+/** Words that end the name of a secret: `GH_SERVICE_SECRET`, `access_token`, `X-API-Key`. `total_tokens` and `idempotency_key` are none. */
+const secretName =
+  '(?:secret|token|password|passwd|pwd|passphrase|signature|credentials?|authorization|cookie|(?:api|service|access|private|deploy|signing|encryption|secret)[-_]?key)';
+
+/** Every repetition is bounded, so that no input makes the search slower than its length. */
+const patterns: readonly (readonly [RegExp, string])[] = [
+  // A block whose end was cut off is hidden to the end of the text.
+  [/-----BEGIN ([A-Z0-9 ]{0,30}PRIVATE KEY)-----[\s\S]*?(?:-----END \1-----|$)/g, redacted],
+  // The whole user-info: a token is often given as the user name.
+  [/(?<=:\/\/)[^\s/?#"'<>]{1,1024}@/g, `${redacted}@`],
+  // GH's browser proxy takes `?key=`, VALET's webhook `?token=`, OAuth `?code=` (valet §1.2, §1.4).
+  [new RegExp(`([?&;](?:[\\w.%-]{0,60}${secretName}|key|code|sig|auth|jwt|session)=)[^&;#\\s"'<>]+`, 'gi'), `$1${redacted}`],
+  [/\b((?:Bearer|Basic)\s+)[\w.~+/=-]{8,4096}/gi, `$1${redacted}`],
+  [
+    new RegExp(
+      `(["']?\\b[\\w.-]{0,60}${secretName}["']?\\s{0,4}[:=]\\s{0,4})("(?:[^"\\\\]|\\\\.)*"?|'(?:[^'\\\\]|\\\\.)*'?|(?!\\[redacted\\]|Bearer |Basic )[^\\s,;&"'}]+)`,
+      'gi',
+    ),
+    `$1${redacted}`,
+  ],
+  [/\beyJ[\w-]{8,4096}\.[\w-]{8,8192}(?:\.[\w-]{0,1024})?/g, redacted],
+  [
+    /\b(?:gh[pousr]_\w{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}|dckr_pat_[\w-]{16,255}|xox[abprs]-[\w-]{10,255}|AKIA[0-9A-Z]{16}|sk-[\w-]{20,255})/g,
+    redacted,
+  ],
+  // Personal data is no part of a log either (promise 8), and an e-mail address is the only kind of it that a pattern recognises for sure.
+  [/[\p{L}\p{N}._%+'-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){0,8}\.\p{L}{2,24}/gu, hiddenEmail],
+];
+
+/** Hides the given values, also where they are URL-encoded, JSON-escaped or in base64, and everything that looks like a secret. */
+export const createRedact = (secrets: readonly Sensitive<string>[] = []): Redact => {
+  const known = knownValues(secrets);
+  return (text) => {
+    const withoutKnown = known === null ? text : text.replace(known, redacted);
+    return patterns.reduce((partly, [pattern, replacement]) => partly.replace(pattern, replacement), withoutKnown);
+  };
+};
+
+const knownValues = (secrets: readonly Sensitive<string>[]): RegExp | null => {
+  const values = secrets.map((secret) => secret.unredacted()).filter((value) => value.length >= secretLengthMin);
+  const written = new Set(
+    values.flatMap((value) => [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), toBase64(value)]),
+  );
+  // The longest first: one secret may be the beginning of another.
+  const alternatives = [...written].toSorted((a, b) => b.length - a.length).map(escapeForRegExp);
+  return alternatives.length === 0 ? null : new RegExp(alternatives.join('|'), 'g');
+};
+
+const escapeForRegExp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+
+const toBase64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/=+$/, '');
+
+const secretFieldPattern = new RegExp(`${secretName}$`, 'i');
+
+/** Is a field of this name a secret whatever it holds? `serviceKey`, `api_key`, `X-GH-Service-Key`. */
+export const isSecretField = (name: string): boolean => secretFieldPattern.test(name);
+
+const personalFields = new Set([
+  'profile',
+  'answers',
+  'qaanswers',
+  'qaoverrides',
+  'userdata',
+  'inputdata',
+  'interactiondata',
+  'resolutiondata',
+  'resultdata',
+  'resumeref',
+  'email',
+  'phone',
+  'firstname',
+  'lastname',
+]);
+
+/** Is it personal data of an applicant, by its name in our code, in GH's rows or in the product's requests? */
+export const isPersonalField = (name: string): boolean => personalFields.has(name.toLowerCase().replace(/[-_]/g, ''));

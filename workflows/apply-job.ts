@@ -1,0 +1,70 @@
+import { allHandlersFinished, condition, continueAsNew, CancellationScope, workflowInfo } from '@temporalio/workflow';
+import type { ApplyJobInput, ApplyJobResult } from '../src/contracts/messages';
+import type { JobView } from '../src/contracts/job';
+import { isTerminal } from '../src/domain/job-state';
+import { examineOwner, takeStep } from './options';
+import { createCallbackPump } from './steps/callback-pump';
+import { openInbox, type Inbox, type Word } from './steps/inbox';
+import { showJob } from './steps/show-job';
+
+/**
+ * One job, from accepted to its end, through as many attempts as it may have. Rows hold the state; this workflow waits for news or for a
+ * deadline, looks at the rows, and takes the next step. So a start over any row, a reset and a continue-as-new all go on from what the row says.
+ */
+export async function applyJob({ jobId }: ApplyJobInput): Promise<ApplyJobResult> {
+  const owned = { jobId, owner: workflowInfo().firstExecutionRunId };
+  const inbox = openInbox();
+  const callbacks = createCallbackPump(jobId);
+
+  // The Web UI's Cancel button is our cancel: a wish that this workflow answers, never the end of its bookkeeping.
+  CancellationScope.current().cancelRequested.catch(() => inbox.put({ kind: 'cancel', actor: 'temporal' }));
+
+  return await CancellationScope.nonCancellable(async () => {
+    let job = await takeStep('openJob', owned, 'Take the job over, look for a worker');
+    for (;;) {
+      showJob(job);
+      inbox.answerQueriesWith(job);
+      if (job.hasPendingCallbacks) callbacks.start(job.generation);
+      if (isTerminal(job.state)) break;
+      if (isHistoryLong() && (await mayStartAnew(inbox, callbacks))) await continueAsNew<typeof applyJob>({ jobId });
+
+      const word = await inbox.next(job.wakeInMs);
+      job = await takeNextStep(owned, job, word);
+    }
+    await callbacks.finish(job.generation);
+    await condition(allHandlersFinished);
+    return { state: job.state, generation: job.generation, reason: job.reason, isRerunByGh: job.isRerunByGh };
+  });
+}
+
+const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobView, word: Word | null): Promise<JobView> => {
+  switch (word?.kind) {
+    case 'cancel':
+      return await takeStep('cancelJob', { ...owned, actor: word.actor, reason: word.reason }, 'Cancel');
+    case 'resolve':
+      return await takeStep(
+        'resolveJob',
+        { ...owned, submitted: word.submitted, note: word.note, actor: word.actor },
+        'A person says how it ended',
+      );
+    case 'retry': {
+      const opened = await takeStep('retryJob', { ...owned, confirm: word.confirm, actor: word.actor }, 'A person wants another try');
+      return opened.generation === job.generation ? opened : await takeStep('openJob', owned, 'Open the next generation');
+    }
+    case 'wake':
+    case undefined: {
+      if (!job.isOwnerInDoubt && word?.examineOwner !== true) return await takeStep('advanceJob', owned, 'Look at the rows');
+      const proof = await examineOwner({ jobId: owned.jobId });
+      return await takeStep('advanceJob', { ...owned, proof }, `Look at the rows: the worker is ${proof}`);
+    }
+  }
+};
+
+/** A guard, not a rhythm: a job's history is expected to stay below 100 events. */
+const isHistoryLong = (): boolean => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > 2_000;
+
+/** No activity in flight, no word unread, every handler through: what a new run would lose otherwise. */
+const mayStartAnew = async (inbox: Inbox, callbacks: { isIdle(): boolean }): Promise<boolean> => {
+  await condition(() => allHandlersFinished() && callbacks.isIdle(), '10 seconds');
+  return allHandlersFinished() && callbacks.isIdle() && inbox.isEmpty();
+};

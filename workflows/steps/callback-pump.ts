@@ -1,0 +1,55 @@
+import { condition, ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
+import { makeDeliverCallbacksId } from '../../src/contracts/ids';
+import { limits } from '../../src/contracts/limits';
+import type { deliverCallbacks } from '../deliver-callbacks';
+import { deliverDueCallbacks } from '../options';
+
+export interface CallbackPump {
+  /** Delivers beside the job until nothing is left; joins what already runs. */
+  start(generation: number): void;
+  isIdle(): boolean;
+  /** Waits a while for the rest, then hands it to a workflow of its own, so that a dead receiver cannot keep an ended job open. */
+  finish(generation: number): Promise<void>;
+}
+
+export const createCallbackPump = (jobId: string): CallbackPump => {
+  let isBusy = false;
+  let isStopping = false;
+  let wanted: number | null = null;
+
+  const pump = async (): Promise<void> => {
+    while (wanted !== null && !isStopping) {
+      const generation: number = wanted;
+      wanted = null;
+      const { nextInMs } = await deliverDueCallbacks({ jobId, generation });
+      if (nextInMs === null) continue;
+      wanted ??= generation;
+      await condition(() => isStopping, nextInMs);
+    }
+  };
+
+  return {
+    start(generation) {
+      wanted = generation;
+      if (isBusy) return;
+      isBusy = true;
+      void pump().finally(() => {
+        isBusy = false;
+      });
+    },
+    isIdle: () => !isBusy,
+    async finish(generation) {
+      if (await condition(() => !isBusy, limits.callbackDrainMs)) return;
+      isStopping = true;
+      await condition(() => !isBusy);
+      if (wanted === null) return;
+      await startChild<typeof deliverCallbacks>('deliverCallbacks', {
+        workflowId: makeDeliverCallbacksId({ jobId, generation }),
+        args: [{ jobId, generation }],
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+        staticSummary: `Callbacks of job ${jobId} up to generation ${generation}`,
+      });
+    },
+  };
+};

@@ -1,0 +1,77 @@
+import { condition, log, setHandler } from '@temporalio/workflow';
+import type { JobView } from '../../src/contracts/job';
+import { cancelSignal, resolveSignal, retrySignal, statusQuery, wakeSignal } from '../../src/contracts/messages';
+
+/** A word to a job. Wakes fold into one, since the row is read once for all of them; people's words keep their order. */
+export type Word =
+  | { kind: 'wake'; examineOwner: boolean }
+  | { kind: 'cancel'; reason?: string; actor?: string }
+  | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string }
+  | { kind: 'retry'; confirm?: boolean; actor?: string };
+
+export interface Inbox {
+  put(word: Word): void;
+  isEmpty(): boolean;
+  /** The next word, or null when `waitMs` is over; null waits for a word alone. */
+  next(waitMs: number | null): Promise<Word | null>;
+  answerQueriesWith(job: JobView): void;
+}
+
+export const openInbox = (): Inbox => {
+  const words: Word[] = [];
+  let wake: Extract<Word, { kind: 'wake' }> | null = null;
+  let latest: JobView | null = null;
+
+  const put = (word: Word): void => {
+    if (word.kind === 'wake') wake = { kind: 'wake', examineOwner: word.examineOwner || (wake?.examineOwner ?? false) };
+    else words.push(word);
+  };
+
+  setHandler(wakeSignal, (word) => put({ kind: 'wake', examineOwner: word?.examineOwner === true }), {
+    description: 'Look at the rows again. {"reason":"…","examineOwner":true}',
+  });
+  setHandler(cancelSignal, (word) => put({ kind: 'cancel', ...textsOf(word) }), {
+    description: 'Cancel the job. {"reason":"…","actor":"…"}',
+  });
+  setHandler(
+    resolveSignal,
+    (word) => {
+      // A signal cannot be refused; one that says nothing must not end a job.
+      if (typeof word?.submitted === 'boolean') put({ kind: 'resolve', submitted: word.submitted, ...textsOf(word) });
+      else log.warn('A resolve without submitted: true or false is ignored');
+    },
+    { description: 'Say how a review or an uncertain job ended. {"submitted":true|false,"note":"…","actor":"…"}' },
+  );
+  setHandler(retrySignal, (word) => put({ kind: 'retry', confirm: word?.confirm === true, ...textsOf(word) }), {
+    description: 'Try an uncertain job again, as its next generation. {"confirm":true,"actor":"…"}',
+  });
+  setHandler(statusQuery, () => latest, { description: 'What the workflow knows of its job' });
+
+  return {
+    put,
+    isEmpty: () => words.length === 0 && wake === null,
+    async next(waitMs) {
+      const hasWord = (): boolean => words.length > 0 || wake !== null;
+      // At least a moment, so that a deadline that cannot be acted upon yet never spins.
+      if (waitMs === null) await condition(hasWord);
+      else await condition(hasWord, Math.max(250, waitMs));
+      const word = words.shift();
+      if (word !== undefined) return word;
+      const woken = wake;
+      wake = null;
+      return woken;
+    },
+    answerQueriesWith(job) {
+      latest = job;
+    },
+  };
+};
+
+/** People type signals by hand: only texts are taken for texts. */
+const textsOf = (
+  word: { reason?: unknown; note?: unknown; actor?: unknown } | undefined,
+): { reason?: string; note?: string; actor?: string } => ({
+  ...(typeof word?.reason === 'string' ? { reason: word.reason } : {}),
+  ...(typeof word?.note === 'string' ? { note: word.note } : {}),
+  ...(typeof word?.actor === 'string' ? { actor: word.actor } : {}),
+});

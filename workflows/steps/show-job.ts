@@ -1,0 +1,33 @@
+import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type { JobView } from '../../src/contracts/job';
+import { searchAttributes } from '../../src/contracts/messages';
+import { isTerminal } from '../../src/domain/job-state';
+
+/** What operators see in the Web UI and the CLI: current details that follow the story, and attributes to search by. */
+export const showJob = (job: JobView): void => {
+  setCurrentDetails(
+    [
+      `**${job.state}** (${job.reason})${job.detail === '' ? '' : `: ${job.detail}`}`,
+      job.attempt === null
+        ? 'No worker has it'
+        : `Attempt ${job.attempt.number} at worker \`${job.attempt.workerId}\` on ${job.attempt.host ?? 'an unknown host'}`,
+      `Generation ${job.generation}, submission: ${job.submission}${job.isRerunByGh ? ', run again by GH after a browser crash' : ''}`,
+    ].join('\n\n'),
+  );
+  const wanted = {
+    [searchAttributes.state.name]: job.state,
+    ...(job.attempt === null ? {} : { [searchAttributes.workerId.name]: job.attempt.workerId }),
+    ...(job.attempt?.host ? { [searchAttributes.host.name]: job.attempt.host } : {}),
+    ...(isTerminal(job.state) ? { [searchAttributes.outcome.name]: job.reason } : {}),
+  };
+  // Each upsert is an event and a write of the visibility store: only what changed.
+  const present = new Map(
+    workflowInfo()
+      .typedSearchAttributes.getAll()
+      .map(({ key, value }) => [key.name, value]),
+  );
+  const changed = Object.values(searchAttributes)
+    .filter((key) => wanted[key.name] !== undefined && present.get(key.name) !== wanted[key.name])
+    .map((key) => ({ key, value: wanted[key.name] as string }));
+  if (changed.length > 0) upsertSearchAttributes(changed);
+};
