@@ -17,7 +17,7 @@ export async function loadFleetSchema(client: Pick<Client, 'query'>, variant: Fl
 async function readSql(fileName: string): Promise<string> {
   // tsc copies no SQL, so the files are read from the source tree also by the compiled program.
   const text = await readFile(path.join(projectRoot(), 'src', 'dev', 'fleet-schema', fileName), 'utf8');
-  const lines = text.split('\n').map((line) => {
+  const lines = text.split('\n').map(async (line) => {
     const included = /^\\ir (\S+)$/.exec(line)?.[1];
     return included ? readSql(included) : line;
   });
