@@ -1,4 +1,4 @@
-import { redacted, Sensitive } from './sensitive';
+import { redacted, type Sensitive } from './sensitive';
 
 /** Takes the secrets and the personal data that can be recognised out of a text. */
 export type Redact = (text: string) => string;
