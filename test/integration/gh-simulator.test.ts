@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { Client } from 'pg';
+import { Client, type Pool } from 'pg';
 import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
 import { type Simulator, startSimulator } from '../../src/dev/gh-simulator/simulator';
 import { withDatabase } from '../support/database';
@@ -142,7 +141,7 @@ describe('cancelling', () => {
     await untilTrail(rowId, 'form_opened');
     await database.pool.query(`update gh_automation_jobs set status = 'cancelled' where id = $1`, [rowId]);
     await untilTrail(rowId, 'restarted');
-    await untilStatus(rowId, 'completed');
+    expect(await untilStatus(rowId, 'completed')).toMatchObject({ result_data: { submitted: true } });
   });
 
   it('ends the process one second after its cancel listener, leaving the row as it was', async () => {
@@ -261,7 +260,7 @@ describe('a worker process', () => {
     fleet.kill('killed');
     await until(async () => (await readWorker('termed')).status === 'offline', { what: 'the first one is offline' });
     expect(await readWorker('killed')).toMatchObject({ status: 'active' });
-    await expect(askWorker('killed', 'status')).rejects.toThrow();
+    await expect(askWorker('killed', 'status')).rejects.toThrow('fetch failed');
   });
 
   it('gives its row back on SIGTERM and works on it all the same', async () => {
@@ -286,6 +285,16 @@ describe('a worker process', () => {
     await until(() => fleet.host('first').describe().restarts === 1, { what: 'the container is back' });
     expect(await readWorker('first')).toMatchObject({ status: 'active', registered_at: registered });
     expect(await readRow(rowId)).toMatchObject({ status: 'running', worker_id: 'first' });
+  });
+
+  it('dies of a lost database connection, and comes back', async () => {
+    fleet = await startFleet([{ workerId: 'first' }, { workerId: 'second' }]);
+    await database.pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> 'yardmaster-test'`,
+    );
+    await until(() => fleet.hosts.every((host) => host.describe().restarts === 1 && host.isReady), { what: 'both are back' });
+    await untilStatus(await insertRow({ url: 'quick?ms=1', target: 'second' }), 'completed');
+    expect(fleet.host('first').describe().lastExit).toMatchObject({ code: 1, reason: expect.stringContaining('main client') });
   });
 
   it('that hangs keeps its ports open and answers nobody, and goes on when it is healed', async () => {
@@ -332,21 +341,17 @@ describe('a worker process', () => {
     expect(new Set(claims.map((entry) => entry.workerId))).toEqual(new Set(['first']));
   });
 
-  it.each([
-    { variant: 'main' as const, status: 'pending' },
-    { variant: 'staging' as const, status: 'needs_human' },
-  ])('recovers stuck rows of others when it starts ($variant)', async ({ variant, status }) => {
-    const pool = variant === 'main' ? mainDatabase.pool : database.pool;
-    const rowId = await insertRow({ url: 'quick', target: null }, pool);
-    await pool.query(
-      `update gh_automation_jobs set status = 'running', worker_id = 'gone', last_heartbeat = now() - interval '1 minute' where id = $1`,
-      [rowId],
-    );
-    fleet = await startFleet([{ workerId: 'first', variant }]);
-    expect(await readRow(rowId, pool)).toMatchObject({ status, worker_id: null });
-    if (variant === 'staging') {
-      expect((await untilCallbacks(rowId, 1))[0]).toMatchObject({ status: 'needs_human', interaction: { type: 'stuck_job_timeout' } });
-    }
+  it('makes stuck rows of others pending when it starts (main)', async () => {
+    const rowId = await insertStuckRow(mainDatabase.pool);
+    fleet = await startFleet([{ workerId: 'first', variant: 'main' }]);
+    expect(await readRow(rowId, mainDatabase.pool)).toMatchObject({ status: 'pending', worker_id: null });
+  });
+
+  it('hands stuck rows of others to a human when it starts (staging)', async () => {
+    const rowId = await insertStuckRow(database.pool);
+    fleet = await startFleet([{ workerId: 'first' }]);
+    expect(await readRow(rowId)).toMatchObject({ status: 'needs_human', worker_id: null });
+    expect((await untilCallbacks(rowId, 1))[0]).toMatchObject({ status: 'needs_human', interaction: { type: 'stuck_job_timeout' } });
   });
 
   it('obeys the control endpoint', async () => {
@@ -385,8 +390,9 @@ async function receiveCallbacks(): Promise<CallbackReceiver> {
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/callbacks`,
+    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : address}/callbacks`,
     of: (rowId) => payloads.filter((payload) => payload.job_id === rowId),
     secrets: () => secrets,
     close: () => {
@@ -432,6 +438,15 @@ async function insertRow(request: RowRequest, pool = database.pool): Promise<str
     [userId, `https://sim.test/${request.url}`, request.maxRetries ?? -1, request.target, receiver.url, request.metadata ?? {}],
   );
   return rows[0]!.id;
+}
+
+async function insertStuckRow(pool: Pool): Promise<string> {
+  const rowId = await insertRow({ url: 'quick', target: null }, pool);
+  await pool.query(
+    `update gh_automation_jobs set status = 'running', worker_id = 'gone', last_heartbeat = now() - interval '1 minute' where id = $1`,
+    [rowId],
+  );
+  return rowId;
 }
 
 async function readRow(rowId: string, pool = database.pool) {

@@ -41,6 +41,10 @@ export class SimulatedHost {
     return { api: this.apiPort, status: this.worker?.port ?? this.config.statusPort };
   }
 
+  get isReady(): boolean {
+    return this.worker?.isReady ?? false;
+  }
+
   async start(): Promise<void> {
     await this.startApi();
     await this.startWorker();
@@ -148,7 +152,7 @@ export class SimulatedHost {
     this.endTwins();
   }
 
-  describe(): Record<string, unknown> {
+  describe() {
     return {
       ip: this.ip,
       workerId: this.workerId,

@@ -36,7 +36,7 @@ export class SimulatedWorker {
   private readonly restLine = new NetworkLine();
   private readonly server: SimulatedServer;
   private statusPort: number;
-  private isRegistered = false;
+  private hasStarted = false;
   private isDraining = false;
   private isShuttingDown = false;
   private isDying = false;
@@ -76,7 +76,7 @@ export class SimulatedWorker {
   }
 
   get isReady(): boolean {
-    return this.isRegistered;
+    return this.hasStarted;
   }
 
   get port(): number {
@@ -93,7 +93,7 @@ export class SimulatedWorker {
       this.stopRegistryBeat = life.every(context.times.registryHeartbeatMs, () => void this.beat());
       await this.poller.start();
       this.statusPort = await life.run(this.server.listen({ host: host.listenIp, port: host.statusPort }));
-      this.isRegistered = true;
+      this.hasStarted = true;
     } catch (error) {
       this.exit(1, `start: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -151,12 +151,12 @@ export class SimulatedWorker {
     return releaseClaimedJobs(this.context.database, this.context.workerId);
   }
 
-  describe(): Record<string, unknown> {
+  describe() {
     return {
       processId: this.processId,
       startedAt: new Date(this.startedAt).toISOString(),
       statusPort: this.statusPort,
-      isReady: this.isRegistered,
+      isReady: this.hasStarted,
       activeJobs: this.poller.activeJobs,
       currentRowId: this.poller.currentRowId,
       dispatchMode: this.poller.mode,

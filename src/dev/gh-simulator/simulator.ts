@@ -52,6 +52,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 
   try {
     await Promise.all(hosts.map((host) => host.start()));
+    const failed = hosts.find((host) => !host.isReady);
+    if (failed) throw new Error(`Simulated worker ${failed.workerId} did not start: ${failed.describe().lastExit?.reason}`);
     const controlPort =
       control && config.controlPort != null ? await control.listen({ host: '127.0.0.1', port: config.controlPort }) : null;
     const find = (ipOrWorkerId: string): SimulatedHost => {
