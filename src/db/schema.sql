@@ -1,0 +1,181 @@
+-- Made by "npm run schema:dump" from the migrations; never edited by hand.
+
+create table yardmaster.attempt (
+  attempt_id uuid not null,
+  job_id uuid not null,
+  generation integer not null,
+  number integer not null,
+  worker_id text not null,
+  host text,
+  instance_id text,
+  state text not null default 'assigned'::text,
+  end_reason text,
+  submission text not null default 'no'::text,
+  error_code text,
+  assigned_at timestamp with time zone not null default now(),
+  claimed_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  has_left_waiter boolean not null default false,
+  erased_at timestamp with time zone,
+  constraint attempt_check CHECK (((ended_at IS NOT NULL) = (state = 'ended'::text))),
+  constraint attempt_state_check CHECK ((state = ANY (ARRAY['assigned'::text, 'running'::text, 'ended'::text]))),
+  constraint attempt_submission_check CHECK ((submission = ANY (ARRAY['no'::text, 'maybe'::text, 'yes'::text]))),
+  constraint attempt_job_id_fkey FOREIGN KEY (job_id) REFERENCES yardmaster.job(job_id) ON DELETE CASCADE,
+  constraint attempt_pkey PRIMARY KEY (attempt_id),
+  constraint attempt_job_id_generation_number_key UNIQUE (job_id, generation, number)
+);
+CREATE UNIQUE INDEX attempt_live_job_key ON yardmaster.attempt USING btree (job_id) WHERE (ended_at IS NULL);
+CREATE UNIQUE INDEX attempt_live_worker_key ON yardmaster.attempt USING btree (worker_id) WHERE (ended_at IS NULL);
+CREATE INDEX attempt_taint_idx ON yardmaster.attempt USING btree (worker_id, ended_at) WHERE (has_left_waiter OR (end_reason = 'not_claimed'::text));
+CREATE INDEX attempt_unerased_idx ON yardmaster.attempt USING btree (ended_at) WHERE ((erased_at IS NULL) AND (ended_at IS NOT NULL));
+
+create table yardmaster.callback (
+  job_id uuid not null,
+  generation integer not null,
+  seq integer not null,
+  word text not null,
+  is_final boolean not null,
+  body jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  next_try_at timestamp with time zone not null,
+  give_up_at timestamp with time zone not null,
+  tries integer not null default 0,
+  leased_until timestamp with time zone,
+  lease text,
+  settled_at timestamp with time zone,
+  settled_as text,
+  last_error text,
+  constraint callback_settled_as_check CHECK ((settled_as = ANY (ARRAY['delivered'::text, 'superseded'::text, 'given_up'::text, 'refused'::text]))),
+  constraint callback_job_id_fkey FOREIGN KEY (job_id) REFERENCES yardmaster.job(job_id) ON DELETE CASCADE,
+  constraint callback_pkey PRIMARY KEY (job_id, generation, seq)
+);
+CREATE UNIQUE INDEX callback_one_final_key ON yardmaster.callback USING btree (job_id, generation) WHERE is_final;
+CREATE INDEX callback_open_idx ON yardmaster.callback USING btree (next_try_at) WHERE (settled_at IS NULL);
+
+create table yardmaster.host_hold (
+  host text not null,
+  reason text not null,
+  actor text not null,
+  held_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  constraint host_hold_pkey PRIMARY KEY (host)
+);
+
+create table yardmaster.host_probe (
+  host text not null,
+  probed_at timestamp with time zone not null,
+  is_api_up boolean not null,
+  is_worker_up boolean not null,
+  worker_id text,
+  dispatch_mode text,
+  is_running boolean,
+  is_draining boolean,
+  active_jobs integer,
+  process_started_at timestamp with time zone,
+  freed_at timestamp with time zone,
+  problem text,
+  constraint host_probe_pkey PRIMARY KEY (host)
+);
+CREATE INDEX host_probe_worker_idx ON yardmaster.host_probe USING btree (worker_id);
+
+create table yardmaster.job (
+  job_id uuid not null,
+  generation integer not null default 1,
+  state text not null default 'accepted'::text,
+  reason text not null default 'accepted'::text,
+  detail text not null default ''::text,
+  state_at timestamp with time zone not null default now(),
+  owner text,
+  user_id uuid not null,
+  valet_task_id text,
+  idempotency_key text,
+  request_hash text not null,
+  accepted_by text not null,
+  request_id text not null,
+  accepted_at timestamp with time zone not null default now(),
+  priority integer not null default 5,
+  wanted_worker text,
+  affinity text not null default 'any'::text,
+  timeout_seconds integer not null,
+  attempts_max integer not null default 3,
+  attempts integer not null default 0,
+  attempt_id uuid,
+  not_before timestamp with time zone,
+  deadline_at timestamp with time zone,
+  job_deadline_at timestamp with time zone not null,
+  submission text not null default 'no'::text,
+  human_kind text,
+  is_rerun_by_gh boolean not null default false,
+  is_owner_in_doubt boolean not null default false,
+  cancel_requested_at timestamp with time zone,
+  error_code text,
+  error_message text,
+  callback_url text,
+  callback_seq integer not null default 0,
+  ended_at timestamp with time zone,
+  touched_at timestamp with time zone not null default now(),
+  constraint job_affinity_check CHECK ((affinity = ANY (ARRAY['strict'::text, 'preferred'::text, 'any'::text]))),
+  constraint job_attempts_max_check CHECK (((attempts_max >= 1) AND (attempts_max <= 10))),
+  constraint job_check CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text, 'expired'::text])))),
+  constraint job_human_kind_check CHECK ((human_kind = ANY (ARRAY['blocker'::text, 'review'::text]))),
+  constraint job_priority_check CHECK (((priority >= 1) AND (priority <= 10))),
+  constraint job_state_check CHECK ((state = ANY (ARRAY['accepted'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'waiting_human'::text, 'uncertain'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'expired'::text]))),
+  constraint job_submission_check CHECK ((submission = ANY (ARRAY['no'::text, 'maybe'::text, 'yes'::text]))),
+  constraint job_pkey PRIMARY KEY (job_id)
+);
+CREATE INDEX job_accepted_idx ON yardmaster.job USING btree (accepted_at DESC, job_id DESC);
+CREATE INDEX job_attention_idx ON yardmaster.job USING btree (deadline_at, job_id) WHERE (state = ANY (ARRAY['waiting_human'::text, 'uncertain'::text]));
+CREATE INDEX job_ended_idx ON yardmaster.job USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE UNIQUE INDEX job_idempotency_key_key ON yardmaster.job USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX job_live_idx ON yardmaster.job USING btree (state, touched_at) WHERE (ended_at IS NULL);
+CREATE INDEX job_live_user_idx ON yardmaster.job USING btree (user_id) WHERE (state = ANY (ARRAY['assigned'::text, 'running'::text, 'waiting_human'::text]));
+CREATE UNIQUE INDEX job_live_valet_task_id_key ON yardmaster.job USING btree (valet_task_id) WHERE ((idempotency_key IS NULL) AND (ended_at IS NULL));
+CREATE INDEX job_state_accepted_idx ON yardmaster.job USING btree (state, accepted_at DESC, job_id DESC);
+CREATE INDEX job_user_accepted_idx ON yardmaster.job USING btree (user_id, accepted_at DESC, job_id DESC);
+CREATE INDEX job_waiting_idx ON yardmaster.job USING btree (priority, accepted_at) WHERE (state = 'waiting'::text);
+
+create table yardmaster.job_transition (
+  job_id uuid not null,
+  seq integer not null generated always as identity,
+  generation integer not null,
+  at timestamp with time zone not null default now(),
+  state text not null,
+  reason text not null,
+  detail text not null default ''::text,
+  attempt_id uuid,
+  worker_id text,
+  constraint job_transition_job_id_fkey FOREIGN KEY (job_id) REFERENCES yardmaster.job(job_id) ON DELETE CASCADE,
+  constraint job_transition_pkey PRIMARY KEY (job_id, seq)
+);
+CREATE UNIQUE INDEX job_transition_one_end_key ON yardmaster.job_transition USING btree (job_id, generation) WHERE (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text, 'expired'::text]));
+
+create table yardmaster.migration (
+  id integer not null default nextval('yardmaster.migration_id_seq'::regclass),
+  name character varying(255) not null,
+  run_on timestamp without time zone not null,
+  constraint migration_pkey PRIMARY KEY (id)
+);
+
+create table yardmaster.received_callback (
+  received_id bigint not null generated always as identity,
+  attempt_id uuid not null,
+  received_at timestamp with time zone not null default now(),
+  word text not null,
+  worker_id text,
+  error_code text,
+  effect text not null,
+  constraint received_callback_pkey PRIMARY KEY (received_id)
+);
+CREATE INDEX received_callback_age_idx ON yardmaster.received_callback USING btree (received_at);
+CREATE INDEX received_callback_attempt_idx ON yardmaster.received_callback USING btree (attempt_id, received_at);
+
+create table yardmaster.sweep_report (
+  sweep_id bigint not null generated always as identity,
+  started_at timestamp with time zone not null,
+  ended_at timestamp with time zone not null default now(),
+  counts jsonb not null,
+  items jsonb not null,
+  constraint sweep_report_pkey PRIMARY KEY (sweep_id)
+);
+CREATE INDEX sweep_report_age_idx ON yardmaster.sweep_report USING btree (started_at);
+
