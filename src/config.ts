@@ -1,0 +1,258 @@
+import { sensitive, Sensitive } from './domain/sensitive';
+import { settings, type HostAddress, type KeyRole, type ProcessName, type SettingName, type Settings } from './settings';
+
+/** Two keys of one name may be valid at once, so that a secret can be changed without a gap. */
+export interface Key {
+  name: string;
+  role: KeyRole;
+  secret: Sensitive<string>;
+}
+
+/** Something about the configuration that its owner should know; the process logs it once it has a log. */
+export interface Notice {
+  level: 'info' | 'warn';
+  message: string;
+}
+
+export interface TemporalConfig {
+  address: string;
+  namespace: string;
+  apiKey: Sensitive<string> | null;
+  tls: { serverName: string | null; caPath: string | null; certPath: string | null; keyPath: string | null } | null;
+}
+
+export interface Config {
+  process: { name: ProcessName; activitySlots: number; shutdownGraceMs: number; shutdownForceMs: number };
+  database: { url: Sensitive<string>; directUrl: Sensitive<string> | null; poolMax: number };
+  temporal: TemporalConfig;
+  gateway: {
+    host: string;
+    port: number;
+    publicUrl: string;
+    trustProxy: number;
+    bodyBytesMax: number;
+    rateLimitPerMinute: number;
+    legacySecretInQuery: boolean;
+  };
+  keys: Key[];
+  product: {
+    /** Goes out with callbacks. */
+    serviceSecret: Sensitive<string> | null;
+    /** What GH may show us: the present one, and the previous one while it is being changed. */
+    acceptedServiceSecrets: Sensitive<string>[];
+    allowedCallbackOrigins: string[];
+    allowPrivateCallbackAddresses: boolean;
+  };
+  /** Where GH workers reach our gateway. */
+  callbackBaseUrl: string;
+  hostAddressMap: Record<string, HostAddress>;
+  metricsHost: string;
+  metricsPort: number;
+  logLevel: Settings['LOG_LEVEL'];
+  logPretty: boolean;
+  retentionMs: number;
+  notices: Notice[];
+  /** Every secret above, for the log to hide. */
+  secrets: Sensitive<string>[];
+}
+
+/** Names every problem at once; no value is repeated in it, since it may be a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `- ${problem}`).join('\n')}`,
+    );
+  }
+}
+
+const dayMs = 24 * 3_600_000;
+const keysPerNameMax = 2;
+const poolMaxDefault: Record<ProcessName, number> = { gateway: 10, orchestrator: 24, migrate: 2 };
+const metricsPortDefault: Record<ProcessName, number> = { gateway: 9464, orchestrator: 9465, migrate: 0 };
+
+/** Reads the environment for one process; an empty variable counts as missing. Throws ConfigError. */
+export function loadConfig(env: NodeJS.ProcessEnv, processName: ProcessName = 'orchestrator'): Config {
+  const { values, problems } = readSettings(env);
+  const keys = collectKeys(values);
+  problems.push(...findConflicts(values, keys, processName));
+  if (!isComplete(values, problems)) throw new ConfigError(problems);
+  return makeConfig(values, keys, { processName, notices: collectNotices(values, env, processName) });
+}
+
+const isComplete = (values: Partial<Settings>, problems: readonly string[]): values is Settings => problems.length === 0;
+
+function readSettings(env: NodeJS.ProcessEnv): { values: Partial<Settings>; problems: string[] } {
+  const values: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [name, schema] of Object.entries(settings)) {
+    const text = env[name]?.trim();
+    const result = schema.safeParse(text === '' ? undefined : text);
+    if (result.success) values[name] = result.data;
+    else problems.push(...result.error.issues.map((issue) => `${name} ${text ? issue.message : 'is not set'}`));
+  }
+  return { values, problems };
+}
+
+/** What one setting alone cannot tell. */
+function findConflicts(read: Partial<Settings>, keys: Key[], processName: ProcessName): string[] {
+  const problems: string[] = [];
+  if ((read.TEMPORAL_TLS_CLIENT_CERT_PATH === undefined) !== (read.TEMPORAL_TLS_CLIENT_KEY_PATH === undefined)) {
+    problems.push('TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH go together: set both or none');
+  }
+  if (read.TEMPORAL_TLS === false && wantsTls({ ...read, TEMPORAL_TLS: undefined })) {
+    problems.push('TEMPORAL_TLS is false, but another TEMPORAL_ setting needs it');
+  }
+  if (processName === 'orchestrator') {
+    if (isUnset(read, 'CALLBACK_BASE_URL') && isUnset(read, 'GATEWAY_PUBLIC_URL')) {
+      problems.push('CALLBACK_BASE_URL is not set: GH workers must know where to reach the gateway');
+    }
+    // An activity that waits for a connection holds its slot and its lease for nothing; the pool has run dry here before.
+    if (read.ACTIVITY_SLOTS !== undefined && (read.DATABASE_POOL_MAX ?? poolMaxDefault[processName]) < read.ACTIVITY_SLOTS) {
+      problems.push('DATABASE_POOL_MAX must be at least ACTIVITY_SLOTS');
+    }
+  }
+  // A key that is there but wrong is a problem of its own.
+  if (processName === 'gateway' && keys.length === 0 && keySettings.every((name) => name in read)) {
+    problems.push('No key opens the gateway: set YARDMASTER_KEYS or GH_SERVICE_SECRET');
+  }
+  return [...problems, ...findKeyConflicts(keys)];
+}
+
+function findKeyConflicts(keys: Key[]): string[] {
+  const names = [...new Set(keys.map(({ name }) => name))];
+  const tooMany = names
+    .filter((name) => keys.filter((key) => key.name === name).length > keysPerNameMax)
+    .map((name) => `The key name "${name}" has more than ${keysPerNameMax} secrets`);
+  const mixed = names
+    .filter((name) => new Set(keys.filter((key) => key.name === name).map(({ role }) => role)).size > 1)
+    .map((name) => `The key name "${name}" has two roles`);
+  const shared = keys
+    .filter((key, index) => keys.findIndex((other) => other.secret.unredacted() === key.secret.unredacted()) < index)
+    .map(({ name }) => `A secret of the key name "${name}" is used twice, so nobody could tell who calls`);
+  return [...tooMany, ...mixed, ...shared];
+}
+
+/** One that is there but wrong has no value either, and has been named already. */
+const isUnset = (read: Partial<Settings>, name: SettingName): boolean => name in read && read[name] === undefined;
+
+const keySettings = [
+  'YARDMASTER_KEYS',
+  'GH_SERVICE_SECRET',
+  'GH_SERVICE_SECRET_PREVIOUS',
+  'ATM_DEPLOY_SECRET',
+  'GH_DEPLOY_SECRET',
+] as const;
+
+function collectKeys(read: Partial<Settings>): Key[] {
+  const keys: Key[] = [...(read.YARDMASTER_KEYS ?? [])];
+  for (const secret of [read.GH_SERVICE_SECRET, read.GH_SERVICE_SECRET_PREVIOUS]) {
+    if (secret !== undefined) keys.push({ name: 'valet', role: 'product', secret });
+  }
+  const deploySecret = read.ATM_DEPLOY_SECRET ?? read.GH_DEPLOY_SECRET;
+  if (deploySecret !== undefined) keys.push({ name: 'atm', role: 'deployer', secret: deploySecret });
+  return keys;
+}
+
+function collectNotices(read: Settings, env: NodeJS.ProcessEnv, processName: ProcessName): Notice[] {
+  const notices: Notice[] = [];
+  const say = (level: Notice['level'], message: string): unknown => notices.push({ level, message });
+  if (processName === 'migrate') return notices;
+  if (read.DATABASE_DIRECT_URL === undefined) {
+    say('warn', 'DATABASE_DIRECT_URL is not set: LISTEN is degraded, news from the database comes by polling every 5 s');
+  }
+  // L5: two names for one secret.
+  if (read.ATM_DEPLOY_SECRET === undefined && read.GH_DEPLOY_SECRET !== undefined) {
+    say('info', 'GH_DEPLOY_SECRET is used as the key of the deployer; its newer name is ATM_DEPLOY_SECRET');
+  } else if (
+    read.ATM_DEPLOY_SECRET &&
+    read.GH_DEPLOY_SECRET &&
+    read.ATM_DEPLOY_SECRET.unredacted() !== read.GH_DEPLOY_SECRET.unredacted()
+  ) {
+    say('warn', 'ATM_DEPLOY_SECRET and GH_DEPLOY_SECRET are both set and differ: ATM_DEPLOY_SECRET is used, the other one opens nothing');
+  }
+  if (read.GH_SERVICE_SECRET === undefined) {
+    say('warn', 'GH_SERVICE_SECRET is not set: callbacks of GH are refused, and ours go out without a key');
+  }
+  if (processName === 'orchestrator' && read.CALLBACK_ALLOWED_ORIGINS.length === 0) {
+    say('warn', 'CALLBACK_ALLOWED_ORIGINS is not set: the product gets no callback');
+  }
+  // C1: two dispatch modes that look like ours and are not.
+  for (const [name, owner] of [
+    ['JOB_DISPATCH_MODE', 'GH'],
+    ['TASK_DISPATCH_MODE', 'VALET'],
+  ] as const) {
+    if (env[name]) say('info', `${name} belongs to ${owner} and has no effect here: we dispatch by rows`);
+  }
+  return notices;
+}
+
+const wantsTls = (read: Partial<Settings>): boolean =>
+  read.TEMPORAL_TLS === true ||
+  [read.TEMPORAL_API_KEY, read.TEMPORAL_TLS_SERVER_NAME, read.TEMPORAL_TLS_SERVER_CA_CERT_PATH, read.TEMPORAL_TLS_CLIENT_CERT_PATH].some(
+    (value) => value !== undefined,
+  );
+
+function makeConfig(read: Settings, keys: Key[], { processName, notices }: { processName: ProcessName; notices: Notice[] }): Config {
+  const publicUrl = read.GATEWAY_PUBLIC_URL ?? `http://127.0.0.1:${read.GATEWAY_PORT}`;
+  const graceMs = read.SHUTDOWN_GRACE_SECONDS * 1_000;
+  return {
+    process: { name: processName, activitySlots: read.ACTIVITY_SLOTS, shutdownGraceMs: graceMs, shutdownForceMs: 2 * graceMs },
+    database: {
+      url: read.DATABASE_URL,
+      directUrl: read.DATABASE_DIRECT_URL ?? null,
+      poolMax: read.DATABASE_POOL_MAX ?? poolMaxDefault[processName],
+    },
+    temporal: makeTemporalConfig(read),
+    gateway: {
+      host: read.GATEWAY_HOST,
+      port: read.GATEWAY_PORT,
+      publicUrl,
+      trustProxy: read.TRUST_PROXY,
+      bodyBytesMax: read.BODY_BYTES_MAX,
+      rateLimitPerMinute: read.RATE_LIMIT_PER_MINUTE,
+      legacySecretInQuery: read.LEGACY_SECRET_IN_QUERY,
+    },
+    keys,
+    product: {
+      serviceSecret: read.GH_SERVICE_SECRET ?? null,
+      acceptedServiceSecrets: [read.GH_SERVICE_SECRET, read.GH_SERVICE_SECRET_PREVIOUS].filter((secret) => secret !== undefined),
+      allowedCallbackOrigins: read.CALLBACK_ALLOWED_ORIGINS,
+      allowPrivateCallbackAddresses: read.CALLBACK_ALLOW_PRIVATE_ADDRESSES,
+    },
+    callbackBaseUrl: read.CALLBACK_BASE_URL ?? publicUrl,
+    hostAddressMap: read.HOST_ADDRESS_MAP,
+    metricsHost: read.METRICS_HOST,
+    metricsPort: read.METRICS_PORT ?? metricsPortDefault[processName],
+    logLevel: read.LOG_LEVEL,
+    logPretty: read.LOG_PRETTY,
+    retentionMs: read.RETENTION_DAYS * dayMs,
+    notices,
+    secrets: collectSecrets(read, keys),
+  };
+}
+
+const makeTemporalConfig = (read: Settings): TemporalConfig => ({
+  address: read.TEMPORAL_ADDRESS,
+  namespace: read.TEMPORAL_NAMESPACE,
+  apiKey: read.TEMPORAL_API_KEY ?? null,
+  tls: wantsTls(read)
+    ? {
+        serverName: read.TEMPORAL_TLS_SERVER_NAME ?? null,
+        caPath: read.TEMPORAL_TLS_SERVER_CA_CERT_PATH ?? null,
+        certPath: read.TEMPORAL_TLS_CLIENT_CERT_PATH ?? null,
+        keyPath: read.TEMPORAL_TLS_CLIENT_KEY_PATH ?? null,
+      }
+    : null,
+});
+
+function collectSecrets(read: Settings, keys: Key[]): Sensitive<string>[] {
+  const direct = [...Object.values(read), ...keys.map(({ secret }) => secret)].filter((value) => value instanceof Sensitive);
+  const passwords = [read.DATABASE_URL, read.DATABASE_DIRECT_URL].flatMap((url) => {
+    const { username, password } = url === undefined ? { username: '', password: '' } : new URL(url.unredacted());
+    // postgres:postgres protects nothing, and hiding that word would spoil every log.
+    return password === '' || password === username ? [] : [sensitive(password), sensitive(decodeURIComponent(password))];
+  });
+  return [...direct, ...passwords];
+}

@@ -1,0 +1,300 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { secretLengthMin } from './domain/redact';
+import { sensitive } from './domain/sensitive';
+
+/** `migrate` is the command that makes our tables; the others are processes that stay. */
+export const processNames = ['gateway', 'orchestrator', 'migrate'] as const;
+export type ProcessName = (typeof processNames)[number];
+
+export const keyRoles = ['product', 'operator', 'deployer', 'read_only'] as const;
+export type KeyRole = (typeof keyRoles)[number];
+
+interface Documented {
+  meaning: string;
+  processes: readonly ProcessName[];
+  /** Said instead of the schema's own default, where the process decides. */
+  default?: string;
+  /** Set in `.env.example`; every other setting stands there as a comment. */
+  example?: string;
+}
+
+/** What each setting means, for `.env.example` and the README. */
+const documented = z.registry<Documented>();
+
+const every = processNames;
+const staying = ['gateway', 'orchestrator'] as const;
+
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
+
+const flag = () => z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+
+const secret = () => z.string().min(secretLengthMin, `must have at least ${secretLengthMin} characters`).transform(sensitive);
+
+const postgresUrl = () =>
+  z
+    .string()
+    .refine(
+      (text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text),
+      'must be a URL such as postgres://user:password@host:5432/database',
+    )
+    .transform(sensitive);
+
+/** Where somebody else reaches us, so it is written into rows: no user-info, no query. */
+const baseUrl = () =>
+  z
+    .string()
+    .refine(isBareHttpUrl, 'must be a URL such as https://yardmaster.example, without user name, query and fragment')
+    .transform((text) => text.replace(/\/+$/, ''));
+
+function isBareHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === '');
+}
+
+const list = (text: string): string[] =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+
+const origins = () =>
+  z
+    .string()
+    .transform(list)
+    .refine(
+      (items) => items.every((item) => isBareHttpUrl(item) && new URL(item).origin === item.replace(/\/$/, '')),
+      'must be origins such as https://valet.example, separated by commas',
+    )
+    .transform((items) => items.map((item) => new URL(item).origin));
+
+const keys = () =>
+  z.string().transform((text, context) =>
+    list(text).map((item, index) => {
+      const [, name, role, value] = /^([\w-]{1,50}):([\w-]+):(.+)$/.exec(item) ?? [];
+      const knownRole = keyRoles.find((known) => known === role);
+      if (name === undefined || knownRole === undefined || value === undefined) {
+        // The text itself is a secret, so the place has to do.
+        context.addIssue({
+          code: 'custom',
+          message: `entry ${index + 1} must be name:role:secret with one of the roles ${keyRoles.join(', ')}`,
+        });
+        return z.NEVER;
+      }
+      if (value.length < secretLengthMin) {
+        context.addIssue({ code: 'custom', message: `the secret of "${name}" must have at least ${secretLengthMin} characters` });
+      }
+      return { name, role: knownRole, secret: sensitive(value) };
+    }),
+  );
+
+const hostAddressMap = () =>
+  z.string().transform((text, context) => {
+    const entries = list(text).map((item) => {
+      const [, ip, api, worker] = /^([^=]+)=([^|]+)\|([^|]+)$/.exec(item) ?? [];
+      if (ip === undefined || isIP(ip) === 0 || api === undefined || worker === undefined || ![api, worker].every(isBareHttpUrl)) {
+        context.addIssue({ code: 'custom', message: `"${item}" must be ip=apiUrl|workerUrl` });
+        return z.NEVER;
+      }
+      return [ip, { api: api.replace(/\/+$/, ''), worker: worker.replace(/\/+$/, '') }] as const;
+    });
+    return Object.fromEntries(entries) as Record<string, HostAddress>;
+  });
+
+export interface HostAddress {
+  api: string;
+  worker: string;
+}
+
+/** The environment: one entry a setting, in the order in which they are documented. */
+export const settings = {
+  DATABASE_URL: postgresUrl().register(documented, {
+    meaning: 'Postgres of the fleet, for statements. May point to a pooler.',
+    processes: every,
+    example: 'postgres://yardmaster:change-me@127.0.0.1:5432/fleet',
+  }),
+  DATABASE_DIRECT_URL: postgresUrl().optional().register(documented, {
+    meaning:
+      'The same database without a transaction pooler between, for LISTEN, migrations and session locks. Without it news comes by polling every 5 s.',
+    processes: every,
+    example: 'postgres://yardmaster:change-me@127.0.0.1:5432/fleet',
+  }),
+  DATABASE_POOL_MAX: whole(2, 500).optional().register(documented, {
+    meaning: 'Connections of the pool. The orchestrator needs one for each activity slot.',
+    processes: staying,
+    default: 'gateway 10, orchestrator 24',
+  }),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .regex(/^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'must be host:port')
+    .prefault('127.0.0.1:7233')
+    .register(documented, {
+      meaning: 'Frontend of the Temporal cluster.',
+      processes: staying,
+    }),
+  TEMPORAL_NAMESPACE: z
+    .string()
+    .regex(/^[\w.-]+$/, 'must be the name of a namespace')
+    .prefault('default')
+    .register(documented, {
+      meaning: 'Namespace of all our workflows.',
+      processes: staying,
+    }),
+  TEMPORAL_API_KEY: secret()
+    .optional()
+    .register(documented, { meaning: 'API key, as for Temporal Cloud. It turns TLS on.', processes: staying }),
+  TEMPORAL_TLS: flag().optional().register(documented, {
+    meaning: 'TLS to the cluster. The following four turn it on as well.',
+    processes: staying,
+    default: 'false',
+  }),
+  TEMPORAL_TLS_SERVER_NAME: z
+    .string()
+    .optional()
+    .register(documented, { meaning: 'Name in the certificate, when it is not that of the address.', processes: staying }),
+  TEMPORAL_TLS_SERVER_CA_CERT_PATH: z
+    .string()
+    .optional()
+    .register(documented, { meaning: 'File with the authority (PEM) that signed it.', processes: staying }),
+  TEMPORAL_TLS_CLIENT_CERT_PATH: z
+    .string()
+    .optional()
+    .register(documented, { meaning: 'File with our certificate (PEM), for mutual TLS.', processes: staying }),
+  TEMPORAL_TLS_CLIENT_KEY_PATH: z.string().optional().register(documented, { meaning: 'File with its key (PEM).', processes: staying }),
+  GATEWAY_HOST: z
+    .string()
+    .prefault('127.0.0.1')
+    .register(documented, {
+      meaning: 'Address that the gateway listens on. 0.0.0.0 opens it to other machines.',
+      processes: ['gateway'],
+    }),
+  GATEWAY_PORT: whole(0, 65_535)
+    .prefault('3080')
+    .register(documented, { meaning: 'Port of the gateway; 0 takes a free one.', processes: ['gateway'] }),
+  GATEWAY_PUBLIC_URL: baseUrl()
+    .optional()
+    .register(documented, {
+      meaning: 'Where people and the product reach the gateway.',
+      processes: ['gateway'],
+      default: 'http://127.0.0.1:GATEWAY_PORT',
+    }),
+  CALLBACK_BASE_URL: baseUrl().optional().register(documented, {
+    meaning: 'Where GH workers reach the gateway; it is written into every attempt row. Needed unless GATEWAY_PUBLIC_URL is set.',
+    processes: staying,
+    default: 'GATEWAY_PUBLIC_URL',
+    example: 'http://10.0.0.10:3080',
+  }),
+  TRUST_PROXY: whole(0, 10)
+    .prefault('0')
+    .register(documented, {
+      meaning: 'Number of reverse proxies before the gateway, whose X-Forwarded-For is believed.',
+      processes: ['gateway'],
+    }),
+  BODY_BYTES_MAX: whole(1_024, 16_777_216)
+    .prefault('262144')
+    .register(documented, { meaning: 'Largest request body.', processes: ['gateway'] }),
+  RATE_LIMIT_PER_MINUTE: whole(1, 1_000_000)
+    .prefault('1200')
+    .register(documented, { meaning: 'Requests of one caller in a minute.', processes: ['gateway'] }),
+  LEGACY_SECRET_IN_QUERY: flag()
+    .prefault('false')
+    .register(documented, {
+      meaning: 'Accepts ?secret= and ?token= on the callback path, as old GH releases send it. URLs end up in logs: leave it off.',
+      processes: ['gateway'],
+    }),
+  YARDMASTER_KEYS: keys()
+    .prefault('')
+    .register(documented, {
+      meaning: `Keys as name:role:secret, separated by commas. Roles: ${keyRoles.join(', ')}. Two secrets may be valid at once for a name, to change one without a gap.`,
+      processes: ['gateway'],
+      default: 'none',
+      example: 'ops:operator:change-me-1',
+    }),
+  GH_SERVICE_SECRET: secret().optional().register(documented, {
+    meaning: 'The key that the product, GH and we share: opens the product’s paths and the callback path, and goes out with callbacks.',
+    processes: staying,
+    example: 'change-me-2',
+  }),
+  GH_SERVICE_SECRET_PREVIOUS: secret()
+    .optional()
+    .register(documented, {
+      meaning: 'Still accepted while GH_SERVICE_SECRET is being changed; never sent.',
+      processes: ['gateway'],
+    }),
+  ATM_DEPLOY_SECRET: secret()
+    .optional()
+    .register(documented, { meaning: 'Key of the deployer role, under the name that ATM uses.', processes: ['gateway'] }),
+  GH_DEPLOY_SECRET: secret()
+    .optional()
+    .register(documented, {
+      meaning: 'The older name of ATM_DEPLOY_SECRET; used when that one is not set.',
+      processes: ['gateway'],
+    }),
+  CALLBACK_ALLOWED_ORIGINS: origins().prefault('').register(documented, {
+    meaning: 'Origins that callbacks may go to, separated by commas. The service secret goes there too, so name only your own.',
+    processes: staying,
+    default: 'none',
+    example: 'https://valet.example',
+  }),
+  CALLBACK_ALLOW_PRIVATE_ADDRESSES: flag()
+    .prefault('false')
+    .register(documented, {
+      meaning: 'Lets callbacks go to loopback and private addresses.',
+      processes: ['orchestrator'],
+    }),
+  HOST_ADDRESS_MAP: hostAddressMap().prefault('').register(documented, {
+    meaning:
+      'Other addresses for hosts, as ip=apiUrl|workerUrl, separated by commas. Without an entry a host is http://ip:3100 and http://ip:3101.',
+    processes: staying,
+    default: 'none',
+  }),
+  ACTIVITY_SLOTS: whole(1, 400)
+    .prefault('20')
+    .register(documented, { meaning: 'Activities that one orchestrator runs at once.', processes: ['orchestrator'] }),
+  SHUTDOWN_GRACE_SECONDS: whole(1, 600).prefault('10').register(documented, {
+    meaning: 'After SIGTERM, what is under way may end in this time; after twice the time the process ends anyway.',
+    processes: staying,
+  }),
+  RETENTION_DAYS: whole(1, 3_650)
+    .prefault('30')
+    .register(documented, { meaning: 'Ended jobs stay readable for so long, then their rows are deleted.', processes: ['orchestrator'] }),
+  METRICS_HOST: z.string().prefault('127.0.0.1').register(documented, { meaning: 'Address that /metrics listens on.', processes: staying }),
+  METRICS_PORT: whole(0, 65_535).optional().register(documented, {
+    meaning: 'Port of /metrics; 0 takes a free one.',
+    processes: staying,
+    default: 'gateway 9464, orchestrator 9465',
+  }),
+  LOG_LEVEL: z
+    .enum(['error', 'warn', 'info', 'debug'], 'must be error, warn, info or debug')
+    .prefault('info')
+    .register(documented, { meaning: 'error, warn, info or debug.', processes: every }),
+  LOG_PRETTY: flag()
+    .prefault('false')
+    .register(documented, { meaning: 'Lines for a person at a terminal instead of JSON.', processes: every }),
+} as const;
+
+export type SettingName = keyof typeof settings;
+export type Settings = { [Name in SettingName]: z.output<(typeof settings)[Name]> };
+
+export interface SettingDoc {
+  name: string;
+  meaning: string;
+  default: string;
+  processes: readonly ProcessName[];
+  example: string | null;
+}
+
+/** The documentation of the settings as data, in order. */
+export const settingDocs = (): SettingDoc[] =>
+  Object.entries(settings).map(([name, schema]) => {
+    const doc = documented.get(schema);
+    if (doc === undefined) throw new Error(`${name} has no documentation`);
+    const ownDefault = schema instanceof z.ZodPrefault ? schema.def.defaultValue : schema instanceof z.ZodOptional ? 'none' : 'required';
+    return { name, meaning: doc.meaning, processes: doc.processes, default: doc.default ?? ownDefault, example: doc.example ?? null };
+  });
