@@ -1,0 +1,157 @@
+import { readFileSync } from 'node:fs';
+import {
+  Client,
+  Connection,
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  WorkflowExecutionAlreadyStartedError,
+  isGrpcServiceError,
+  type OperatorService,
+  type ScheduleOptions,
+} from '@temporalio/client';
+import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes';
+import type { NativeConnection } from '@temporalio/worker';
+import type { TemporalConfig } from './config';
+import { makeApplyJobId, workerCleanupScheduleId } from './contracts/ids';
+import { limits } from './contracts/limits';
+import { searchAttributes, taskQueues, wakeSignal, workflowNames, type ApplyJobInput, type WakeSignal } from './contracts/messages';
+
+const grpcAlreadyExists = 6;
+
+/** gRPC waits up to 2 min between two tries to connect; after an outage jobs would be answered with 202 for so long. */
+const reconnectMsMax = 1_000;
+
+/** Connects with the first call, so that a process starts while Temporal is away. */
+export function createClient(config: TemporalConfig): Client {
+  const connection = Connection.lazy({
+    ...connectionOptions(config),
+    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': reconnectMsMax },
+  });
+  return new Client({ connection, namespace: config.namespace });
+}
+
+/** For processes that run workflows or activities. */
+export async function connectNative(config: TemporalConfig): Promise<NativeConnection> {
+  // Loaded on demand: the gateway uses this file too, and has no use for the native core.
+  const { NativeConnection: Native } = await import('@temporalio/worker');
+  return await Native.connect(connectionOptions(config));
+}
+
+function connectionOptions({ address, apiKey, tls }: TemporalConfig) {
+  const read = (path: string | null): Buffer | undefined => (path === null ? undefined : readFileSync(path));
+  const [crt, key] = [read(tls?.certPath ?? null), read(tls?.keyPath ?? null)];
+  return {
+    address,
+    ...(apiKey === null ? {} : { apiKey: apiKey.unredacted() }),
+    ...(tls === null
+      ? {}
+      : {
+          tls: {
+            ...(tls.serverName === null ? {} : { serverNameOverride: tls.serverName }),
+            serverRootCACertificate: read(tls.caPath),
+            ...(crt === undefined || key === undefined ? {} : { clientCertPair: { crt, key } }),
+          },
+        }),
+  };
+}
+
+/**
+ * Registers what our workflows set, and answers the names that were new. Before anything polls: a workflow task that sets an unknown
+ * attribute fails until somebody registers it.
+ */
+export async function ensureSearchAttributes(connection: { operatorService: OperatorService }, namespace: string): Promise<string[]> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  const missing = Object.values(searchAttributes).filter(({ name }) => !(name in customAttributes));
+  if (missing.length === 0) return [];
+  const wanted = missing.map(({ name, type }) => [name, encodeSearchAttributeIndexedValueType(type) ?? 0] as const);
+  await connection.operatorService
+    .addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(wanted) })
+    .catch((error: unknown) => {
+      // Another process was faster.
+      if (!isGrpcServiceError(error) || error.code !== grpcAlreadyExists) throw error;
+    });
+  return missing.map(({ name }) => name);
+}
+
+/** Makes the schedule of the sweep, or brings it up to date; whether it is paused, and why, stays as a person left it. */
+export async function ensureWorkerCleanupSchedule(
+  client: Client,
+  { everyMs = limits.sweepEveryMs, taskQueue = taskQueues.orchestrator }: { everyMs?: number; taskQueue?: string } = {},
+): Promise<void> {
+  const definition = {
+    spec: { intervals: [{ every: everyMs }] },
+    action: {
+      type: 'startWorkflow',
+      workflowType: workflowNames.workerCleanup,
+      workflowId: workerCleanupScheduleId,
+      taskQueue,
+      args: [],
+      workflowExecutionTimeout: '2 minutes',
+    },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '60 seconds' },
+  } satisfies Omit<ScheduleOptions, 'scheduleId'>;
+  try {
+    await client.schedule.create({ scheduleId: workerCleanupScheduleId, ...definition });
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await client.schedule.getHandle(workerCleanupScheduleId).update(({ state }) => ({ ...definition, state }));
+  }
+}
+
+/** `ended`: the workflow of this job is over. `unreachable`: nobody knows; the row stays the promise, and the sweep starts what has no workflow. */
+export type StartedApplyJob = { kind: 'started' } | { kind: 'ended' } | { kind: 'unreachable'; error: unknown };
+
+export interface ApplyJobStart extends ApplyJobInput {
+  userId: string;
+  requestId: string;
+  /** The state that the list of workflows shows until the workflow says more. */
+  state?: string;
+}
+
+/** The one start policy of gateway and sweep: join the one that runs, start anew only after a failure. */
+export const applyJobStartPolicy = {
+  workflowIdConflictPolicy: 'USE_EXISTING',
+  workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+} as const;
+
+/** Never waits longer than the deadline and never throws: an outage of Temporal is an answer. */
+export async function startApplyJob(
+  client: Client,
+  { jobId, userId, requestId, state = 'accepted' }: ApplyJobStart,
+  { deadlineMs = limits.temporalCallMs, taskQueue = taskQueues.orchestrator }: { deadlineMs?: number; taskQueue?: string } = {},
+): Promise<StartedApplyJob> {
+  try {
+    await client.withDeadline(Date.now() + deadlineMs, () =>
+      client.workflow.start(workflowNames.applyJob, {
+        workflowId: makeApplyJobId({ jobId }),
+        taskQueue,
+        args: [{ jobId } satisfies ApplyJobInput],
+        ...applyJobStartPolicy,
+        typedSearchAttributes: [
+          { key: searchAttributes.state, value: state },
+          { key: searchAttributes.userId, value: userId },
+        ],
+        memo: { requestId },
+        staticSummary: `Job ${jobId}`,
+      }),
+    );
+    return { kind: 'started' };
+  } catch (error) {
+    return error instanceof WorkflowExecutionAlreadyStartedError ? { kind: 'ended' } : { kind: 'unreachable', error };
+  }
+}
+
+/** A hint, so it never throws: false when no workflow was there to hear it or Temporal is away, which the sweep makes good. */
+export async function wakeApplyJob(
+  client: Client,
+  { jobId, ...wake }: { jobId: string } & WakeSignal,
+  { deadlineMs = limits.temporalCallMs }: { deadlineMs?: number } = {},
+): Promise<boolean> {
+  const signalled = client.withDeadline(Date.now() + deadlineMs, () =>
+    client.workflow.getHandle(makeApplyJobId({ jobId })).signal(wakeSignal, wake),
+  );
+  return await signalled.then(
+    () => true,
+    () => false,
+  );
+}
