@@ -96,6 +96,7 @@ export const mirroredEventTypes = [
   'browser_crash_detected',
   'browser_crash_recovered',
   'awaiting_user_review',
+  'awaiting_review',
   'job_completed',
   'job_failed',
 ] as const;

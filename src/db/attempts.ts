@@ -34,7 +34,7 @@ cross join lateral (
     coalesce(bool_or(event_type = any($2::text[]) or (event_type = 'progress_update'
       and metadata ->> 'step' not in ('queued', 'initializing', 'failed'))), false) as has_handler_event,
     coalesce(bool_or(event_type = 'browser_crash_detected'), false) as has_crash_event,
-    coalesce(bool_or(event_type = 'awaiting_user_review'), false) as has_review_event,
+    coalesce(bool_or(event_type in ('awaiting_user_review', 'awaiting_review')), false) as has_review_event,
     (count(*) filter (where event_type = 'hitl_paused') - count(*) filter (where event_type in ('hitl_resumed', 'hitl_timeout')))::int as open_human_waits
   from gh_job_events where job_id = g.id
 ) e

@@ -156,7 +156,7 @@ export const openNextGeneration = async (
   await db.query(
     `with opened as (
        update yardmaster.job set
-         generation = generation + 1, state = 'accepted', reason = 'retried', detail = $2, state_at = now(), touched_at = now(), attempts = 0,
+         generation = generation + 1, state = 'accepted', reason = 'retried', detail = $2, state_at = now(), touched_at = now(),
          attempt_id = null, not_before = null, deadline_at = null, human_kind = null, submission = 'no', is_rerun_by_gh = false,
          is_owner_in_doubt = false, cancel_requested_at = null, error_code = null, error_message = null, callback_seq = 0, ended_at = null,
          job_deadline_at = now() + $3::bigint * interval '1 ms'

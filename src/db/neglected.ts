@@ -42,7 +42,7 @@ export const listNeglectedJobs = async (db: Queryable, limits: Limits): Promise<
        left join gh_automation_jobs g on g.id = j.attempt_id
        left join yardmaster.host_probe p on p.host = a.host and p.worker_id = a.worker_id
        left join lateral (
-         select true as is_review from gh_job_events where j.state = 'running' and job_id = j.attempt_id and event_type = 'awaiting_user_review' limit 1
+         select true as is_review from gh_job_events where j.state = 'running' and job_id = j.attempt_id and event_type in ('awaiting_user_review', 'awaiting_review') limit 1
        ) e on true
        where j.ended_at is null
      ) looked where finding is not null

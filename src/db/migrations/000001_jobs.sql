@@ -23,6 +23,7 @@ create table yardmaster.job (
   affinity text not null default 'any' check (affinity in ('strict', 'preferred', 'any')),
   timeout_seconds int not null,
   attempts_max int not null default 3 check (attempts_max between 1 and 10),
+  -- Attempts are numbered through all generations.
   attempts int not null default 0,
   attempt_id uuid,
   -- Back-off: not assigned before.
@@ -93,7 +94,7 @@ create table yardmaster.attempt (
   has_left_waiter boolean not null default false,
   -- The copy of the personal data in the attempt row is gone.
   erased_at timestamptz,
-  unique (job_id, generation, number),
+  unique (job_id, number),
   check ((ended_at is not null) = (state = 'ended'))
 );
 -- At most one attempt of a job runs at a time, and a worker has one job in flight: promise 1 as constraints.

@@ -1,0 +1,213 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { randomUUID } from 'node:crypto';
+import { TypedSearchAttributes } from '@temporalio/common';
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, type WorkflowHandle, type WorkflowStartOptions } from '@temporalio/client';
+import type { Pool } from 'pg';
+import type { applyJob } from '../../workflows';
+import type { CallbackBody } from '../../src/contracts/callback';
+import type { NewJob } from '../../src/contracts/job';
+import { makeApplyJobId } from '../../src/contracts/ids';
+import { limits as realLimits, type Limits } from '../../src/contracts/limits';
+import { searchAttributes, wakeSignal } from '../../src/contracts/messages';
+import { acceptJob } from '../../src/db/accept-job';
+import { findJob, type Job } from '../../src/db/jobs';
+import { withTransaction } from '../../src/db/pool';
+import { claimPort } from '../../src/dev/ports';
+import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
+import { withDatabase } from './database';
+import { startOrchestrator } from './orchestrator';
+import { withTemporal } from './temporal';
+import { until } from './until';
+
+export interface YardOptions {
+  hosts?: number;
+  variant?: 'main' | 'staging';
+  limits?: Partial<Limits>;
+  timeScale?: number;
+}
+
+/** A fleet and a control plane for the tests of a file: simulated GH hosts over real sockets, our worker in this process, a product that listens. */
+export interface Yard {
+  pool: Pool;
+  simulator: Simulator;
+  activities: Awaited<ReturnType<typeof startOrchestrator>>['activities'];
+  taskQueue: string;
+  /** Accepts a job and starts its workflow, as the gateway does. */
+  submit(targetUrl: string, more?: Partial<NewJob>): Promise<WorkflowHandle<typeof applyJob>>;
+  /** Starts the workflow of a job that is in the table already. */
+  start(jobId: string, more?: Partial<WorkflowStartOptions>): Promise<WorkflowHandle<typeof applyJob>>;
+  handleOf(jobId: string): WorkflowHandle<typeof applyJob>;
+  job(jobId: string): Promise<Job>;
+  until(jobId: string, state: Job['state'], timeoutMs?: number): Promise<Job>;
+  /** What the product received, in the order of arrival. */
+  received(jobId: string): CallbackBody[];
+  /** Answers the next callbacks with these status codes, then 200 again. */
+  failCallbacks(statuses: number[]): void;
+  sweep(): Promise<void>;
+}
+
+/** The whole yard shares one fleet, so jobs of one test may wait for those of another: give each test its hosts. */
+export const withYard = (options: YardOptions = {}): Yard => {
+  const variant = options.variant ?? 'staging';
+  const database = withDatabase({ variant: variant === 'main' ? 'main-repaired' : 'staging' });
+  const temporal = withTemporal();
+  const limits = { ...realLimits, firstCallbackDelayMs: 50, sweepEveryMs: 1_000, probeFreshMs: 600_000, ...options.limits };
+  const arrived: CallbackBody[] = [];
+  const answers: number[] = [];
+  let simulator: Simulator | undefined;
+  let orchestrator: Awaited<ReturnType<typeof startOrchestrator>> | undefined;
+  let inbound: Listener | undefined;
+  let product: Listener | undefined;
+  const taskQueue = temporal.unique('yard');
+
+  const handleOf = (jobId: string): WorkflowHandle<typeof applyJob> => temporal.client.workflow.getHandle<typeof applyJob>(makeApplyJobId({ jobId }));
+
+  beforeAll(async () => {
+    await temporal.connection.operatorService.addSearchAttributes({
+      namespace: temporal.namespace,
+      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
+    });
+    // GH's callbacks come to a door as thin as the gateway's: a hint for the workflow, nothing else.
+    inbound = await listen(async (url) => {
+      const attemptId = url.split('/').pop() ?? '';
+      const { rows } = await database.pool.query<{ job_id: string }>('select job_id from yardmaster.attempt where attempt_id::text = $1', [attemptId]);
+      if (rows[0]) await handleOf(rows[0].job_id).signal(wakeSignal, { reason: 'callback' }).catch(() => undefined);
+      return 200;
+    });
+    product = await listen(async (_url, body) => {
+      const status = answers.shift() ?? 200;
+      if (status === 200) arrived.push(JSON.parse(body) as CallbackBody);
+      return status;
+    });
+    simulator = await startSimulator({
+      databaseUrl: database.databaseUrl,
+      serviceSecret: 'test-service-secret',
+      hosts: await Promise.all(
+        Array.from({ length: options.hosts ?? 2 }, async (_, index) => ({
+          workerId: `worker-${index + 1}`,
+          ip: `127.0.1.${index + 1}`,
+          listenIp: '127.0.0.1',
+          // A restarted process comes back on the same ports.
+          apiPort: await freePort(),
+          statusPort: await freePort(),
+          variant,
+          timeScale: options.timeScale ?? 0.1,
+        })),
+      ),
+    });
+    orchestrator = await startOrchestrator({
+      pool: database.pool,
+      address: temporal.address,
+      namespace: temporal.namespace,
+      client: temporal.client,
+      taskQueue,
+      callbackBaseUrl: inbound.url,
+      addressMap: Object.fromEntries(simulator.hosts.map(({ ip, ports }) => [ip, { api: `http://127.0.0.1:${ports.api}`, worker: `http://127.0.0.1:${ports.status}` }])),
+      limits,
+    });
+    await yard.sweep();
+  });
+
+  afterAll(async () => {
+    await orchestrator?.stop();
+    await simulator?.stop();
+    inbound?.server.close();
+    product?.server.close();
+  });
+
+  const yard: Yard = {
+    get pool() {
+      return database.pool;
+    },
+    get simulator() {
+      return simulator as Simulator;
+    },
+    get activities() {
+      return (orchestrator as NonNullable<typeof orchestrator>).activities;
+    },
+    taskQueue,
+    handleOf,
+    async submit(targetUrl, more = {}) {
+      const job = makeNewJob({ targetUrl, callbackUrl: `${product?.url}/callbacks`, ...more });
+      await withTransaction(database.pool, async (client) => await acceptJob(client, job, limits));
+      return await yard.start(job.jobId);
+    },
+    start: async (jobId, more = {}) =>
+      await temporal.client.workflow.start<typeof applyJob>('applyJob', {
+        workflowId: makeApplyJobId({ jobId }),
+        taskQueue,
+        args: [{ jobId }],
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.state, value: 'accepted' }]),
+        ...more,
+      }),
+    async job(jobId) {
+      const job = await findJob(database.pool, jobId);
+      if (job === null) throw new Error(`no job ${jobId}`);
+      return job;
+    },
+    until: async (jobId, state, timeoutMs = 15_000) =>
+      await until(
+        async () => {
+          const job = await yard.job(jobId);
+          return job.state === state ? job : null;
+        },
+        { what: `job ${jobId} is ${state}`, timeoutMs },
+      ),
+    received: (jobId) => arrived.filter((body) => body.job_id === jobId),
+    failCallbacks: (statuses) => void answers.push(...statuses),
+    async sweep() {
+      await temporal.client.workflow.execute('workerCleanup', { workflowId: temporal.unique('sweep'), taskQueue });
+    },
+  };
+  return yard;
+};
+
+/** A valid job; each test names only what matters to it. */
+export const makeNewJob = (more: Partial<NewJob> = {}): NewJob => ({
+  jobId: randomUUID(),
+  userId: randomUUID(),
+  valetTaskId: randomUUID(),
+  idempotencyKey: null,
+  requestHash: 'hash',
+  jobType: 'apply',
+  targetUrl: 'https://sim.test/quick?ms=50',
+  taskDescription: 'Apply to the job',
+  inputData: { user_data: { first_name: 'Zoë', last_name: 'Ünal', email: 'zoe@example.test' } },
+  metadata: {},
+  resumeRef: { storage_path: 'resumes/1.pdf' },
+  tags: ['valet', 'apply'],
+  priority: 5,
+  timeoutSeconds: 300,
+  maxAttempts: 3,
+  executionMode: 'auto',
+  wantedWorker: null,
+  affinity: 'any',
+  callbackUrl: null,
+  acceptedBy: 'test',
+  requestId: 'test',
+  ...more,
+});
+
+const freePort = async (): Promise<number> => await claimPort({ port: 0, purpose: 'a simulated host', changeWith: 'nothing' });
+
+interface Listener {
+  server: Server;
+  url: string;
+}
+
+const listen = async (answer: (url: string, body: string) => Promise<number>): Promise<Listener> => {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      void answer(request.url ?? '', Buffer.concat(chunks).toString('utf8')).then((status) => {
+        response.writeHead(status, { 'content-type': 'application/json' }).end('{"received":true}');
+      });
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+};

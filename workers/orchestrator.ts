@@ -1,0 +1,12 @@
+import { heartbeat } from '@temporalio/activity';
+import { createOrchestratorActivities } from '../activities';
+import { loadConfig } from '../src/config';
+import { limits } from '../src/contracts/limits';
+import { taskQueues } from '../src/contracts/messages';
+import { createPool } from '../src/db/pool';
+import { createHostReader } from '../src/ghosthands/client';
+import { createLog } from '../src/log';
+import { createCallbackClient } from '../src/product/callback-client';
+import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
+import { createTunedWorker, workflowSource } from './run-worker';
+import { createWorkflowsPort } from './workflows-port';

@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { workflowBundlePath } from './bundle-workflows';
+
+/** The prebuilt bundle where the build made one, else the sources: a developer's start without a build. */
+export const workflowSource = (): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> =>
+  existsSync(workflowBundlePath) ? { workflowBundle: { codePath: workflowBundlePath } } : { workflowsPath: require.resolve('../workflows') };
+
+/** Settings that were measured or read (design §9), for every worker of ours. */
+export const workerTuning = {
+  // After a killed orchestrator a message to one of its cached workflows waits this long for it; the default is 10 s.
+  stickyQueueScheduleToStartTimeout: '2 seconds',
+  // Without a grace, SIGTERM cancels every running activity at once.
+  shutdownGraceTime: '10 seconds',
+  shutdownForceTime: '20 seconds',
+  maxConcurrentActivityTaskExecutions: 20,
+  maxConcurrentLocalActivityExecutions: 40,
+  maxConcurrentWorkflowTaskExecutions: 40,
+  workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 4, maximum: 16 },
+  activityTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 4, maximum: 16 },
+  // A cancel reaches an activity in a heartbeat's reply.
+  maxHeartbeatThrottleInterval: '1 second',
+} as const satisfies Partial<WorkerOptions>;
+
+export const createTunedWorker = async (
+  options: Pick<WorkerOptions, 'taskQueue' | 'namespace' | 'activities' | 'workflowBundle' | 'workflowsPath'> & { connection: NativeConnection },
+): Promise<Worker> => await Worker.create({ ...workerTuning, ...options });

@@ -1,0 +1,72 @@
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  WorkflowNotFoundError,
+  type Client,
+} from '@temporalio/client';
+import type { WorkflowsPort } from '../activities/deps';
+import { makeApplyJobId, makeDeliverCallbacksId, parseApplyJobId } from '../src/contracts/ids';
+import { taskQueues, wakeSignal, workflowNames, type WakeSignal } from '../src/contracts/messages';
+
+/** How many aborted workflows one pass looks at; the next pass finds the rest. */
+const abortedListMax = 500;
+
+/** What activities ask of Temporal, on the worker's own connection. */
+export const createWorkflowsPort = (client: Client, { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string }): WorkflowsPort => {
+  const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
+
+  return {
+    async wake(jobId, reason) {
+      const wake: WakeSignal = { reason };
+      await soon(async () => {
+        await client.workflow.getHandle(makeApplyJobId({ jobId })).signal(wakeSignal, wake);
+      }).catch(ignoreIf(WorkflowNotFoundError));
+    },
+
+    async ensureApplyJob(jobId, wake) {
+      await soon(async () => {
+        await client.workflow.signalWithStart(workflowNames.applyJob, {
+          workflowId: makeApplyJobId({ jobId }),
+          taskQueue,
+          args: [{ jobId }],
+          signal: wakeSignal,
+          signalArgs: [wake],
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+          staticSummary: `Job ${jobId}, taken up by the sweep`,
+        });
+      }).catch(ignoreIf(WorkflowExecutionAlreadyStartedError));
+    },
+
+    async ensureDeliverCallbacks(jobId, generation) {
+      await soon(async () => {
+        await client.workflow.start(workflowNames.deliverCallbacks, {
+          workflowId: makeDeliverCallbacksId({ jobId, generation }),
+          taskQueue,
+          args: [{ jobId, generation }],
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: `Callbacks of job ${jobId} up to generation ${generation}`,
+        });
+      });
+    },
+
+    async listAbortedApplyJobs(since) {
+      const jobIds: string[] = [];
+      const query = `WorkflowType = '${workflowNames.applyJob}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut') AND CloseTime > '${since.toISOString()}'`;
+      for await (const { workflowId } of client.workflow.list({ query, pageSize: abortedListMax })) {
+        const parsed = parseApplyJobId(workflowId);
+        if (parsed !== null) jobIds.push(parsed.jobId);
+        if (jobIds.length >= abortedListMax) break;
+      }
+      return jobIds;
+    },
+  };
+};
+
+const ignoreIf =
+  (expected: new (...args: never[]) => Error) =>
+  (error: unknown): void => {
+    if (!(error instanceof expected)) throw error;
+  };
