@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { createLogger, format, transports, type Logger } from 'winston';
 import { createRedact, isPersonalField, isSecretField, type Redact } from './domain/redact';
 import { redacted, Sensitive } from './domain/sensitive';
@@ -54,7 +55,8 @@ function printable(value: unknown, redact: Redact, depth = 0): unknown {
   if (value instanceof Sensitive) return redacted;
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
   if (value instanceof URL) return printableText(value.href, redact);
-  if (value instanceof Error) return printableError(value, redact, depth);
+  // An error of another realm, such as the workflow sandbox, is no instance of our Error.
+  if (value instanceof Error || types.isNativeError(value)) return printableError(value, redact, depth);
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   // Also the end of a circle.
   if (depth >= depthMax) return '[deeper]';

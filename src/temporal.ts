@@ -68,7 +68,8 @@ export async function ensureSearchAttributes(connection: { operatorService: Oper
     .addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(wanted) })
     .catch((error: unknown) => {
       // Another process was faster.
-      if (!isGrpcServiceError(error) || error.code !== grpcAlreadyExists) throw error;
+      const code: number | null = isGrpcServiceError(error) ? error.code : null;
+      if (code !== grpcAlreadyExists) throw error;
     });
   return missing.map(({ name }) => name);
 }
