@@ -70,6 +70,13 @@ export class ConfigError extends Error {
 const dayMs = 24 * 3_600_000;
 const keysPerNameMax = 2;
 const poolMaxDefault: Record<ProcessName, number> = { gateway: 10, orchestrator: 24, migrate: 2 };
+/** What each process takes of Postgres' connections at the defaults; `migrate` is over when the others start. */
+export const connectionBudget = (['gateway', 'orchestrator'] as const).map((process) => ({
+  process,
+  pool: poolMaxDefault[process],
+  listen: 1,
+}));
+
 const metricsPortDefault: Record<ProcessName, number> = { gateway: 9464, orchestrator: 9465, migrate: 0 };
 
 /** Reads the environment for one process; an empty variable counts as missing. Throws ConfigError. */

@@ -1,0 +1,42 @@
+import { connectionBudget } from '../config';
+import { settingDocs } from '../settings';
+
+export const settingsMarkers = { start: '<!-- settings:start -->', end: '<!-- settings:end -->' } as const;
+
+/** The text of `.env.example`: what has to be set, and everything else as a comment with its default. */
+export const makeEnvExample = (): string =>
+  [
+    '# Made from src/settings.ts by `UPDATE_DOCS=1 npx jest config-docs`. Copy it to .env, and change every change-me.',
+    ...settingDocs().flatMap(({ name, meaning, processes, default: byDefault, example }) => [
+      '',
+      `# ${meaning}`,
+      `# For ${processes.join(', ')}. Default: ${byDefault}.`,
+      example === null ? `# ${name}=${/^[\w.:-]+$/.test(byDefault) && byDefault !== 'none' ? byDefault : ''}` : `${name}=${example}`,
+    ]),
+    '',
+  ].join('\n');
+
+/** The README's part between the markers: the settings, and what the processes take of Postgres' max_connections. */
+export const makeSettingsTable = (): string =>
+  [
+    '| setting | meaning | default | processes |',
+    '|---|---|---|---|',
+    ...settingDocs().map(
+      ({ name, meaning, processes, default: byDefault }) => `| \`${name}\` | ${meaning} | ${byDefault} | ${processes.join(', ')} |`,
+    ),
+    '',
+    'Connections to Postgres, at the defaults:',
+    '',
+    '| process | pool | LISTEN | together |',
+    '|---|---|---|---|',
+    ...connectionBudget.map(({ process, pool, listen }) => `| ${process} | ${pool} | ${listen} | ${pool + listen} |`),
+    `| **one of each** | | | **${connectionBudget.reduce((sum, { pool, listen }) => sum + pool + listen, 0)}** |`,
+  ].join('\n');
+
+/** Puts the table between the markers; a text without them stays as it is. */
+export const withSettingsTable = (markdown: string): string => {
+  const [before, rest] = markdown.split(settingsMarkers.start);
+  const after = rest?.split(settingsMarkers.end)[1];
+  if (before === undefined || after === undefined) return markdown;
+  return `${before}${settingsMarkers.start}\n${makeSettingsTable()}\n${settingsMarkers.end}${after}`;
+};

@@ -1,0 +1,50 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { loadConfig } from '../../src/config';
+import { projectRoot } from '../../src/dev/project-root';
+import { makeEnvExample, settingsMarkers, withSettingsTable } from '../../src/dev/settings-docs';
+import { settingDocs } from '../../src/settings';
+
+/** What stands in a file, and what should; `UPDATE_DOCS=1 npx jest config-docs` writes it. */
+const compare = (name: string, make: (present: string) => string): { present: string; wanted: string } => {
+  const file = path.join(projectRoot(), name);
+  const present = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const wanted = make(present);
+  if (process.env['UPDATE_DOCS'] && wanted !== present) writeFileSync(file, wanted);
+  return { present: process.env['UPDATE_DOCS'] ? wanted : present, wanted };
+};
+
+it('finds .env.example as the settings say', () => {
+  const { present, wanted } = compare('.env.example', makeEnvExample);
+  expect(present).toBe(wanted);
+});
+
+it('finds the README’s table of settings as the settings say', () => {
+  const { present, wanted } = compare('README.md', withSettingsTable);
+  expect(present).toBe(wanted);
+});
+
+it('writes the table between the markers and leaves the rest alone', () => {
+  const { start, end } = settingsMarkers;
+  const written = withSettingsTable(`a${start}STALE${end}b`);
+  expect([written.startsWith(`a${start}\n| setting `), written.endsWith(`\n${end}b`), written.includes('STALE')]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(withSettingsTable('no markers')).toBe('no markers');
+});
+
+it('starts every process from .env.example as it is', () => {
+  const env = Object.fromEntries(
+    makeEnvExample()
+      .split('\n')
+      .filter((line) => /^\w+=/.test(line))
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+  expect(() => [loadConfig(env, 'gateway'), loadConfig(env, 'orchestrator'), loadConfig(env, 'migrate')]).not.toThrow();
+});
+
+it('explains every setting in one sentence or more', () => {
+  expect(settingDocs().filter(({ meaning, processes }) => !/\.$/.test(meaning) || processes.length === 0)).toEqual([]);
+});
