@@ -49,15 +49,29 @@ function checkNode() {
   fail(`Node ${process.versions.node} is too old: 20.19 or newer is needed (https://nodejs.org)`);
 }
 
-/** npm passes signals on, but when it is killed itself nobody tells us, except that our parent becomes another one. */
+/**
+ * npm passes signals on, but when it is killed itself nobody tells us: we see it by the ancestors that we then get. Between npm and us may be
+ * a shell (dash on Linux; where the shell is replaced by us, as on macOS, the parent is enough).
+ */
 function endWithNpm() {
   if (!process.env.npm_lifecycle_event) return;
-  const parent = process.ppid;
+  const ancestors = () => `${process.ppid} ${parentOf(process.ppid)}`;
+  const atStart = ancestors();
   setInterval(() => {
-    if (process.ppid === parent) return;
+    if (ancestors() === atStart) return;
     setTimeout(() => process.exit(1), 15_000).unref();
     process.kill(process.pid, 'SIGTERM');
   }, 1_000).unref();
+}
+
+function parentOf(pid) {
+  try {
+    // The command's name, which may hold anything, ends at the last parenthesis.
+    return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1).split(' ')[1];
+  } catch {
+    // No /proc (macOS), or the process has ended.
+    return 'unknown';
+  }
 }
 
 async function installDependencies(folder) {
