@@ -4,6 +4,7 @@ export const problems = {
   unauthorized: { status: 401, title: 'No valid key', meaning: 'The key is missing or unknown. Send it as X-API-Key or X-GH-Service-Key.' },
   forbidden: { status: 403, title: 'The key may not do this', meaning: 'The key is known, its role does not include this act.' },
   not_found: { status: 404, title: 'Nothing here', meaning: 'No such path.' },
+  method_not_allowed: { status: 405, title: 'Not with this method', meaning: 'The path exists; the header Allow names its methods.' },
   job_not_found: { status: 404, title: 'No such job', meaning: 'The id is well-formed, no job has it.' },
   callback_not_found: { status: 404, title: 'No such callback', meaning: 'That job has no callback of that generation and number.' },
   idempotency_conflict: {
@@ -29,6 +30,9 @@ export const problems = {
 } as const;
 
 export type ProblemCode = keyof typeof problems;
+
+const isProblemCode = (name: string): name is ProblemCode => name in problems;
+export const problemCodes: readonly ProblemCode[] = Object.keys(problems).filter(isProblemCode);
 
 /** Types of permanent failures inside workflows and activities (ApplicationFailure.type); everything else is retried. */
 export const failureTypes = {

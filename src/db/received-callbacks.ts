@@ -1,0 +1,30 @@
+import type { GhCallback } from '../contracts/ghosthands';
+import type { Queryable } from './queryable';
+
+/** What became of a callback of GH: only the first one wakes a workflow. */
+export type CallbackEffect = 'wakes_job' | 'attempt_ended' | 'attempt_unknown' | 'names_other_job';
+
+/** Records a callback as it came, whatever it is about, and answers which job it concerns. */
+export const recordCallback = async (
+  db: Queryable,
+  { attemptId, callback }: { attemptId: string; callback: GhCallback },
+): Promise<{ effect: CallbackEffect; jobId: string | null }> => {
+  const { rows } = await db.query<{ effect: CallbackEffect; job_id: string | null }>(
+    `with about as (
+       select a.job_id, case
+         when lower($3::text) <> $1::text then 'names_other_job'
+         when a.attempt_id is null then 'attempt_unknown'
+         when a.ended_at is not null then 'attempt_ended'
+         else 'wakes_job' end as effect
+       from (select $1::uuid as attempt_id) asked left join yardmaster.attempt a using (attempt_id)
+     ), recorded as (
+       insert into yardmaster.received_callback (attempt_id, word, worker_id, error_code, effect)
+       select $1::uuid, $2, $4, $5, effect from about
+     )
+     select effect, job_id from about`,
+    [attemptId, callback.status, callback.job_id, callback.worker_id ?? null, callback.error_code ?? null],
+  );
+  const about = rows[0];
+  if (about === undefined) throw new Error('an insert answered no row');
+  return { effect: about.effect, jobId: about.job_id };
+};

@@ -1,0 +1,68 @@
+import type { Limits } from '../contracts/limits';
+import { idleWorkers } from './assign';
+import type { Queryable } from './queryable';
+
+/** Why a worker takes no job, in the order in which one reason is named when several apply; `idle` takes one. */
+export const workerConditions = ['idle', 'offline', 'stale', 'inQueueMode', 'draining', 'twin', 'held', 'tainted', 'deaf', 'busy'] as const;
+export type WorkerCondition = (typeof workerConditions)[number];
+
+export type WorkerCounts = Record<WorkerCondition, number>;
+
+/** All registered workers by condition, and the condition of the one that a job asks for (null: nobody has that id). */
+export const countWorkers = async (
+  db: Queryable,
+  { wantedId, limits }: { wantedId: string | null; limits: Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs' | 'deafWorkerMs'> },
+): Promise<{ counts: WorkerCounts; wanted: WorkerCondition | null }> => {
+  const { rows } = await db.query<{ condition: WorkerCondition; workers: number; is_wanted: boolean }>(countStatement, [
+    limits.workerHeartbeatFreshMs,
+    limits.probeFreshMs,
+    limits.deafWorkerMs,
+    wantedId,
+  ]);
+  const counted = rows.map((row) => [row.condition, row.workers] as const);
+  return {
+    counts: { ...nobody, ...Object.fromEntries(counted) },
+    wanted: rows.find((row) => row.is_wanted)?.condition ?? null,
+  };
+};
+
+const nobody: WorkerCounts = {
+  idle: 0,
+  offline: 0,
+  stale: 0,
+  inQueueMode: 0,
+  draining: 0,
+  twin: 0,
+  held: 0,
+  tainted: 0,
+  deaf: 0,
+  busy: 0,
+};
+
+/** Who is idle is the assigning statement's own word; the rest names the first of its conditions that a worker misses. */
+const countStatement = `
+with idle as (${idleWorkers}),
+seen as (
+  select r.worker_id, $4::text in (r.worker_id, r.target_worker_id, r.ec2_instance_id) as is_wanted,
+    case
+      when exists (select from idle i where i.worker_id = r.worker_id) then 'idle'
+      when r.status = 'offline' then 'offline'
+      when r.last_heartbeat <= now() - $1::int * interval '1 ms' or p.host is null or p.probed_at <= now() - $2::int * interval '1 ms'
+        or not p.is_worker_up then 'stale'
+      when p.dispatch_mode is distinct from 'legacy' then 'inQueueMode'
+      when r.status = 'draining' or p.is_draining is distinct from false or p.is_running is distinct from true then 'draining'
+      when exists (select from yardmaster.host_probe t
+        where t.worker_id = r.worker_id and t.host <> p.host and t.is_worker_up and t.probed_at > now() - $2::int * interval '1 ms') then 'twin'
+      when exists (select from yardmaster.host_hold h
+        where h.host in ('*', p.host, r.ec2_instance_id) and (h.expires_at is null or h.expires_at > now())) then 'held'
+      when exists (select from yardmaster.attempt a
+        where a.worker_id = r.worker_id and a.ended_at > p.process_started_at and a.has_left_waiter) then 'tainted'
+      when exists (select from yardmaster.attempt a
+        where a.worker_id = r.worker_id and a.ended_at > p.process_started_at and a.end_reason = 'not_claimed'
+          and a.ended_at > now() - $3::int * interval '1 ms') then 'deaf'
+      else 'busy'
+    end as condition
+  from gh_worker_registry r
+  left join yardmaster.host_probe p on p.host = r.ec2_ip and p.worker_id = r.worker_id
+)
+select condition, count(*)::int as workers, coalesce(bool_or(is_wanted), false) as is_wanted from seen group by condition`;

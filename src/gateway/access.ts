@@ -1,0 +1,28 @@
+import type { EndpointName } from './endpoints';
+
+/** Whose key it is; `worker` is a GH worker that calls back with the service secret. */
+export type Role = 'product' | 'operator' | 'deployer' | 'read_only' | 'worker';
+
+const everyone = ['product', 'operator', 'deployer', 'read_only'] as const;
+
+/** Which roles may use which endpoint. An endpoint without a line here does not compile. */
+export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> = {
+  submitJob: ['product', 'operator'],
+  listJobs: everyone,
+  getJob: everyone,
+  redeliverCallback: ['product', 'operator'],
+  receiveCallback: ['worker'],
+  pause: ['operator'],
+  unpause: ['operator'],
+  livez: 'public',
+  readyz: 'public',
+  openapi: 'public',
+  docs: 'public',
+  docsStyle: 'public',
+  submitApplication: ['product'],
+  submitTask: ['product'],
+  getApplicationStatus: ['product', 'operator', 'read_only'],
+  // Open at GH too (ghosthands §1.1), and asked by VALET's start-up check without a key.
+  listModels: 'public',
+  health: 'public',
+};

@@ -1,0 +1,91 @@
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import { access } from './access';
+import { createValetRoutes } from './compat/valet';
+import type { Endpoint } from './endpoint';
+import { endpointNames, endpoints, type EndpointName } from './endpoints';
+import type { GatewayDeps } from './gateway-deps';
+import { accessLog } from './middleware/access-log';
+import { authorise, identify } from './middleware/auth';
+import { answerErrors, answerNotFound } from './middleware/errors';
+import { jsonBody } from './middleware/json-body';
+import { limitRate } from './middleware/rate-limit';
+import { requestId } from './middleware/request-id';
+import { Problem } from './problem';
+import { getFacts } from './request-facts';
+import { createCallbackRoutes } from './routes/callbacks';
+import { createDocumentRoutes } from './routes/documents';
+import { createFleetRoutes } from './routes/fleet';
+import { createHealthRoutes } from './routes/health';
+import { createJobRoutes } from './routes/jobs';
+
+/** The gateway without a port: server.ts listens, tests too. */
+export const createApp = (deps: GatewayDeps): Express => {
+  const handlers: Record<EndpointName, RequestHandler> = {
+    ...createJobRoutes(deps),
+    ...createCallbackRoutes(deps),
+    ...createFleetRoutes(deps),
+    ...createHealthRoutes(deps),
+    ...createDocumentRoutes(deps.settings),
+    ...createValetRoutes(deps),
+  };
+  const app = express();
+  app.set('trust proxy', deps.settings.trustProxy);
+  app.set('query parser', 'simple');
+  app.disable('etag');
+  app.use(requestId(deps.log), securityHeaders, closeWhileDraining(deps.isDraining), accessLog(deps.metrics.observe));
+  app.use(identify(deps.keyRing), limitRate(deps.settings.rateLimitPerMinute));
+  const readBody = jsonBody(deps.settings.bodyBytesMax);
+  for (const name of endpointNames) {
+    const endpoint: Endpoint = endpoints[name];
+    app[endpoint.method](
+      endpoint.path,
+      noteRoute(endpoint.path),
+      authorise(access[name]),
+      ...(endpoint.body === undefined ? [] : readBody),
+      handlers[name],
+    );
+  }
+  for (const [path, methods] of methodsByPath()) app.all(path, noteRoute(path), refuseMethod(methods));
+  app.use(answerNotFound);
+  app.use(answerErrors);
+  return app;
+};
+
+/** The one page of ours loads its style sheet and nothing else. */
+const securityHeaders = helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { defaultSrc: ["'none'"], styleSrc: ["'self'"], baseUri: ["'none'"], formAction: ["'none'"], frameAncestors: ["'none'"] },
+  },
+});
+
+/** A kept connection would outlive the drain. */
+const closeWhileDraining = (isDraining: () => boolean): RequestHandler => {
+  return (_request, response, next) => {
+    if (isDraining()) response.set('Connection', 'close');
+    next();
+  };
+};
+
+const noteRoute = (path: string): RequestHandler => {
+  return (request, _response, next) => {
+    getFacts(request).route = path;
+    next();
+  };
+};
+
+const methodsByPath = (): Map<string, string[]> => {
+  const methods = new Map<string, string[]>();
+  for (const { path, method } of Object.values(endpoints)) {
+    methods.set(path, [...(methods.get(path) ?? []), ...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()])]);
+  }
+  return methods;
+};
+
+const refuseMethod = (methods: readonly string[]): RequestHandler => {
+  const allow = methods.join(', ');
+  return (request) => {
+    throw new Problem('method_not_allowed', `${request.method} is not possible here; use ${allow}`, { headers: { Allow: allow } });
+  };
+};

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import type { JobCursor } from '../db/job-reads';
+import { Problem } from './problem';
+
+type Order = 'newest' | 'deadline';
+
+const cursorSchema = z.tuple([z.enum(['newest', 'deadline']), z.int().min(0).max(8e15), z.guid()]);
+
+/** Opaque to callers, so that its content may change. */
+export const makeCursor = (order: Order, { atMicros, jobId }: JobCursor): string =>
+  Buffer.from(JSON.stringify([order, atMicros, jobId])).toString('base64url');
+
+export const parseCursor = (text: string, order: Order): JobCursor => {
+  const read = cursorSchema.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')));
+  if (!read.success) throw malformedCursor('is not a cursor of ours: use nextCursor of the last answer, or leave it out');
+  const [itsOrder, atMicros, jobId] = read.data;
+  if (itsOrder !== order) throw malformedCursor('belongs to a list with another order: start again without it');
+  return { atMicros, jobId };
+};
+
+const malformedCursor = (message: string): Problem =>
+  new Problem('malformed', `cursor ${message}`, { errors: [{ path: 'cursor', message, code: 'custom' }] });
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Not ours: the schema says so.
+    return undefined;
+  }
+};

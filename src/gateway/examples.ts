@@ -1,0 +1,57 @@
+/** Bodies that work as they are, for the readable page and for people who copy them; a test sends each. */
+
+export const submitJobExamples = {
+  'an application': {
+    userId: '6f1d2c3b-4a59-4e87-9c0d-1b2a3c4d5e6f',
+    targetUrl: 'https://boards.greenhouse.io/acme/jobs/4512345',
+    platform: 'greenhouse',
+    taskId: '0d9c8b7a-6f5e-4d3c-8b2a-190817263544',
+    profile: {
+      firstName: 'Ada',
+      lastName: 'Lovelace',
+      email: 'ada@example.com',
+      location: { city: 'London', state: 'LND', country: 'UK' },
+    },
+    answers: { 'Are you allowed to work here?': 'Yes' },
+    resume: { storagePath: 'resumes/ada.pdf' },
+    priority: 3,
+  },
+  'another kind of job': {
+    userId: '6f1d2c3b-4a59-4e87-9c0d-1b2a3c4d5e6f',
+    jobType: 'scrape',
+    targetUrl: 'https://example.com/careers',
+    taskDescription: 'List the open positions with their links',
+    inputData: { pages: 2 },
+    maxAttempts: 1,
+  },
+} as const;
+
+export const applyExamples = {
+  'what VALET sends': {
+    valet_task_id: '0d9c8b7a-6f5e-4d3c-8b2a-190817263544',
+    valet_user_id: '6f1d2c3b-4a59-4e87-9c0d-1b2a3c4d5e6f',
+    target_url: 'https://boards.greenhouse.io/acme/jobs/4512345',
+    platform: 'unknown',
+    resume: { storage_path: 'resumes/ada.pdf' },
+    profile: { first_name: 'Ada', last_name: 'Lovelace', email: 'ada@example.com' },
+    quality: 'speed',
+    max_retries: 1,
+  },
+} as const;
+
+export const taskExamples = {
+  'a test by an admin': {
+    valet_task_id: '1e0d9c8b-7a6f-4e5d-9c3b-2a1908172635',
+    valet_user_id: '6f1d2c3b-4a59-4e87-9c0d-1b2a3c4d5e6f',
+    job_type: 'custom',
+    target_url: 'https://example.com/',
+    task_description: 'Open the page and say its title',
+    max_retries: 1,
+  },
+} as const;
+
+export const pauseExamples = { 'before a migration': { reason: 'The fleet database is being moved' } } as const;
+
+export const workerCallbackExamples = {
+  'a finished attempt': { job_id: '3c2b1a09-8f7e-4d6c-9b5a-4938271605f4', status: 'completed', worker_id: 'gh-worker-1' },
+} as const;

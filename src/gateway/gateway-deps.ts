@@ -1,0 +1,28 @@
+import type { Pool } from 'pg';
+import type { Limits } from '../contracts/limits';
+import type { Log } from '../log';
+import type { KeyRing } from './middleware/auth';
+import type { GatewayMetrics } from './gateway-metrics';
+import type { ModelsReader } from './models-reader';
+import type { WorkflowsClient } from './workflows-client';
+
+/** Everything the gateway works with, made by server.ts or by a test. */
+export interface GatewayDeps {
+  pool: Pool;
+  workflows: WorkflowsClient;
+  models: ModelsReader;
+  metrics: GatewayMetrics;
+  log: Log;
+  limits: Limits;
+  keyRing: KeyRing;
+  settings: {
+    publicUrl: string;
+    /** How many proxies in front of us tell the truth about the caller's address. */
+    trustProxy: number;
+    bodyBytesMax: number;
+    rateLimitPerMinute: number;
+    allowedCallbackOrigins: readonly string[];
+  };
+  /** True from SIGTERM on. */
+  isDraining: () => boolean;
+}

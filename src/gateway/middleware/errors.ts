@@ -1,0 +1,73 @@
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import { problems } from '../../contracts/errors';
+import { isDatabaseOutage } from '../../db/outage';
+import { answerInGhWords } from '../compat/gh-errors';
+import { dialectOf } from '../dialect';
+import { Problem } from '../problem';
+import { getFacts } from '../request-facts';
+
+const retryAfterSeconds = '2';
+
+/** Every error ends here: a problem in the words of the path, and a line in the log when it is ours. */
+export const answerErrors: ErrorRequestHandler = (error: unknown, request, response, next) => {
+  const { log } = getFacts(request);
+  const problem = toProblem(error);
+  if (problem.code === 'internal') log.error('A request failed', { error });
+  else if (problem.code === 'unavailable') log.warn('A request found Postgres away', { error });
+  // Its first bytes are out: only cutting the connection tells that the rest is missing.
+  if (response.headersSent) return next(error);
+  response.set(problem.headers);
+  if (dialectOf(request.path) === 'product') answerInGhWords(response, problem);
+  else answerProblem(request, response, problem);
+};
+
+export const answerNotFound: RequestHandler = (request) => {
+  throw new Problem(
+    'not_found',
+    `There is nothing at ${request.method} ${request.path.slice(0, 200)}; GET /openapi.json lists what there is`,
+  );
+};
+
+/** RFC 9457. */
+const answerProblem = (request: Request, response: Response, problem: Problem): void => {
+  response
+    .status(problem.status)
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        type: `urn:yardmaster:problem:${problem.code}`,
+        title: problems[problem.code].title,
+        status: problem.status,
+        detail: problem.message,
+        instance: request.path,
+        code: problem.code,
+        requestId: getFacts(request).requestId,
+        ...(problem.errors.length === 0 ? {} : { errors: problem.errors.map(({ path, message }) => ({ path, message })) }),
+      }),
+    );
+};
+
+const toProblem = (error: unknown): Problem => {
+  if (error instanceof Problem) return error;
+  if (isDatabaseOutage(error)) {
+    return new Problem('unavailable', `Postgres does not answer; repeat the request in ${retryAfterSeconds} s`, {
+      headers: { 'Retry-After': retryAfterSeconds },
+    });
+  }
+  return fromExpress(error) ?? new Problem('internal', 'Something failed on our side; the request id finds it in the log');
+};
+
+/** What Express and its body parser refuse carries a type or a status. */
+const fromExpress = (error: unknown): Problem | null => {
+  if (!(error instanceof Error)) return null;
+  const type: unknown = Reflect.get(error, 'type');
+  const status: unknown = Reflect.get(error, 'status');
+  if (type === 'entity.too.large') return new Problem('too_large', `The body is larger than ${String(Reflect.get(error, 'limit'))} bytes`);
+  if (type === 'entity.parse.failed') return new Problem('malformed', 'The body is not valid JSON');
+  if (type === 'charset.unsupported' || type === 'encoding.unsupported') {
+    return new Problem('unsupported_media_type', 'The body must be JSON in UTF-8, plain or compressed with gzip, deflate or br');
+  }
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new Problem('malformed', 'The request cannot be read: check its path, length and encoding');
+  return null;
+};

@@ -1,0 +1,111 @@
+import { OpenAPIRegistry, OpenApiGeneratorV31, extendZodWithOpenApi, type RouteConfig } from '@asteasolutions/zod-to-openapi';
+import { z } from 'zod';
+import { problems, type ProblemCode } from '../contracts/errors';
+import { access } from './access';
+import { ghErrorSchema } from './compat/valet-schemas';
+import type { Endpoint } from './endpoint';
+import { endpointNames, endpoints, type EndpointName } from './endpoints';
+import { problemSchema } from './schemas/problem';
+
+extendZodWithOpenApi(z);
+
+export type OpenApiDocument = ReturnType<OpenApiGeneratorV31['generateDocument']>;
+
+/** OpenAPI 3.1 of every endpoint, from the schemas that validate. */
+export const makeOpenApiDocument = (publicUrl: string): OpenApiDocument => {
+  const registry = new OpenAPIRegistry();
+  for (const [name, scheme] of Object.entries(securitySchemes)) registry.registerComponent('securitySchemes', name, scheme);
+  for (const name of endpointNames) registry.registerPath(describe(name, endpoints[name]));
+  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'Yardmaster',
+      version: '0.1.0',
+      description:
+        'Accepts apply-jobs and gives each to exactly one worker. Errors are problem+json (RFC 9457) with a code of docs/errors.md.',
+    },
+    servers: [{ url: publicUrl }],
+  });
+};
+
+const securitySchemes = {
+  apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+  bearer: { type: 'http', scheme: 'bearer' },
+  serviceKey: { type: 'apiKey', in: 'header', name: 'X-GH-Service-Key' },
+} as const;
+
+const describe = (name: EndpointName, endpoint: Endpoint): RouteConfig => ({
+  operationId: name,
+  method: endpoint.method,
+  path: endpoint.path.replaceAll(/:(\w+)/g, '{$1}'),
+  tags: [endpoint.tag],
+  summary: endpoint.summary,
+  description: [endpoint.description, rolesLine(name)].filter((line) => line !== undefined).join('\n\n'),
+  security: securityOf(name, endpoint),
+  request: {
+    params: endpoint.params,
+    query: endpoint.query,
+    headers: endpoint.headers,
+    ...(endpoint.body === undefined
+      ? {}
+      : { body: { required: true, content: { 'application/json': { schema: endpoint.body, examples: examplesOf(endpoint) } } } }),
+  },
+  responses: { ...ownAnswers(endpoint), ...errorAnswers(name, endpoint) },
+});
+
+const rolesLine = (name: EndpointName): string => {
+  const roles = access[name];
+  return roles === 'public' ? 'Needs no key.' : `Roles: ${roles.join(', ')}.`;
+};
+
+const securityOf = (name: EndpointName, { dialect }: Endpoint): Record<string, string[]>[] => {
+  const roles = access[name];
+  if (roles === 'public') return [];
+  if (roles.includes('worker')) return [{ serviceKey: [] }];
+  return [...(dialect === 'product' ? [{ serviceKey: [] }] : []), { apiKey: [] }, { bearer: [] }];
+};
+
+const examplesOf = ({ bodyExamples = {} }: Endpoint): Record<string, { value: object }> =>
+  Object.fromEntries(Object.entries(bodyExamples).map(([name, value]) => [name, { value }]));
+
+type Responses = RouteConfig['responses'];
+
+const ownAnswers = ({ answers }: Endpoint): Responses =>
+  Object.fromEntries(
+    Object.entries(answers)
+      .filter(([status, { schema }]) => Number(status) < 400 || schema !== undefined)
+      .map(([status, { description, schema, contentType = 'application/json' }]) => [
+        status,
+        { description, content: { [contentType]: { schema: schema ?? z.unknown() } } },
+      ]),
+  );
+
+/** What can go wrong follows from what an endpoint takes and who may use it. */
+const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
+  const content =
+    endpoint.dialect === 'product'
+      ? { 'application/json': { schema: ghErrorSchema } }
+      : { 'application/problem+json': { schema: problemSchema } };
+  const hasBody = endpoint.body !== undefined;
+  const codes: [ProblemCode, boolean][] = [
+    ['malformed', hasBody || endpoint.params !== undefined || endpoint.query !== undefined],
+    ['unauthorized', access[name] !== 'public'],
+    ['forbidden', access[name] !== 'public'],
+    ['job_not_found', endpoint.path.includes(':jobId')],
+    ['too_large', hasBody],
+    ['unsupported_media_type', hasBody],
+    ['invalid', hasBody],
+    ['too_many_requests', true],
+    ['internal', true],
+    ['unavailable', access[name] !== 'public'],
+  ];
+  const shown = codes.filter(([code, applies]) => applies && !(String(problems[code].status) in endpoint.answers));
+  const own = Object.entries(endpoint.answers).filter(([status, { schema }]) => Number(status) >= 400 && schema === undefined);
+  return Object.fromEntries([
+    ...own.map(([status, { description }]) => [status, { description, content }]),
+    ...shown.map(([code]) => [
+      String(problems[code].status),
+      { description: `${problems[code].title}. ${problems[code].meaning}`, content },
+    ]),
+  ]);
+};

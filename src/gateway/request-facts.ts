@@ -1,0 +1,30 @@
+import type { IncomingMessage } from 'node:http';
+import type { Log } from '../log';
+import type { Role } from './access';
+
+export interface Caller {
+  /** Name of the key. */
+  name: string;
+  role: Role;
+}
+
+/** What the gateway knows of a request besides what it says. */
+export interface RequestFacts {
+  requestId: string;
+  log: Log;
+  caller: Caller | null;
+  /** The endpoint's path with its parameters' names, for logs and metrics; null when nothing is there. */
+  route: string | null;
+}
+
+const factsOf = new WeakMap<IncomingMessage, RequestFacts>();
+
+export const setFacts = (request: IncomingMessage, facts: RequestFacts): void => {
+  factsOf.set(request, facts);
+};
+
+export const getFacts = (request: IncomingMessage): RequestFacts => {
+  const facts = factsOf.get(request);
+  if (facts === undefined) throw new Error('the request passed no middleware that knows it');
+  return facts;
+};

@@ -1,0 +1,42 @@
+import type { RequestHandler } from 'express';
+import { reopenCallback } from '../../db/callbacks';
+import { findJob } from '../../db/jobs';
+import { recordCallback } from '../../db/received-callbacks';
+import { answer } from '../endpoint';
+import { endpoints } from '../endpoints';
+import type { GatewayDeps } from '../gateway-deps';
+import { Problem } from '../problem';
+import { noSuchJob } from './jobs';
+
+/** Callbacks in both directions: GH's about its attempts, ours to the product. */
+export const createCallbackRoutes = (deps: GatewayDeps): Record<'receiveCallback' | 'redeliverCallback', RequestHandler> => ({
+  // GH gives up after 14 s and four tries (ghosthands §7), so it gets its answer whatever becomes of the hint.
+  receiveCallback: answer(endpoints.receiveCallback, async ({ params: { attemptId }, body }, { log }) => {
+    const { effect, jobId } = await recordCallback(deps.pool, { attemptId, callback: body });
+    if (effect === 'wakes_job' && jobId !== null) {
+      const isHeard = await deps.workflows.wakeApplyJob(jobId, `callback ${body.status}`);
+      if (!isHeard) log.info('A callback did not reach its workflow; the sweep finds what it said', { jobId, attemptId });
+    } else {
+      log.info('A callback had no effect', { attemptId, effect });
+    }
+    return { status: 200, body: { received: true, effect } };
+  }),
+
+  redeliverCallback: answer(endpoints.redeliverCallback, async ({ params }, { log, caller }) => {
+    const { jobId, generation, seq } = params;
+    const isReopened = await reopenCallback(deps.pool, { jobId, generation, seq, giveUpMs: deps.limits.callbackGiveUpMs });
+    if (!isReopened) {
+      if ((await findJob(deps.pool, jobId)) === null) throw noSuchJob(jobId);
+      throw new Problem('callback_not_found', `Job ${jobId} has no callback ${generation}/${seq}; GET /v1/jobs/${jobId} lists them`);
+    }
+    log.info('A callback is delivered again by hand', { jobId, generation, seq, key: caller?.name });
+    const isStarted = await deps.workflows.deliverCallbacks({ jobId, generation }).then(
+      () => true,
+      (error: unknown) => {
+        log.warn('Temporal did not take the delivery in time; the sweep starts it', { jobId, generation, error });
+        return false;
+      },
+    );
+    return { status: 202, body: { jobId, generation, seq, isStarted } };
+  }),
+});

@@ -1,0 +1,24 @@
+import type { RequestHandler } from 'express';
+import { findFleetPause, pauseFleet, unpauseFleet } from '../../db/holds';
+import { answer } from '../endpoint';
+import { endpoints } from '../endpoints';
+import type { GatewayDeps } from '../gateway-deps';
+import { fleetAnswer } from '../job-answers';
+
+/** The pause of the whole fleet: what runs goes on, nothing new is assigned. */
+export const createFleetRoutes = (deps: GatewayDeps): Record<'pause' | 'unpause', RequestHandler> => ({
+  pause: answer(endpoints.pause, async ({ body: { reason } }, { log, caller }) => {
+    const pause = await pauseFleet(deps.pool, { reason, actor: caller?.name ?? '' });
+    log.warn('The fleet is paused', { reason, key: caller?.name });
+    return { status: 200, body: fleetAnswer(pause) };
+  }),
+
+  unpause: answer(endpoints.unpause, async ({ body: { reason } }, { log, caller }) => {
+    const wasPaused = await unpauseFleet(deps.pool);
+    log.warn(wasPaused ? 'The fleet goes on' : 'The fleet was not paused', { reason, key: caller?.name });
+    await deps.workflows.sweepNow().catch((error: unknown) => {
+      log.info('Waiting jobs are assigned by the next sweep, not at once', { error });
+    });
+    return { status: 200, body: fleetAnswer(await findFleetPause(deps.pool)) };
+  }),
+});

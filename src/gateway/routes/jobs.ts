@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import type { RequestHandler } from 'express';
+import { findFleetPause } from '../../db/holds';
+import { findJobDetails, listJobs, type JobDetails } from '../../db/job-reads';
+import { findJob } from '../../db/jobs';
+import type { Queryable } from '../../db/queryable';
+import { withTransaction } from '../../db/pool';
+import { countWorkers } from '../../db/worker-counts';
+import { makeCursor, parseCursor } from '../cursor';
+import { answer, type Answer } from '../endpoint';
+import { endpoints } from '../endpoints';
+import type { GatewayDeps } from '../gateway-deps';
+import { jobAnswer, pageAnswer, type Waiting } from '../job-answers';
+import { makeNewJob } from '../new-job';
+import { Problem } from '../problem';
+import { checkCallbackOrigin, submit, type Submission } from '../submission';
+
+/** What a client does with a job besides commanding it. */
+export const createJobRoutes = (deps: GatewayDeps): Record<'submitJob' | 'listJobs' | 'getJob', RequestHandler> => ({
+  submitJob: answer(endpoints.submitJob, async ({ body, headers }, facts) => {
+    checkCallbackOrigin(body.callbackUrl, 'callbackUrl', deps.settings.allowedCallbackOrigins);
+    const job = makeNewJob(body, {
+      jobId: randomUUID(),
+      idempotencyKey: headers['idempotency-key'] ?? null,
+      acceptedBy: facts.caller?.name ?? '',
+      requestId: facts.requestId,
+    });
+    const submission = await submit(deps, job, facts);
+    if (submission.kind === 'conflict') throw conflict(submission.jobId, job.idempotencyKey !== null);
+    return await acceptedAnswer(deps, submission);
+  }),
+
+  listJobs: answer(endpoints.listJobs, async ({ query }) => {
+    const needsAttention = query.needsAttention ?? false;
+    const order = needsAttention ? 'deadline' : 'newest';
+    const page = await listJobs(deps.pool, {
+      states: query.state ?? null,
+      userId: query.userId ?? null,
+      taskId: query.taskId ?? null,
+      workerId: query.workerId ?? null,
+      needsAttention,
+      after: query.cursor === undefined ? null : parseCursor(query.cursor, order),
+      rows: query.limit ?? deps.limits.pageRowsDefault,
+    });
+    const pause = await findFleetPause(deps.pool);
+    return { status: 200, body: pageAnswer(page.jobs, page.next === null ? null : makeCursor(order, page.next), pause) };
+  }),
+
+  getJob: answer(endpoints.getJob, async ({ params: { jobId } }) => {
+    const body = await withTransaction(deps.pool, async (client) => {
+      // One moment for all of it: a state never contradicts its timeline.
+      await client.query('set transaction isolation level repeatable read, read only');
+      const job = await findJobDetails(client, jobId, { rows: deps.limits.pageRowsMax });
+      if (job === null) throw noSuchJob(jobId);
+      return jobAnswer(job, await findWaiting(client, job, deps), await findFleetPause(client));
+    });
+    return { status: 200, body };
+  }),
+});
+
+export const noSuchJob = (jobId: string): Problem => new Problem('job_not_found', `No job has the id ${jobId}`);
+
+const acceptedAnswer = async (
+  { pool }: GatewayDeps,
+  { kind, jobId, acceptedAt, isStarted }: Submission & { acceptedAt: Date },
+): Promise<Answer> => {
+  const isReplay = kind === 'replay';
+  const now = isReplay ? await findJob(pool, jobId) : null;
+  return {
+    status: isReplay ? 200 : isStarted ? 201 : 202,
+    headers: { Location: `/v1/jobs/${jobId}` },
+    body: { jobId, state: now?.state ?? 'accepted', generation: now?.generation ?? 1, acceptedAt, isReplay, isStarted },
+  };
+};
+
+const conflict = (jobId: string, hasKey: boolean): Problem =>
+  new Problem(
+    'idempotency_conflict',
+    hasKey
+      ? `The Idempotency-Key belongs to job ${jobId}, which came with a different request: use a new key, or repeat that request unchanged`
+      : `Job ${jobId} of this taskId still lives and came with a different request: wait for its end, or send an Idempotency-Key of its own`,
+  );
+
+const findWaiting = async (db: Queryable, job: JobDetails, { limits }: Pick<GatewayDeps, 'limits'>): Promise<Waiting | null> =>
+  job.state === 'accepted' || job.state === 'waiting'
+    ? await countWorkers(db, { wantedId: job.wantedWorker?.wantedId ?? null, limits })
+    : null;

@@ -1,0 +1,36 @@
+import { z } from 'zod';
+
+/** Any UUID that Postgres takes, in lower case; versions are not our business. */
+export const idSchema = z.guid().toLowerCase();
+
+const isWithoutUserInfo = (text: string): boolean => {
+  if (!URL.canParse(text)) return true;
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
+};
+
+/** An address that a worker will open: kept as it is, so it may hold no user name or password. */
+export const pageUrlSchema = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  .max(2048)
+  .refine(isWithoutUserInfo, 'must not contain a user name or password');
+
+/** An address that we keep: its secrets are taken out before anything is stored. */
+export const keptUrlSchema = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048);
+
+/** Printable, and short enough for a header or an index. */
+export const keySchema = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII');
+
+export const instantSchema = z.iso.datetime();
+
+/** Numbers in a path or query come as text. */
+export const countSchema = (most: number) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, `must be a whole number from 1 to ${most}`)
+    .transform(Number)
+    .pipe(z.number().max(most));

@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { loadConfig, type Config } from '../config';
+import { limits } from '../contracts/limits';
+import { listApiHosts } from '../db/api-hosts';
+import { findFleetPause } from '../db/holds';
+import { countLiveJobs } from '../db/job-counts';
+import { createPool } from '../db/pool';
+import { createLog, type Log } from '../log';
+import { createMetrics, startMetricsServer } from '../metrics';
+import { createClient } from '../temporal';
+import { createApp } from './app';
+import { drain } from './drain';
+import { createGatewayMetrics } from './gateway-metrics';
+import { createModelsReader } from './models-reader';
+import { createWorkflowsClient } from './workflows-client';
+
+export interface RunningGateway {
+  url: string;
+  /** Stops accepting, lets requests in flight finish within the grace, and gives everything back. */
+  stop(): Promise<void>;
+}
+
+/** The gateway as the configuration wants it. It starts without Postgres and Temporal, and says so in /readyz. */
+export const startGateway = async (config: Config, log: Log): Promise<RunningGateway> => {
+  const pool = createPool(config.database.url.unredacted(), { max: config.database.poolMax, applicationName: 'yardmaster-gateway', log });
+  const client = createClient(config.temporal);
+  const metrics = createMetrics({ process: 'gateway' });
+  let isDraining = false;
+  const app = createApp({
+    pool,
+    log,
+    limits,
+    workflows: createWorkflowsClient(client, { deadlineMs: limits.temporalCallMs }),
+    models: createModelsReader({
+      listHosts: async (most) => await listApiHosts(pool, { rows: most }),
+      addressMap: config.hostAddressMap,
+      timeoutMs: limits.probeTimeoutMs,
+      answerBytesMax: limits.probeAnswerBytesMax,
+    }),
+    metrics: createGatewayMetrics(metrics, {
+      countLiveJobs: async () => await countLiveJobs(pool),
+      isPaused: async () => (await findFleetPause(pool)) !== null,
+    }),
+    keyRing: {
+      keys: config.keys,
+      serviceSecrets: config.product.acceptedServiceSecrets,
+      legacySecretInQuery: config.gateway.legacySecretInQuery,
+    },
+    settings: { ...config.gateway, allowedCallbackOrigins: config.product.allowedCallbackOrigins },
+    isDraining: () => isDraining,
+  });
+  const server = createServer(app);
+  await listen(server, config.gateway);
+  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
+  log.info('The gateway listens', { url: config.gateway.publicUrl, port: config.gateway.port });
+  return {
+    url: config.gateway.publicUrl,
+    async stop() {
+      isDraining = true;
+      log.info('The gateway drains');
+      await drain(server, config.process.shutdownGraceMs);
+      await Promise.allSettled([metricsServer.stop(), pool.end(), client.connection.close()]);
+      log.info('The gateway has stopped');
+    },
+  };
+};
+
+const listen = async (server: Server, { host, port }: { host: string; port: number }): Promise<void> => {
+  server.listen(port, host);
+  await once(server, 'listening');
+};
+
+const main = async (): Promise<void> => {
+  const config = loadConfig(process.env, 'gateway');
+  const log = createLog({ level: config.logLevel, process: 'gateway', pretty: config.logPretty, secrets: config.secrets });
+  for (const { level, message } of config.notices) log.log(level, message);
+  const gateway = await startGateway(config, log);
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+  await gateway.stop();
+};
+
+if (require.main === module) {
+  main().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      process.exit(1);
+    },
+  );
+}

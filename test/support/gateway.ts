@@ -1,0 +1,150 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { Writable } from 'node:stream';
+import type { Pool } from 'pg';
+import { limits as realLimits, type Limits } from '../../src/contracts/limits';
+import { countLiveJobs } from '../../src/db/job-counts';
+import { findFleetPause } from '../../src/db/holds';
+import { listApiHosts } from '../../src/db/api-hosts';
+import { sensitive } from '../../src/domain/sensitive';
+import { createApp } from '../../src/gateway/app';
+import type { GatewayDeps } from '../../src/gateway/gateway-deps';
+import { createGatewayMetrics } from '../../src/gateway/gateway-metrics';
+import { createModelsReader } from '../../src/gateway/models-reader';
+import type { WorkflowsClient } from '../../src/gateway/workflows-client';
+import { createLog } from '../../src/log';
+import { createMetrics, type Metrics } from '../../src/metrics';
+
+/** Keys of the test gateway by role; `service` is VALET's, and what GH workers show. */
+export const testKeys = {
+  product: 'key-of-the-product',
+  operator: 'key-of-the-operator',
+  deployer: 'key-of-the-deployer',
+  readOnly: 'key-of-the-reader',
+  service: 'the-service-secret',
+} as const;
+
+export interface TestGatewayOptions {
+  pool: Pool;
+  workflows: WorkflowsClient;
+  limits?: Partial<Limits>;
+  settings?: Partial<GatewayDeps['settings']>;
+  legacySecretInQuery?: boolean;
+  addressMap?: Record<string, { api: string; worker: string }>;
+}
+
+export interface TestGateway {
+  url: string;
+  /** Every line that it logged. */
+  logLines: string[];
+  metrics: Metrics;
+  stop(): Promise<void>;
+}
+
+/** The real gateway on a free port of loopback. */
+export const startTestGateway = async (options: TestGatewayOptions): Promise<TestGateway> => {
+  const limits = { ...realLimits, ...options.limits };
+  const { pool } = options;
+  const metrics = createMetrics({ process: 'gateway' });
+  const logLines: string[] = [];
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      logLines.push(chunk.toString());
+      done();
+    },
+  });
+  const app = createApp({
+    pool,
+    workflows: options.workflows,
+    limits,
+    log: createLog({ level: 'debug', process: 'test', destination, secrets: Object.values(testKeys).map((key) => sensitive(key)) }),
+    models: createModelsReader({
+      listHosts: async (most) => await listApiHosts(pool, { rows: most }),
+      addressMap: options.addressMap ?? {},
+      timeoutMs: 2_000,
+      answerBytesMax: 65_536,
+    }),
+    metrics: createGatewayMetrics(metrics, {
+      countLiveJobs: async () => await countLiveJobs(pool),
+      isPaused: async () => (await findFleetPause(pool)) !== null,
+    }),
+    keyRing: {
+      keys: [
+        { name: 'app', role: 'product', secret: sensitive(testKeys.product) },
+        { name: 'valet', role: 'product', secret: sensitive(testKeys.service) },
+        { name: 'ops', role: 'operator', secret: sensitive(testKeys.operator) },
+        { name: 'atm', role: 'deployer', secret: sensitive(testKeys.deployer) },
+        { name: 'board', role: 'read_only', secret: sensitive(testKeys.readOnly) },
+      ],
+      serviceSecrets: [sensitive(testKeys.service)],
+      legacySecretInQuery: options.legacySecretInQuery ?? false,
+    },
+    settings: {
+      publicUrl: 'http://gateway.test',
+      trustProxy: 0,
+      bodyBytesMax: 262_144,
+      rateLimitPerMinute: 100_000,
+      allowedCallbackOrigins: ['https://valet.test'],
+      ...options.settings,
+    },
+    isDraining: () => false,
+  });
+  const server = createServer(app);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The server has no port');
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    logLines,
+    metrics,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+};
+
+/** What came back, its body read by whoever looks at it. */
+export interface Reply {
+  status: number;
+  headers: Headers;
+  text: string;
+  // The shape is what the tests are about.
+  body: Record<string, unknown>;
+}
+
+export const call = async (
+  url: string,
+  {
+    key,
+    method = 'GET',
+    json,
+    headers = {},
+    raw,
+  }: { key?: string; method?: string; json?: unknown; raw?: string; headers?: Record<string, string> } = {},
+): Promise<Reply> => {
+  const body = raw ?? (json === undefined ? undefined : JSON.stringify(json));
+  const response = await fetch(url, {
+    method: body === undefined ? method : 'POST',
+    body,
+    headers: {
+      ...(key === undefined ? {} : { 'x-api-key': key }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, body: readJson(text) };
+};
+
+const readJson = (text: string): Record<string, unknown> => {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    // A page, or nothing: the test reads `text`.
+    return {};
+  }
+};
