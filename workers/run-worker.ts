@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs';
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import type { Config } from '../src/config';
+import type { Log } from '../src/log';
 import { workflowBundlePath } from './bundle-workflows';
 
 /** The prebuilt bundle where the build made one, else the sources: a developer's start without a build. */
 export const workflowSource = (): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> =>
-  existsSync(workflowBundlePath) ? { workflowBundle: { codePath: workflowBundlePath } } : { workflowsPath: require.resolve('../workflows') };
+  existsSync(workflowBundlePath)
+    ? { workflowBundle: { codePath: workflowBundlePath } }
+    : { workflowsPath: require.resolve('../workflows') };
 
 /** Settings that were measured or read (design §9), for every worker of ours. */
 export const workerTuning = {
@@ -22,6 +26,28 @@ export const workerTuning = {
   maxHeartbeatThrottleInterval: '1 second',
 } as const satisfies Partial<WorkerOptions>;
 
+/** Runs until a signal or a fault, and drains: what is under way gets the grace to finish. */
+export const runWorker = async ({
+  connection,
+  config,
+  log,
+  taskQueue,
+  activities,
+}: {
+  connection: NativeConnection;
+  config: Config;
+  log: Log;
+  taskQueue: string;
+  activities: object;
+}): Promise<void> => {
+  const worker = await createTunedWorker({ connection, namespace: config.temporal.namespace, taskQueue, activities, ...workflowSource() });
+  log.info('Polling', { taskQueue, namespace: config.temporal.namespace });
+  await worker.run();
+  log.info('Drained', { taskQueue });
+};
+
 export const createTunedWorker = async (
-  options: Pick<WorkerOptions, 'taskQueue' | 'namespace' | 'activities' | 'workflowBundle' | 'workflowsPath'> & { connection: NativeConnection },
+  options: Pick<WorkerOptions, 'taskQueue' | 'namespace' | 'activities' | 'workflowBundle' | 'workflowsPath'> & {
+    connection: NativeConnection;
+  },
 ): Promise<Worker> => await Worker.create({ ...workerTuning, ...options });

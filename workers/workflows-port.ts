@@ -8,12 +8,16 @@ import {
 import type { WorkflowsPort } from '../activities/deps';
 import { makeApplyJobId, makeDeliverCallbacksId, parseApplyJobId } from '../src/contracts/ids';
 import { taskQueues, wakeSignal, workflowNames, type WakeSignal } from '../src/contracts/messages';
+import { applyJobStartPolicy } from '../src/temporal';
 
 /** How many aborted workflows one pass looks at; the next pass finds the rest. */
 const abortedListMax = 500;
 
 /** What activities ask of Temporal, on the worker's own connection. */
-export const createWorkflowsPort = (client: Client, { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string }): WorkflowsPort => {
+export const createWorkflowsPort = (
+  client: Client,
+  { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string },
+): WorkflowsPort => {
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
 
   return {
@@ -32,8 +36,7 @@ export const createWorkflowsPort = (client: Client, { deadlineMs, taskQueue = ta
           args: [{ jobId }],
           signal: wakeSignal,
           signalArgs: [wake],
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+          ...applyJobStartPolicy,
           staticSummary: `Job ${jobId}, taken up by the sweep`,
         });
       }).catch(ignoreIf(WorkflowExecutionAlreadyStartedError));

@@ -13,6 +13,8 @@ export interface KeptProcessOptions {
   dir: string;
   command: string;
   args: string[];
+  /** Beside our own environment; never on a command line, since it may hold secrets. */
+  env?: Record<string, string>;
   uid?: number;
   gid?: number;
   stopSignal: NodeJS.Signals;
@@ -39,11 +41,12 @@ export async function startKeptProcess(options: KeptProcessOptions): Promise<Kep
   await endPredecessor(options);
 
   const logStartsAt = await sizeOf(logFile);
-  const { name: _name, dir: _dir, ...run } = options;
+  const { name: _name, dir: _dir, env, ...run } = options;
   const order = JSON.stringify({ ...run, ownerPid: process.pid, pidFile, logFile });
   const keeper = spawn(process.execPath, [path.join(projectRoot(), 'src/dev/keeper.mjs'), order], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
+    env: { ...process.env, ...env },
   });
   // The keeper is gone already when this fires, and `ended` tells.
   keeper.stdin.on('error', () => undefined);

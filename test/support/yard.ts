@@ -135,13 +135,13 @@ export const withYard = (options: YardOptions = {}): Yard => {
     },
     start: async (jobId, more = {}) =>
       await temporal.client.workflow.start<typeof applyJob>('applyJob', {
+        ...more,
         workflowId: makeApplyJobId({ jobId }),
         taskQueue,
         args: [{ jobId }],
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.state, value: 'accepted' }]),
-        ...more,
       }),
     async job(jobId) {
       const job = await findJob(database.pool, jobId);

@@ -1,0 +1,201 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import path from 'node:path';
+import { Client } from 'pg';
+import { migrate } from '../db/migrate';
+import { loadFleetSchema } from './fleet-schema/load';
+import { startSimulator, type Simulator } from './gh-simulator/simulator';
+import { startKeptProcess, type KeptProcess } from './kept-process';
+import { claimPort } from './ports';
+import { projectRoot } from './project-root';
+import { startStack, type Stack } from './stack';
+
+export interface DemoPorts {
+  gateway: number;
+  product: number;
+  postgres: number;
+  temporal: number;
+  temporalUi: number;
+  gatewayMetrics: number;
+  orchestratorMetrics: number;
+}
+
+/** Everything that the demo runs, each part a real one but GH, whose workers are played. */
+export interface DemoFleet {
+  gatewayUrl: string;
+  stack: Stack;
+  simulator: Simulator;
+  /** Words that the product's callback address received, by job. */
+  received: ReadonlyMap<string, string[]>;
+  stop(): Promise<void>;
+}
+
+/** Keys of the demo alone: they open nothing but what runs on this machine's loopback. */
+export const demoKeys = { operator: 'demo-operator-key', product: 'demo-service-secret' } as const;
+
+export const startDemoFleet = async ({
+  dir,
+  ports,
+  fresh,
+  say,
+}: {
+  dir: string;
+  ports: DemoPorts;
+  fresh: boolean;
+  say: (line: string) => void;
+}): Promise<DemoFleet> => {
+  await checkPorts(ports);
+  const stopping: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of stopping.splice(0).toReversed()) await end();
+  };
+  try {
+    const stack = await startStack({
+      dir,
+      postgresPort: ports.postgres,
+      temporalPort: ports.temporal,
+      temporalUiPort: ports.temporalUi,
+      fresh,
+      databaseUrl: process.env.DATABASE_URL,
+      say,
+    });
+    stopping.push(stack.stop);
+    await prepareDatabase(stack.databaseUrl, say);
+
+    const product = await startProduct(ports.product);
+    stopping.push(product.stop);
+    const simulator = await startHosts(stack.databaseUrl);
+    stopping.push(simulator.stop);
+    say(`GH: ${simulator.hosts.map((host) => `${host.workerId} on ${host.ip}:${host.ports.status}`).join(', ')} (simulated)`);
+
+    const environment = {
+      DATABASE_URL: stack.databaseUrl,
+      DATABASE_DIRECT_URL: stack.databaseUrl,
+      TEMPORAL_ADDRESS: stack.temporalAddress,
+      GATEWAY_PORT: String(ports.gateway),
+      GATEWAY_PUBLIC_URL: `http://127.0.0.1:${ports.gateway}`,
+      CALLBACK_BASE_URL: `http://127.0.0.1:${ports.gateway}`,
+      YARDMASTER_KEYS: `demo:operator:${demoKeys.operator}`,
+      GH_SERVICE_SECRET: demoKeys.product,
+      CALLBACK_ALLOWED_ORIGINS: product.url,
+      CALLBACK_ALLOW_PRIVATE_ADDRESSES: 'true',
+      HOST_ADDRESS_MAP: addressMapOf(simulator),
+      RATE_LIMIT_PER_MINUTE: '100000',
+    };
+    const orchestrator = await startOurs('orchestrator', 'workers/orchestrator.js', dir, {
+      ...environment,
+      METRICS_PORT: String(ports.orchestratorMetrics),
+    });
+    stopping.push(orchestrator.stop);
+    const gateway = await startOurs('gateway', 'src/gateway/server.js', dir, {
+      ...environment,
+      METRICS_PORT: String(ports.gatewayMetrics),
+    });
+    stopping.push(gateway.stop);
+    const gatewayUrl = `http://127.0.0.1:${ports.gateway}`;
+    await gateway.untilReady(async () => await answers(`${gatewayUrl}/readyz`), 20_000);
+    await orchestrator.untilReady(async () => await answers(`http://127.0.0.1:${ports.orchestratorMetrics}/metrics`), 20_000);
+    say(`Yardmaster: gateway on ${gatewayUrl}, orchestrator beside it; their logs are in ${path.relative(process.cwd(), dir)}`);
+    return { gatewayUrl, stack, simulator, received: product.received, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+};
+
+const checkPorts = async (ports: DemoPorts): Promise<void> => {
+  const wanted = [
+    { port: ports.gateway, purpose: 'the gateway', changeWith: '--gateway-port' },
+    { port: ports.product, purpose: 'the listening product', changeWith: '--product-port' },
+    { port: ports.gatewayMetrics, purpose: "the gateway's metrics", changeWith: '--gateway-metrics-port' },
+    { port: ports.orchestratorMetrics, purpose: "the orchestrator's metrics", changeWith: '--orchestrator-metrics-port' },
+  ];
+  for (const each of wanted) await claimPort(each);
+};
+
+const prepareDatabase = async (databaseUrl: string, say: (line: string) => void): Promise<void> => {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ is_there: boolean }>(`select to_regclass('gh_automation_jobs') is not null as is_there`);
+    if (rows[0]?.is_there !== true) await loadFleetSchema(client, 'staging');
+  } finally {
+    await client.end();
+  }
+  const quiet = { info: () => undefined, warn: (message: string) => say(message) };
+  const ran = await migrate(databaseUrl, quiet);
+  say(`Migrations: ${ran.length === 0 ? 'up to date' : `${ran.length} ran`}`);
+};
+
+/** Three machines at their true ports; where the system has only 127.0.0.1 (macOS), at free ports that the address map names. */
+const startHosts = async (databaseUrl: string): Promise<Simulator> => {
+  const start = async (place: (ip: string) => object): Promise<Simulator> =>
+    await startSimulator({
+      databaseUrl,
+      serviceSecret: demoKeys.product,
+      controlPort: 0,
+      hosts: [2, 3, 4].map((n) => ({
+        workerId: `gh-worker-${n - 1}`,
+        ip: `127.0.0.${n}`,
+        variant: 'staging' as const,
+        ...place(`127.0.0.${n}`),
+      })),
+    });
+  const hasLoopbackNetwork = await claimPort({ port: 0, host: '127.0.0.4', purpose: 'a simulated host', changeWith: 'nothing' }).then(
+    () => true,
+    () => false,
+  );
+  return await start(() => (hasLoopbackNetwork ? {} : { listenIp: '127.0.0.1', apiPort: 0, statusPort: 0 }));
+};
+
+const addressMapOf = (simulator: Simulator): string =>
+  simulator.hosts
+    .filter(({ config }) => config.listenIp !== config.ip)
+    .map(({ ip, ports }) => `${ip}=127.0.0.1:${ports.api}/${ports.status}`)
+    .join(',');
+
+const startOurs = async (name: string, file: string, dir: string, env: Record<string, string>): Promise<KeptProcess> =>
+  await startKeptProcess({
+    name,
+    dir,
+    command: process.execPath,
+    // The directory is how a later demo recognises a process of an earlier one.
+    args: ['--enable-source-maps', path.join(projectRoot(), '.yardmaster/build', file), `--of=${dir}`],
+    env,
+    stopSignal: 'SIGTERM',
+    stopWithinMs: 15_000,
+  });
+
+/** A product that only listens, with VALET's answer. */
+const startProduct = async (port: number): Promise<{ url: string; received: Map<string, string[]>; stop(): Promise<void> }> => {
+  const received = new Map<string, string[]>();
+  const server = createServer((request, response) => {
+    let text = '';
+    request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    request.on('end', () => {
+      const { job_id: jobId, status } = JSON.parse(text) as { job_id: string; status: string };
+      received.set(jobId, [...(received.get(jobId) ?? []), status]);
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"received":true}');
+    });
+  });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${port}`,
+    received,
+    async stop() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close').catch(() => undefined);
+    },
+  };
+};
+
+const answers = async (url: string): Promise<boolean> =>
+  await fetch(url).then(
+    async (response) => {
+      await response.arrayBuffer();
+      return response.ok;
+    },
+    () => false,
+  );

@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
+import { makeApplyJobId } from '../contracts/ids';
+import { resolveSignal } from '../contracts/messages';
+import { demoKeys, startDemoFleet, type DemoFleet, type DemoPorts } from './demo-fleet';
+import { demoJobs, type DemoJob } from './demo-jobs';
+import { createTableView, formatTable, type DemoRow } from './demo-table';
+import { projectRoot } from './project-root';
+
+/** `npm run demo`: real jobs through the real control plane to simulated workers. `--exit` plays the story once and checks its end. */
+const run = async (): Promise<number> => {
+  const options = readOptions();
+  const say = (line: string): void => console.error(line);
+  const fleet = await startDemoFleet({ dir: options.dir, ports: options.ports, fresh: options.fresh, say });
+  const stopped = stopOnSignal(fleet);
+  try {
+    introduce(fleet);
+    const submitted = await submitJobs(fleet, options.ports.product);
+    const isRight = await watch(fleet, submitted, options.exit ? options.timeoutMs : Infinity);
+    if (options.exit) return isRight ? 0 : 1;
+    console.log('\nIt keeps running: submit your own jobs, look at the Web UI, press Ctrl-C to stop.');
+    await stopped;
+    return 0;
+  } finally {
+    await fleet.stop();
+  }
+};
+
+interface Submitted {
+  demo: DemoJob;
+  jobId: string;
+  startedAt: number;
+  hasPersonActed: boolean;
+}
+
+/** The part of `GET /v1/jobs/:jobId` that the table shows. */
+interface JobAnswer {
+  state: string;
+  reason: string;
+  humanKind: string | null;
+  attempts: { attemptId: string; workerId: string; state: string }[];
+}
+
+const submitJobs = async ({ gatewayUrl }: DemoFleet, productPort: number): Promise<Submitted[]> =>
+  await Promise.all(
+    demoJobs.map(async (demo) => {
+      const startedAt = Date.now();
+      const { jobId } = await ask<{ jobId: string }>(`${gatewayUrl}/v1/jobs`, {
+        userId: randomUUID(),
+        taskId: randomUUID(),
+        targetUrl: `https://sim.test${demo.path}`,
+        profile: { firstName: 'Ada', lastName: 'Lovelace', email: 'ada@example.com' },
+        resume: { storagePath: 'resumes/ada.pdf' },
+        callbackUrl: `http://127.0.0.1:${productPort}/callbacks`,
+        metadata: { demo: demo.title },
+      });
+      return { demo, jobId, startedAt, hasPersonActed: false };
+    }),
+  );
+
+/** Shows the jobs until each has ended; true when each ended as it should. */
+const watch = async (fleet: DemoFleet, jobs: Submitted[], timeoutMs: number): Promise<boolean> => {
+  const view = createTableView(process.stdout);
+  const deadline = Date.now() + timeoutMs;
+  const endedAfter = new Map<string, number>();
+  for (;;) {
+    const rows: DemoRow[] = [];
+    for (const job of jobs) {
+      const answer = await ask<JobAnswer>(`${fleet.gatewayUrl}/v1/jobs/${job.jobId}`);
+      await actAsPerson(fleet, job, answer);
+      if (isOver(answer.state) && !endedAfter.has(job.jobId)) endedAfter.set(job.jobId, Date.now() - job.startedAt);
+      rows.push(toRow(job, answer, fleet, endedAfter.get(job.jobId)));
+    }
+    view.show(rows);
+    const areHeard = rows.every(({ callbacks }) => /completed|failed/.test(callbacks));
+    if (endedAfter.size === jobs.length && areHeard) return judge(jobs, rows, endedAfter);
+    if (Date.now() > deadline) {
+      console.log(`\nNot everything ended within ${timeoutMs / 1000} s.\n${formatTable(rows)}`);
+      return false;
+    }
+    await delay(500);
+  }
+};
+
+const judge = (jobs: Submitted[], rows: DemoRow[], endedAfter: ReadonlyMap<string, number>): boolean => {
+  const wrong = jobs.filter((job, index) => rows[index]?.state !== job.demo.ends);
+  if (!process.stdout.isTTY) console.log(`\n${formatTable(rows)}`);
+  console.log(
+    `\nFirst finished job after ${(Math.min(...endedAfter.values()) / 1000).toFixed(1)} s, all after ${(Math.max(...endedAfter.values()) / 1000).toFixed(1)} s.`,
+  );
+  for (const { demo } of wrong) console.log(`✗ "${demo.title}" should have ended ${demo.ends}`);
+  if (wrong.length === 0) console.log(`✓ All ${jobs.length} jobs ended as they should.`);
+  return wrong.length === 0;
+};
+
+/** What a person would do at the browser and in the operator's tools. */
+const actAsPerson = async ({ stack, simulator }: DemoFleet, job: Submitted, { state, humanKind, attempts }: JobAnswer): Promise<void> => {
+  if (state !== 'waiting_human' || job.hasPersonActed || job.demo.person === undefined) return;
+  job.hasPersonActed = true;
+  if (humanKind === 'review') {
+    const connection = await Connection.connect({ address: stack.temporalAddress });
+    await new Client({ connection }).workflow
+      .getHandle(makeApplyJobId({ jobId: job.jobId }))
+      .signal(resolveSignal, { submitted: true, actor: 'the person of the demo' });
+    await connection.close();
+    return;
+  }
+  const attempt = attempts.at(-1);
+  const host = simulator.hosts.find(({ workerId }) => workerId === attempt?.workerId);
+  if (attempt === undefined || host === undefined) return;
+  await fetch(`http://${host.config.listenIp}:${host.ports.api}/api/v1/gh/valet/resume/${attempt.attemptId}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-gh-service-key': demoKeys.product },
+    body: JSON.stringify({ resolved_by: 'human', resolution_type: 'manual' }),
+  });
+};
+
+const toRow = (job: Submitted, answer: JobAnswer, { received }: DemoFleet, endedAfterMs: number | undefined): DemoRow => ({
+  title: job.demo.title,
+  jobId: job.jobId,
+  state: answer.state,
+  reason: answer.reason,
+  attempts: answer.attempts.length,
+  worker: answer.attempts.at(-1)?.workerId ?? '',
+  callbacks: (received.get(job.jobId) ?? []).join(' '),
+  seconds: ((endedAfterMs ?? Date.now() - job.startedAt) / 1000).toFixed(1),
+});
+
+const isOver = (state: string): boolean => ['succeeded', 'failed', 'cancelled', 'expired'].includes(state);
+
+const introduce = ({ gatewayUrl, stack, simulator }: DemoFleet): void => {
+  console.log(`
+  REST         ${gatewayUrl}/docs          (X-API-Key: ${demoKeys.operator})
+  Temporal UI  ${stack.uiUrl}
+  Postgres     ${stack.databaseUrl}
+  Product key  X-GH-Service-Key: ${demoKeys.product}
+  GH control   http://127.0.0.1:${simulator.controlPort}/state   (kill, hang or part a simulated host)
+`);
+};
+
+const ask = async <Answer>(url: string, body?: object): Promise<Answer> => {
+  const response = await fetch(url, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': demoKeys.operator },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
+  return (await response.json()) as Answer;
+};
+
+const stopOnSignal = (fleet: DemoFleet): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => {
+        console.log('\nStopping…');
+        resolve();
+        // The watch may be in the middle of its story.
+        void fleet.stop().then(() => process.exit(process.exitCode ?? 0));
+      });
+    }
+  });
+
+const readOptions = (): { dir: string; fresh: boolean; exit: boolean; timeoutMs: number; ports: DemoPorts } => {
+  const port = (value: number): { type: 'string'; default: string } => ({ type: 'string', default: String(value) });
+  const { values } = parseArgs({
+    options: {
+      exit: { type: 'boolean', default: false },
+      fresh: { type: 'boolean', default: false },
+      dir: { type: 'string', default: path.join(projectRoot(), '.yardmaster', 'demo') },
+      timeout: { type: 'string', default: '90' },
+      'gateway-port': port(3080),
+      'product-port': port(3081),
+      'postgres-port': port(54329),
+      'temporal-port': port(7233),
+      'temporal-ui-port': port(8233),
+      'gateway-metrics-port': port(9464),
+      'orchestrator-metrics-port': port(9465),
+    },
+  });
+  return {
+    dir: values.dir,
+    fresh: values.fresh,
+    exit: values.exit,
+    timeoutMs: Number(values.timeout) * 1000,
+    ports: {
+      gateway: Number(values['gateway-port']),
+      product: Number(values['product-port']),
+      postgres: Number(values['postgres-port']),
+      temporal: Number(values['temporal-port']),
+      temporalUi: Number(values['temporal-ui-port']),
+      gatewayMetrics: Number(values['gateway-metrics-port']),
+      orchestratorMetrics: Number(values['orchestrator-metrics-port']),
+    },
+  };
+};
+
+run().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  },
+);
