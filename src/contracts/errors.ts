@@ -1,7 +1,12 @@
 /** The catalogue of public errors: every problem+json names one of these codes, and docs/errors.md is generated from it. */
 export const problems = {
   malformed: { status: 400, title: 'The request cannot be read', meaning: 'Not JSON, or a path, query or cursor that cannot be parsed.' },
-  unauthorized: { status: 401, title: 'No valid key', meaning: 'The key is missing or unknown. Send it as X-API-Key or X-GH-Service-Key.' },
+  unauthorized: {
+    status: 401,
+    title: 'No valid key',
+    meaning:
+      "The key is missing or unknown. Send it as X-API-Key or Authorization: Bearer; on the product's paths also as X-GH-Service-Key.",
+  },
   forbidden: { status: 403, title: 'The key may not do this', meaning: 'The key is known, its role does not include this act.' },
   not_found: { status: 404, title: 'Nothing here', meaning: 'No such path.' },
   method_not_allowed: { status: 405, title: 'Not with this method', meaning: 'The path exists; the header Allow names its methods.' },

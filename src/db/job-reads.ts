@@ -20,7 +20,7 @@ export interface JobSummary {
   humanKind: HumanKind | null;
   submission: Submission;
   errorCode: string | null;
-  attempts: number;
+  attemptCount: number;
   worker: { workerId: string; host: string | null } | null;
 }
 
@@ -112,7 +112,7 @@ export interface JobDetails extends JobSummary {
   isRerunByGh: boolean;
   isCancelRequested: boolean;
   errorMessage: string | null;
-  attemptList: AttemptSummary[];
+  attempts: AttemptSummary[];
   timeline: Transition[];
   callbacksSent: SentCallback[];
   callbacksReceived: number;
@@ -176,7 +176,7 @@ export const findJobDetails = async (db: Queryable, jobId: string, { rows: most 
   if (row === undefined) return null;
   return {
     ...toDetails(row),
-    attemptList: await listAttempts(db, jobId, most),
+    attempts: await listAttempts(db, jobId, most),
     timeline: await listTransitions(db, jobId, most),
     callbacksSent: await listCallbacks(db, jobId, most),
   };
@@ -268,11 +268,11 @@ const toSummary = (row: JobSummaryRow): JobSummary => ({
   humanKind: row.human_kind,
   submission: row.submission,
   errorCode: row.error_code,
-  attempts: row.attempts,
+  attemptCount: row.attempts,
   worker: row.worker_id === null ? null : { workerId: row.worker_id, host: row.host },
 });
 
-const toDetails = (row: JobDetailsRow): Omit<JobDetails, 'attemptList' | 'timeline' | 'callbacksSent'> => ({
+const toDetails = (row: JobDetailsRow): Omit<JobDetails, 'attempts' | 'timeline' | 'callbacksSent'> => ({
   ...toSummary(row),
   jobType: row.job_type,
   targetUrl: row.target_url,

@@ -72,7 +72,7 @@ const resolveWantedWorker = async ({ pool }: SubmissionDeps, wantedId: string | 
     return (await findInstanceOfSandbox(pool, wantedId)) ?? wantedId;
   } catch (error) {
     if (isDatabaseOutage(error)) throw error;
-    log.warn('The product’s sandboxes cannot be read: a sandbox id is taken for the id of a worker', { error });
+    log.warn("The product's sandboxes cannot be read: a sandbox id is taken for the id of a worker", { error });
     return wantedId;
   }
 };

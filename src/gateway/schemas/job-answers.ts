@@ -42,7 +42,7 @@ const summaryFields = {
   completedAt: instantSchema.nullable().meta({ description: 'Only with a final state.' }),
   humanKind: z.enum(humanKinds).nullable(),
   submission: z.enum(submissions).meta({ description: 'Could the form have been submitted?' }),
-  attempts: z.int(),
+  attemptCount: z.int().meta({ description: 'In this generation.' }),
   worker: z.strictObject({ workerId: z.string(), host: z.string().nullable() }).nullable(),
 };
 
@@ -88,7 +88,7 @@ export const jobDetailsSchema = z
     isCancelRequested: z.boolean(),
     error: z.strictObject({ code: z.string(), message: z.string().nullable() }).nullable(),
     waiting: waitingSchema.nullable(),
-    attemptList: z.array(
+    attempts: z.array(
       z
         .strictObject({
           attemptId: z.guid(),
