@@ -92,7 +92,8 @@ export async function ensureWorkerCleanupSchedule(
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '60 seconds' },
   } satisfies Omit<ScheduleOptions, 'scheduleId'>;
   try {
-    await client.schedule.create({ scheduleId: workerCleanupScheduleId, ...definition });
+    // The first pass probes the hosts, and nothing is assigned before: it does not wait for the first interval.
+    await client.schedule.create({ scheduleId: workerCleanupScheduleId, ...definition, state: { triggerImmediately: true } });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     await client.schedule.getHandle(workerCleanupScheduleId).update(({ state }) => ({ ...definition, state }));

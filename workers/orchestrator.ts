@@ -3,6 +3,7 @@ import { createOrchestratorActivities } from '../activities';
 import { loadConfig, type Config } from '../src/config';
 import { limits } from '../src/contracts/limits';
 import { taskQueues } from '../src/contracts/messages';
+import { checkForeignSchema } from '../src/db/foreign-schema';
 import { createPool } from '../src/db/pool';
 import { createHostReader } from '../src/ghosthands/client';
 import { createLog, type Log } from '../src/log';
@@ -20,6 +21,7 @@ const startOrchestrator = async (config: Config, log: Log): Promise<void> => {
     applicationName: 'yardmaster-orchestrator',
     log,
   });
+  await checkForeignSchema(pool, log);
   const connection = await connectNative(config.temporal);
   await ensureSearchAttributes(connection, config.temporal.namespace);
   const client = createClient(config.temporal);

@@ -58,7 +58,8 @@ const decide = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits)
     case 'failed':
       return onFailed(job, finding, limits);
     case 'unclaimed':
-      return onUnclaimed(job, moment);
+      // Once the claim was seen, a row that looks new again was written over, and says nothing of the process that had it.
+      return job.state === 'assigned' ? onUnclaimed(job, moment) : onUnderWay(job, { kind: 'released', submission: 'maybe' }, moment, limits);
     case 'human':
       return onHuman(job, finding, moment, limits);
     case 'running':

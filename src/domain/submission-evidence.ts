@@ -10,8 +10,16 @@ export const judgeSubmission = (seen: AttemptSeen): Submission => {
   if (seen.status === 'completed') return judgeCompleted(seen);
   if (!hadThePage(seen)) return 'no';
   if (seen.resultSubmitted === true) return 'yes';
-  return seen.errorCode !== null && codesBeforeTheForm.has(seen.errorCode) ? 'no' : 'maybe';
+  return provesThatNoFormWasSent(seen) ? 'no' : 'maybe';
 };
+
+/** A code speaks of the run that ended the row. It says nothing of one before a browser crash, nor of a person at a review page. */
+const provesThatNoFormWasSent = (seen: AttemptSeen): boolean =>
+  seen.status === 'failed' &&
+  codesBeforeTheForm.has(seen.errorCode ?? '') &&
+  !seen.hasReviewEvent &&
+  !seen.hasCrashEvent &&
+  !crashMessage.test(seen.statusMessage ?? '');
 
 /**
  * Codes that GH sets only where no form was sent: its own refusals, and the page that asks who you are first. Not here: captcha, codes and
@@ -23,9 +31,14 @@ const codesBeforeTheForm: ReadonlySet<string> = new Set(['validation_error', 'lo
 /** The handler has the page from its `Executing … handler` write on; a recorded manual is replayed before that write, and shows in events. */
 const hadThePage = (seen: AttemptSeen): boolean =>
   seen.hasHandlerEvent ||
+  seen.hasCrashEvent ||
   seen.hasReviewEvent ||
   seen.hasResult ||
-  /^(Executing .* handler|Recovered from crash)/.test(seen.statusMessage ?? '');
+  handlerMessage.test(seen.statusMessage ?? '') ||
+  crashMessage.test(seen.statusMessage ?? '');
+
+const handlerMessage = /^Executing .* handler/;
+const crashMessage = /^Recovered from crash/;
 
 const judgeCompleted = (seen: AttemptSeen): Submission => {
   if (seen.resultSubmitted === true) return 'yes';
