@@ -22,7 +22,7 @@ create table yardmaster.attempt (
   constraint attempt_submission_check CHECK ((submission = ANY (ARRAY['no'::text, 'maybe'::text, 'yes'::text]))),
   constraint attempt_job_id_fkey FOREIGN KEY (job_id) REFERENCES yardmaster.job(job_id) ON DELETE CASCADE,
   constraint attempt_pkey PRIMARY KEY (attempt_id),
-  constraint attempt_job_id_generation_number_key UNIQUE (job_id, generation, number)
+  constraint attempt_job_id_number_key UNIQUE (job_id, number)
 );
 CREATE UNIQUE INDEX attempt_live_job_key ON yardmaster.attempt USING btree (job_id) WHERE (ended_at IS NULL);
 CREATE UNIQUE INDEX attempt_live_worker_key ON yardmaster.attempt USING btree (worker_id) WHERE (ended_at IS NULL);
