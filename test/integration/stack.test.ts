@@ -1,4 +1,5 @@
-import { mkdtemp, mkdir, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
 import { Client as PgClient } from 'pg';
@@ -8,8 +9,9 @@ import { type Stack, type StackOptions, startStack } from '../../src/dev/stack';
 let dir: string;
 let stack: Stack | undefined;
 beforeEach(async () => {
-  await mkdir(path.join(projectRoot(), '.yardmaster'), { recursive: true });
-  dir = await mkdtemp(path.join(projectRoot(), '.yardmaster/test-stack-'));
+  // Not by mkdtemp, whose folders nobody else may enter: under root, Postgres runs as another user.
+  dir = path.join(projectRoot(), `.yardmaster/test-stack-${randomBytes(4).toString('hex')}`);
+  await mkdir(dir, { recursive: true });
 });
 afterEach(async () => {
   await stack?.stop();
