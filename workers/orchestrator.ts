@@ -10,7 +10,7 @@ import { createLog, type Log } from '../src/log';
 import { createMetrics, startMetricsServer } from '../src/metrics';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
-import { runWorker } from './run-worker';
+import { routeSdkLogs, runWorker } from './run-worker';
 import { createWorkflowsPort } from './workflows-port';
 
 /** The orchestrator: the workflows of jobs and of the sweep, and all their activities. Any number of them share the work. */
@@ -62,6 +62,7 @@ const startOrchestrator = async (config: Config, log: Log): Promise<void> => {
 const main = async (): Promise<void> => {
   const config = loadConfig(process.env, 'orchestrator');
   const log = createLog({ level: config.logLevel, process: 'orchestrator', pretty: config.logPretty, secrets: config.secrets });
+  routeSdkLogs(log);
   await startOrchestrator(config, log).catch((error: unknown) => {
     log.error('The orchestrator ends', { error });
     process.exitCode = 1;

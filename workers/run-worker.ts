@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import type { Config } from '../src/config';
 import type { Log } from '../src/log';
 import { workflowBundlePath } from './bundle-workflows';
@@ -9,6 +9,12 @@ export const workflowSource = (): Pick<WorkerOptions, 'workflowBundle' | 'workfl
   existsSync(workflowBundlePath)
     ? { workflowBundle: { codePath: workflowBundlePath } }
     : { workflowsPath: require.resolve('../workflows') };
+
+/** The SDK's own lines go through our log, where secrets are taken out. Before the first worker of the process: the SDK keeps its first logger. */
+export const routeSdkLogs = (log: Log): void => {
+  const levels = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+  Runtime.install({ logger: new DefaultLogger('WARN', ({ level, message, meta }) => log.log(levels[level], message, meta)) });
+};
 
 /** Settings that were measured or read (design §9), for every worker of ours. */
 export const workerTuning = {

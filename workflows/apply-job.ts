@@ -28,7 +28,7 @@ export async function applyJob({ jobId }: ApplyJobInput): Promise<ApplyJobResult
       if (isTerminal(job.state)) break;
       if (isHistoryLong() && (await mayStartAnew(inbox, callbacks))) await continueAsNew<typeof applyJob>({ jobId });
 
-      const word = await inbox.next(job.wakeInMs);
+      const word = await inbox.next(job.wakeInMs, `${job.state}: look again without news`);
       job = await takeNextStep(owned, job, word);
     }
     await callbacks.finish(job.generation);

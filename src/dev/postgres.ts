@@ -10,7 +10,7 @@ import { runProgram } from './run-program';
 
 // Only loopback listens and the data are made up, so the password is no secret.
 const user = 'postgres';
-const password = 'yardmaster';
+const password = 'loopback-only';
 const database = 'yardmaster';
 
 const server = {

@@ -24,7 +24,7 @@ export const createCallbackPump = (jobId: string): CallbackPump => {
       const { nextInMs } = await deliverDueCallbacks({ jobId, generation });
       if (nextInMs === null) continue;
       wanted ??= generation;
-      await condition(() => isStopping, nextInMs);
+      await condition(() => isStopping, nextInMs, { summary: 'The next callback is due' });
     }
   };
 
@@ -39,7 +39,7 @@ export const createCallbackPump = (jobId: string): CallbackPump => {
     },
     isIdle: () => !isBusy,
     async finish(generation) {
-      if (await condition(() => !isBusy, limits.callbackDrainMs)) return;
+      if (await condition(() => !isBusy, limits.callbackDrainMs, { summary: 'Deliver the last callbacks' })) return;
       isStopping = true;
       await condition(() => !isBusy);
       if (wanted === null) return;

@@ -12,8 +12,8 @@ export type Word =
 export interface Inbox {
   put(word: Word): void;
   isEmpty(): boolean;
-  /** The next word, or null when `waitMs` is over; null waits for a word alone. */
-  next(waitMs: number | null): Promise<Word | null>;
+  /** The next word, or null when `waitMs` is over; null waits for a word alone. `what` names the timer for people. */
+  next(waitMs: number | null, what: string): Promise<Word | null>;
   answerQueriesWith(job: JobView): void;
 }
 
@@ -50,11 +50,11 @@ export const openInbox = (): Inbox => {
   return {
     put,
     isEmpty: () => words.length === 0 && wake === null,
-    async next(waitMs) {
+    async next(waitMs, what) {
       const hasWord = (): boolean => words.length > 0 || wake !== null;
       // At least a moment, so that a deadline that cannot be acted upon yet never spins.
       if (waitMs === null) await condition(hasWord);
-      else await condition(hasWord, Math.max(250, waitMs));
+      else await condition(hasWord, Math.max(250, waitMs), { summary: what });
       const word = words.shift();
       if (word !== undefined) return word;
       const woken = wake;
