@@ -7,8 +7,8 @@ const freePortMax = 32_000;
 const triesMax = 50;
 
 /** Answers a port that nobody listens on: the wanted one, or any free one for 0. Errors name the port and what changes it. */
-export async function claimPort(wanted: { port: number; purpose: string; changeWith: string }): Promise<number> {
-  const host = '127.0.0.1';
+export async function claimPort(wanted: { port: number; host?: string; purpose: string; changeWith: string }): Promise<number> {
+  const host = wanted.host ?? '127.0.0.1';
   for (let tries = 0; wanted.port === 0 && tries < triesMax; tries++) {
     const port = randomInt(freePortMin, freePortMax);
     if ((await bindProblem(port, host)) === undefined) return port;
