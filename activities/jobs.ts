@@ -134,6 +134,8 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
   /** True when a worker became free. */
   async function advanceLocked(client: PoolClient, job: Job, proof: OwnerProof): Promise<boolean> {
     if (job.state === 'waiting') {
+      // Another run of this step may have put it there since the look without a lock: a back-off is no reason to give up.
+      if (!isPast(job.deadlineAt, job.now)) return false;
       await enterState(deps, client, job, {
         state: 'expired',
         reason: 'expired',
