@@ -37,6 +37,8 @@ export const limits = {
   probeAnswerBytesMax: 65_536,
   /** Two restarts of one clock never lie closer than this; below it a difference of start times is jitter. */
   processStartJitterMs: 2_000,
+  /** A start is examined as the earliest possible one, so only a clock that was put right lies between it and the claim. */
+  ownerStartJitterMs: 100,
   retryBackoffFirstMs: 5_000,
   retryBackoffMaxMs: 60_000,
   /** VALET writes `queued` unguarded after our 201, so a faster `running` would be overwritten (valet §2.2, §9.2.8). */
