@@ -47,6 +47,7 @@ describe('what an attempt row says', () => {
       makeSeen({ status: 'failed', errorCode: 'worker_deregistered' }),
       { kind: 'released' },
     ],
+    ['failed by a recovery', makeSeen({ status: 'failed', errorCode: 'stuck_job_timeout' }), { kind: 'released' }],
     ['cancelled, which makes GH start again', makeSeen({ status: 'cancelled' }), { kind: 'released' }],
     ['expired', makeSeen({ status: 'expired', hasHandlerEvent: true }), { kind: 'released', submission: 'maybe' }],
   ])('%s', (_what, seen, finding) => {

@@ -83,6 +83,10 @@ describe('the body of a callback', () => {
     });
   });
 
+  test("of failed cuts a code to the 50 characters of VALET's column", () => {
+    expect(makeCallbackBody('failed', makeFacts({ state: 'failed', errorCode: 'x'.repeat(51) })).error_code).toHaveLength(50);
+  });
+
   test('of an uncertain job warns before a retry, and says why it is uncertain', () => {
     expect(sent('failed', { state: 'uncertain', errorCode: 'timeout', errorMessage: 'Job execution timeout' })).toEqual({
       ...base,
