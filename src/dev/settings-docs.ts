@@ -22,7 +22,8 @@ export const makeSettingsTable = (): string =>
     '| setting | meaning | default | processes |',
     '|---|---|---|---|',
     ...settingDocs().map(
-      ({ name, meaning, processes, default: byDefault }) => `| \`${name}\` | ${meaning} | ${byDefault} | ${processes.join(', ')} |`,
+      ({ name, meaning, processes, default: byDefault }) =>
+        `| \`${name}\` | ${meaning.replaceAll('|', String.raw`\|`)} | ${byDefault} | ${processes.join(', ')} |`,
     ),
     '',
     'Connections to Postgres, at the defaults:',

@@ -1,0 +1,232 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Pool } from 'pg';
+import { z } from 'zod';
+import { fleetGauges } from '../../src/db/fleet-gauges';
+import { readForeignFindings } from '../../src/db/foreign-schema';
+import { migrate } from '../../src/db/migrate';
+import { createPool } from '../../src/db/pool';
+import { pruneOldRows } from '../../src/db/retention';
+import { findCancelListener } from '../../src/db/workers';
+import { loadFleetSchema } from '../../src/dev/fleet-schema/load';
+import { claimPort } from '../../src/dev/ports';
+import { projectRoot } from '../../src/dev/project-root';
+import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
+import { createWorkflowsClient } from '../../src/gateway/workflows-client';
+import { ensureSearchAttributes } from '../../src/temporal';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+import { startTestGateway, testKeys, type TestGateway } from '../support/gateway';
+import { startOrchestrator } from '../support/orchestrator';
+import { withTemporal } from '../support/temporal';
+import { until } from '../support/until';
+
+type Process = 'migrate' | 'gateway' | 'orchestrator';
+
+const temporal = withTemporal();
+let database: TestDatabase;
+const pools: Partial<Record<Process, Pool>> = {};
+let simulator: Simulator | undefined;
+let gateway: TestGateway | undefined;
+let orchestrator: Awaited<ReturnType<typeof startOrchestrator>> | undefined;
+
+/** Roles belong to the whole server, so each run has its own names for them. */
+const roleOf = (process: Process): string => `${database.name}_${process}`;
+const urlOf = (process: Process): string => `${database.databaseUrl}?options=${encodeURIComponent(`-c role=${roleOf(process)}`)}`;
+const poolOf = (process: Process): Pool => {
+  const pool = pools[process];
+  if (pool === undefined) throw new Error(`no pool for ${process}`);
+  return pool;
+};
+
+/** The SQL that operators run, word for word but for the names. */
+const documentedSql = (block: string): string => {
+  const text = readFileSync(path.join(projectRoot(), 'docs/operators.md'), 'utf8');
+  const sql = new RegExp(`<!-- ${block}:start -->\\n\`\`\`sql\\n([^]*?)\`\`\``).exec(text)?.[1] ?? '';
+  return sql
+    .replace(/yardmaster_(migrate|gateway|orchestrator)/g, `${database.name}_$1`)
+    .replace(/on database fleet/g, `on database ${database.name}`);
+};
+
+beforeAll(async () => {
+  database = await createTestDatabase({ variant: 'none' });
+  const client = await database.pool.connect();
+  try {
+    await loadFleetSchema(client, 'staging');
+    await client.query(documentedSql('grants'));
+  } finally {
+    client.release();
+  }
+  await migrate(urlOf('migrate'), { info: () => undefined, warn: () => undefined });
+  for (const process of ['migrate', 'gateway', 'orchestrator'] as const)
+    pools[process] = createPool(urlOf(process), { max: 20, applicationName: process });
+  await poolOf('migrate').query(documentedSql('gateway-grants'));
+  await startProcesses();
+});
+
+afterAll(async () => {
+  await orchestrator?.stop();
+  await gateway?.stop();
+  await simulator?.stop();
+  for (const pool of Object.values(pools)) await pool.end();
+  const admin = createPool(process.env['TEST_DATABASE_URL'] ?? '', { max: 1, applicationName: 'test' });
+  await database.drop();
+  for (const role of ['migrate', 'gateway', 'orchestrator', 'gh']) await admin.query(`drop role if exists ${database.name}_${role}`);
+  await admin.end();
+});
+
+it('connects each process as the role of its own', async () => {
+  const { rows } = await poolOf('gateway').query('select current_user as name');
+  expect(rows).toEqual([{ name: roleOf('gateway') }]);
+});
+
+it('lets gateway and orchestrator bring a job to its end, show it and deliver it', async () => {
+  const jobId = await submit();
+  const job = await until(async () => ((await read(jobId)).state === 'succeeded' ? await read(jobId) : null), {
+    what: 'the job has succeeded',
+    timeoutMs: 30_000,
+  });
+  expect(job).toMatchObject({ attempts: [{ state: 'ended', endReason: 'completed' }] });
+  const settled = async (): Promise<boolean> => {
+    const { callbacks } = await read(jobId);
+    return callbacks.sent.length > 0 && callbacks.sent.every(({ settledAs }) => settledAs === 'delivered');
+  };
+  await until(settled, { what: 'its callbacks are delivered' });
+  expect(job.callbacks.received).toBeGreaterThan(0);
+  const { seq = 0 } = job.callbacks.sent[0] ?? {};
+  expect((await call('POST', `/v1/jobs/${jobId}/callbacks/1/${seq}/redeliver`)).status).toBe(202);
+  expect((await call('GET', '/v1/jobs?needsAttention=true')).status).toBe(200);
+  expect((await call('GET', `/api/v1/gh/valet/status/${jobId}`)).status).toBe(200);
+});
+
+it('lets the gateway pause and unpause, and show why a job waits', async () => {
+  expect((await call('POST', '/v1/pause', { reason: 'test' })).status).toBe(200);
+  const jobId = await submit();
+  await until(async () => (await read(jobId)).state === 'waiting', { what: 'the job waits' });
+  expect(await read(jobId)).toMatchObject({ waiting: { fleet: { isPaused: true } } });
+  expect((await call('POST', '/v1/unpause', { reason: 'test' })).status).toBe(200);
+  await temporal.client.workflow.execute('workerCleanup', { workflowId: temporal.unique('sweep'), taskQueue: 'yardmaster' });
+  await expect(
+    until(async () => (await read(jobId)).state === 'succeeded', { what: 'the job has succeeded', timeoutMs: 30_000 }),
+  ).resolves.toBe(true);
+});
+
+it('lets each process read its figures, and the orchestrator find nothing missing in the neighbours’ tables', async () => {
+  for (const process of ['gateway', 'orchestrator'] as const) {
+    await expect(Promise.all(fleetGauges(poolOf(process)).map(({ read: readGauge }) => readGauge()))).resolves.toHaveLength(4);
+  }
+  const findings = await readForeignFindings(poolOf('orchestrator'));
+  expect(findings.filter(({ severity }) => severity !== 'note')).toEqual([]);
+});
+
+it('lets the orchestrator see and end the backend of a worker that has another role', async () => {
+  await database.pool.query(`create role ${database.name}_gh login password 'password-of-gh'`);
+  const url = new URL(database.databaseUrl);
+  [url.username, url.password] = [`${database.name}_gh`, 'password-of-gh'];
+  const worker = createPool(url.href, { max: 1, applicationName: 'worker' });
+  try {
+    await worker.query('LISTEN "gh_job_cancel_x"');
+    await expect(findCancelListener(poolOf('orchestrator'), 'x')).resolves.toBe('present');
+    await expect(findCancelListener(poolOf('gateway'), 'x')).resolves.toBe('unreadable');
+    await poolOf('orchestrator').query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where query = 'LISTEN "gh_job_cancel_x"' and datname = current_database()`,
+    );
+    await until(async () => (await findCancelListener(poolOf('orchestrator'), 'x')) === 'absent', { what: 'the listener has ended' });
+  } finally {
+    await worker.end();
+  }
+});
+
+it('lets the orchestrator delete what is old', async () => {
+  const jobId = await submit();
+  await until(async () => (await read(jobId)).state === 'succeeded', { what: 'the job has succeeded', timeoutMs: 30_000 });
+  const prune = async (): Promise<boolean> => {
+    await pruneOldRows(poolOf('orchestrator'), { olderThanMs: 0, rows: 100 });
+    return (await call('GET', `/v1/jobs/${jobId}`)).status === 404;
+  };
+  await expect(until(prune, { what: 'the job is gone' })).resolves.toBe(true);
+});
+
+it.each<[Process, string]>([
+  ['gateway', `update gh_automation_jobs set status = 'cancelled'`],
+  ['gateway', `delete from gh_automation_jobs`],
+  ['gateway', `update yardmaster.job set state = 'succeeded'`],
+  ['gateway', `update yardmaster.attempt set state = 'ended'`],
+  ['gateway', `insert into gh_job_events (job_id, event_type) select id, 'x' from gh_automation_jobs`],
+  ['orchestrator', `update gh_worker_registry set status = 'offline'`],
+  ['orchestrator', `alter table gh_automation_jobs add column x int`],
+  ['orchestrator', `create table yardmaster.x (x int)`],
+  ['migrate', `select from gh_automation_jobs`],
+])('does not let %s do more: %s', async (process, sql) => {
+  await expect(poolOf(process).query(sql)).rejects.toMatchObject({ code: '42501' });
+});
+
+const jobSeenSchema = z.object({
+  state: z.string(),
+  attempts: z.array(z.unknown()),
+  waiting: z.unknown(),
+  callbacks: z.object({ received: z.int(), sent: z.array(z.object({ seq: z.int(), settledAs: z.string().nullable() })) }),
+});
+
+async function startProcesses(): Promise<void> {
+  await ensureSearchAttributes(temporal.connection, temporal.namespace);
+  const port = async (): Promise<number> => await claimPort({ port: 0, purpose: 'a simulated host', changeWith: 'nothing' });
+  simulator = await startSimulator({
+    databaseUrl: database.databaseUrl,
+    serviceSecret: testKeys.service,
+    hosts: [
+      {
+        workerId: 'worker-1',
+        ip: '127.0.1.1',
+        listenIp: '127.0.0.1',
+        apiPort: await port(),
+        statusPort: await port(),
+        variant: 'staging',
+        timeScale: 0.1,
+      },
+    ],
+  });
+  const addressMap = Object.fromEntries(
+    simulator.hosts.map(({ ip, ports }) => [ip, { api: `http://127.0.0.1:${ports.api}`, worker: `http://127.0.0.1:${ports.status}` }]),
+  );
+  gateway = await startTestGateway({
+    pool: poolOf('gateway'),
+    workflows: createWorkflowsClient(temporal.client, { deadlineMs: 2_000 }),
+    addressMap,
+  });
+  orchestrator = await startOrchestrator({
+    pool: poolOf('orchestrator'),
+    address: temporal.address,
+    namespace: temporal.namespace,
+    client: temporal.client,
+    taskQueue: 'yardmaster',
+    callbackBaseUrl: gateway.url,
+    addressMap,
+    limits: { firstCallbackDelayMs: 50, probeFreshMs: 600_000 },
+    send: async () => await Promise.resolve({ kind: 'accepted' }),
+  });
+  await temporal.client.workflow.execute('workerCleanup', { workflowId: temporal.unique('sweep'), taskQueue: 'yardmaster' });
+}
+
+async function call(method: string, path_: string, body?: object): Promise<Response> {
+  return await fetch(`${gateway?.url}${path_}`, {
+    method,
+    headers: { 'x-api-key': testKeys.operator, ...(body ? { 'content-type': 'application/json' } : {}) },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+}
+
+async function submit(): Promise<string> {
+  const response = await call('POST', '/v1/jobs', {
+    userId: '6f1d2c3b-4a59-4e87-9c0d-1b2a3c4d5e6f',
+    targetUrl: 'https://sim.test/quick?ms=50',
+    callbackUrl: 'https://valet.test/hook',
+    profile: { firstName: 'Ada', lastName: 'Lovelace', email: 'ada@example.com' },
+    resume: { storagePath: 'resumes/ada.pdf' },
+  });
+  expect(response.status).toBe(201);
+  return z.object({ jobId: z.string() }).parse(await response.json()).jobId;
+}
+
+async function read(jobId: string): Promise<z.infer<typeof jobSeenSchema>> {
+  return jobSeenSchema.parse(await (await call('GET', `/v1/jobs/${jobId}`)).json());
+}
