@@ -1,0 +1,153 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { z } from 'zod';
+import { claimPort } from '../../src/dev/ports';
+import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
+import { createGatewayProcess, createOrchestratorProcess, type OwnProcess } from './orchestrator-process';
+import { startProductReceiver, type ProductMood, type ProductReceiver } from './product-receiver';
+
+export interface ControlPlaneOptions {
+  databaseUrl: string;
+  temporal: { address: string; namespace: string };
+  /** Logs of our processes; thrown away at the start. */
+  dir: string;
+  hosts: number;
+  orchestrators: number;
+  timeScale?: number;
+  productMood?: () => ProductMood;
+}
+
+/** Gateway and orchestrators as real processes, with production's limits, over simulated GH hosts and a product that listens. */
+export interface ControlPlane {
+  gatewayUrl: string;
+  gateway: OwnProcess;
+  orchestrators: OwnProcess[];
+  simulator: Simulator;
+  product: ProductReceiver;
+  /** What may stand in no log and no history: the applicants' data and our keys. */
+  unspeakable: readonly string[];
+  secrets: readonly string[];
+  /** `POST /v1/jobs`, as a product does it. */
+  submit(targetUrl: string): Promise<{ status: number; jobId: string; sentMs: number }>;
+  stop: () => Promise<void>;
+}
+
+/** A request that gets no answer is a fault of ours, not of the faults that we play. */
+const submitTimeoutMs = 15_000;
+
+/** Of a refusal, too, which names no job. */
+const answerSchema = z.object({ jobId: z.string().optional() });
+
+export const startControlPlane = async (options: ControlPlaneOptions): Promise<ControlPlane> => {
+  await rm(options.dir, { recursive: true, force: true });
+  const stopping: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of stopping.splice(0).toReversed()) await end();
+  };
+  try {
+    return { ...(await start(options, stopping)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+};
+
+const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unknown>)[]): Promise<Omit<ControlPlane, 'stop'>> => {
+  const marker = randomBytes(6).toString('hex');
+  const operatorKey = `operator-key-${randomBytes(8).toString('hex')}`;
+  const serviceSecret = `service-secret-${randomBytes(8).toString('hex')}`;
+
+  const product = await startProductReceiver({ mood: options.productMood });
+  stopping.push(product.stop);
+  const simulator = await startHosts(options, serviceSecret);
+  stopping.push(async () => await simulator.stop());
+
+  const gatewayPort = await freePort();
+  const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
+  const env = {
+    DATABASE_URL: options.databaseUrl,
+    DATABASE_DIRECT_URL: options.databaseUrl,
+    TEMPORAL_ADDRESS: options.temporal.address,
+    TEMPORAL_NAMESPACE: options.temporal.namespace,
+    GATEWAY_PORT: String(gatewayPort),
+    GATEWAY_PUBLIC_URL: gatewayUrl,
+    CALLBACK_BASE_URL: gatewayUrl,
+    YARDMASTER_KEYS: `test:operator:${operatorKey}`,
+    GH_SERVICE_SECRET: serviceSecret,
+    CALLBACK_ALLOWED_ORIGINS: product.origin,
+    CALLBACK_ALLOW_PRIVATE_ADDRESSES: 'true',
+    HOST_ADDRESS_MAP: simulator.hosts
+      .map(({ ip, ports }) => `${ip}=http://127.0.0.1:${ports.api}|http://127.0.0.1:${ports.status}`)
+      .join(','),
+    RATE_LIMIT_PER_MINUTE: '1000000',
+    LOG_LEVEL: 'debug',
+  };
+  const gateway = createGatewayProcess({ name: 'gateway', dir: options.dir, env, readyUrl: `${gatewayUrl}/livez` });
+  stopping.push(gateway.stop);
+  const orchestrators = Array.from({ length: options.orchestrators }, (_, index) =>
+    createOrchestratorProcess({ name: `orchestrator-${index + 1}`, dir: options.dir, env }),
+  );
+  stopping.push(async () => await Promise.all(orchestrators.map(async (each) => await each.stop())));
+  await Promise.all([gateway, ...orchestrators].map(async (each) => await each.start()));
+
+  return {
+    gatewayUrl,
+    gateway,
+    orchestrators,
+    simulator,
+    product,
+    unspeakable: [marker, operatorKey, serviceSecret],
+    secrets: [operatorKey, serviceSecret],
+    async submit(targetUrl) {
+      const sentAt = Date.now();
+      const response = await fetch(`${gatewayUrl}/v1/jobs`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-api-key': operatorKey },
+        body: JSON.stringify(makeRequest({ targetUrl, callbackUrl: product.callbackUrl, marker })),
+        signal: AbortSignal.timeout(submitTimeoutMs),
+      });
+      const { jobId = '' } = answerSchema.parse(await response.json());
+      return { status: response.status, jobId, sentMs: Date.now() - sentAt };
+    },
+  };
+};
+
+/** Every field that is about a person carries the marker, so that one word finds them all. */
+const makeRequest = ({ targetUrl, callbackUrl, marker }: { targetUrl: string; callbackUrl: string; marker: string }): object => ({
+  userId: randomUUID(),
+  taskId: randomUUID(),
+  targetUrl,
+  callbackUrl,
+  profile: {
+    firstName: `Zoë ${marker}`,
+    lastName: `Ünal-${marker}`,
+    email: `${marker}@applicant.test`,
+    phone: `+49 ${marker}`,
+    location: { city: `City of ${marker}`, state: 'BE', country: 'DE' },
+  },
+  answers: { 'What is your salary?': `a lot, ${marker}` },
+  resume: { storagePath: `resumes/${marker}.pdf` },
+  timeoutSeconds: 300,
+});
+
+const startHosts = async ({ databaseUrl, hosts, timeScale = 0.1 }: ControlPlaneOptions, serviceSecret: string): Promise<Simulator> =>
+  await startSimulator({
+    databaseUrl,
+    serviceSecret,
+    hosts: await Promise.all(
+      Array.from({ length: hosts }, async (_, index) => ({
+        workerId: `worker-${index + 1}`,
+        ip: `127.0.1.${index + 1}`,
+        listenIp: '127.0.0.1',
+        // A restarted process comes back on the same ports.
+        apiPort: await freePort(),
+        statusPort: await freePort(),
+        variant: 'staging' as const,
+        timeScale,
+        // Docker and Node need seconds, whatever the rest is scaled to; two start times closer than 2 s are one to us.
+        times: { containerRestartMs: 2_500 },
+      })),
+    ),
+  });
+
+const freePort = async (): Promise<number> => await claimPort({ port: 0, purpose: 'a test', changeWith: 'nothing' });
