@@ -10,18 +10,21 @@ const codelessMessages = [
 
 /** Did Postgres not answer, rather than answer that the statement is wrong? Then the same request succeeds later. */
 export const isDatabaseOutage = (error: unknown): boolean => {
-  if (error instanceof AggregateError) return error.errors.some(isDatabaseOutage);
-  if (!(error instanceof Error)) return false;
-  const code: unknown = Reflect.get(error, 'code');
-  if (typeof code === 'string') return Reflect.has(error, 'syscall') || outageClasses.some((start) => code.startsWith(start));
-  return codelessMessages.some((message) => message.test(error.message));
+  if (typeof error !== 'object' || error === null) return false;
+  // Every address of a name that was tried has an error of its own.
+  const errors = field(error, 'errors');
+  if (Array.isArray(errors)) return errors.some(isDatabaseOutage);
+  const [code, message] = [field(error, 'code'), field(error, 'message')];
+  if (typeof code === 'string') return 'syscall' in error || outageClasses.some((start) => code.startsWith(start));
+  return typeof message === 'string' && codelessMessages.some((pattern) => pattern.test(message));
 };
 
 /** SQLSTATE and constraint of a refused statement; null for anything else. */
 export const findRefusal = (error: unknown): { code: string; constraint: string | null } | null => {
-  if (!(error instanceof Error)) return null;
-  const code: unknown = Reflect.get(error, 'code');
-  const constraint: unknown = Reflect.get(error, 'constraint');
+  if (typeof error !== 'object' || error === null) return null;
+  const [code, constraint] = [field(error, 'code'), field(error, 'constraint')];
   if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return null;
   return { code, constraint: typeof constraint === 'string' ? constraint : null };
 };
+
+const field = (value: object, name: string): unknown => Reflect.get(value, name);

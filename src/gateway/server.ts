@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, type Config } from '../config';
 import { limits } from '../contracts/limits';
 import { listApiHosts } from '../db/api-hosts';
@@ -20,6 +21,8 @@ export interface RunningGateway {
   /** Stops accepting, lets requests in flight finish within the grace, and gives everything back. */
   stop(): Promise<void>;
 }
+
+const giveBackMs = 2_000;
 
 /** The gateway as the configuration wants it. It starts without Postgres and Temporal, and says so in /readyz. */
 export const startGateway = async (config: Config, log: Log): Promise<RunningGateway> => {
@@ -60,7 +63,9 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       isDraining = true;
       log.info('The gateway drains');
       await drain(server, config.process.shutdownGraceMs);
-      await Promise.allSettled([metricsServer.stop(), pool.end(), client.connection.close()]);
+      const givenBack = Promise.allSettled([metricsServer.stop(), pool.end(), client.connection.close()]);
+      // A statement that Postgres never answers holds its connection for ever; the end of the process ends both.
+      await Promise.race([givenBack, delay(giveBackMs, undefined, { ref: false })]);
       log.info('The gateway has stopped');
     },
   };

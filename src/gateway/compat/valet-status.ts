@@ -63,7 +63,7 @@ const errorOf = ({ state, errorCode, errorMessage, detail }: ProductStatus): obj
 const interactionSchema = z
   .object({
     description: z.string().nullable().catch(null),
-    details: z.unknown(),
+    details: z.unknown().optional(),
     screenshot_url: z.string().nullable().catch(null),
     page_url: z.string().nullable().catch(null),
   })

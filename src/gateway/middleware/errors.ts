@@ -59,7 +59,7 @@ const toProblem = (error: unknown): Problem => {
 
 /** What Express and its body parser refuse carries a type or a status. */
 const fromExpress = (error: unknown): Problem | null => {
-  if (!(error instanceof Error)) return null;
+  if (typeof error !== 'object' || error === null) return null;
   const type: unknown = Reflect.get(error, 'type');
   const status: unknown = Reflect.get(error, 'status');
   if (type === 'entity.too.large') return new Problem('too_large', `The body is larger than ${String(Reflect.get(error, 'limit'))} bytes`);

@@ -6,7 +6,9 @@ const depthMax = 32;
 /** Reads a JSON body within the limit, and refuses what Postgres cannot keep. Comes after the key was checked: strangers' bodies are not read. */
 export const jsonBody = (bytesMax: number): RequestHandler[] => [
   (request, _response, next) => {
-    // `null`: there is no body at all.
+    if (request.get('transfer-encoding') === undefined && (request.get('content-length') ?? '0') === '0') {
+      throw new Problem('malformed', 'The body is missing: send a JSON object');
+    }
     if (request.is(['json', '+json']) === false) {
       throw new Problem('unsupported_media_type', 'The body must be JSON: send Content-Type: application/json');
     }
@@ -14,9 +16,7 @@ export const jsonBody = (bytesMax: number): RequestHandler[] => [
   },
   express.json({ limit: bytesMax, type: ['json', '+json'] }),
   (request, _response, next) => {
-    const body: unknown = request.body;
-    if (body === undefined) throw new Problem('malformed', 'The body is missing: send a JSON object');
-    const problem = findUnstorable(body);
+    const problem = findUnstorable(request.body);
     if (problem === null) return next();
     const path = problem.path.join('.');
     throw new Problem('invalid', `${path}: ${problem.message}`, { errors: [{ path, message: problem.message, code: 'custom' }] });

@@ -1,0 +1,221 @@
+import { Client, Connection } from '@temporalio/client';
+import { createPool } from '../../src/db/pool';
+import { access, type Role } from '../../src/gateway/access';
+import { endpointNames, endpoints } from '../../src/gateway/endpoints';
+import { readyAnswerSchema } from '../../src/gateway/schemas/operations';
+import { createWorkflowsClient } from '../../src/gateway/workflows-client';
+import { ensureSearchAttributes } from '../../src/temporal';
+import { workerCleanupScheduleId } from '../../src/contracts/ids';
+import { withDatabase } from '../support/database';
+import { call, startTestGateway, testKeys, type TestGateway } from '../support/gateway';
+import { withTemporal } from '../support/temporal';
+import { until } from '../support/until';
+
+const database = withDatabase();
+const temporal = withTemporal();
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  await ensureSearchAttributes(temporal.connection, temporal.namespace);
+  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+});
+afterAll(async () => await gateway.stop());
+
+const id = '6f1d2c3b-4a59-4e87-9c0d-1b2a3c4d5e6f';
+const pathOf = (path: string): string =>
+  path
+    .replace(/:(jobId|attemptId)/, id)
+    .replace(':generation', '1')
+    .replace(':seq', '1');
+
+describe('roles', () => {
+  const keyOf: Record<Exclude<Role, 'worker'>, string> = {
+    product: testKeys.product,
+    operator: testKeys.operator,
+    deployer: testKeys.deployer,
+    read_only: testKeys.readOnly,
+  };
+
+  it.each(endpointNames)('%s lets in whom the table names, and nobody else', async (name) => {
+    const { method, path } = endpoints[name];
+    const roles: readonly Role[] | 'public' = access[name];
+    const send = async (key?: string): Promise<number> =>
+      (await call(`${gateway.url}${pathOf(path)}`, { key, ...(method === 'post' ? { json: {} } : {}) })).status;
+    const refused = (status: number): boolean => status === 401 || status === 403;
+    expect(refused(await send())).toBe(roles !== 'public');
+    for (const role of ['product', 'operator', 'deployer', 'read_only'] as const) {
+      expect({ role, isRefused: refused(await send(keyOf[role])) }).toEqual({
+        role,
+        isRefused: roles !== 'public' && !roles.includes(role),
+      });
+    }
+  });
+});
+
+describe('health', () => {
+  it('lives whatever is away', async () => {
+    expect(await call(`${gateway.url}/livez`)).toMatchObject({ status: 200, body: { status: 'alive' } });
+  });
+
+  it('is ready with Postgres and Temporal, and shows the pause', async () => {
+    const { status, body } = await call(`${gateway.url}/readyz`);
+    expect(status).toBe(200);
+    expect(readyAnswerSchema.parse(body)).toEqual({
+      status: 'ready',
+      checks: { postgres: 'ok', temporal: 'ok' },
+      isDraining: false,
+      fleet: { isPaused: false, pause: null },
+    });
+  });
+
+  it('is not ready without Temporal or without Postgres, says which, and answers in time', async () => {
+    const connection = Connection.lazy({ address: '127.0.0.1:1' });
+    const pool = createPool('postgres://nobody:x@127.0.0.1:1/none', { max: 1, applicationName: 'test' });
+    const without = await startTestGateway({
+      pool,
+      workflows: createWorkflowsClient(new Client({ connection, namespace: 'none' }), { deadlineMs: 800 }),
+    });
+    const startedAt = Date.now();
+    const { status, body } = await call(`${without.url}/readyz`);
+    expect(Date.now() - startedAt).toBeLessThan(4_000);
+    expect(status).toBe(503);
+    expect(readyAnswerSchema.parse(body)).toEqual({
+      status: 'not_ready',
+      checks: { postgres: 'away', temporal: 'away' },
+      isDraining: false,
+      fleet: null,
+    });
+    const list = await call(`${without.url}/v1/jobs`, { key: testKeys.readOnly });
+    expect(list).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    expect(list.headers.get('retry-after')).toBe('2');
+    await without.stop();
+    await pool.end();
+    await connection.close();
+  });
+});
+
+describe('the pause', () => {
+  const post = async (path: string, json: unknown = { reason: 'a test' }) =>
+    await call(`${gateway.url}${path}`, { key: testKeys.operator, json });
+
+  it('is written with reason and actor, shown in readiness, and ended', async () => {
+    expect(await post('/v1/pause')).toMatchObject({ status: 200, body: { isPaused: true, pause: { reason: 'a test', actor: 'ops' } } });
+    const again = await post('/v1/pause', { reason: 'another reason' });
+    expect(again).toMatchObject({ status: 200, body: { pause: { reason: 'another reason' } } });
+    expect((await call(`${gateway.url}/readyz`)).body).toMatchObject({ status: 'ready', fleet: { isPaused: true } });
+    expect(await post('/v1/unpause')).toMatchObject({ status: 200, body: { isPaused: false, pause: null } });
+    expect(await post('/v1/unpause')).toMatchObject({ status: 200, body: { isPaused: false } });
+  });
+
+  it('asks for the sweep at its end, so that waiting jobs need not wait for the clock', async () => {
+    const handle = await temporal.client.schedule.create({
+      scheduleId: workerCleanupScheduleId,
+      spec: { intervals: [{ every: '1 day' }] },
+      action: { type: 'startWorkflow', workflowType: 'workerCleanup', taskQueue: 'nobody', args: [] },
+    });
+    await post('/v1/pause');
+    await post('/v1/unpause');
+    const asked = await until(async () => (await handle.describe()).info.numActionsTaken, { what: 'the sweep was asked for' });
+    expect(asked).toBe(1);
+    await handle.delete();
+  });
+
+  it.each([
+    ['without a reason', {}],
+    ['with an empty reason', { reason: '' }],
+    ['with a blank reason', { reason: ' ' }],
+    ['with a reason that is no text', { reason: 7 }],
+    ['with a reason of a page', { reason: 'x'.repeat(501) }],
+    ['with an unknown field', { reason: 'x', until: 'tomorrow' }],
+  ])('%s is refused and changes nothing', async (_what, json) => {
+    expect(await post('/v1/pause', json)).toMatchObject({ status: 422, body: { code: 'invalid' } });
+    expect((await call(`${gateway.url}/readyz`)).body).toMatchObject({ fleet: { isPaused: false } });
+  });
+});
+
+describe('documents', () => {
+  it('are served to anybody, and the page loads nothing from elsewhere and runs nothing', async () => {
+    const document = await call(`${gateway.url}/openapi.json`);
+    expect(document).toMatchObject({ status: 200, body: { openapi: '3.1.0', servers: [{ url: 'http://gateway.test' }] } });
+    const page = await call(`${gateway.url}/docs`);
+    expect(page.headers.get('content-type')).toMatch('text/html');
+    expect(page.headers.get('content-security-policy')).toMatch("default-src 'none'");
+    expect(page.text).not.toMatch(/<script|https?:\/\/(?!gateway\.test|boards\.greenhouse\.io|example\.com)/);
+    expect((await call(`${gateway.url}/docs.css`)).headers.get('content-type')).toMatch('text/css');
+  });
+
+  it('name no route of the application that is not described', async () => {
+    const { body } = await call(`${gateway.url}/openapi.json`);
+    expect(Object.keys(body.paths ?? {})).toHaveLength(new Set(endpointNames.map((name) => endpoints[name].path)).size);
+    for (const name of endpointNames) {
+      const { method, path } = endpoints[name];
+      const { status, body: answer } = await call(`${gateway.url}${pathOf(path)}`, {
+        key: testKeys.operator,
+        ...(method === 'post' ? { json: {} } : {}),
+      });
+      expect({ name, status, code: answer.code }).not.toMatchObject({ code: 'not_found' });
+    }
+  });
+});
+
+describe('limits of a caller', () => {
+  it('are counted per key, said in the standard headers, and end with 429', async () => {
+    const strict = await startTestGateway({
+      pool: database.pool,
+      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+      settings: { rateLimitPerMinute: 3 },
+    });
+    const list = async (key: string) => await call(`${strict.url}/v1/jobs`, { key });
+    const replies = [
+      await list(testKeys.product),
+      await list(testKeys.product),
+      await list(testKeys.product),
+      await list(testKeys.product),
+    ];
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
+    expect(replies[0]?.headers.get('ratelimit')).toMatch(/r=2/);
+    expect(replies[0]?.headers.get('ratelimit-policy')).toMatch(/q=3; w=60/);
+    expect(replies[3]).toMatchObject({ body: { code: 'too_many_requests' } });
+    expect(Number(replies[3]?.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await list(testKeys.readOnly)).status).toBe(200);
+    // Guessing keys is counted per address, not per guess.
+    const guesses = [await list('guess-1'), await list('guess-2'), await list('guess-3'), await list('guess-4')];
+    expect(guesses.map(({ status }) => status)).toEqual([401, 401, 401, 429]);
+    expect((await call(`${strict.url}/readyz`)).status).toBe(200);
+    await strict.stop();
+  });
+
+  it('are counted per attempt for GH workers, who share one secret', async () => {
+    const strict = await startTestGateway({
+      pool: database.pool,
+      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+      settings: { rateLimitPerMinute: 2 },
+    });
+    const callback = async (attemptId: string): Promise<number> =>
+      (
+        await call(`${strict.url}/v1/callbacks/ghosthands/${attemptId}`, {
+          json: { job_id: attemptId, status: 'running' },
+          headers: { 'x-gh-service-key': testKeys.service },
+        })
+      ).status;
+    const other = id.replace('6f', '7f');
+    expect([await callback(id), await callback(id), await callback(id), await callback(other)]).toEqual([200, 200, 429, 200]);
+    await strict.stop();
+  });
+});
+
+it('measures requests by the template of their route, and counts the live jobs', async () => {
+  await call(`${gateway.url}/v1/jobs/${id}`, { key: testKeys.readOnly });
+  await call(`${gateway.url}/nothing/here`);
+  const text = await until(
+    async () => {
+      const metrics = await gateway.metrics.registry.metrics();
+      return metrics.includes('route="none"') ? metrics : null;
+    },
+    { what: 'the requests are measured' },
+  );
+  expect(text).toMatch(/yardmaster_http_request_duration_seconds_count\{.*route="\/v1\/jobs\/:jobId".*status="404".*\}/);
+  expect(text).toMatch(/yardmaster_live_jobs\{state="waiting".*\} 0/);
+  expect(text).toMatch(/yardmaster_fleet_paused\{.*\} 0/);
+  expect(text).not.toMatch(id);
+});

@@ -1,0 +1,109 @@
+import { createServer, type Server } from 'node:net';
+import { once } from 'node:events';
+import type { PoolClient } from 'pg';
+import { loadConfig } from '../../src/config';
+import { startGateway, type RunningGateway } from '../../src/gateway/server';
+import { createLog } from '../../src/log';
+import { withDatabase } from '../support/database';
+import { call } from '../support/gateway';
+import { withTemporal } from '../support/temporal';
+import { until } from '../support/until';
+
+const database = withDatabase();
+const temporal = withTemporal();
+
+const freePort = async (): Promise<number> => {
+  const server: Server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('The server has no port');
+  return address.port;
+};
+
+const start = async (settings: Record<string, string> = {}): Promise<RunningGateway> => {
+  const config = loadConfig(
+    {
+      DATABASE_URL: database.databaseUrl,
+      TEMPORAL_ADDRESS: temporal.address,
+      TEMPORAL_NAMESPACE: temporal.namespace,
+      GATEWAY_HOST: '127.0.0.1',
+      GATEWAY_PORT: String(await freePort()),
+      METRICS_PORT: '0',
+      YARDMASTER_KEYS: 'ops:operator:a-key-for-this-test-alone',
+      SHUTDOWN_GRACE_SECONDS: '5',
+      ...settings,
+    },
+    'gateway',
+  );
+  return await startGateway(config, createLog({ level: 'error', process: 'test' }));
+};
+
+const key = 'a-key-for-this-test-alone';
+
+/** Holds back whatever reads the pause, which every list does. */
+const withLockedHolds = async (use: (unlock: () => Promise<unknown>) => Promise<void>): Promise<void> => {
+  const client: PoolClient = await database.pool.connect();
+  try {
+    await client.query('begin');
+    await client.query('lock table yardmaster.host_hold in access exclusive mode');
+    await use(async () => await client.query('rollback'));
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
+};
+
+const isWaiting = async (): Promise<boolean> => {
+  const { rows } = await database.pool.query<{ waiting: boolean }>(
+    `select exists (select from pg_stat_activity where application_name = 'yardmaster-gateway' and wait_event_type = 'Lock') as waiting`,
+  );
+  return rows[0]?.waiting === true;
+};
+
+it('lets a request in flight finish before it stops, takes no new one meanwhile, and leaves nothing behind', async () => {
+  const gateway = await start();
+  await withLockedHolds(async (unlock) => {
+    const inFlight = call(`${gateway.url}/v1/jobs`, { key });
+    await until(isWaiting, { what: 'the request waits for Postgres' });
+    const stopped = gateway.stop();
+    await until(
+      async () =>
+        await call(`${gateway.url}/livez`).then(
+          () => false,
+          () => true,
+        ),
+      { what: 'new connections are refused' },
+    );
+    await unlock();
+    expect(await inFlight).toMatchObject({ status: 200, body: { jobs: [] } });
+    await stopped;
+  });
+  const { rows } = await database.pool.query(`select from pg_stat_activity where application_name = 'yardmaster-gateway'`);
+  expect(rows).toHaveLength(0);
+});
+
+it('does not wait longer than its grace for a request that never ends', async () => {
+  const gateway = await start({ SHUTDOWN_GRACE_SECONDS: '1' });
+  await withLockedHolds(async (unlock) => {
+    const inFlight = call(`${gateway.url}/v1/jobs`, { key }).then(
+      () => 'answered',
+      () => 'cut',
+    );
+    await until(isWaiting, { what: 'the request waits for Postgres' });
+    const stopped = gateway.stop();
+    expect(await inFlight).toBe('cut');
+    await unlock();
+    await stopped;
+  });
+});
+
+it('answers 503 in readiness while Postgres accepts connections and says nothing', async () => {
+  const gateway = await start();
+  await withLockedHolds(async () => {
+    expect(await call(`${gateway.url}/readyz`)).toMatchObject({ status: 503, body: { checks: { postgres: 'away', temporal: 'ok' } } });
+  });
+  expect(await call(`${gateway.url}/readyz`)).toMatchObject({ status: 200, body: { status: 'ready' } });
+  await gateway.stop();
+});
