@@ -28,6 +28,7 @@ CREATE UNIQUE INDEX attempt_live_job_key ON yardmaster.attempt USING btree (job_
 CREATE UNIQUE INDEX attempt_live_worker_key ON yardmaster.attempt USING btree (worker_id) WHERE (ended_at IS NULL);
 CREATE INDEX attempt_taint_idx ON yardmaster.attempt USING btree (worker_id, ended_at) WHERE (has_left_waiter OR (end_reason = 'not_claimed'::text));
 CREATE INDEX attempt_unerased_idx ON yardmaster.attempt USING btree (ended_at) WHERE ((erased_at IS NULL) AND (ended_at IS NOT NULL));
+CREATE INDEX attempt_worker_idx ON yardmaster.attempt USING btree (worker_id);
 
 create table yardmaster.callback (
   job_id uuid not null,
@@ -131,6 +132,7 @@ CREATE INDEX job_live_idx ON yardmaster.job USING btree (state, touched_at) WHER
 CREATE INDEX job_live_user_idx ON yardmaster.job USING btree (user_id) WHERE (state = ANY (ARRAY['assigned'::text, 'running'::text, 'waiting_human'::text]));
 CREATE UNIQUE INDEX job_live_valet_task_id_key ON yardmaster.job USING btree (valet_task_id) WHERE ((idempotency_key IS NULL) AND (ended_at IS NULL));
 CREATE INDEX job_state_accepted_idx ON yardmaster.job USING btree (state, accepted_at DESC, job_id DESC);
+CREATE INDEX job_task_idx ON yardmaster.job USING btree (valet_task_id, accepted_at DESC) WHERE (valet_task_id IS NOT NULL);
 CREATE INDEX job_user_accepted_idx ON yardmaster.job USING btree (user_id, accepted_at DESC, job_id DESC);
 CREATE INDEX job_waiting_idx ON yardmaster.job USING btree (priority, accepted_at) WHERE (state = 'waiting'::text);
 

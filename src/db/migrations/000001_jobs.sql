@@ -57,6 +57,7 @@ create index job_attention_idx on yardmaster.job (deadline_at, job_id) where sta
 create index job_accepted_idx on yardmaster.job (accepted_at desc, job_id desc);
 create index job_user_accepted_idx on yardmaster.job (user_id, accepted_at desc, job_id desc);
 create index job_state_accepted_idx on yardmaster.job (state, accepted_at desc, job_id desc);
+create index job_task_idx on yardmaster.job (valet_task_id, accepted_at desc) where valet_task_id is not null;
 create index job_ended_idx on yardmaster.job (ended_at) where ended_at is not null;
 
 -- The timeline. A generation has one terminal row at most: promise 1 as a constraint.
@@ -100,6 +101,7 @@ create table yardmaster.attempt (
 -- At most one attempt of a job runs at a time, and a worker has one job in flight: promise 1 as constraints.
 create unique index attempt_live_job_key on yardmaster.attempt (job_id) where ended_at is null;
 create unique index attempt_live_worker_key on yardmaster.attempt (worker_id) where ended_at is null;
+create index attempt_worker_idx on yardmaster.attempt (worker_id);
 create index attempt_taint_idx on yardmaster.attempt (worker_id, ended_at) where has_left_waiter or end_reason = 'not_claimed';
 create index attempt_unerased_idx on yardmaster.attempt (ended_at) where erased_at is null and ended_at is not null;
 
