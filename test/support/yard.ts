@@ -16,6 +16,7 @@ import { withTransaction } from '../../src/db/pool';
 import { claimPort } from '../../src/dev/ports';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { withDatabase } from './database';
+import { makeNewJob } from './new-job';
 import { startOrchestrator } from './orchestrator';
 import { withTemporal } from './temporal';
 import { until } from './until';
@@ -61,7 +62,8 @@ export const withYard = (options: YardOptions = {}): Yard => {
   let product: Listener | undefined;
   const taskQueue = temporal.unique('yard');
 
-  const handleOf = (jobId: string): WorkflowHandle<typeof applyJob> => temporal.client.workflow.getHandle<typeof applyJob>(makeApplyJobId({ jobId }));
+  const handleOf = (jobId: string): WorkflowHandle<typeof applyJob> =>
+    temporal.client.workflow.getHandle<typeof applyJob>(makeApplyJobId({ jobId }));
 
   beforeAll(async () => {
     await temporal.connection.operatorService.addSearchAttributes({
@@ -71,8 +73,13 @@ export const withYard = (options: YardOptions = {}): Yard => {
     // GH's callbacks come to a door as thin as the gateway's: a hint for the workflow, nothing else.
     inbound = await listen(async (url) => {
       const attemptId = url.split('/').pop() ?? '';
-      const { rows } = await database.pool.query<{ job_id: string }>('select job_id from yardmaster.attempt where attempt_id::text = $1', [attemptId]);
-      if (rows[0]) await handleOf(rows[0].job_id).signal(wakeSignal, { reason: 'callback' }).catch(() => undefined);
+      const { rows } = await database.pool.query<{ job_id: string }>('select job_id from yardmaster.attempt where attempt_id::text = $1', [
+        attemptId,
+      ]);
+      if (rows[0])
+        await handleOf(rows[0].job_id)
+          .signal(wakeSignal, { reason: 'callback' })
+          .catch(() => undefined);
       return 200;
     });
     product = await listen(async (_url, body) => {
@@ -103,7 +110,9 @@ export const withYard = (options: YardOptions = {}): Yard => {
       client: temporal.client,
       taskQueue,
       callbackBaseUrl: inbound.url,
-      addressMap: Object.fromEntries(simulator.hosts.map(({ ip, ports }) => [ip, { api: `http://127.0.0.1:${ports.api}`, worker: `http://127.0.0.1:${ports.status}` }])),
+      addressMap: Object.fromEntries(
+        simulator.hosts.map(({ ip, ports }) => [ip, { api: `http://127.0.0.1:${ports.api}`, worker: `http://127.0.0.1:${ports.status}` }]),
+      ),
       limits,
     });
     await yard.sweep();
@@ -164,32 +173,6 @@ export const withYard = (options: YardOptions = {}): Yard => {
   };
   return yard;
 };
-
-/** A valid job; each test names only what matters to it. */
-export const makeNewJob = (more: Partial<NewJob> = {}): NewJob => ({
-  jobId: randomUUID(),
-  userId: randomUUID(),
-  valetTaskId: randomUUID(),
-  idempotencyKey: null,
-  requestHash: 'hash',
-  jobType: 'apply',
-  targetUrl: 'https://sim.test/quick?ms=50',
-  taskDescription: 'Apply to the job',
-  inputData: { user_data: { first_name: 'Zoë', last_name: 'Ünal', email: 'zoe@example.test' } },
-  metadata: {},
-  resumeRef: { storage_path: 'resumes/1.pdf' },
-  tags: ['valet', 'apply'],
-  priority: 5,
-  timeoutSeconds: 300,
-  maxAttempts: 3,
-  executionMode: 'auto',
-  wantedWorker: null,
-  affinity: 'any',
-  callbackUrl: null,
-  acceptedBy: 'test',
-  requestId: 'test',
-  ...more,
-});
 
 const freePort = async (): Promise<number> => await claimPort({ port: 0, purpose: 'a simulated host', changeWith: 'nothing' });
 

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import type { Pool } from 'pg';
+import type { NewJob } from '../../src/contracts/job';
+import { limits } from '../../src/contracts/limits';
+import { acceptJob } from '../../src/db/accept-job';
+import { assignWaitingJobs, type Assignment } from '../../src/db/assign';
+import { moveJob } from '../../src/db/jobs';
+import { withTransaction } from '../../src/db/pool';
+import type { Queryable } from '../../src/db/queryable';
+import { pickUpJob } from '../../src/dev/gh-simulator/pickup';
+import type { WorkerDatabase } from '../../src/dev/gh-simulator/worker-database';
+import { makeNewJob } from './new-job';
+
+/** Rows of a fleet without its processes: for the statements of src/db, which see nothing else. */
+
+export const callbackBaseUrl = 'http://yard.test';
+
+export interface WorkerRows {
+  workerId: string;
+  host: string;
+  status: 'active' | 'draining' | 'offline';
+  targetWorkerId: string | null;
+  instanceId: string | null;
+  heartbeatAgeMs: number;
+  /** Null: never probed. */
+  probeAgeMs: number | null;
+  /** Who answers behind the host's port. */
+  probedWorkerId: string;
+  isWorkerUp: boolean;
+  dispatchMode: string;
+  isRunning: boolean;
+  isDraining: boolean;
+  activeJobs: number;
+  processAgeMs: number;
+}
+
+let hosts = 0;
+
+/** An idle worker, with one difference visible in the test. */
+export const addWorker = async (db: Queryable, more: Partial<WorkerRows> = {}): Promise<WorkerRows> => {
+  hosts += 1;
+  const workerId = more.workerId ?? `worker-${hosts}`;
+  const worker: WorkerRows = {
+    workerId,
+    host: `10.0.${Math.floor(hosts / 250)}.${hosts % 250}`,
+    status: 'active',
+    targetWorkerId: null,
+    instanceId: `i-${hosts}`,
+    heartbeatAgeMs: 1_000,
+    probeAgeMs: 1_000,
+    probedWorkerId: workerId,
+    isWorkerUp: true,
+    dispatchMode: 'legacy',
+    isRunning: true,
+    isDraining: false,
+    activeJobs: 0,
+    processAgeMs: 3_600_000,
+    ...more,
+  };
+  await db.query(
+    `insert into gh_worker_registry (worker_id, status, target_worker_id, ec2_instance_id, ec2_ip, last_heartbeat)
+     values ($1, $2, $3, $4, $5, now() - $6::int * interval '1 ms') on conflict (worker_id) do nothing`,
+    [workerId, worker.status, worker.targetWorkerId, worker.instanceId, worker.host, worker.heartbeatAgeMs],
+  );
+  if (worker.probeAgeMs === null) return worker;
+  await db.query(
+    `insert into yardmaster.host_probe (host, probed_at, is_api_up, is_worker_up, worker_id, dispatch_mode, is_running, is_draining, active_jobs,
+       process_started_at)
+     values ($1, now() - $2::int * interval '1 ms', true, $3, $4, $5, $6, $7, $8, now() - $9::int * interval '1 ms')`,
+    [
+      worker.host,
+      worker.probeAgeMs,
+      worker.isWorkerUp,
+      worker.probedWorkerId,
+      worker.dispatchMode,
+      worker.isRunning,
+      worker.isDraining,
+      worker.activeJobs,
+      worker.processAgeMs,
+    ],
+  );
+  return worker;
+};
+
+/** A job that waits for a worker, accepted that long ago. */
+export const addWaitingJob = async (
+  pool: Pool,
+  { acceptedAgoMs = 0, ...more }: Partial<NewJob> & { acceptedAgoMs?: number } = {},
+): Promise<string> => {
+  const job = makeNewJob({ callbackUrl: 'http://product.test/callbacks', ...more });
+  await withTransaction(pool, async (client) => {
+    await acceptJob(client, job, limits);
+    await moveJob(client, {
+      jobId: job.jobId,
+      generation: 1,
+      state: 'waiting',
+      reason: 'no_worker_yet',
+      deadlineInMs: 3_600_000,
+      attempt: null,
+    });
+    await client.query(`update yardmaster.job set accepted_at = accepted_at - $2::int * interval '1 ms' where job_id = $1`, [
+      job.jobId,
+      acceptedAgoMs,
+    ]);
+  });
+  return job.jobId;
+};
+
+export const assignAll = async (pool: Pool): Promise<Assignment[]> =>
+  await withTransaction(pool, async (client) => await assignWaitingJobs(client, { callbackBaseUrl, limits }));
+
+/** An attempt that its worker has, or had, behind the back of the assigning statement. */
+export const addAttempt = async (
+  db: Queryable,
+  { jobId, workerId, state = 'ended', endedAgoMs = 0, endReason = 'completed', hasLeftWaiter = false }: AttemptRows,
+): Promise<string> => {
+  const attemptId = randomUUID();
+  await db.query(
+    `insert into yardmaster.attempt (attempt_id, job_id, generation, number, worker_id, state, claimed_at, ended_at, end_reason, has_left_waiter)
+     values ($1, $2, 1, (select count(*) + 100 from yardmaster.attempt where job_id = $2), $3, $4::text, now() - interval '1 day',
+       case when $4::text = 'ended' then now() - $5::int * interval '1 ms' end, $6, $7)`,
+    [attemptId, jobId, workerId, state, endedAgoMs, endReason, hasLeftWaiter],
+  );
+  return attemptId;
+};
+
+interface AttemptRows {
+  jobId: string;
+  workerId: string;
+  state?: 'assigned' | 'running' | 'ended';
+  endedAgoMs?: number;
+  endReason?: string;
+  hasLeftWaiter?: boolean;
+}
+
+/** GH's own statement, on a connection of ours: what this worker would take now. */
+export const claim = async (pool: Pool, workerId: string): Promise<string | null> => {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The statement asks for nothing but `query`.
+  const claimed = await pickUpJob(pool as unknown as WorkerDatabase, workerId);
+  return claimed?.id ?? null;
+};
+
+/** Several times faster than truncate, which rewrites each table's files. */
+export const emptyTables = async (db: Queryable): Promise<void> => {
+  await db.query(
+    `delete from yardmaster.job; delete from yardmaster.host_hold; delete from yardmaster.host_probe; delete from yardmaster.received_callback;
+     delete from yardmaster.sweep_report; delete from gh_worker_registry; delete from gh_automation_jobs`,
+  );
+};
