@@ -82,6 +82,19 @@ export const addWorker = async (db: Queryable, more: Partial<WorkerRows> = {}): 
   return worker;
 };
 
+/** That many idle workers at once. */
+export const addWorkers = async (db: Queryable, count: number): Promise<void> => {
+  await db.query(
+    `with made as (
+       insert into gh_worker_registry (worker_id, ec2_instance_id, ec2_ip) select 'worker-' || n, 'i-' || n, '10.1.0.' || n from generate_series(1, $1::int) n
+       returning worker_id, ec2_ip
+     )
+     insert into yardmaster.host_probe (host, probed_at, is_api_up, is_worker_up, worker_id, dispatch_mode, is_running, is_draining, active_jobs, process_started_at)
+     select ec2_ip, now(), true, true, worker_id, 'legacy', true, false, 0, now() - interval '1 hour' from made`,
+    [count],
+  );
+};
+
 /** A job that waits for a worker, accepted that long ago. */
 export const addWaitingJob = async (
   pool: Pool,
