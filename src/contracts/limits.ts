@@ -37,6 +37,24 @@ export const limits = {
   probeAnswerBytesMax: 65_536,
   /** Two restarts of one clock never lie closer than this; below it a difference of start times is jitter. */
   processStartJitterMs: 2_000,
+  /** GH's process is gone 1.0 s after its cancel listener (ghosthands §16.3); a slow machine gets four times as long. */
+  exitProofMs: 4_000,
+  exitLookEveryMs: 100,
+  /** From the first try to saying "unconfirmed"; the tries go on. */
+  cancelConfirmMs: 60_000,
+  cancelRetryFirstMs: 2_000,
+  cancelRetryMaxMs: 30_000,
+  /** GH takes a resume within 20 ms, or 2 s where it polls (§16.4). */
+  resumeTakenMs: 15_000,
+  /** What a resume carried is plain text in the row until it is scrubbed. */
+  resumeScrubMs: 5_000,
+  /** Two beats of the row after a resume: a worker that took it and stopped is a zombie (§8.3). */
+  resumeProofMs: 25_000,
+  /** GH's heartbeat must be younger than this for a resume to find somebody waiting (§16.4). */
+  resumeFreshMs: 30_000,
+  secretLifeMs: 300_000,
+  /** An open command untouched for this long has no workflow. */
+  commandUntouchedMs: 60_000,
   retryBackoffFirstMs: 5_000,
   retryBackoffMaxMs: 60_000,
   /** VALET writes `queued` unguarded after our 201, so a faster `running` would be overwritten (valet §2.2, §9.2.8). */

@@ -31,8 +31,8 @@ export interface DeliverCallbacksInput {
 /** Look again: something about the job changed. Always only a hint; the row decides. */
 export interface WakeSignal {
   reason: string;
-  /** Its process was proven stopped by a cancel: close the attempt. */
-  stoppedAttemptId?: string;
+  /** Its process was proven gone, or through with it, by a cancel: close the attempt. */
+  stopped?: { attemptId: string; proof: 'gone' | 'idle' };
   /** No way was found to reach it by a cancel's deadline: rest uncertain. */
   unreachableAttemptId?: string;
   /** Its worker looks changed or silent: examine it, whatever the rows say. */

@@ -63,10 +63,10 @@ export const findCommand = async (db: Queryable, commandId: string): Promise<Com
 
 /** Newest first. */
 export const listCommands = async (db: Queryable, { jobId, rows: limit }: { jobId: string; rows: number }): Promise<Command[]> => {
-  const { rows } = await db.query<CommandRow>(`${selectCommand} where c.job_id = $1::uuid order by c.requested_at desc, c.command_id limit $2::int`, [
-    jobId,
-    limit,
-  ]);
+  const { rows } = await db.query<CommandRow>(
+    `${selectCommand} where c.job_id = $1::uuid order by c.requested_at desc, c.command_id limit $2::int`,
+    [jobId, limit],
+  );
   return rows.map(toCommand);
 };
 
@@ -93,7 +93,10 @@ export const noteCommand = async (
 };
 
 /** Open commands that nobody has touched for a while: their workflow was never started, or is gone. */
-export const listNeglectedCommands = async (db: Queryable, { afterMs, rows: limit }: { afterMs: number; rows: number }): Promise<Command[]> => {
+export const listNeglectedCommands = async (
+  db: Queryable,
+  { afterMs, rows: limit }: { afterMs: number; rows: number },
+): Promise<Command[]> => {
   const { rows } = await db.query<CommandRow>(
     `${selectCommand} where c.ended_at is null and c.kind in ('cancel', 'resume') and c.touched_at < now() - $1::int * interval '1 ms'
      order by c.touched_at limit $2::int`,
@@ -103,7 +106,13 @@ export const listNeglectedCommands = async (db: Queryable, { afterMs, rows: limi
 };
 
 /** The public view, without what only the workflow needs. */
-export const viewCommand = ({ source: _source, resolutionType: _type, wasEndedBefore: _before, attemptId: _attempt, ...view }: Command): CommandView => view;
+export const viewCommand = ({
+  source: _source,
+  resolutionType: _type,
+  wasEndedBefore: _before,
+  attemptId: _attempt,
+  ...view
+}: Command): CommandView => view;
 
 const selectCommand = `select c.*, j.state as job_state from yardmaster.command c join yardmaster.job j using (job_id)`;
 

@@ -21,13 +21,21 @@ export const outcomes: Record<CommandOutcome, { jobEnds: string; httpStatus: num
   superseded: { jobEnds: 'unchanged', httpStatus: 409, productStatus: 423, words: 'A cancel has overtaken it' },
   resumed: { jobEnds: 'running', httpStatus: 200, productStatus: 200, words: 'The worker went on' },
   refused: { jobEnds: 'unchanged', httpStatus: 409, productStatus: 423, words: 'Nothing can be resumed here' },
-  zombie: { jobEnds: 'recovered', httpStatus: 200, productStatus: 200, words: 'The worker took it and stopped; the job is being recovered' },
+  zombie: {
+    jobEnds: 'recovered',
+    httpStatus: 200,
+    productStatus: 200,
+    words: 'The worker took it and stopped; the job is being recovered',
+  },
   resolved: { jobEnds: 'as said', httpStatus: 200, productStatus: 200, words: 'The job ends as the person said' },
   reopened: { jobEnds: 'next generation', httpStatus: 200, productStatus: 200, words: 'The next generation is open' },
 };
 
 /** What a cancel came to, from the state in which its job rests; null while it is neither ended nor uncertain. */
-export const cancelOutcome = (state: JobState, { wasEndedBefore, isUnreachable }: { wasEndedBefore: boolean; isUnreachable: boolean }): CommandOutcome | null => {
+export const cancelOutcome = (
+  state: JobState,
+  { wasEndedBefore, isUnreachable }: { wasEndedBefore: boolean; isUnreachable: boolean },
+): CommandOutcome | null => {
   switch (state) {
     case 'cancelled':
       return wasEndedBefore ? 'already_finished' : 'cancelled';

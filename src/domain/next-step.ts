@@ -29,18 +29,27 @@ export type NextStep =
   | { act: 'wait_for_human'; humanKind: HumanKind; deadlineAt: Date }
   | { act: 'take_back'; then: 'wait' | 'cancel' }
   | { act: 'retry'; endReason: AttemptEnd; afterMs: number; reason: string; detail: string }
-  | { act: 'end'; state: 'succeeded' | 'failed'; endReason: AttemptEnd; submission: Submission; reason: string; detail: string }
+  | {
+      act: 'end';
+      state: 'succeeded' | 'failed' | 'cancelled';
+      endReason: AttemptEnd;
+      submission: Submission;
+      reason: string;
+      detail: string;
+    }
   /** `endReason` null: the attempt may still run, and keeps its worker until it is proven gone. */
   | { act: 'ask_a_person'; endReason: AttemptEnd | null; submission: Submission; reason: string; detail: string }
   /** The job already waits for a person; its attempt is over now and frees its worker. */
   | { act: 'end_attempt'; endReason: AttemptEnd; submission: Submission };
 
-export type AttemptEnd = 'completed' | 'failed' | 'lost';
+export type AttemptEnd = 'completed' | 'failed' | 'lost' | 'stopped';
 
 export interface Moment {
   now: Date;
   proof: OwnerProof;
   heartbeatAgeMs: number | null;
+  /** A cancel found no way to it by its deadline. */
+  isUnreachable?: boolean;
 }
 
 export const decideNextStep = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits): NextStep => {
@@ -59,7 +68,9 @@ const decide = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits)
       return onFailed(job, finding, limits);
     case 'unclaimed':
       // Once the claim was seen, a row that looks new again was written over, and says nothing of the process that had it.
-      return job.state === 'assigned' ? onUnclaimed(job, moment) : onUnderWay(job, { kind: 'released', submission: 'maybe' }, moment, limits);
+      return job.state === 'assigned'
+        ? onUnclaimed(job, moment)
+        : onUnderWay(job, { kind: 'released', submission: 'maybe' }, moment, limits);
     case 'human':
       return onHuman(job, finding, moment, limits);
     case 'running':

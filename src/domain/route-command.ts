@@ -45,13 +45,18 @@ export const routeCommand = (kind: 'cancel' | 'resume', facts: RouteFacts): Rout
   steps.push(
     workerId === null
       ? { lookedUp: 'worker_id', found: null, level: 'warn', reason: 'no worker_id' }
-      : { lookedUp: 'worker_id', found: workerId, level: 'info', reason: attempt.claimedBy === null ? 'its target, not claimed yet' : 'claimed it' },
+      : {
+          lookedUp: 'worker_id',
+          found: workerId,
+          level: 'info',
+          reason: attempt.claimedBy === null ? 'its target, not claimed yet' : 'claimed it',
+        },
   );
   if (workerId !== null) {
     const owner = facts.registry.find((row) => row.workerId === workerId && row.isLive && row.host !== null);
     if (owner !== undefined) {
       steps.push({ lookedUp: 'registry', found: owner.host, level: 'info', reason: 'live' });
-      return take('owner', attempt.attemptId, workerId, owner.host, 'the worker that owns the job', steps);
+      return take('owner', attempt.attemptId, workerId, owner.host, 'the worker that owns the job', steps, owner.instanceId);
     }
     steps.push({ lookedUp: 'registry', found: null, level: 'error', reason: whyNoOwner(workerId, facts.registry) });
   }
@@ -79,13 +84,13 @@ const fallBack = (
   if (successor !== null) {
     const reason = `worker ${successor.workerId} answers on the same machine now`;
     steps.push({ lookedUp: 'successor', found: successor.host, level: 'warn', reason });
-    return take('successor', attempt.attemptId, workerId, successor.host, reason, steps);
+    return take('successor', attempt.attemptId, workerId, successor.host, reason, steps, successor.instanceId);
   }
   steps.push({ lookedUp: 'successor', found: null, level: 'warn', reason: 'no newer worker on its machine' });
   if (facts.sandboxHost !== null) {
     const reason = 'the address of the sandbox of its machine';
     steps.push({ lookedUp: 'sandbox', found: facts.sandboxHost, level: 'warn', reason });
-    return take('sandbox', attempt.attemptId, workerId, facts.sandboxHost, reason, steps);
+    return take('sandbox', attempt.attemptId, workerId, facts.sandboxHost, reason, steps, attempt.instanceId);
   }
   steps.push({ lookedUp: 'sandbox', found: null, level: 'warn', reason: 'no sandbox names its machine' });
   if (facts.listener === 'present') {
@@ -93,7 +98,8 @@ const fallBack = (
     steps.push({ lookedUp: 'database', found: attempt.attemptId, level: 'warn', reason });
     return take('database', attempt.attemptId, workerId, null, reason, steps);
   }
-  const reason = facts.listener === 'unreadable' ? 'the queries of other backends are hidden from us' : 'no cancel listener of it in the database';
+  const reason =
+    facts.listener === 'unreadable' ? 'the queries of other backends are hidden from us' : 'no cancel listener of it in the database';
   steps.push({ lookedUp: 'database', found: null, level: 'warn', reason });
   return take('parked', attempt.attemptId, workerId, attempt.host, reason, steps);
 };
@@ -120,7 +126,8 @@ const take = (
   host: string | null,
   reason: string,
   steps: RouteStep[],
-): RouteTaken => ({ route, attemptId, workerId, host, reason, steps });
+  instanceId: string | null = null,
+): RouteTaken => ({ route, attemptId, workerId, host, instanceId, reason, steps });
 
 /** INFO for what went as wished, ERROR where the registry does not know the worker, WARN for every other fallback. */
 export const routeLevel = ({ steps }: RouteTaken): 'info' | 'warn' | 'error' => {
