@@ -42,7 +42,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         const job = await getJob(client, jobId);
         if (isTerminal(job.state)) return job;
         await claimOwnership(client, { jobId, owner });
-        if (job.state !== 'accepted') return await getJob(client, jobId);
+        if (job.state !== 'accepted') return await getJob(client, jobId, { lock: false });
         const waitedMs = job.now.getTime() - job.stateAt.getTime();
         await moveJob(client, {
           ...at(job),
@@ -52,7 +52,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
           attempt: null,
         });
         served.push(...(await assign(client)));
-        return await getJob(client, jobId);
+        return await getJob(client, jobId, { lock: false });
       });
     },
 
@@ -70,7 +70,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         const job = await getOwnedJob(client, jobId, owner);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
         if (await advanceLocked(client, job, proof)) served.push(...(await assign(client)));
-        return await getJob(client, jobId);
+        return await getJob(client, jobId, { lock: false });
       });
     },
 
@@ -87,7 +87,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         } else if (job.state === 'waiting' || job.state === 'accepted') {
           await enterState(deps, client, job, { state: 'cancelled', reason: 'cancelled_before_worker', deadlineInMs: null });
         }
-        return await getJob(client, jobId);
+        return await getJob(client, jobId, { lock: false });
       });
     },
 
@@ -109,7 +109,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
           submission: submitted ? 'yes' : 'no',
           deadlineInMs: null,
         });
-        return await getJob(client, jobId);
+        return await getJob(client, jobId, { lock: false });
       });
     },
 
@@ -126,7 +126,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         });
         await openNextGeneration(client, { jobId, actor: actor ?? 'somebody', jobMs: limits.jobMs });
         await mirrorJob(client, jobId);
-        return await getJob(client, jobId);
+        return await getJob(client, jobId, { lock: false });
       });
     },
   };
@@ -134,6 +134,8 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
   /** True when a worker became free. */
   async function advanceLocked(client: PoolClient, job: Job, proof: OwnerProof): Promise<boolean> {
     if (job.state === 'waiting') {
+      // Another run of this step may have put it there since the look without a lock: a back-off is no reason to give up.
+      if (!isPast(job.deadlineAt, job.now)) return false;
       await enterState(deps, client, job, {
         state: 'expired',
         reason: 'expired',

@@ -14,13 +14,14 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
     if (!attempt || attempt.claimedAt === null || attempt.host === null) return 'none';
     const first = await hosts.readWorkerPort(attempt.host);
     await sleep(1_000);
+    // Before the question, so that the start that follows from the answer's uptime is the earliest possible, however slow host or database are.
+    const askedAt = (await findJob(pool, jobId))?.now ?? job.now;
     const second = await hosts.readWorkerPort(attempt.host);
     const listener = await findCancelListener(pool, attempt.attemptId);
     const read = await readAttempt(pool, attempt.attemptId);
-    const dbNow = (await findJob(pool, jobId))?.now ?? job.now;
     const proof = proveOwner(
       {
-        port: portOf(second, dbNow),
+        port: portOf(second, askedAt),
         listener,
         workerId: attempt.workerId,
         claimedAt: attempt.claimedAt,
@@ -43,13 +44,13 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
 
 export type OwnerActivities = ReturnType<typeof createOwnerActivities>;
 
-const portOf = (answer: WorkerPortAnswer, dbNow: Date): Parameters<typeof proveOwner>[0]['port'] =>
+const portOf = (answer: WorkerPortAnswer, askedAt: Date): Parameters<typeof proveOwner>[0]['port'] =>
   answer.kind === 'answers'
     ? {
         kind: 'answers',
         workerId: answer.status.worker_id,
         activeJobs: answer.status.active_jobs,
         // The database's clock, which also stamped the claim: a wrong clock on the host, or on ours, changes nothing.
-        processStartedAt: new Date(dbNow.getTime() - answer.status.uptime_ms),
+        processStartedAt: new Date(askedAt.getTime() - answer.status.uptime_ms),
       }
     : { kind: answer.kind };

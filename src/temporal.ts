@@ -12,6 +12,7 @@ import {
 import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes';
 import type { NativeConnection } from '@temporalio/worker';
 import type { TemporalConfig } from './config';
+import type { Log } from './log';
 import { makeApplyJobId, workerCleanupScheduleId } from './contracts/ids';
 import { limits } from './contracts/limits';
 import { searchAttributes, taskQueues, wakeSignal, workflowNames, type ApplyJobInput, type WakeSignal } from './contracts/messages';
@@ -35,6 +36,15 @@ export async function connectNative(config: TemporalConfig): Promise<NativeConne
   // Loaded on demand: the gateway uses this file too, and has no use for the native core.
   const { NativeConnection: Native } = await import('@temporalio/worker');
   return await Native.connect(connectionOptions(config));
+}
+
+const logLevels = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+/** Sends the SDK's own lines, those of workflows and activities among them, through our log, which hides secrets. Before the first connection. */
+export async function sendSdkLinesTo(log: Log): Promise<void> {
+  const { DefaultLogger, Runtime } = await import('@temporalio/worker');
+  const logger = new DefaultLogger('INFO', ({ level, message, meta }) => log.log(logLevels[level], message, meta));
+  Runtime.install({ logger });
 }
 
 function connectionOptions({ address, apiKey, tls }: TemporalConfig) {

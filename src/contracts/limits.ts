@@ -37,6 +37,8 @@ export const limits = {
   probeAnswerBytesMax: 65_536,
   /** Two restarts of one clock never lie closer than this; below it a difference of start times is jitter. */
   processStartJitterMs: 2_000,
+  /** A start is examined as the earliest possible one, so only a clock that was put right lies between it and the claim. */
+  ownerStartJitterMs: 100,
   /** GH's process is gone 1.0 s after its cancel listener (ghosthands §16.3); a slow machine gets four times as long. */
   exitProofMs: 4_000,
   exitLookEveryMs: 100,

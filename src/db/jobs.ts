@@ -45,6 +45,8 @@ export interface Job {
 
 /** Null when no such job. `lock` takes the row for the rest of the transaction. */
 export const findJob = async (db: Queryable, jobId: string, { lock = false } = {}): Promise<Job | null> => {
+  // A statement of its own: one that waits for the row would see the rest, the attempt above all, as it was before the wait.
+  if (lock) await db.query(`select from yardmaster.job where job_id = $1::uuid for update`, [jobId]);
   const { rows } = await db.query<JobRow>(
     `select j.*, g.job_type, a.number as attempt_number, a.worker_id, a.host, a.state as attempt_state, a.claimed_at, clock_timestamp() as now,
        (select count(*)::int from yardmaster.attempt t
@@ -56,7 +58,7 @@ export const findJob = async (db: Queryable, jobId: string, { lock = false } = {
      from yardmaster.job j
      left join yardmaster.attempt a on a.attempt_id = j.attempt_id
      left join gh_automation_jobs g on g.id = j.job_id
-     where j.job_id = $1::uuid${lock ? ' for update of j' : ''}`,
+     where j.job_id = $1::uuid`,
     [jobId],
   );
   return rows[0] === undefined ? null : toJob(rows[0]);

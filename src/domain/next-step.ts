@@ -20,8 +20,11 @@ export interface JobFacts {
   humanKind: HumanKind | null;
 }
 
-/** What examining the owner gave (src/domain/owner-proof.ts); `none`: nobody looked yet. */
-export type OwnerProof = 'none' | 'alive' | 'gone' | 'unknown';
+/**
+ * What examining the owner gave (src/domain/owner-proof.ts); `none`: nobody looked yet. `idle`: its process is through with the attempt and the
+ * row does not say how, so its last writes were lost, and any write before them may be: PostgREST was away (ghosthands §16.5).
+ */
+export type OwnerProof = 'none' | 'alive' | 'gone' | 'idle' | 'unknown';
 
 export type NextStep =
   | { act: 'stay'; isOwnerInDoubt: boolean }
@@ -96,7 +99,7 @@ const onUnclaimed = (job: JobFacts, moment: Moment): NextStep => {
 };
 
 const onHuman = (job: JobFacts, human: Extract<Finding, { kind: 'human' }>, moment: Moment, limits: Limits): NextStep => {
-  if (moment.proof === 'gone') return onGone(job, human.submission, limits);
+  if (isOver(moment.proof)) return onOver(job, human.submission, moment.proof, limits);
   if (job.state === 'uncertain') return { act: 'stay', isOwnerInDoubt: false };
   if (job.state === 'waiting_human' && job.humanKind === human.humanKind) {
     if (!isPast(job.deadlineAt, moment.now)) return suspect(moment, limits);
@@ -116,7 +119,7 @@ const onUnderWay = (
   limits: Limits,
 ): NextStep => {
   const submission = finding.kind === 'unreadable' ? 'maybe' : finding.submission;
-  if (moment.proof === 'gone') return onGone(job, submission, limits);
+  if (isOver(moment.proof)) return onOver(job, submission, moment.proof, limits);
   if (job.state === 'uncertain') return { act: 'stay', isOwnerInDoubt: false };
   if (job.state !== 'running') return { act: 'run' };
   if (isPast(job.deadlineAt, moment.now)) {
@@ -134,10 +137,16 @@ const suspect = (moment: Moment, limits: Limits): NextStep => ({
   isOwnerInDoubt: moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs,
 });
 
-const onGone = (job: JobFacts, submission: Submission, limits: Limits): NextStep =>
-  submission === 'no'
+const isOver = (proof: OwnerProof): proof is 'gone' | 'idle' => proof === 'gone' || proof === 'idle';
+
+/** What the row does not say of an idle process proves nothing: it had the time for a whole application. */
+const onOver = (job: JobFacts, submission: Submission, proof: 'gone' | 'idle', limits: Limits): NextStep => {
+  if (proof === 'idle' && job.jobType !== 'scrape')
+    return askAPerson('lost', submission, 'worker_lost', 'Its worker is idle again, and never wrote how it ended');
+  return submission === 'no'
     ? retryOrFail(job, 'lost', 'worker_lost', 'The process of its worker is gone', limits)
     : askAPerson('lost', submission, 'worker_lost', 'The process of its worker is gone, and the form had been open');
+};
 
 const retryOrFail = (job: JobFacts, endReason: AttemptEnd, errorCode: string, message: string, limits: Limits): NextStep => {
   const afterMs = retryAfterMs({ errorCode, tries: job.tries, triesMax: job.triesMax }, limits);

@@ -4,7 +4,10 @@ import type { OwnerProof } from './next-step';
 /** What was seen of the process that claimed an attempt. */
 export interface OwnerSeen {
   /** `refused`: the machine answers and nothing listens there; `silent`: no answer at all, which proves nothing. */
-  port: { kind: 'answers'; workerId: string; activeJobs: number; processStartedAt: Date } | { kind: 'refused' } | { kind: 'silent' };
+  port:
+    | { kind: 'answers'; workerId: string; activeJobs: number; /** The earliest possible. */ processStartedAt: Date }
+    | { kind: 'refused' }
+    | { kind: 'silent' };
   /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §16.3). */
   listener: 'present' | 'absent' | 'unreadable';
   workerId: string;
@@ -18,14 +21,14 @@ export interface OwnerSeen {
  * Is the process that claimed the attempt gone? A stale heartbeat is not death, and a missing listener alone is none either: it vanishes a
  * second before its process does, and workers without a direct URL never have one (ghosthands §16.3).
  */
-export const proveOwner = (seen: OwnerSeen, limits: Pick<Limits, 'processStartJitterMs' | 'attemptSilentMs'>): OwnerProof => {
+export const proveOwner = (seen: OwnerSeen, limits: Pick<Limits, 'ownerStartJitterMs' | 'attemptSilentMs'>): OwnerProof => {
   if (seen.listener === 'present') return 'alive';
   if (seen.port.kind === 'silent') return 'unknown';
   if (seen.port.kind === 'refused') return seen.listener === 'absent' ? 'gone' : 'unknown';
   if (seen.port.workerId !== seen.workerId) return seen.listener === 'absent' ? 'gone' : 'unknown';
-  if (seen.port.processStartedAt.getTime() > seen.claimedAt.getTime() + limits.processStartJitterMs) return 'gone';
-  // A zombie: the process lives, works on nothing, and nobody beats for the row (ghosthands §8.3).
+  if (seen.port.processStartedAt.getTime() > seen.claimedAt.getTime() + limits.ownerStartJitterMs) return 'gone';
+  // A zombie: the process lives, works on nothing, and nobody beats for the row (ghosthands §8.3, §16.5).
   const isRowSilent = seen.heartbeatAgeMs === null || seen.heartbeatAgeMs > limits.attemptSilentMs;
-  if (seen.port.activeJobs === 0 && seen.wasIdleBefore && isRowSilent) return 'gone';
+  if (seen.port.activeJobs === 0 && seen.wasIdleBefore && isRowSilent) return 'idle';
   return 'alive';
 };

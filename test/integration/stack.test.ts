@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
 import { Client as PgClient } from 'pg';
+import { startPostgres } from '../../src/dev/postgres';
 import { projectRoot } from '../../src/dev/project-root';
 import { type Stack, type StackOptions, startStack } from '../../src/dev/stack';
 
@@ -15,6 +16,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await stack?.stop();
+  stack = undefined;
   await rm(dir, { recursive: true });
 });
 
@@ -35,34 +37,39 @@ test('keeps what was written, in Postgres and in Temporal, when both servers are
 });
 
 test('throws the state away when it is told to start fresh', async () => {
-  stack = await startStack(options());
-  await sql(stack, 'create table old (word text)');
-  await stack.stop();
-  stack = await startStack(options({ fresh: true }));
-  expect(await sql(stack, `select from pg_tables where tablename = 'old'`)).toEqual([]);
+  const old = await startPostgres({ dir, port: 0, say: ignore });
+  await sql(old, 'create table old (word text)');
+  await old.stop();
+  const fresh = await startPostgres({ dir, port: 0, fresh: true, say: ignore });
+  const tables = await sql(fresh, `select from pg_tables where tablename = 'old'`);
+  await fresh.stop();
+  expect(tables).toEqual([]);
 });
 
 test('keeps the histories of ended workflows for 72 hours, as a cluster does', async () => {
-  stack = await startStack(options());
-  const { config } = await withClient(stack, (client) => client.connection.workflowService.describeNamespace({ namespace: 'default' }));
+  const ofTheRun = { temporalAddress: process.env.TEST_TEMPORAL_ADDRESS ?? '' };
+  const { config } = await withClient(ofTheRun, (client) => client.connection.workflowService.describeNamespace({ namespace: 'default' }));
   expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(72 * 3_600);
 });
 
 test('stops what it has started when the rest cannot start, and names the port', async () => {
-  stack = await startStack(options());
-  const taken = Number(stack.temporal.address.split(':')[1]);
-  const second = startStack(options({ dir: path.join(dir, 'second'), temporalPort: taken }));
-  await expect(second).rejects.toThrow(`Port ${taken} on 127.0.0.1, wanted for Temporal, is taken by another program. Choose another with`);
-  // The directory of the second is free again: its Postgres has ended.
-  const third = await startStack(options({ dir: path.join(dir, 'second') }));
-  await third.stop();
+  const taken = Number(process.env.TEST_TEMPORAL_ADDRESS?.split(':')[1]);
+  const failing = startStack(options({ temporalPort: taken }));
+  await expect(failing).rejects.toThrow(
+    `Port ${taken} on 127.0.0.1, wanted for Temporal, is taken by another program. Choose another with`,
+  );
+  // Nothing holds its directory any more: the Postgres that could start has ended.
+  const next = await startPostgres({ dir: path.join(dir, 'postgres'), port: 0, say: ignore });
+  await next.stop();
 });
+
+const ignore = (): void => undefined;
 
 function options(change: Partial<StackOptions> = {}): StackOptions {
   return { dir, postgresPort: 0, temporalPort: 0, temporalUiPort: null, ...change };
 }
 
-async function sql({ databaseUrl }: Stack, statement: string): Promise<unknown[]> {
+async function sql({ databaseUrl }: { databaseUrl: string }, statement: string): Promise<unknown[]> {
   const client = new PgClient({ connectionString: databaseUrl });
   await client.connect();
   try {
@@ -72,7 +79,10 @@ async function sql({ databaseUrl }: Stack, statement: string): Promise<unknown[]
   }
 }
 
-async function withClient<Result>({ temporalAddress }: Stack, work: (client: TemporalClient) => Promise<Result>): Promise<Result> {
+async function withClient<Result>(
+  { temporalAddress }: { temporalAddress: string },
+  work: (client: TemporalClient) => Promise<Result>,
+): Promise<Result> {
   const connection = await Connection.connect({ address: temporalAddress });
   try {
     return await work(new TemporalClient({ connection }));

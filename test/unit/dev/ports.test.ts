@@ -12,3 +12,9 @@ test('names a taken port, what wanted it, and the flag that changes it', async (
   );
   taken.close();
 });
+
+test('takes a free port from below the range that the system hands out by itself', async () => {
+  const port = await claimPort({ port: 0, purpose: 'anything', changeWith: '--port' });
+  expect(port).toBeGreaterThanOrEqual(20_000);
+  expect(port).toBeLessThan(32_768);
+});

@@ -1,0 +1,115 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Client } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
+import type { Pool } from 'pg';
+import { createOrchestratorActivities } from '../activities';
+import type { JobView } from '../src/contracts/job';
+import { limits } from '../src/contracts/limits';
+import { sensitive } from '../src/domain/sensitive';
+import { createApp } from '../src/gateway/app';
+import { createWorkflowsClient } from '../src/gateway/workflows-client';
+import { createHostReader } from '../src/ghosthands/client';
+import { createLog } from '../src/log';
+import { createTunedWorker, workflowSource } from '../workers/run-worker';
+import { createWorkflowsPort } from '../workers/workflows-port';
+import { startInstantGh, type InstantGh } from './instant-gh';
+
+export interface ControlPlane {
+  url: string;
+  apiKey: string;
+  gh: InstantGh;
+  /** How often a step of a job ran. */
+  stepsTaken(): number;
+  stop(): Promise<void>;
+}
+
+const apiKey = 'bench-product-key';
+const taskQueue = 'bench-yardmaster';
+
+/** Our gateway over real HTTP and our orchestrator, with the limits and the worker options of production, around an instant GH. */
+export const startControlPlane = async ({
+  databaseUrl,
+  gatewayPool,
+  orchestratorPool,
+  ghPool,
+  client,
+  connection,
+  restMs,
+}: {
+  databaseUrl: string;
+  gatewayPool: Pool;
+  orchestratorPool: Pool;
+  ghPool: Pool;
+  client: Client;
+  connection: NativeConnection;
+  restMs: number;
+}): Promise<ControlPlane> => {
+  const log = createLog({ level: 'error', process: 'bench' });
+  const workflows = createWorkflowsClient(client, { deadlineMs: limits.temporalCallMs, taskQueue });
+  const gh = await startInstantGh({ databaseUrl, pool: ghPool, workflows, restMs });
+
+  let steps = 0;
+  const noted =
+    <Input>(step: (input: Input) => Promise<JobView>) =>
+    async (input: Input): Promise<JobView> => {
+      const view = await step(input);
+      steps++;
+      if (view.state === 'running' && view.attempt !== null) gh.onRunning(view.jobId, view.attempt.attemptId);
+      return view;
+    };
+  const activities = createOrchestratorActivities({
+    pool: orchestratorPool,
+    log,
+    limits,
+    callbackBaseUrl: 'http://127.0.0.1:9',
+    workflows: createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs, taskQueue }),
+    hosts: createHostReader({ addressMap: {}, timeoutMs: limits.probeTimeoutMs, answerBytesMax: limits.probeAnswerBytesMax }),
+    callbacks: { send: () => Promise.resolve({ kind: 'accepted' }) },
+    retentionMs: limits.retentionMs,
+    heartbeat: () => undefined,
+  });
+  const worker = await createTunedWorker({
+    connection,
+    namespace: client.options.namespace,
+    taskQueue,
+    activities: { ...activities, openJob: noted(activities.openJob), advanceJob: noted(activities.advanceJob) },
+    ...workflowSource(),
+  });
+  const running = worker.run();
+
+  const app = createApp({
+    pool: gatewayPool,
+    workflows,
+    models: { read: () => Promise.resolve({ models: [], presets: [], default: null, total: 0 }) },
+    metrics: { observe: () => undefined },
+    log,
+    limits,
+    keyRing: { keys: [{ name: 'bench', role: 'product', secret: sensitive(apiKey) }], serviceSecrets: [], legacySecretInQuery: false },
+    settings: {
+      publicUrl: 'http://127.0.0.1',
+      trustProxy: 0,
+      bodyBytesMax: limits.requestBodyBytesMax,
+      rateLimitPerMinute: 1_000_000,
+      allowedCallbackOrigins: [],
+    },
+    isDraining: () => false,
+  });
+  const server = await new Promise<Server>((resolve) => {
+    const listening = app.listen(0, '127.0.0.1', () => resolve(listening));
+  });
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    apiKey,
+    gh,
+    stepsTaken: () => steps,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      worker.shutdown();
+      await running;
+      await gh.stop();
+    },
+  };
+};

@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { makeApplyJobId } from '../src/contracts/ids';
+import { statusQuery, type ApplyJobResult } from '../src/contracts/messages';
+import type { ControlPlane } from './control-plane';
+
+const acceptedSchema = z.object({ jobId: z.string() });
+
+/** Submits as the product does, and answers when the reply is there. */
+export const submitJob = async ({ url, apiKey }: Pick<ControlPlane, 'url' | 'apiKey'>): Promise<string> => {
+  const response = await fetch(`${url}/v1/jobs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': apiKey, 'idempotency-key': randomUUID() },
+    body: JSON.stringify({
+      userId: randomUUID(),
+      targetUrl: 'https://jobs.example.test/postings/4711',
+      platform: 'greenhouse',
+      profile: { firstName: 'Zoë', lastName: 'Ünal', email: 'zoe@example.test', phone: '+49 30 1234567' },
+      answers: { 'Are you authorised to work here?': 'Yes' },
+      resume: { storagePath: 'resumes/1.pdf' },
+      taskId: randomUUID(),
+    }),
+  });
+  const body: unknown = await response.json();
+  if (response.status !== 201) throw new Error(`the job was answered with ${response.status}: ${JSON.stringify(body)}`);
+  return acceptedSchema.parse(body).jobId;
+};
+
+/** A job that takes so long is stuck, and with it the measure. */
+const lifeMsMax = 30_000;
+
+/** Waits for the end of a job; one that did not succeed spoils the measure. */
+export const awaitSuccess = async (client: Client, jobId: string): Promise<void> => {
+  const handle = client.workflow.getHandle(makeApplyJobId({ jobId })) as WorkflowHandle;
+  const result = (await client
+    .withDeadline(Date.now() + lifeMsMax, async () => await handle.result())
+    .catch(async (error: unknown) => {
+      throw new Error(`job ${jobId} did not end: ${JSON.stringify(await handle.query(statusQuery).catch(String))}`, { cause: error });
+    })) as ApplyJobResult;
+  if (result.state !== 'succeeded') throw new Error(`job ${jobId} ended as ${result.state}: ${result.reason}`);
+};

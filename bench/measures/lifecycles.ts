@@ -1,0 +1,114 @@
+import { makeApplyJobId } from '../../src/contracts/ids';
+import type { CpuTime } from '../cpu-time';
+import type { Figure } from '../figures';
+import { awaitSuccess, submitJob } from '../job-client';
+import { interleave, median, msSince } from '../statistics';
+import type { Yard } from '../yard';
+
+export interface LifecycleTurns {
+  rounds: number;
+  jobsPerRound: number;
+  /** Jobs under way at once. */
+  lanes: number;
+  /** Fewer workers than lanes: jobs wait, and each end of a job assigns the next one. */
+  workers: number;
+  deadlineAt: number;
+}
+
+interface Block {
+  perSecond: number;
+  cpu: CpuTime | null;
+}
+
+/** Whole lives of jobs, many at once, until each workflow has closed. */
+export const measureLifecycles = async (yard: Yard, turns: LifecycleTurns): Promise<Figure[]> => {
+  const { jobsPerRound, lanes, workers } = turns;
+  await useWorkers(yard, workers);
+  // A few first, then all: what is compiled on its first use would be measured otherwise.
+  await runBlock(yard, { jobs: lanes, lanes: 2 }, liveOurs);
+  const [stepsBefore, statementsBefore] = [yard.ours.stepsTaken(), yard.statementsSent()];
+  await runBlock(yard, { jobs: jobsPerRound, lanes }, liveOurs);
+  // The baseline has as many steps as ours really took, one more than the hints that it waits for.
+  const stepsPerJob = (yard.ours.stepsTaken() - stepsBefore) / jobsPerRound;
+  const statementsPerJob = (yard.statementsSent() - statementsBefore) / jobsPerRound;
+  const bareSteps = Math.round(stepsPerJob);
+  const liveBare = async ({ bare }: Yard): Promise<string> => {
+    const { handle } = await bare.start(bareSteps);
+    await handle.result();
+    return handle.workflowId;
+  };
+  await runBlock(yard, { jobs: jobsPerRound, lanes }, liveBare);
+
+  const { ours, baseline } = await interleave(
+    { ...turns, warmUp: 0 },
+    async () => await runBlock(yard, { jobs: jobsPerRound, lanes }, liveOurs),
+    async () => await runBlock(yard, { jobs: jobsPerRound, lanes }, liveBare),
+  );
+  const suffix = workers < lanes ? `, ${lanes} jobs at ${workers} workers` : `, ${lanes} at once`;
+  const cpuFigures =
+    ours[0]?.cpu === null
+      ? []
+      : (['node', 'temporal', 'postgres'] as const).map((part): Figure => ({
+          name: `CPU of a lifecycle in ${part}${suffix}`,
+          unit: 'ms',
+          ours: median(ours.map(({ cpu }) => cpu?.[part] ?? Number.NaN)),
+          baseline: median(baseline.map(({ cpu }) => cpu?.[part] ?? Number.NaN)),
+        }));
+  return [
+    {
+      name: `lifecycles${suffix}`,
+      unit: 'jobs/s',
+      ours: median(ours.map(({ perSecond }) => perSecond)),
+      baseline: median(baseline.map(({ perSecond }) => perSecond)),
+      goal: { of: 'ratio', atLeast: 1.5 },
+    },
+    ...cpuFigures,
+    { name: `steps of a lifecycle${suffix}`, unit: 'count', ours: stepsPerJob, baseline: bareSteps },
+    { name: `SQL statements of a lifecycle${suffix}`, unit: 'count', ours: statementsPerJob, baseline: bareSteps },
+    {
+      name: `history events of a lifecycle${suffix}`,
+      unit: 'count',
+      ours: await countEvents(yard, await liveOurs(yard)),
+      baseline: await countEvents(yard, await liveBare(yard)),
+    },
+  ];
+};
+
+const liveOurs = async ({ ours, client }: Yard): Promise<string> => {
+  const jobId = await submitJob(ours);
+  await awaitSuccess(client, jobId);
+  return makeApplyJobId({ jobId });
+};
+
+const runBlock = async (
+  yard: Yard,
+  { jobs, lanes }: { jobs: number; lanes: number },
+  live: (yard: Yard) => Promise<string>,
+): Promise<Block> => {
+  let left = jobs;
+  const cpuBefore = yard.cpuTime();
+  const startedAt = performance.now();
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) await live(yard);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  const perSecond = (jobs * 1000) / msSince(startedAt);
+  const cpuAfter = yard.cpuTime();
+  if (cpuBefore === null || cpuAfter === null) return { perSecond, cpu: null };
+  const perJob = (part: keyof CpuTime): number => (cpuAfter[part] - cpuBefore[part]) / jobs;
+  return { perSecond, cpu: { node: perJob('node'), temporal: perJob('temporal'), postgres: perJob('postgres') } };
+};
+
+const useWorkers = async ({ pool }: Yard, workers: number): Promise<void> => {
+  await pool.query(
+    `update gh_worker_registry r set status = case when n <= $1::int then 'active' else 'offline' end
+     from (select worker_id, row_number() over (order by worker_id) as n from gh_worker_registry) ranked where ranked.worker_id = r.worker_id`,
+    [workers],
+  );
+};
+
+const countEvents = async ({ client }: Yard, workflowId: string): Promise<number> => {
+  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+  if (process.env.BENCH_EVENTS !== undefined) console.error(workflowId, events?.map(({ eventType }) => eventType).join(' '));
+  return events?.length ?? 0;
+};

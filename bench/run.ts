@@ -1,0 +1,113 @@
+import { writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { projectRoot } from '../src/dev/project-root';
+import { startStack } from '../src/dev/stack';
+import { isMet, toJson, toTable, type Figure } from './figures';
+import { measureAccept } from './measures/accept';
+import { measureAssigning } from './measures/assigning';
+import { measureLifecycles } from './measures/lifecycles';
+import { startYard } from './yard';
+
+const say = (line: string): void => console.error(line);
+
+/** How much of everything; each part also ends by itself at its time, so that a busy machine gets fewer turns and no longer run. */
+const sizes = {
+  full: {
+    acceptRounds: 400,
+    acceptMs: 60_000,
+    lifecycleRounds: 4,
+    jobsPerRound: 200,
+    lifecycleMs: 60_000,
+    endedJobs: 1_000_000,
+    assignRounds: 400,
+    assignMs: 40_000,
+  },
+  quick: {
+    acceptRounds: 40,
+    acceptMs: 6_000,
+    lifecycleRounds: 1,
+    jobsPerRound: 60,
+    lifecycleMs: 6_000,
+    endedJobs: 20_000,
+    assignRounds: 60,
+    assignMs: 5_000,
+  },
+};
+const lanes = 24;
+/** Longer than a hop, so that every hint is heard on its own, and much shorter than GH. */
+const restMs = 50;
+
+const run = async (): Promise<boolean> => {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true },
+      dir: { type: 'string', default: path.join(projectRoot(), '.yardmaster/bench') },
+    },
+  });
+  const size = values.quick ? sizes.quick : sizes.full;
+  const isWanted = (name: string): boolean => values.only === undefined || values.only.includes(name);
+  const stack = await startStack({ dir: values.dir, postgresPort: 0, temporalPort: 0, temporalUiPort: null, say });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stack.stop().finally(() => process.exit(1)));
+  const figures: Figure[] = [];
+  const measure = async (what: string, work: () => Promise<Figure[]>): Promise<void> => {
+    const [before, startedAt] = [load(), performance.now()];
+    figures.push(...(await work()));
+    say(`${what}: ${((performance.now() - startedAt) / 1000).toFixed(0)} s, load average ${before} → ${load()}`);
+  };
+  try {
+    if (isWanted('accept') || isWanted('lifecycles') || isWanted('waiting')) {
+      const yard = await startYard(stack, { workers: lanes, restMs });
+      try {
+        const lifecycles = { rounds: size.lifecycleRounds, jobsPerRound: size.jobsPerRound, lanes };
+        const until = (ms: number): number => performance.now() + ms;
+        if (isWanted('accept'))
+          await measure('accept', async () => await measureAccept(yard, { rounds: size.acceptRounds, deadlineAt: until(size.acceptMs) }));
+        if (isWanted('lifecycles'))
+          await measure(
+            'lifecycles',
+            async () => await measureLifecycles(yard, { ...lifecycles, workers: lanes, deadlineAt: until(size.lifecycleMs) }),
+          );
+        if (isWanted('waiting') && !values.quick)
+          await measure(
+            'waiting',
+            async () => await measureLifecycles(yard, { ...lifecycles, workers: lanes / 2, deadlineAt: until(size.lifecycleMs) }),
+          );
+      } finally {
+        await yard.stop();
+      }
+    }
+    if (isWanted('assigning'))
+      await measure('assigning', async () =>
+        measureAssigning(stack.databaseUrl, {
+          endedJobs: size.endedJobs,
+          rounds: size.assignRounds,
+          deadlineMs: size.assignMs,
+          say,
+        }),
+      );
+  } finally {
+    await stack.stop();
+  }
+  console.log(toTable(figures));
+  if (values.json !== undefined) await writeFile(values.json, toJson(figures));
+  return figures.every((figure) => isMet(figure) !== false);
+};
+
+const load = (): string =>
+  loadavg()
+    .slice(0, 1)
+    .map((value) => value.toFixed(2))
+    .join(' ');
+
+run().then(
+  // The figures are the result; a missed goal is something to read, not a failure of the run.
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  },
+);

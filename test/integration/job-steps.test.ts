@@ -1,0 +1,78 @@
+import { findJob } from '../../src/db/jobs';
+import { until } from '../support/until';
+import { withYard } from '../support/yard';
+
+/** Two runs of one step meet when an orchestrator is killed in the middle of it, or when it took too long: both are the job's owner. */
+describe('a step that waited for the row behind another run of itself', () => {
+  const yard = withYard({ hosts: 1 });
+
+  test('leaves a job alone that is in its back-off by now', async () => {
+    const handle = await yard.submit('https://sim.test/quick?ms=60000');
+    const jobId = handle.workflowId.replace('apply-job-', '');
+    await yard.until(jobId, 'running');
+    const owner = (await yard.job(jobId)).owner ?? '';
+    await handle.terminate('its steps are taken by hand here');
+
+    const first = await yard.pool.connect();
+    try {
+      await first.query('begin');
+      await findJob(first, jobId, { lock: true });
+      const second = yard.activities.advanceJob({ jobId, owner });
+      await until(
+        async () =>
+          (await yard.pool.query(`select from pg_stat_activity where wait_event_type = 'Lock' and query like '%yardmaster.job%'`)).rowCount,
+        {
+          what: 'the second run waits for the row',
+        },
+      );
+      await first.query(
+        `update yardmaster.attempt set state = 'ended', ended_at = now(), claimed_at = coalesce(claimed_at, now()) where job_id = $1`,
+        [jobId],
+      );
+      await first.query(
+        `update yardmaster.job set state = 'waiting', attempt_id = null, not_before = now() + interval '1 h', deadline_at = now() + interval '4 h' where job_id = $1`,
+        [jobId],
+      );
+      await first.query('commit');
+      await expect(second).resolves.toMatchObject({ state: 'waiting' });
+    } finally {
+      first.release();
+    }
+  });
+
+  test('reads the attempt as the other run left it, not as it was before the wait', async () => {
+    const handle = await yard.submit('https://sim.test/quick?ms=60000');
+    const jobId = handle.workflowId.replace('apply-job-', '');
+    await handle.terminate('its steps are taken by hand here');
+
+    const [first, second] = [await yard.pool.connect(), await yard.pool.connect()];
+    try {
+      await first.query('begin');
+      await findJob(first, jobId, { lock: true });
+      await second.query('begin');
+      const read = findJob(second, jobId, { lock: true });
+      await until(
+        async () =>
+          (await yard.pool.query(`select from pg_stat_activity where wait_event_type = 'Lock' and query like '%yardmaster.job%'`)).rowCount,
+        {
+          what: 'the second run waits for the row',
+        },
+      );
+      await first.query(
+        `insert into yardmaster.attempt (attempt_id, job_id, generation, number, worker_id, state, claimed_at, ended_at)
+        values (gen_random_uuid(), $1, 1, 100, 'somebody', 'ended', now(), now())`,
+        [jobId],
+      );
+      await first.query(
+        `update yardmaster.job set attempt_id = (select attempt_id from yardmaster.attempt where job_id = $1 and number = 100) where job_id = $1`,
+        [jobId],
+      );
+      await first.query('commit');
+      await expect(read).resolves.toMatchObject({ attempt: { number: 100, state: 'ended' }, tries: 1 });
+    } finally {
+      await second.query('rollback');
+      first.release();
+      second.release();
+    }
+  });
+});

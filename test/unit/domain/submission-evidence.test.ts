@@ -1,0 +1,123 @@
+import { constantFrom, property } from 'fast-check';
+import type { AttemptSeen } from '../../../src/contracts/ghosthands';
+import type { Submission } from '../../../src/contracts/job';
+import { judgeSubmission } from '../../../src/domain/submission-evidence';
+import { anySeen, anyTraceOfTheHandler, errorCodes, makeSeen, makeUnclaimed, findCounterexample } from './facts';
+
+const executing = 'Executing apply handler (Magnitude mode)';
+/** The codes that prove that no form was sent, as long as the handler had the page once (ghosthands §4). */
+const exempt = ['validation_error', 'login_required', 'mastra_unavailable'];
+
+describe('could an attempt have submitted the form', () => {
+  test.each<[string, AttemptSeen, Submission]>([
+    ['a row that nobody claimed', makeUnclaimed(), 'no'],
+    ['a claim and nothing more', makeSeen({ status: 'queued', statusMessage: null, hasStarted: false }), 'no'],
+    ['a browser that starts', makeSeen(), 'no'],
+    ['a start that failed', makeSeen({ status: 'failed', errorCode: 'network_error' }), 'no'],
+    ['a budget refused up front', makeSeen({ status: 'failed', errorCode: 'budget_exceeded' }), 'no'],
+    ['a blocker on the first page', makeSeen({ status: 'paused', statusMessage: 'Waiting for a human: login' }), 'no'],
+    ['a handler that has the page', makeSeen({ statusMessage: executing }), 'maybe'],
+    ['a handler with another name', makeSeen({ statusMessage: 'Executing smart_apply handler' }), 'maybe'],
+    ['a recorded manual that is replayed before the handler', makeSeen({ hasHandlerEvent: true }), 'maybe'],
+    ['a handler that failed', makeSeen({ status: 'failed', statusMessage: executing, errorCode: 'timeout' }), 'maybe'],
+    ['a captcha in the form', makeSeen({ status: 'failed', hasHandlerEvent: true, errorCode: 'captcha_blocked' }), 'maybe'],
+    ['a budget that ran out in the form', makeSeen({ status: 'failed', hasHandlerEvent: true, errorCode: 'budget_exceeded' }), 'maybe'],
+    ['a code that we do not know', makeSeen({ status: 'failed', hasHandlerEvent: true, errorCode: 'new_code' }), 'maybe'],
+    ['no code at all', makeSeen({ status: 'failed', hasHandlerEvent: true }), 'maybe'],
+    ['a login page instead of the form', makeSeen({ status: 'failed', statusMessage: executing, errorCode: 'login_required' }), 'no'],
+    ['a handler that refused its input', makeSeen({ status: 'failed', hasHandlerEvent: true, errorCode: 'validation_error' }), 'no'],
+    [
+      'a login page in the second run, after a browser crash in the first',
+      makeSeen({ status: 'failed', hasHandlerEvent: true, hasCrashEvent: true, errorCode: 'login_required' }),
+      'maybe',
+    ],
+    [
+      'a login page after a crash whose event was lost',
+      makeSeen({ status: 'failed', statusMessage: 'Recovered from crash, retrying handler', errorCode: 'login_required' }),
+      'maybe',
+    ],
+    ['a review page', makeSeen({ status: 'awaiting_review', hasReviewEvent: true }), 'maybe'],
+    ['a review page that timed out at a login', makeSeen({ status: 'failed', hasReviewEvent: true, errorCode: 'login_required' }), 'maybe'],
+    ['a result that says submitted, then a failure', makeSeen({ status: 'failed', hasResult: true, resultSubmitted: true }), 'yes'],
+    [
+      'a browser crash with a later failure',
+      makeSeen({ status: 'failed', hasHandlerEvent: true, hasCrashEvent: true, errorCode: 'timeout' }),
+      'maybe',
+    ],
+    ['completed and submitted', makeSeen({ status: 'completed', hasResult: true, resultSubmitted: true }), 'yes'],
+    ['completed with an open browser', makeSeen({ status: 'completed', hasResult: true, resultSubmitted: false }), 'maybe'],
+    ['completed with a result that says nothing about it', makeSeen({ status: 'completed', hasResult: true }), 'yes'],
+    ['completed by a recovery, without an owner', makeSeen({ status: 'completed', workerId: null, hasResult: true }), 'maybe'],
+    ['completed without a result', makeSeen({ status: 'completed' }), 'maybe'],
+    ['a scrape that completed', makeSeen({ jobType: 'scrape', status: 'completed', hasResult: true }), 'no'],
+    [
+      'a scrape that failed in its handler',
+      makeSeen({ jobType: 'scrape', status: 'failed', hasHandlerEvent: true, errorCode: 'timeout' }),
+      'no',
+    ],
+    ['a row that was cancelled while the handler had the page', makeSeen({ status: 'cancelled', statusMessage: executing }), 'maybe'],
+    [
+      'a drained row whose handler goes on',
+      makeSeen({ status: 'pending', workerId: null, wasReleased: true, hasHandlerEvent: true }),
+      'maybe',
+    ],
+  ])('%s', (_what, seen, submission) => {
+    expect(judgeSubmission(seen)).toBe(submission);
+  });
+
+  test('P3: any trace of the handler forbids a no, except for the codes that prove it', () => {
+    expect(
+      findCounterexample(
+        property(anySeen, anyTraceOfTheHandler, (seen, trace) => {
+          const judged = judgeSubmission({ ...seen, jobType: 'apply', ...trace });
+          return judged !== 'no' || (seen.status === 'failed' && exempt.includes(seen.errorCode ?? ''));
+        }),
+        { numRuns: 3_000 },
+      ),
+    ).toBeNull();
+  });
+
+  test('P3: no code proves anything about the run before a browser crash', () => {
+    expect(
+      findCounterexample(
+        property(anySeen, constantFrom(...errorCodes), (seen, errorCode) => {
+          return (
+            judgeSubmission({ ...seen, jobType: 'apply', status: 'failed', errorCode, hasCrashEvent: true, hasHandlerEvent: true }) !== 'no'
+          );
+        }),
+      ),
+    ).toBeNull();
+  });
+
+  test('a completed row without an owner or without a result is never a yes, unless the result says submitted', () => {
+    expect(
+      findCounterexample(
+        property(anySeen, constantFrom<Partial<AttemptSeen>>({ workerId: null }, { hasResult: false }), (seen, missing) => {
+          const row = { ...seen, jobType: 'apply', status: 'completed' as const, ...missing };
+          return judgeSubmission(row) !== 'yes' || row.resultSubmitted === true;
+        }),
+      ),
+    ).toBeNull();
+  });
+
+  test('a result that says not submitted is never a yes', () => {
+    expect(findCounterexample(property(anySeen, (seen) => judgeSubmission({ ...seen, resultSubmitted: false }) !== 'yes'))).toBeNull();
+  });
+
+  test('a row that was completed is never a no: somebody believed that it was done', () => {
+    expect(
+      findCounterexample(property(anySeen, (seen) => judgeSubmission({ ...seen, jobType: 'apply', status: 'completed' }) !== 'no')),
+    ).toBeNull();
+  });
+
+  test('events and messages that vanish never turn a maybe of the row itself into a yes', () => {
+    expect(
+      findCounterexample(
+        property(anySeen, (seen) => {
+          const withoutTraces = { ...seen, hasHandlerEvent: false, hasCrashEvent: false, hasReviewEvent: false, statusMessage: null };
+          return judgeSubmission(seen) === 'yes' || judgeSubmission(withoutTraces) !== 'yes';
+        }),
+      ),
+    ).toBeNull();
+  });
+});

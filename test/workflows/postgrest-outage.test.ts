@@ -1,0 +1,27 @@
+import { randomUUID } from 'node:crypto';
+import { until } from '../support/until';
+import { withYard } from '../support/yard';
+
+// GH's code does not look at refused writes: without PostgREST a worker applies, submits and goes idle, and its row says nothing (ghosthands §16.5).
+describe('a worker whose writes are lost', () => {
+  const yard = withYard({ hosts: 2, limits: { attemptSilentMs: 2_000, doubtRecheckMs: 500, retryBackoffFirstMs: 200 } });
+
+  test('P3: submits at most once, and the job rests uncertain', async () => {
+    for (const { ip } of yard.simulator.hosts) yard.simulator.breakPostgrest(ip);
+    const jobId = randomUUID();
+    await yard.submit('https://sim.test/quick?ms=300', { jobId });
+    await until(() => yard.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'ended'), {
+      what: 'the worker is through with it',
+    });
+    for (const { ip } of yard.simulator.hosts) yard.simulator.heal(ip);
+    await until(
+      async () => {
+        await yard.sweep();
+        return ['uncertain', 'succeeded', 'failed'].includes((await yard.job(jobId)).state);
+      },
+      { what: 'the job rests or has ended', timeoutMs: 30_000 },
+    );
+    expect(yard.simulator.log().filter((entry) => entry.jobId === jobId && entry.event === 'submitted')).toHaveLength(1);
+    expect(await yard.job(jobId)).toMatchObject({ state: 'uncertain', reason: 'worker_lost', submission: 'maybe' });
+  });
+});
