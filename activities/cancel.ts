@@ -11,6 +11,7 @@ import { cancelOutcome, outcomes } from '../src/domain/command-outcome';
 import { provesExit, type PortSeen } from '../src/domain/exit-proof';
 import { fallbackMessage, routeCommand, routeLevel } from '../src/domain/route-command';
 import type { CommandDeps } from './deps';
+import { endCommand } from './end-command';
 
 /** `gone`: another process or none; `idle`: the process is through with the attempt. */
 export type ExitProof = 'gone' | 'idle' | null;
@@ -125,7 +126,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
         command.route ??
         routeCommand('cancel', { attempt: null, registry: [], sandboxHost: null, listener: 'absent', isOwnerProvenAlive: false });
       if (command.route === null) logRoute(deps, command, route);
-      await noteCommand(pool, { commandId: command.commandId, route, means: atRow, outcome, detail: outcomes[outcome].words, isEnd: true });
+      await endCommand(pool, { commandId: command.commandId, route, means: atRow, outcome, detail: outcomes[outcome].words });
     }
     return { command: await getCommand(command.commandId), attemptId: live?.attemptId ?? null };
   }

@@ -3,6 +3,7 @@ import { createCancelActivities } from './cancel';
 import type { CommandDeps } from './deps';
 import { createJobActivities } from './jobs';
 import { createOwnerActivities } from './owner';
+import { createRecycleActivities, type RecycleDeps } from './recycle';
 import { createResumeActivities } from './resume';
 import { createSweepActivities } from './sweep';
 
@@ -15,3 +16,6 @@ export const createOrchestratorActivities = (deps: CommandDeps & { retentionMs: 
   ...createCallbackActivities(deps),
   ...createSweepActivities(deps),
 });
+
+/** Everything that the deployer's task queue runs. */
+export const createDeployActivities = (deps: RecycleDeps) => ({ ...createRecycleActivities(deps) });

@@ -14,6 +14,7 @@ import { refuseResume } from '../src/domain/resume-refusal';
 import { routeCommand } from '../src/domain/route-command';
 import { logRoute } from './cancel';
 import type { CommandDeps } from './deps';
+import { endCommand } from './end-command';
 
 /** A resume on its way: what it hit, and since when. */
 export interface Delivery {
@@ -120,7 +121,7 @@ export const createResumeActivities = (deps: CommandDeps) => {
 
   async function end(commandId: string, outcome: 'resumed' | 'refused' | 'zombie' | 'superseded', detail: string): Promise<Command> {
     await takeSecret(pool, commandId);
-    await noteCommand(pool, { commandId, outcome, detail, isEnd: true });
+    await endCommand(pool, { commandId, outcome, detail });
     return await getCommand(commandId);
   }
 

@@ -8,9 +8,10 @@ import { createPool } from '../src/db/pool';
 import { createHostReader } from '../src/ghosthands/client';
 import { createLog, type Log } from '../src/log';
 import { createMetrics, startMetricsServer } from '../src/metrics';
+import { createSecretBox } from '../src/secret-box';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
-import { routeSdkLogs, runWorker } from './run-worker';
+import { routeSdkLogs, runWorker, workflowSource } from './run-worker';
 import { createWorkflowsPort } from './workflows-port';
 
 /** The orchestrator: the workflows of jobs and of the sweep, and all their activities. Any number of them share the work. */
@@ -46,11 +47,13 @@ const startOrchestrator = async (config: Config, log: Log): Promise<void> => {
       timeoutMs: limits.callbackTimeoutMs,
       answerBytesMax: limits.callbackAnswerBytesMax,
     }),
+    cancelMeans: config.cancelMeans,
+    secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
     retentionMs: config.retentionMs,
     heartbeat: () => Context.current().heartbeat(),
   });
   try {
-    await runWorker({ connection, config, log, taskQueue: taskQueues.orchestrator, activities });
+    await runWorker({ connection, config, log, taskQueue: taskQueues.orchestrator, activities, workflows: workflowSource() });
   } finally {
     await metrics.stop();
     await connection.close();

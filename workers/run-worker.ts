@@ -39,14 +39,17 @@ export const runWorker = async ({
   log,
   taskQueue,
   activities,
+  workflows = {},
 }: {
   connection: NativeConnection;
   config: Config;
   log: Log;
   taskQueue: string;
   activities: object;
+  /** `workflowSource()` where the queue has workflows; without it only activities are polled for. */
+  workflows?: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
 }): Promise<void> => {
-  const worker = await createTunedWorker({ connection, namespace: config.temporal.namespace, taskQueue, activities, ...workflowSource() });
+  const worker = await createTunedWorker({ connection, namespace: config.temporal.namespace, taskQueue, activities, ...workflows });
   log.info('Polling', { taskQueue, namespace: config.temporal.namespace });
   await worker.run();
   log.info('Drained', { taskQueue });

@@ -62,7 +62,7 @@ const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobVie
         return await takeStep('advanceJob', { ...owned, isUnreachable: true }, 'A cancel finds no way to its worker');
       }
       if (word?.stopped && word.stopped.attemptId === attemptId) {
-        return await takeStep('advanceJob', { ...owned, proof: word.stopped.proof, isStopped: true }, 'A cancel has stopped its worker');
+        return await takeStep('advanceJob', { ...owned, proof: word.stopped.proof }, 'A cancel has stopped its worker');
       }
       if (!job.isOwnerInDoubt && word?.examineOwner !== true) return await takeStep('advanceJob', owned, 'Look at the rows');
       const proof = await examineOwner({ jobId: owned.jobId });

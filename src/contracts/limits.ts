@@ -57,6 +57,12 @@ export const limits = {
   secretLifeMs: 300_000,
   /** An open command untouched for this long has no workflow. */
   commandUntouchedMs: 60_000,
+  /** A cancel of the workflow reaches the deployer in a heartbeat's reply. */
+  recycleHeartbeatMs: 1_000,
+  /** From SIGTERM to SIGKILL of a command that hangs: ssh ends at once, so this is for what it started. */
+  commandKillAfterMs: 3_000,
+  /** Of each stream of a command; its end is kept. */
+  commandOutputBytesMax: 65_536,
   retryBackoffFirstMs: 5_000,
   retryBackoffMaxMs: 60_000,
   /** VALET writes `queued` unguarded after our 201, so a faster `running` would be overwritten (valet §2.2, §9.2.8). */
@@ -81,6 +87,14 @@ export const limits = {
   retentionMs: 30 * 24 * 3_600_000,
   /** Beyond this a call to Temporal counts as an outage: the row is the promise, the answer is 202. */
   temporalCallMs: 800,
+  /** How often a request that waits looks at its command: an outcome is seen a tenth of a second late, for one read of a row. */
+  commandPollMs: 100,
+  commandWaitSecondsDefault: 2,
+  commandWaitSecondsMax: 30,
+  /** VALET's client gives up after 15 s, and takes any success for done (valet §1.2, §1.3): a refusal should still reach it. */
+  productCommandWaitMs: 10_000,
+  /** What a job's own page shows of its commands; GET /v1/jobs/:jobId/commands has the others. */
+  lastCommandsShown: 10,
   requestBodyBytesMax: 262_144,
   pageRowsDefault: 50,
   pageRowsMax: 200,

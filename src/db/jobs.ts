@@ -146,13 +146,6 @@ export const touchJob = async (
   );
 };
 
-export const markCancelRequested = async (db: Queryable, jobId: string): Promise<void> => {
-  await db.query(
-    `update yardmaster.job set cancel_requested_at = coalesce(cancel_requested_at, now()), touched_at = now() where job_id = $1::uuid`,
-    [jobId],
-  );
-};
-
 /** Opens the next life of a job whose last one has ended; everything but the request itself starts anew. */
 export const openNextGeneration = async (
   db: Queryable,
