@@ -59,7 +59,8 @@ export const createResumeActivities = (deps: CommandDeps) => {
       const found = await lookUpRoute(pool, command.jobId, { freshMs: limits.workerHeartbeatFreshMs });
       const listener = found.attempt === null ? 'absent' : await findCancelListener(pool, found.attempt.attemptId);
       // Its listener lives in the process that waits: nobody else can hold it (ghosthands §16.3).
-      const route = routeCommand('resume', { ...found, listener, isOwnerProvenAlive: listener === 'present' });
+      const wished = routeCommand('resume', { ...found, listener, isOwnerProvenAlive: listener === 'present' });
+      const route = wished.route === 'owner' && listener !== 'present' ? await checkWaiter(wished) : wished;
       logRoute(deps, command, route);
       await noteCommand(pool, { commandId, route });
       return route;
@@ -118,6 +119,15 @@ export const createResumeActivities = (deps: CommandDeps) => {
       return await end(commandId, outcome, detail);
     },
   };
+
+  /** A registry row lives on for minutes after its process: without a listener, the status port must say that somebody works there. */
+  async function checkWaiter(route: RouteTaken): Promise<RouteTaken> {
+    const answer = await deps.hosts.readWorkerPort(route.host ?? '');
+    const isOurs = answer.kind === 'answers' && answer.status.worker_id === route.workerId && answer.status.active_jobs > 0;
+    if (answer.kind === 'silent' || isOurs) return route;
+    const reason = answer.kind === 'refused' ? 'the process of its worker is gone' : 'its worker works on nothing';
+    return { ...route, route: 'parked', reason, steps: [...route.steps, { lookedUp: 'database', found: null, level: 'warn', reason }] };
+  }
 
   async function end(commandId: string, outcome: 'resumed' | 'refused' | 'zombie' | 'superseded', detail: string): Promise<Command> {
     await takeSecret(pool, commandId);
