@@ -108,6 +108,7 @@ const describeEnd = (end: CommandResult['end'], timeoutMs: number): string => {
     case 'not_started':
       return `the command could not be started (${end.problem})`;
     case 'lost':
-      return 'the command was lost with its supervisor';
+      break;
   }
+  return 'the command was lost with its supervisor';
 };

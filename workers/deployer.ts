@@ -14,7 +14,11 @@ import { routeSdkLogs, runWorker } from './run-worker';
 const startDeployer = async (config: Config, log: Log): Promise<void> => {
   for (const { level, message } of config.notices) log[level](message);
   const connection = await connectNative(config.temporal);
-  const metrics = await startMetricsServer(createMetrics({ process: 'deployer' }), { host: config.metricsHost, port: config.metricsPort, log });
+  const metrics = await startMetricsServer(createMetrics({ process: 'deployer' }), {
+    host: config.metricsHost,
+    port: config.metricsPort,
+    log,
+  });
 
   const activities = createDeployActivities({
     log,
