@@ -165,7 +165,7 @@ const startHosts = async (databaseUrl: string): Promise<Simulator> => {
 const addressMapOf = (simulator: Simulator): string =>
   simulator.hosts
     .filter(({ config }) => config.listenIp !== config.ip)
-    .map(({ ip, ports }) => `${ip}=127.0.0.1:${ports.api}/${ports.status}`)
+    .map(({ ip, ports }) => `${ip}=http://127.0.0.1:${ports.api}|http://127.0.0.1:${ports.status}`)
     .join(',');
 
 /** What `docker restart` is on a true host. */
