@@ -6,7 +6,7 @@ import {
   type Client,
 } from '@temporalio/client';
 import type { WorkflowsPort } from '../activities/deps';
-import { makeApplyJobId, makeDeliverCallbacksId, parseApplyJobId } from '../src/contracts/ids';
+import { makeApplyJobId, makeCancelJobId, makeDeliverCallbacksId, makeResumeJobId, parseApplyJobId } from '../src/contracts/ids';
 import { taskQueues, wakeSignal, workflowNames, type WakeSignal } from '../src/contracts/messages';
 import { applyJobStartPolicy } from '../src/temporal';
 
@@ -40,6 +40,19 @@ export const createWorkflowsPort = (
           staticSummary: `Job ${jobId}, taken up by the sweep`,
         });
       }).catch(ignoreIf(WorkflowExecutionAlreadyStartedError));
+    },
+
+    async ensureCommand({ kind, jobId }) {
+      await soon(async () => {
+        await client.workflow.start(kind === 'cancel' ? workflowNames.cancelJob : workflowNames.resumeJob, {
+          workflowId: kind === 'cancel' ? makeCancelJobId({ jobId }) : makeResumeJobId({ jobId }),
+          taskQueue,
+          args: [{ jobId, source: 'sweep' }],
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: `${kind} of job ${jobId}, taken up by the sweep`,
+        });
+      });
     },
 
     async ensureDeliverCallbacks(jobId, generation) {
