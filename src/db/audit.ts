@@ -7,7 +7,7 @@ export interface Actor {
   address: string | null;
 }
 
-/** One act that changes something. `detail` holds ids and words of ours, never what a caller typed: that may be a secret. */
+/** One act that changes something. `detail` holds ids and words of ours, and why the fleet is paused; never a note beside a secret. */
 export interface Act extends Actor {
   act: string;
   subjectKind: 'job' | 'fleet' | 'callback' | 'host' | 'deploy';
