@@ -8,7 +8,6 @@ import {
 import type { WorkflowsPort } from '../activities/deps';
 import { makeApplyJobId, makeCancelJobId, makeDeliverCallbacksId, makeResumeJobId, parseApplyJobId } from '../src/contracts/ids';
 import { taskQueues, wakeSignal, workflowNames, type WakeSignal } from '../src/contracts/messages';
-import { applyJobStartPolicy } from '../src/temporal';
 
 /** How many aborted workflows one pass looks at; the next pass finds the rest. */
 const abortedListMax = 500;
@@ -36,7 +35,9 @@ export const createWorkflowsPort = (
           args: [{ jobId }],
           signal: wakeSignal,
           signalArgs: [wake],
-          ...applyJobStartPolicy,
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          // Whoever calls this has seen a live row: where the last run completed, a generation was opened that nobody works on.
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
           staticSummary: `Job ${jobId}, taken up by the sweep`,
         });
       }).catch(ignoreIf(WorkflowExecutionAlreadyStartedError));

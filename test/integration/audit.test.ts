@@ -165,8 +165,8 @@ describe('its list', () => {
     }
   });
 
-  it.each([testKeys.product, testKeys.deployer, testKeys.readOnly])('is for operators alone', async (key) => {
-    expect(await call(`${gateway.url}/v1/audit`, { key })).toMatchObject({ status: 403 });
+  it.each(['product', 'deployer', 'readOnly'] as const)('is closed to the role of %s', async (name) => {
+    expect(await call(`${gateway.url}/v1/audit`, { key: testKeys[name] })).toMatchObject({ status: 403 });
   });
 });
 
