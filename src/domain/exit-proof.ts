@@ -20,12 +20,8 @@ export const provesExit = (
   if (last.workerId !== workerId) return null;
   const startedBefore = before.kind === 'answers' && before.workerId === workerId ? before.processStartedAtMs : claimedAtMs;
   if (startedBefore !== null && last.processStartedAtMs > startedBefore + jitterMs) return 'gone';
-  const idle = looks.filter((look) => look.kind === 'answers' && look.activeJobs === 0 && look.workerId === workerId);
-  const [first] = idle;
-  const isIdle =
-    last.activeJobs === 0 &&
-    first?.kind === 'answers' &&
-    last.atMs - first.atMs >= 1_000 &&
-    looks.slice(looks.indexOf(first)).every((look) => look.kind === 'answers' && look.activeJobs === 0);
-  return isIdle ? 'idle' : null;
+  // The unbroken run of idle looks at the end: whatever came between, a job or another worker at the address, begins it anew.
+  const isIdle = (look: PortSeen): boolean => look.kind === 'answers' && look.activeJobs === 0 && look.workerId === workerId;
+  const first = looks[looks.findLastIndex((look) => !isIdle(look)) + 1];
+  return first?.kind === 'answers' && last.atMs - first.atMs >= 1_000 ? 'idle' : null;
 };

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, property, string } from 'fast-check';
 import { openCommand } from '../../src/db/commands';
 import { eraseExpiredSecrets, hasSecret, saveSecret, takeSecret } from '../../src/db/secrets';
 import { sensitive } from '../../src/domain/sensitive';
@@ -11,8 +11,8 @@ const box = createSecretBox({ current: keyA, previous: null });
 
 describe('the box', () => {
   it('gives back whatever was sealed, and shows nothing of it', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary', minLength: 8 }), (text) => {
+    assert(
+      property(string({ unit: 'binary', minLength: 8 }), (text) => {
         const sealed = box.seal(text);
         expect(box.open(sealed)).toBe(text);
         expect(sealed.includes(Buffer.from(text, 'utf8'))).toBe(false);
