@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { CallbackBody } from '../src/contracts/callback';
 import type { WorkerStatus } from '../src/contracts/ghosthands';
 import type { Limits } from '../src/contracts/limits';
+import type { WakeSignal } from '../src/contracts/messages';
 import type { Log } from '../src/log';
 
 /** What activities use of the world, passed in by the process that runs them (workers/orchestrator.ts) or by a test. */
@@ -16,12 +17,24 @@ export interface OrchestratorDeps {
   callbacks: { send(url: string, body: CallbackBody): Promise<CallbackReply> };
 }
 
+/** What commands need besides. */
+export interface CommandDeps extends OrchestratorDeps {
+  /** Which means stop a running attempt, in this order (CANCEL_MEANS). */
+  cancelMeans: readonly CancelMeans[];
+  /** Opens what a resume carries; null without a key, and then no secret can have been sealed. */
+  secrets: { open(sealed: Buffer): string } | null;
+}
+
+export type CancelMeans = 'listener' | 'recycle' | 'http';
+
 /** The few things that an activity asks of Temporal. All are idempotent. */
 export interface WorkflowsPort {
   /** A hint to a running workflow; a missing one is no error. */
   wake(jobId: string, reason: string): Promise<void>;
   /** Starts a workflow over the job's row, or joins the one that runs; then wakes it. */
-  ensureApplyJob(jobId: string, wake: { reason: string; examineOwner: boolean }): Promise<void>;
+  ensureApplyJob(jobId: string, wake: WakeSignal): Promise<void>;
+  /** Starts the workflow of an open command that has none. */
+  ensureCommand(command: { kind: 'cancel' | 'resume'; jobId: string }): Promise<void>;
   ensureDeliverCallbacks(jobId: string, generation: number): Promise<void>;
   /** Jobs whose workflow was closed by force or failure since then. */
   listAbortedApplyJobs(since: Date): Promise<string[]>;

@@ -1,13 +1,21 @@
 import { createCallbackActivities } from './callbacks';
-import type { OrchestratorDeps } from './deps';
+import { createCancelActivities } from './cancel';
+import type { CommandDeps } from './deps';
 import { createJobActivities } from './jobs';
 import { createOwnerActivities } from './owner';
+import { createRecycleActivities, type RecycleDeps } from './recycle';
+import { createResumeActivities } from './resume';
 import { createSweepActivities } from './sweep';
 
 /** Everything that the orchestrator's task queue runs. */
-export const createOrchestratorActivities = (deps: OrchestratorDeps & { retentionMs: number; heartbeat: () => void }) => ({
+export const createOrchestratorActivities = (deps: CommandDeps & { retentionMs: number; heartbeat: () => void }) => ({
   ...createJobActivities(deps),
+  ...createCancelActivities(deps),
+  ...createResumeActivities(deps),
   ...createOwnerActivities(deps),
   ...createCallbackActivities(deps),
   ...createSweepActivities(deps),
 });
+
+/** Everything that the deployer's task queue runs. */
+export const createDeployActivities = (deps: RecycleDeps) => ({ ...createRecycleActivities(deps) });

@@ -6,8 +6,8 @@ import { readFinding } from '../src/domain/attempt-finding';
 import { isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
-import { endAttempt, mirrorEvents, readAttempt, takeBack } from '../src/db/attempts';
-import { claimOwnership, findJob, markCancelRequested, moveJob, openNextGeneration, touchJob, viewJob, type Job } from '../src/db/jobs';
+import { mirrorEvents, readAttempt } from '../src/db/attempts';
+import { claimOwnership, findJob, moveJob, openNextGeneration, touchJob, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
 import type { OrchestratorDeps } from './deps';
@@ -17,6 +17,12 @@ interface Owned {
   jobId: string;
   /** firstExecutionRunId: every write below happens only while the job is still ours. */
   owner: string;
+}
+
+/** What is known of the worker besides its rows. */
+interface Evidence {
+  proof: OwnerProof;
+  isUnreachable: boolean;
 }
 
 /**
@@ -43,6 +49,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         if (isTerminal(job.state)) return job;
         await claimOwnership(client, { jobId, owner });
         if (job.state !== 'accepted') return await getJob(client, jobId, { lock: false });
+        if (job.isCancelRequested) {
+          await enterState(deps, client, job, cancelledBeforeWorker);
+          return await getJob(client, jobId, { lock: false });
+        }
         const waitedMs = job.now.getTime() - job.stateAt.getTime();
         await moveJob(client, {
           ...at(job),
@@ -56,11 +66,11 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       });
     },
 
-    /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker gave. */
-    async advanceJob({ jobId, owner, proof = 'none' }: Owned & { proof?: OwnerProof }): Promise<JobView> {
+    /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker, or a cancel that stopped it, gave. */
+    async advanceJob({ jobId, owner, proof = 'none', isUnreachable = false }: Owned & Partial<Evidence>): Promise<JobView> {
       const before = await findJob(pool, jobId);
       // Who may assign takes the lock of assigning first, and locks no waiting job before it (src/db/assign.ts).
-      if (before?.state === 'waiting' && !isPast(before.deadlineAt, before.now)) {
+      if (before?.state === 'waiting' && !before.isCancelRequested && !isPast(before.deadlineAt, before.now)) {
         return await inTransaction(async (client, served) => {
           served.push(...(await assign(client)));
           return await getOwnedJob(client, jobId, owner, { lock: false });
@@ -69,24 +79,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       return await inTransaction(async (client, served) => {
         const job = await getOwnedJob(client, jobId, owner);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
-        if (await advanceLocked(client, job, proof)) served.push(...(await assign(client)));
-        return await getJob(client, jobId, { lock: false });
-      });
-    },
-
-    /** Ends the job where no worker has it; otherwise the wish is on record. */
-    async cancelJob({ jobId, owner }: Owned & { reason?: string; actor?: string }): Promise<JobView> {
-      return await inTransaction(async (client, served) => {
-        const job = await getOwnedJob(client, jobId, owner);
-        if (isTerminal(job.state)) return job;
-        await markCancelRequested(client, jobId);
-        if (job.state === 'assigned' && job.attempt !== null && (await takeBack(client, job.attempt.attemptId))) {
-          await endAttempt(client, { ...takenBack, attemptId: job.attempt.attemptId });
-          await enterState(deps, client, job, { state: 'cancelled', reason: 'cancelled_before_claim', deadlineInMs: null });
-          served.push(...(await assign(client)));
-        } else if (job.state === 'waiting' || job.state === 'accepted') {
-          await enterState(deps, client, job, { state: 'cancelled', reason: 'cancelled_before_worker', deadlineInMs: null });
-        }
+        if (await advanceLocked(client, job, { proof, isUnreachable })) served.push(...(await assign(client)));
         return await getJob(client, jobId, { lock: false });
       });
     },
@@ -132,8 +125,12 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
   };
 
   /** True when a worker became free. */
-  async function advanceLocked(client: PoolClient, job: Job, proof: OwnerProof): Promise<boolean> {
+  async function advanceLocked(client: PoolClient, job: Job, { proof, isUnreachable }: Evidence): Promise<boolean> {
     if (job.state === 'waiting') {
+      if (job.isCancelRequested) {
+        await enterState(deps, client, job, cancelledBeforeWorker);
+        return false;
+      }
       // Another run of this step may have put it there since the look without a lock: a back-off is no reason to give up.
       if (!isPast(job.deadlineAt, job.now)) return false;
       await enterState(deps, client, job, {
@@ -163,7 +160,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       seen === null
         ? { kind: 'unreadable' as const, problem: read.kind === 'unreadable' ? read.problem : 'the row is gone' }
         : readFinding(seen);
-    const step = decideNextStep(job, finding, { now: job.now, proof, heartbeatAgeMs: seen?.heartbeatAgeMs ?? null }, limits);
+    const step = decideNextStep(job, finding, { now: job.now, proof, heartbeatAgeMs: seen?.heartbeatAgeMs ?? null, isUnreachable }, limits);
     await touchJob(client, {
       jobId: job.jobId,
       isOwnerInDoubt: step.act === 'stay' && step.isOwnerInDoubt,
@@ -184,7 +181,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
 
 export type JobActivities = ReturnType<typeof createJobActivities>;
 
-const takenBack = { endReason: 'taken_back', submission: 'no', errorCode: null, hasLeftWaiter: false, isWorkerFree: true } as const;
+const cancelledBeforeWorker = { state: 'cancelled', reason: 'cancelled_before_worker', deadlineInMs: null } as const;
 
 const at = (job: Job): { jobId: string; generation: number } => ({ jobId: job.jobId, generation: job.generation });
 

@@ -3,7 +3,7 @@ import { proveOwner } from '../src/domain/owner-proof';
 import type { OwnerProof } from '../src/domain/next-step';
 import { readAttempt } from '../src/db/attempts';
 import { findJob } from '../src/db/jobs';
-import { findCancelListener } from '../src/db/workers';
+import { findCancelListener } from '../src/db/cancel-listeners';
 import type { OrchestratorDeps, WorkerPortAnswer } from './deps';
 
 export const createOwnerActivities = ({ pool, log, limits, hosts }: OrchestratorDeps) => ({

@@ -1,12 +1,14 @@
 import type { SweepReport } from '../src/contracts/sweep';
 import { assignWaitingJobs } from '../src/db/assign';
 import { eraseAttempts, mirrorEvents } from '../src/db/attempts';
+import { listNeglectedCommands } from '../src/db/commands';
 import { listLiveJobs } from '../src/db/jobs';
 import { clearLeftWaiters, endLooseAttempts, listUnerasedJobs } from '../src/db/loose-attempts';
 import { refreshMirrors } from '../src/db/mirror';
 import { listNeglectedCallbacks, listNeglectedJobs } from '../src/db/neglected';
 import { withTransaction } from '../src/db/pool';
 import { pruneOldRows } from '../src/db/retention';
+import { eraseExpiredSecrets } from '../src/db/secrets';
 import { saveSweepReport } from '../src/db/sweep-reports';
 import { listHostsToProbe, saveProbes, type HostProbe } from '../src/db/workers';
 import type { OrchestratorDeps } from './deps';
@@ -65,6 +67,14 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
         report.add('callbacks_without_workflow', jobId, `generation ${generation}`);
         await tolerate(jobId, workflows.ensureDeliverCallbacks(jobId, generation));
       }
+
+      for (const { jobId, kind } of await listNeglectedCommands(pool, { afterMs: limits.commandUntouchedMs, rows: limits.sweepBatchRows })) {
+        if (kind !== 'cancel' && kind !== 'resume') continue;
+        report.add('command_without_workflow', jobId, kind);
+        await tolerate(jobId, workflows.ensureCommand({ kind, jobId }));
+      }
+
+      report.count('secrets_expired', await eraseExpiredSecrets(pool));
 
       const served = await withTransaction(
         pool,

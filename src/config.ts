@@ -1,5 +1,5 @@
 import { sensitive, Sensitive } from './domain/sensitive';
-import { settings, type HostAddress, type KeyRole, type ProcessName, type SettingName, type Settings } from './settings';
+import { settings, type CancelMeans, type HostAddress, type KeyRole, type ProcessName, type SettingName, type Settings } from './settings';
 
 /** Two keys of one name may be valid at once, so that a secret can be changed without a gap. */
 export interface Key {
@@ -46,6 +46,13 @@ export interface Config {
   /** Where GH workers reach our gateway. */
   callbackBaseUrl: string;
   hostAddressMap: Record<string, HostAddress>;
+  /** AES-256, in hexadecimal digits: what seals, and what still opens. */
+  secretsKey: { current: Sensitive<string>; previous: Sensitive<string> | null } | null;
+  cancelMeans: CancelMeans[];
+  /** Null: no worker can be recycled. */
+  recycle: { command: string[]; timeoutMs: number } | null;
+  /** All that a command of ours gets of our environment. */
+  childEnvironment: Record<string, string>;
   metricsHost: string;
   metricsPort: number;
   logLevel: Settings['LOG_LEVEL'];
@@ -69,15 +76,15 @@ export class ConfigError extends Error {
 
 const dayMs = 24 * 3_600_000;
 const keysPerNameMax = 2;
-const poolMaxDefault: Record<ProcessName, number> = { gateway: 10, orchestrator: 24, migrate: 2 };
+const poolMaxDefault: Record<ProcessName, number> = { gateway: 10, orchestrator: 24, deployer: 2, migrate: 2 };
 /** What each process takes of Postgres' connections at the defaults; `migrate` is over when the others start. */
-export const connectionBudget = (['gateway', 'orchestrator'] as const).map((process) => ({
+export const connectionBudget = (['gateway', 'orchestrator', 'deployer'] as const).map((process) => ({
   process,
   pool: poolMaxDefault[process],
-  listen: 1,
+  listen: process === 'deployer' ? 0 : 1,
 }));
 
-const metricsPortDefault: Record<ProcessName, number> = { gateway: 9464, orchestrator: 9465, migrate: 0 };
+const metricsPortDefault: Record<ProcessName, number> = { gateway: 9464, orchestrator: 9465, deployer: 9466, migrate: 0 };
 
 /** Reads the environment for one process; an empty variable counts as missing. Throws ConfigError. */
 export function loadConfig(env: NodeJS.ProcessEnv, processName: ProcessName = 'orchestrator'): Config {
@@ -85,8 +92,38 @@ export function loadConfig(env: NodeJS.ProcessEnv, processName: ProcessName = 'o
   const keys = collectKeys(values);
   problems.push(...findConflicts(values, keys, processName));
   if (!isComplete(values, problems)) throw new ConfigError(problems);
-  return makeConfig(values, keys, { processName, notices: collectNotices(values, env, processName) });
+  return makeConfig(values, keys, {
+    processName,
+    notices: collectNotices(values, env, processName),
+    childEnvironment: pickChildEnvironment(env),
+  });
 }
+
+/** What a program needs to be found, to find its user's keys and to write in the right words. Names and paths, no secrets. */
+const childEnvironmentNames = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'TMPDIR',
+  'SSH_AUTH_SOCK',
+  'DOCKER_HOST',
+  'DOCKER_CONTEXT',
+  'DOCKER_CONFIG',
+  'DOCKER_CERT_PATH',
+  'DOCKER_TLS_VERIFY',
+];
+
+const pickChildEnvironment = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(
+    childEnvironmentNames.flatMap((name) => {
+      const value = env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 
 const isComplete = (values: Partial<Settings>, problems: readonly string[]): values is Settings => problems.length === 0;
 
@@ -119,6 +156,9 @@ function findConflicts(read: Partial<Settings>, keys: Key[], processName: Proces
     if (read.ACTIVITY_SLOTS !== undefined && (read.DATABASE_POOL_MAX ?? poolMaxDefault[processName]) < read.ACTIVITY_SLOTS) {
       problems.push('DATABASE_POOL_MAX must be at least ACTIVITY_SLOTS');
     }
+  }
+  if (isUnset(read, 'SECRETS_KEY') && read.SECRETS_KEY_PREVIOUS !== undefined) {
+    problems.push('SECRETS_KEY_PREVIOUS is set without SECRETS_KEY: nothing could be sealed any more');
   }
   // A key that is there but wrong is a problem of its own.
   if (processName === 'gateway' && keys.length === 0 && keySettings.every((name) => name in read)) {
@@ -166,8 +206,11 @@ function collectNotices(read: Settings, env: NodeJS.ProcessEnv, processName: Pro
   const notices: Notice[] = [];
   const say = (level: Notice['level'], message: string): unknown => notices.push({ level, message });
   if (processName === 'migrate') return notices;
-  if (read.DATABASE_DIRECT_URL === undefined) {
-    say('warn', 'DATABASE_DIRECT_URL is not set: LISTEN is degraded, news from the database comes by polling every 5 s');
+  if (processName === 'deployer') {
+    if (read.RECYCLE_COMMAND === undefined) {
+      say('warn', 'RECYCLE_COMMAND is not set: a worker without cancel listener cannot be stopped');
+    }
+    return notices;
   }
   // L5: two names for one secret.
   if (read.ATM_DEPLOY_SECRET === undefined && read.GH_DEPLOY_SECRET !== undefined) {
@@ -181,6 +224,9 @@ function collectNotices(read: Settings, env: NodeJS.ProcessEnv, processName: Pro
   }
   if (read.GH_SERVICE_SECRET === undefined) {
     say('warn', 'GH_SERVICE_SECRET is not set: callbacks of GH are refused, and ours go out without a key');
+  }
+  if (read.SECRETS_KEY === undefined) {
+    say('warn', 'SECRETS_KEY is not set: a resume that carries a code or a password is refused');
   }
   if (processName === 'orchestrator' && read.CALLBACK_ALLOWED_ORIGINS.length === 0) {
     say('warn', 'CALLBACK_ALLOWED_ORIGINS is not set: the product gets no callback');
@@ -201,7 +247,11 @@ const wantsTls = (read: Partial<Settings>): boolean =>
     (value) => value !== undefined,
   );
 
-function makeConfig(read: Settings, keys: Key[], { processName, notices }: { processName: ProcessName; notices: Notice[] }): Config {
+function makeConfig(
+  read: Settings,
+  keys: Key[],
+  { processName, notices, childEnvironment }: { processName: ProcessName; notices: Notice[]; childEnvironment: Record<string, string> },
+): Config {
   const publicUrl = read.GATEWAY_PUBLIC_URL ?? `http://127.0.0.1:${read.GATEWAY_PORT}`;
   const graceMs = read.SHUTDOWN_GRACE_SECONDS * 1_000;
   return {
@@ -230,6 +280,10 @@ function makeConfig(read: Settings, keys: Key[], { processName, notices }: { pro
     },
     callbackBaseUrl: read.CALLBACK_BASE_URL ?? publicUrl,
     hostAddressMap: read.HOST_ADDRESS_MAP,
+    secretsKey: read.SECRETS_KEY === undefined ? null : { current: read.SECRETS_KEY, previous: read.SECRETS_KEY_PREVIOUS ?? null },
+    cancelMeans: read.CANCEL_MEANS,
+    recycle: read.RECYCLE_COMMAND === undefined ? null : { command: read.RECYCLE_COMMAND, timeoutMs: read.RECYCLE_TIMEOUT_SECONDS * 1_000 },
+    childEnvironment,
     metricsHost: read.METRICS_HOST,
     metricsPort: read.METRICS_PORT ?? metricsPortDefault[processName],
     logLevel: read.LOG_LEVEL,

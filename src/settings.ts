@@ -1,14 +1,19 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { findTemplateProblem } from './domain/recycle-command';
 import { secretLengthMin } from './domain/redact';
 import { sensitive } from './domain/sensitive';
 
 /** `migrate` is the command that makes our tables; the others are processes that stay. */
-export const processNames = ['gateway', 'orchestrator', 'migrate'] as const;
+export const processNames = ['gateway', 'orchestrator', 'deployer', 'migrate'] as const;
 export type ProcessName = (typeof processNames)[number];
 
 export const keyRoles = ['product', 'operator', 'deployer', 'read_only'] as const;
 export type KeyRole = (typeof keyRoles)[number];
+
+/** How the process of a running attempt is ended (design §4). */
+export const cancelMeans = ['listener', 'recycle', 'http'] as const;
+export type CancelMeans = (typeof cancelMeans)[number];
 
 interface Documented {
   meaning: string;
@@ -23,7 +28,8 @@ interface Documented {
 const documented = z.registry<Documented>();
 
 const every = processNames;
-const staying = ['gateway', 'orchestrator'] as const;
+const staying = ['gateway', 'orchestrator', 'deployer'] as const;
+const jobProcesses = ['gateway', 'orchestrator'] as const;
 
 const whole = (min: number, max: number) =>
   z
@@ -44,6 +50,12 @@ const postgresUrl = () =>
       'must be a URL such as postgres://user:password@host:5432/database',
     )
     .transform(sensitive);
+
+const aesKey = () =>
+  z
+    .string()
+    .regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits')
+    .transform((text) => sensitive(text.toLowerCase()));
 
 /** Where somebody else reaches us, so it is written into rows: no user-info, no query. */
 const baseUrl = () =>
@@ -107,6 +119,41 @@ const hostAddressMap = () =>
     return Object.fromEntries(entries) as Record<string, HostAddress>;
   });
 
+const means = () =>
+  z.string().transform((text, context): CancelMeans[] => {
+    const named = list(text).map((item) => cancelMeans.find((known) => known === item));
+    const known = named.filter((item) => item !== undefined);
+    if (known.length < named.length || known.length === 0 || new Set(known).size < known.length) {
+      context.addIssue({ code: 'custom', message: `must name each at most once, separated by commas: ${cancelMeans.join(', ')}` });
+      return z.NEVER;
+    }
+    return known;
+  });
+
+const commandTemplate = () =>
+  z.string().transform((text, context): string[] => {
+    const parsed = z.array(z.string()).max(commandArgumentsMax).safeParse(parseJson(text));
+    const problem = parsed.success
+      ? findTemplateProblem(parsed.data)
+      : 'must be a JSON array of arguments such as ["docker","-H","ssh://{host}","restart","ghosthands-worker"]';
+    if (!parsed.success || problem !== null) {
+      context.addIssue({ code: 'custom', message: problem ?? '' });
+      return z.NEVER;
+    }
+    return parsed.data;
+  });
+
+const commandArgumentsMax = 64;
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The schema refuses it, without repeating the text.
+    return undefined;
+  }
+};
+
 export interface HostAddress {
   api: string;
   worker: string;
@@ -128,7 +175,7 @@ export const settings = {
   DATABASE_POOL_MAX: whole(2, 500).optional().register(documented, {
     meaning: 'Connections of the pool. The orchestrator needs one for each activity slot.',
     processes: staying,
-    default: 'gateway 10, orchestrator 24',
+    default: 'gateway 10, orchestrator 24, deployer 2',
   }),
   TEMPORAL_ADDRESS: z
     .string()
@@ -186,7 +233,7 @@ export const settings = {
     }),
   CALLBACK_BASE_URL: baseUrl().optional().register(documented, {
     meaning: 'Where GH workers reach the gateway; it is written into every attempt row. Needed unless GATEWAY_PUBLIC_URL is set.',
-    processes: staying,
+    processes: jobProcesses,
     default: 'GATEWAY_PUBLIC_URL',
     example: 'http://10.0.0.10:3080',
   }),
@@ -218,7 +265,7 @@ export const settings = {
     }),
   GH_SERVICE_SECRET: secret().optional().register(documented, {
     meaning: 'The key that the product, GH and we share: opens the product’s paths and the callback path, and goes out with callbacks.',
-    processes: staying,
+    processes: jobProcesses,
     example: 'change-me-2',
   }),
   GH_SERVICE_SECRET_PREVIOUS: secret()
@@ -238,7 +285,7 @@ export const settings = {
     }),
   CALLBACK_ALLOWED_ORIGINS: origins().prefault('').register(documented, {
     meaning: 'Origins that callbacks may go to, separated by commas. The service secret goes there too, so name only your own.',
-    processes: staying,
+    processes: jobProcesses,
     default: 'none',
     example: 'https://valet.example',
   }),
@@ -251,9 +298,35 @@ export const settings = {
   HOST_ADDRESS_MAP: hostAddressMap().prefault('').register(documented, {
     meaning:
       'Other addresses for hosts, as ip=apiUrl|workerUrl, separated by commas. Without an entry a host is http://ip:3100 and http://ip:3101.',
-    processes: staying,
+    processes: jobProcesses,
     default: 'none',
   }),
+  SECRETS_KEY: aesKey().optional().register(documented, {
+    meaning:
+      'Key under which the codes and passwords of a resume wait in Postgres for their minutes: 64 hexadecimal digits, as `openssl rand -hex 32` makes them; the same for both processes. Without it a resume that carries one is refused.',
+    processes: jobProcesses,
+  }),
+  SECRETS_KEY_PREVIOUS: aesKey().optional().register(documented, {
+    meaning: 'Still opens what was sealed before SECRETS_KEY was changed; wanted for a few minutes only.',
+    processes: jobProcesses,
+  }),
+  CANCEL_MEANS: means()
+    .prefault('listener,recycle')
+    .register(documented, {
+      meaning:
+        'How the process of a running job is stopped, in this order: its cancel listener is ended, it is recycled, or GH’s own HTTP cancel is asked (no GH honours it yet).',
+      processes: ['orchestrator'],
+    }),
+  RECYCLE_COMMAND: commandTemplate()
+    .optional()
+    .register(documented, {
+      meaning:
+        'Replaces a worker’s process by a fresh one at once: a JSON array of a program and its arguments with the placeholders {host}, {workerId} and {instanceId}, such as `["docker","-H","ssh://{host}","restart","-t","0","ghosthands-worker"]`. No shell reads it. It sees PATH, HOME, SSH_AUTH_SOCK, the DOCKER_ variables and the locale, and nothing else of our environment.',
+      processes: ['deployer'],
+    }),
+  RECYCLE_TIMEOUT_SECONDS: whole(1, 300)
+    .prefault('60')
+    .register(documented, { meaning: 'Then the recycle command is ended, with everything it started.', processes: ['deployer'] }),
   ACTIVITY_SLOTS: whole(1, 400)
     .prefault('20')
     .register(documented, { meaning: 'Activities that one orchestrator runs at once.', processes: ['orchestrator'] }),
@@ -268,7 +341,7 @@ export const settings = {
   METRICS_PORT: whole(0, 65_535).optional().register(documented, {
     meaning: 'Port of /metrics; 0 takes a free one.',
     processes: staying,
-    default: 'gateway 9464, orchestrator 9465',
+    default: 'gateway 9464, orchestrator 9465, deployer 9466',
   }),
   LOG_LEVEL: z
     .enum(['error', 'warn', 'info', 'debug'], 'must be error, warn, info or debug')

@@ -130,7 +130,11 @@ export const applyJobStartPolicy = {
 export async function startApplyJob(
   client: Client,
   { jobId, userId, requestId, state = 'accepted' }: ApplyJobStart,
-  { deadlineMs = limits.temporalCallMs, taskQueue = taskQueues.orchestrator }: { deadlineMs?: number; taskQueue?: string } = {},
+  {
+    deadlineMs = limits.temporalCallMs,
+    taskQueue = taskQueues.orchestrator,
+    isNewGeneration = false,
+  }: { deadlineMs?: number; taskQueue?: string; isNewGeneration?: boolean } = {},
 ): Promise<StartedApplyJob> {
   try {
     await client.withDeadline(Date.now() + deadlineMs, () =>
@@ -139,6 +143,8 @@ export async function startApplyJob(
         taskQueue,
         args: [{ jobId } satisfies ApplyJobInput],
         ...applyJobStartPolicy,
+        // The run of the last generation completed, so that the ordinary policy would take the job for done.
+        ...(isNewGeneration ? { workflowIdReusePolicy: 'ALLOW_DUPLICATE' } : {}),
         typedSearchAttributes: [
           { key: searchAttributes.state, value: state },
           { key: searchAttributes.userId, value: userId },

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { DefaultLogger, Runtime, Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
-import type { Config } from '../src/config';
-import type { Log } from '../src/log';
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { loadConfig, type Config } from '../src/config';
+import { createLog, type Log } from '../src/log';
+import { sendSdkLinesTo } from '../src/temporal';
 import { workflowBundlePath } from './bundle-workflows';
 
 /** The prebuilt bundle where the build made one, else the sources: a developer's start without a build. */
@@ -10,21 +11,10 @@ export const workflowSource = (): Pick<WorkerOptions, 'workflowBundle' | 'workfl
     ? { workflowBundle: { codePath: workflowBundlePath } }
     : { workflowsPath: require.resolve('../workflows') };
 
-/** The SDK's own lines go through our log, where secrets are taken out. Before the first worker of the process: the SDK keeps its first logger. */
-export const routeSdkLogs = (log: Log): void => {
-  const levels = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
-  Runtime.install({ logger: new DefaultLogger('WARN', ({ level, message, meta }) => log.log(levels[level], message, meta)) });
-};
-
 /** Settings that were measured or read (design §9), for every worker of ours. */
 export const workerTuning = {
   // After a killed orchestrator a message to one of its cached workflows waits this long for it; the default is 10 s.
   stickyQueueScheduleToStartTimeout: '2 seconds',
-  // Without a grace, SIGTERM cancels every running activity at once.
-  shutdownGraceTime: '10 seconds',
-  shutdownForceTime: '20 seconds',
-  maxConcurrentActivityTaskExecutions: 20,
-  maxConcurrentLocalActivityExecutions: 40,
   maxConcurrentWorkflowTaskExecutions: 40,
   workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 4, maximum: 16 },
   activityTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 4, maximum: 16 },
@@ -39,21 +29,52 @@ export const runWorker = async ({
   log,
   taskQueue,
   activities,
+  workflows = {},
 }: {
   connection: NativeConnection;
   config: Config;
   log: Log;
   taskQueue: string;
   activities: object;
+  /** `workflowSource()` where the queue has workflows; without it only activities are polled for. */
+  workflows?: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
 }): Promise<void> => {
-  const worker = await createTunedWorker({ connection, namespace: config.temporal.namespace, taskQueue, activities, ...workflowSource() });
+  const { activitySlots, shutdownGraceMs, shutdownForceMs } = config.process;
+  const worker = await createTunedWorker({
+    connection,
+    namespace: config.temporal.namespace,
+    taskQueue,
+    activities,
+    ...workflows,
+    // Without a grace, SIGTERM cancels every running activity at once.
+    shutdownGraceTime: shutdownGraceMs,
+    shutdownForceTime: shutdownForceMs,
+    maxConcurrentActivityTaskExecutions: activitySlots,
+    // Local steps are a statement or two: more of them at once than connections would only queue for the pool.
+    maxConcurrentLocalActivityExecutions: Math.max(1, config.database.poolMax),
+  });
   log.info('Polling', { taskQueue, namespace: config.temporal.namespace });
   await worker.run();
   log.info('Drained', { taskQueue });
 };
 
-export const createTunedWorker = async (
-  options: Pick<WorkerOptions, 'taskQueue' | 'namespace' | 'activities' | 'workflowBundle' | 'workflowsPath'> & {
-    connection: NativeConnection;
-  },
-): Promise<Worker> => await Worker.create({ ...workerTuning, ...options });
+export const createTunedWorker = async (options: WorkerOptions & { connection: NativeConnection }): Promise<Worker> =>
+  await Worker.create({ ...workerTuning, ...options });
+
+/** A process of ours from its configuration to its exit code, which tells the truth: 0 only after a drain. */
+export const runProcess = async (name: 'orchestrator' | 'deployer', start: (config: Config, log: Log) => Promise<void>): Promise<void> => {
+  try {
+    const config = loadConfig(process.env, name);
+    const log = createLog({ level: config.logLevel, process: name, pretty: config.logPretty, secrets: config.secrets });
+    await sendSdkLinesTo(log);
+    for (const notice of config.notices) log.log(notice.level, notice.message);
+    await start(config, log).catch((error: unknown) => {
+      log.error(`The ${name} ends`, { error });
+      process.exitCode = 1;
+    });
+  } catch (error) {
+    // There is no log yet: the configuration is wrong, and its message names every problem and no value.
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+};

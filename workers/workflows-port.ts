@@ -6,9 +6,8 @@ import {
   type Client,
 } from '@temporalio/client';
 import type { WorkflowsPort } from '../activities/deps';
-import { makeApplyJobId, makeDeliverCallbacksId, parseApplyJobId } from '../src/contracts/ids';
+import { makeApplyJobId, makeCancelJobId, makeDeliverCallbacksId, makeResumeJobId, parseApplyJobId } from '../src/contracts/ids';
 import { taskQueues, wakeSignal, workflowNames, type WakeSignal } from '../src/contracts/messages';
-import { applyJobStartPolicy } from '../src/temporal';
 
 /** How many aborted workflows one pass looks at; the next pass finds the rest. */
 const abortedListMax = 500;
@@ -36,10 +35,25 @@ export const createWorkflowsPort = (
           args: [{ jobId }],
           signal: wakeSignal,
           signalArgs: [wake],
-          ...applyJobStartPolicy,
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          // Whoever calls this has seen a live row: where the last run completed, a generation was opened that nobody works on.
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
           staticSummary: `Job ${jobId}, taken up by the sweep`,
         });
       }).catch(ignoreIf(WorkflowExecutionAlreadyStartedError));
+    },
+
+    async ensureCommand({ kind, jobId }) {
+      await soon(async () => {
+        await client.workflow.start(kind === 'cancel' ? workflowNames.cancelJob : workflowNames.resumeJob, {
+          workflowId: kind === 'cancel' ? makeCancelJobId({ jobId }) : makeResumeJobId({ jobId }),
+          taskQueue,
+          args: [{ jobId, source: 'sweep' }],
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: `${kind} of job ${jobId}, taken up by the sweep`,
+        });
+      });
     },
 
     async ensureDeliverCallbacks(jobId, generation) {

@@ -4,6 +4,7 @@ import type { JobView } from '../src/contracts/job';
 import { isTerminal } from '../src/domain/job-state';
 import { examineOwner, takeStep } from './options';
 import { createCallbackPump } from './steps/callback-pump';
+import { startCommand, tellCommands } from './steps/job-commands';
 import { openInbox, type Inbox, type Word } from './steps/inbox';
 import { showJob } from './steps/show-job';
 
@@ -25,6 +26,7 @@ export async function applyJob({ jobId }: ApplyJobInput): Promise<ApplyJobResult
       showJob(job);
       inbox.answerQueriesWith(job);
       if (job.hasPendingCallbacks) callbacks.start(job.generation);
+      await tellCommands(job);
       if (isTerminal(job.state)) break;
       if (isHistoryLong() && (await mayStartAnew(inbox, callbacks))) await continueAsNew<typeof applyJob>({ jobId });
 
@@ -40,7 +42,9 @@ export async function applyJob({ jobId }: ApplyJobInput): Promise<ApplyJobResult
 const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobView, word: Word | null): Promise<JobView> => {
   switch (word?.kind) {
     case 'cancel':
-      return await takeStep('cancelJob', { ...owned, actor: word.actor, reason: word.reason }, 'Cancel');
+    case 'resume':
+      await startCommand(owned.jobId, word);
+      return job;
     case 'resolve':
       return await takeStep(
         'resolveJob',
@@ -53,6 +57,13 @@ const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobVie
     }
     case 'wake':
     case undefined: {
+      const attemptId = job.attempt?.attemptId;
+      if (word?.unreachableAttemptId !== null && word?.unreachableAttemptId === attemptId) {
+        return await takeStep('advanceJob', { ...owned, isUnreachable: true }, 'A cancel finds no way to its worker');
+      }
+      if (word?.stopped && word.stopped.attemptId === attemptId) {
+        return await takeStep('advanceJob', { ...owned, proof: word.stopped.proof }, 'A cancel has stopped its worker');
+      }
       if (!job.isOwnerInDoubt && word?.examineOwner !== true) return await takeStep('advanceJob', owned, 'Look at the rows');
       const proof = await examineOwner({ jobId: owned.jobId });
       return await takeStep('advanceJob', { ...owned, proof }, `Look at the rows: the worker is ${proof}`);

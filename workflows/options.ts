@@ -1,37 +1,79 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { CallbackActivities } from '../activities/callbacks';
+import type { CancelActivities } from '../activities/cancel';
 import type { JobActivities } from '../activities/jobs';
 import type { OwnerActivities } from '../activities/owner';
+import type { RecycleActivities } from '../activities/recycle';
+import type { ResumeActivities } from '../activities/resume';
 import type { SweepActivities } from '../activities/sweep';
-import type { JobView } from '../src/contracts/job';
+import { taskQueues } from '../src/contracts/messages';
 
-/** A statement or two in Postgres: run beside the workflow task, which costs next to nothing (1.01 × a bare start → activity was measured). */
-const localJobs = proxyLocalActivities<JobActivities>({
+/** Every step that is a statement or two in Postgres and may run any number of times. */
+type Steps = JobActivities & CancelSteps & ResumeSteps;
+type CancelSteps = Omit<CancelActivities, 'stopAttempt' | 'proveStopped' | 'tellJob'>;
+type ResumeSteps = Omit<ResumeActivities, 'deliverResume'>;
+
+/** Run beside the workflow task, which costs next to nothing (1.01 × a bare start → activity was measured). */
+const local = proxyLocalActivities<Steps>({
   startToCloseTimeout: '2 seconds',
   retry: { maximumAttempts: 3, initialInterval: '100 milliseconds' },
 });
 
-/** The same steps when Postgres does not answer in that time: retried for as long as it is away, since every step may run any number of times. */
-const patientJobs = proxyActivities<JobActivities>({
+/** The same steps when Postgres does not answer in that time: retried for as long as it is away. */
+const patient = proxyActivities<Steps>({
   startToCloseTimeout: '10 seconds',
   retry: { initialInterval: '500 milliseconds', maximumInterval: '5 seconds' },
 });
 
-type Steps = { [Name in keyof JobActivities]: { executeWithOptions(options: { summary: string }, args: [unknown]): Promise<JobView> } };
+type Input<Name extends keyof Steps> = Parameters<Steps[Name]>[0];
+type Output<Name extends keyof Steps> = Awaited<ReturnType<Steps[Name]>>;
+type Callable = { executeWithOptions(options: { summary: string }, args: [unknown]): Promise<unknown> };
 
-/** One step of a job: local first, then as a regular activity until it passes. A permanent failure is not repeated. */
-export const takeStep = async <Name extends keyof JobActivities>(
-  name: Name,
-  input: Parameters<JobActivities[Name]>[0],
-  summary: string,
-): Promise<JobView> => {
+/** One step: local first, then as a regular activity until it passes. A permanent failure is not repeated. */
+export const takeStep = async <Name extends keyof Steps>(name: Name, input: Input<Name>, summary: string): Promise<Output<Name>> => {
+  const run = async (steps: object): Promise<Output<Name>> =>
+    (await (steps as Record<Name, Callable>)[name].executeWithOptions({ summary }, [input])) as Output<Name>;
   try {
-    return await (localJobs as unknown as Steps)[name].executeWithOptions({ summary }, [input]);
+    return await run(local);
   } catch (error) {
     if (isCancellation(error) || isPermanent(error)) throw error;
-    return await (patientJobs as unknown as Steps)[name].executeWithOptions({ summary }, [input]);
+    return await run(patient);
   }
 };
+
+/** Both end a process for certain and look for the proof, up to 4 s each; a second run does no harm, it ends what is still there and looks again. */
+export const { stopAttempt, proveStopped } = proxyActivities<CancelActivities>({
+  startToCloseTimeout: '20 seconds',
+  retry: { initialInterval: '500 milliseconds', maximumInterval: '5 seconds' },
+  summary: 'Stop the worker, prove that its process is gone',
+});
+
+/** A signal to the job, which is started over its row where no workflow runs. */
+export const { tellJob } = proxyActivities<CancelActivities>({
+  startToCloseTimeout: '5 seconds',
+  retry: { initialInterval: '200 milliseconds', maximumInterval: '5 seconds' },
+  summary: 'Tell the job',
+});
+
+/** Holds a secret for the length of one statement, so it is a regular activity: nothing of it comes near the history. */
+export const { deliverResume } = proxyActivities<ResumeActivities>({
+  startToCloseTimeout: '10 seconds',
+  retry: { initialInterval: '500 milliseconds', maximumInterval: '5 seconds' },
+  summary: 'Resume the worker that waits',
+});
+
+/**
+ * Runs the configured command on the deployer. A deployer that is away must not hold up a cancel, and a recycle that failed is tried again by the
+ * cancel itself, with fresh eyes.
+ */
+export const { recycleWorker } = proxyActivities<RecycleActivities>({
+  taskQueue: taskQueues.deploy,
+  scheduleToStartTimeout: '10 seconds',
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { maximumAttempts: 1 },
+  summary: 'Recycle the worker',
+});
 
 /** Probes a host twice, a second apart. Repeated by the workflow with fresh eyes, not by the server with old ones. */
 export const { examineOwner } = proxyActivities<OwnerActivities>({

@@ -11,6 +11,7 @@ export const problems = {
   not_found: { status: 404, title: 'Nothing here', meaning: 'No such path.' },
   method_not_allowed: { status: 405, title: 'Not with this method', meaning: 'The path exists; the header Allow names its methods.' },
   job_not_found: { status: 404, title: 'No such job', meaning: 'The id is well-formed, no job has it.' },
+  command_not_found: { status: 404, title: 'No such command', meaning: 'The id is well-formed, no command has it.' },
   callback_not_found: { status: 404, title: 'No such callback', meaning: 'That job has no callback of that generation and number.' },
   idempotency_conflict: {
     status: 409,
@@ -22,11 +23,26 @@ export const problems = {
     title: 'The job is in another state',
     meaning: 'The state of the job does not allow this act; the answer names the state.',
   },
+  confirmation_needed: {
+    status: 409,
+    title: 'It may already be submitted',
+    meaning: 'Another try could submit the form twice. Check first, then repeat with `confirm: true`.',
+  },
+  command_under_way: {
+    status: 409,
+    title: 'The same command is under way',
+    meaning: 'The detail names it. Wait for its end, then repeat if it is still wanted.',
+  },
   too_large: { status: 413, title: 'The body is too large', meaning: 'The limit is in the detail.' },
   unsupported_media_type: { status: 415, title: 'Not JSON', meaning: 'Send Content-Type: application/json.' },
   invalid: { status: 422, title: 'The request is not valid', meaning: 'Each invalid field is named in `errors`.' },
   too_many_requests: { status: 429, title: 'Too many requests', meaning: 'Wait for the seconds in Retry-After.' },
   internal: { status: 500, title: 'Our fault', meaning: 'The request id finds the reason in the log.' },
+  secrets_key_missing: {
+    status: 503,
+    title: 'Secrets cannot be kept here',
+    meaning: 'A code or a password is only taken where SECRETS_KEY is set, since it is never stored as plain text. Nothing was written.',
+  },
   unavailable: {
     status: 503,
     title: 'Not available at the moment',

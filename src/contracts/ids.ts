@@ -5,6 +5,10 @@ export const makeApplyJobId = ({ jobId }: { jobId: string }): string => `apply-j
 export const makeDeliverCallbacksId = ({ jobId, generation }: { jobId: string; generation: number }): string =>
   `deliver-callbacks-${jobId}-${generation}`;
 
+export const makeCancelJobId = ({ jobId }: { jobId: string }): string => `cancel-job-${jobId}`;
+
+export const makeResumeJobId = ({ jobId }: { jobId: string }): string => `resume-job-${jobId}`;
+
 /** The one schedule of the control plane; its workflows are `worker-cleanup-<time>`. */
 export const workerCleanupScheduleId = 'worker-cleanup';
 

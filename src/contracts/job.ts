@@ -88,6 +88,8 @@ export interface JobView {
   wakeInMs: number | null;
   /** The attempt looks dead or adrift: its owner has to be examined before anything else. */
   isOwnerInDoubt: boolean;
+  /** Commands under way, whose workflows want to hear when the job moves. */
+  openCommands: ('cancel' | 'resume')[];
   /** Outgoing callbacks of this generation that are not delivered yet. */
   hasPendingCallbacks: boolean;
 }

@@ -3,6 +3,8 @@
  * tests and the demo can shorten what people wait for without touching the rules.
  */
 export const limits = {
+  /** Without LISTEN (C3), polling is all there is. */
+  degradedPollMs: 5_000,
   /** One constant bounds the wait for a worker, for acceptance and expiry alike: VALET's queue uses the same 14,400 s (M4). */
   waitForWorkerMs: 14_400_000,
   /** From assigning to the claim. GH polls every 5 s when a NOTIFY is lost, and a worker may still be closing its last browser. */
@@ -39,6 +41,30 @@ export const limits = {
   processStartJitterMs: 2_000,
   /** A start is examined as the earliest possible one, so only a clock that was put right lies between it and the claim. */
   ownerStartJitterMs: 100,
+  /** GH's process is gone 1.0 s after its cancel listener (ghosthands §16.3); a slow machine gets four times as long. */
+  exitProofMs: 4_000,
+  exitLookEveryMs: 100,
+  /** From the first try to saying "unconfirmed"; the tries go on. */
+  cancelConfirmMs: 60_000,
+  cancelRetryFirstMs: 2_000,
+  cancelRetryMaxMs: 30_000,
+  /** GH takes a resume within 20 ms, or 2 s where it polls (§16.4). */
+  resumeTakenMs: 15_000,
+  /** What a resume carried is plain text in the row until it is scrubbed. */
+  resumeScrubMs: 5_000,
+  /** Two beats of the row after a resume: a worker that took it and stopped is a zombie (§8.3). */
+  resumeProofMs: 25_000,
+  /** GH's heartbeat must be younger than this for a resume to find somebody waiting (§16.4). */
+  resumeFreshMs: 30_000,
+  secretLifeMs: 300_000,
+  /** An open command untouched for this long has no workflow. */
+  commandUntouchedMs: 60_000,
+  /** A cancel of the workflow reaches the deployer in a heartbeat's reply. */
+  recycleHeartbeatMs: 1_000,
+  /** From SIGTERM to SIGKILL of a command that hangs: ssh ends at once, so this is for what it started. */
+  commandKillAfterMs: 3_000,
+  /** Of each stream of a command; its end is kept. */
+  commandOutputBytesMax: 65_536,
   retryBackoffFirstMs: 5_000,
   retryBackoffMaxMs: 60_000,
   /** VALET writes `queued` unguarded after our 201, so a faster `running` would be overwritten (valet §2.2, §9.2.8). */
@@ -63,6 +89,14 @@ export const limits = {
   retentionMs: 30 * 24 * 3_600_000,
   /** Beyond this a call to Temporal counts as an outage: the row is the promise, the answer is 202. */
   temporalCallMs: 800,
+  /** How often a request that waits looks at its command: an outcome is seen a tenth of a second late, for one read of a row. */
+  commandPollMs: 100,
+  commandWaitSecondsDefault: 2,
+  commandWaitSecondsMax: 30,
+  /** VALET's client gives up after 15 s, and takes any success for done (valet §1.2, §1.3): a refusal should still reach it. */
+  productCommandWaitMs: 10_000,
+  /** What a job's own page shows of its commands; GET /v1/jobs/:jobId/commands has the others. */
+  lastCommandsShown: 10,
   requestBodyBytesMax: 262_144,
   pageRowsDefault: 50,
   pageRowsMax: 200,

@@ -1,11 +1,18 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
+import type { CommandView, ResolutionType } from './command';
 import type { JobView } from './job';
 
 /** Task queues. The deployer's queue also runs `kamalDeploy`, so that an orchestrator outage cannot block a compensation. */
 export const taskQueues = { orchestrator: 'yardmaster', deploy: 'deploy' } as const;
 
-export const workflowNames = { applyJob: 'applyJob', deliverCallbacks: 'deliverCallbacks', workerCleanup: 'workerCleanup' } as const;
+export const workflowNames = {
+  applyJob: 'applyJob',
+  cancelJob: 'cancelJob',
+  resumeJob: 'resumeJob',
+  deliverCallbacks: 'deliverCallbacks',
+  workerCleanup: 'workerCleanup',
+} as const;
 
 export interface ApplyJobInput {
   jobId: string;
@@ -24,6 +31,10 @@ export interface DeliverCallbacksInput {
 /** Look again: something about the job changed. Always only a hint; the row decides. */
 export interface WakeSignal {
   reason: string;
+  /** Its process was proven gone, or through with it, by a cancel: close the attempt. */
+  stopped?: { attemptId: string; proof: 'gone' | 'idle' };
+  /** No way was found to reach it by a cancel's deadline: rest uncertain. */
+  unreachableAttemptId?: string;
   /** Its worker looks changed or silent: examine it, whatever the rows say. */
   examineOwner?: boolean;
 }
@@ -34,6 +45,40 @@ export interface CancelSignal {
   actor?: string;
 }
 export const cancelSignal = defineSignal<[CancelSignal]>('cancel');
+
+/** Started by REST, the CLI, the Web UI, or by the signal `cancel` of an apply-job; a second start joins the first. */
+export interface CancelJobInput {
+  jobId: string;
+  reason?: string;
+  actor?: string;
+  /** Where it came from: rest, signal, temporal. */
+  source?: string;
+}
+
+/** A code or a password never comes this way: histories are kept and shared. It waits encrypted under `commandId` (POST /v1/jobs/:jobId/resume). */
+export interface ResumeJobInput {
+  jobId: string;
+  resolutionType?: ResolutionType;
+  note?: string;
+  actor?: string;
+  source?: string;
+}
+
+/** To a cancel or resume workflow: the job has moved; look at the rows. */
+export const jobMovedSignal = defineSignal<[{ state: string }]>('jobMoved');
+
+/** To a resume workflow: a cancel has overtaken it. */
+export const overtakenSignal = defineSignal<[{ by: string }]>('overtaken');
+
+export const commandQuery = defineQuery<CommandView | null>('command');
+
+/** The words of a person at the blocked page. */
+export interface ResumeSignal {
+  resolutionType?: ResolutionType;
+  note?: string;
+  actor?: string;
+}
+export const resumeSignal = defineSignal<[ResumeSignal]>('resume');
 
 /** A person says how a job ended that nobody else can tell: a review page, or a possible submission. */
 export interface ResolveSignal {

@@ -61,7 +61,7 @@ ranked as (
   select j.job_id, j.wanted_worker, j.affinity, j.priority, j.accepted_at, coalesce(b.jobs, 0)
       + row_number() over (partition by j.user_id order by j.priority, j.accepted_at, j.job_id) as share
   from yardmaster.job j left join busy b using (user_id)
-  where j.state = 'waiting' and (j.not_before is null or j.not_before <= now()) and exists (select from idle)
+  where j.state = 'waiting' and j.cancel_requested_at is null and (j.not_before is null or j.not_before <= now()) and exists (select from idle)
     and not exists (select from yardmaster.attempt a where a.job_id = j.job_id and a.ended_at is null)
     and exists (select from gh_automation_jobs g where g.id = j.job_id)
 ),
@@ -92,7 +92,7 @@ assigned as (
     state = 'assigned', reason = 'assigned', detail = '', state_at = now(), touched_at = now(), attempts = j.attempts + 1,
     attempt_id = gen_random_uuid(), not_before = null,
     deadline_at = least(now() + $4::int * interval '1 ms', j.job_deadline_at)
-  from pair where j.job_id = pair.job_id and j.state = 'waiting'
+  from pair where j.job_id = pair.job_id and j.state = 'waiting' and j.cancel_requested_at is null
   returning j.job_id, j.generation, j.attempts, j.attempt_id, pair.worker_id
 ),
 attempt as (

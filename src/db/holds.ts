@@ -1,5 +1,8 @@
 import type { Queryable } from './queryable';
 
+/** Notified when a hold ends: its workers may be given jobs at once. */
+export const assignChannel = 'yardmaster_assign';
+
 /** The host name that stands for the whole fleet. */
 const wholeFleet = '*';
 
@@ -35,6 +38,9 @@ export const pauseFleet = async (db: Queryable, { reason, actor }: { reason: str
 
 /** False when it was not paused. */
 export const unpauseFleet = async (db: Queryable): Promise<boolean> => {
-  const { rowCount } = await db.query(`delete from yardmaster.host_hold where host = $1`, [wholeFleet]);
+  const { rowCount } = await db.query(
+    `with ended as (delete from yardmaster.host_hold where host = $1 returning host) select pg_notify($2, host) from ended`,
+    [wholeFleet, assignChannel],
+  );
   return rowCount === 1;
 };

@@ -29,6 +29,7 @@ export interface Job {
   errorMessage: string | null;
   hasCallbackUrl: boolean;
   hasPendingCallbacks: boolean;
+  openCommands: ('cancel' | 'resume')[];
   endedAt: Date | null;
   attempt: {
     attemptId: string;
@@ -51,7 +52,9 @@ export const findJob = async (db: Queryable, jobId: string, { lock = false } = {
        (select count(*)::int from yardmaster.attempt t
          where t.job_id = j.job_id and t.generation = j.generation and t.claimed_at is not null) as tries,
        exists (select from yardmaster.callback c
-         where c.job_id = j.job_id and c.settled_at is null) as has_pending_callbacks
+         where c.job_id = j.job_id and c.settled_at is null) as has_pending_callbacks,
+       array(select o.kind from yardmaster.command o
+         where o.job_id = j.job_id and o.ended_at is null and o.kind in ('cancel', 'resume') order by o.kind) as open_commands
      from yardmaster.job j
      left join yardmaster.attempt a on a.attempt_id = j.attempt_id
      left join gh_automation_jobs g on g.id = j.job_id
@@ -143,13 +146,6 @@ export const touchJob = async (
   );
 };
 
-export const markCancelRequested = async (db: Queryable, jobId: string): Promise<void> => {
-  await db.query(
-    `update yardmaster.job set cancel_requested_at = coalesce(cancel_requested_at, now()), touched_at = now() where job_id = $1::uuid`,
-    [jobId],
-  );
-};
-
 /** Opens the next life of a job whose last one has ended; everything but the request itself starts anew. */
 export const openNextGeneration = async (
   db: Queryable,
@@ -188,6 +184,7 @@ export const viewJob = (job: Job, doubtRecheckMs: number): JobView => ({
   errorCode: job.errorCode,
   wakeInMs: wakeInMs(job, doubtRecheckMs),
   isOwnerInDoubt: job.isOwnerInDoubt,
+  openCommands: job.openCommands,
   hasPendingCallbacks: job.hasPendingCallbacks,
 });
 
@@ -226,6 +223,7 @@ interface JobRow {
   error_message: string | null;
   callback_url: string | null;
   has_pending_callbacks: boolean;
+  open_commands: ('cancel' | 'resume')[];
   ended_at: Date | null;
   attempt_id: string | null;
   attempt_number: number | null;
@@ -264,6 +262,7 @@ const toJob = (row: JobRow): Job => ({
   errorMessage: row.error_message,
   hasCallbackUrl: row.callback_url !== null,
   hasPendingCallbacks: row.has_pending_callbacks,
+  openCommands: row.open_commands,
   endedAt: row.ended_at,
   attempt:
     row.attempt_id === null || row.worker_id === null || row.attempt_state === null

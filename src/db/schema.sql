@@ -30,6 +30,24 @@ CREATE INDEX attempt_taint_idx ON yardmaster.attempt USING btree (worker_id, end
 CREATE INDEX attempt_unerased_idx ON yardmaster.attempt USING btree (ended_at) WHERE ((erased_at IS NULL) AND (ended_at IS NOT NULL));
 CREATE INDEX attempt_worker_idx ON yardmaster.attempt USING btree (worker_id);
 
+create table yardmaster.audit (
+  audit_id bigint not null generated always as identity,
+  at timestamp with time zone not null default now(),
+  actor text not null,
+  source text not null,
+  address text,
+  act text not null,
+  subject_kind text not null,
+  subject text not null,
+  route text,
+  outcome text,
+  detail jsonb not null default '{}'::jsonb,
+  constraint audit_pkey PRIMARY KEY (audit_id)
+);
+CREATE INDEX audit_act_idx ON yardmaster.audit USING btree (act, audit_id DESC);
+CREATE INDEX audit_actor_idx ON yardmaster.audit USING btree (actor, audit_id DESC);
+CREATE INDEX audit_subject_idx ON yardmaster.audit USING btree (subject, audit_id DESC);
+
 create table yardmaster.callback (
   job_id uuid not null,
   generation integer not null,
@@ -52,6 +70,33 @@ create table yardmaster.callback (
 );
 CREATE UNIQUE INDEX callback_one_final_key ON yardmaster.callback USING btree (job_id, generation) WHERE is_final;
 CREATE INDEX callback_open_idx ON yardmaster.callback USING btree (next_try_at) WHERE (settled_at IS NULL);
+
+create table yardmaster.command (
+  command_id uuid not null default gen_random_uuid(),
+  job_id uuid not null,
+  generation integer not null,
+  kind text not null,
+  actor text not null,
+  source text not null,
+  reason text,
+  resolution_type text,
+  requested_at timestamp with time zone not null default now(),
+  was_ended_before boolean not null default false,
+  attempt_id uuid,
+  route jsonb,
+  means jsonb not null default '[]'::jsonb,
+  outcome text,
+  detail text not null default ''::text,
+  ended_at timestamp with time zone,
+  touched_at timestamp with time zone not null default now(),
+  constraint command_kind_check CHECK ((kind = ANY (ARRAY['cancel'::text, 'resume'::text, 'retry'::text, 'resolve'::text]))),
+  constraint command_resolution_type_check CHECK ((resolution_type = ANY (ARRAY['manual'::text, 'code_entry'::text, 'credentials'::text, 'skip'::text]))),
+  constraint command_job_id_fkey FOREIGN KEY (job_id) REFERENCES yardmaster.job(job_id) ON DELETE CASCADE,
+  constraint command_pkey PRIMARY KEY (command_id)
+);
+CREATE INDEX command_job_idx ON yardmaster.command USING btree (job_id, requested_at DESC, command_id);
+CREATE INDEX command_open_idx ON yardmaster.command USING btree (touched_at) WHERE (ended_at IS NULL);
+CREATE UNIQUE INDEX command_open_key ON yardmaster.command USING btree (job_id, kind) WHERE (ended_at IS NULL);
 
 create table yardmaster.host_hold (
   host text not null,
@@ -170,6 +215,15 @@ create table yardmaster.received_callback (
 );
 CREATE INDEX received_callback_age_idx ON yardmaster.received_callback USING btree (received_at);
 CREATE INDEX received_callback_attempt_idx ON yardmaster.received_callback USING btree (attempt_id, received_at);
+
+create table yardmaster.secret (
+  command_id uuid not null,
+  sealed bytea not null,
+  expires_at timestamp with time zone not null,
+  constraint secret_command_id_fkey FOREIGN KEY (command_id) REFERENCES yardmaster.command(command_id) ON DELETE CASCADE,
+  constraint secret_pkey PRIMARY KEY (command_id)
+);
+CREATE INDEX secret_expiry_idx ON yardmaster.secret USING btree (expires_at);
 
 create table yardmaster.sweep_report (
   sweep_id bigint not null generated always as identity,

@@ -54,15 +54,3 @@ export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs 
     [JSON.stringify(probes), jitterMs],
   );
 };
-
-/** `null`: no cancel listener for this attempt; `unreadable` where the queries of other backends are hidden from us (ghosthands §16.3). */
-export const findCancelListener = async (db: Queryable, attemptId: string): Promise<'present' | 'absent' | 'unreadable'> => {
-  const { rows } = await db.query<{ present: boolean; hidden: boolean }>(
-    `select coalesce(bool_or(query = 'LISTEN "gh_job_cancel_' || $1::text || '"'), false) as present,
-       coalesce(bool_or(query = '<insufficient privilege>'), false) as hidden
-     from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
-    [attemptId],
-  );
-  if (rows[0]?.present === true) return 'present';
-  return rows[0]?.hidden === true ? 'unreadable' : 'absent';
-};

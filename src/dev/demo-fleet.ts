@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -18,6 +19,7 @@ export interface DemoPorts {
   temporalUi: number;
   gatewayMetrics: number;
   orchestratorMetrics: number;
+  deployerMetrics: number;
 }
 
 /** Everything that the demo runs, each part a real one but GH, whose workers are played. */
@@ -81,12 +83,20 @@ export const startDemoFleet = async ({
       CALLBACK_ALLOW_PRIVATE_ADDRESSES: 'true',
       HOST_ADDRESS_MAP: addressMapOf(simulator),
       RATE_LIMIT_PER_MINUTE: '100000',
+      // New at each start: what waits under it lives for minutes.
+      SECRETS_KEY: randomBytes(32).toString('hex'),
     };
     const orchestrator = await startOurs('orchestrator', 'workers/orchestrator.js', dir, {
       ...environment,
       METRICS_PORT: String(ports.orchestratorMetrics),
     });
     stopping.push(orchestrator.stop);
+    const deployer = await startOurs('deployer', 'workers/deployer.js', dir, {
+      ...environment,
+      RECYCLE_COMMAND: recycleCommandOf(simulator),
+      METRICS_PORT: String(ports.deployerMetrics),
+    });
+    stopping.push(deployer.stop);
     const gateway = await startOurs('gateway', 'src/gateway/server.js', dir, {
       ...environment,
       METRICS_PORT: String(ports.gatewayMetrics),
@@ -95,7 +105,10 @@ export const startDemoFleet = async ({
     const gatewayUrl = `http://127.0.0.1:${ports.gateway}`;
     await gateway.untilReady(async () => await answers(`${gatewayUrl}/readyz`), 20_000);
     await orchestrator.untilReady(async () => await answers(`http://127.0.0.1:${ports.orchestratorMetrics}/metrics`), 20_000);
-    say(`Yardmaster: gateway on ${gatewayUrl}, orchestrator beside it; their logs are in ${path.relative(process.cwd(), dir)}`);
+    await deployer.untilReady(async () => await answers(`http://127.0.0.1:${ports.deployerMetrics}/metrics`), 20_000);
+    say(
+      `Yardmaster: gateway on ${gatewayUrl}, orchestrator and deployer beside it; their logs are in ${path.relative(process.cwd(), dir)}`,
+    );
     return { gatewayUrl, stack, simulator, received: product.received, stop };
   } catch (error) {
     await stop();
@@ -109,6 +122,7 @@ const checkPorts = async (ports: DemoPorts): Promise<void> => {
     { port: ports.product, purpose: 'the listening product', changeWith: '--product-port' },
     { port: ports.gatewayMetrics, purpose: "the gateway's metrics", changeWith: '--gateway-metrics-port' },
     { port: ports.orchestratorMetrics, purpose: "the orchestrator's metrics", changeWith: '--orchestrator-metrics-port' },
+    { port: ports.deployerMetrics, purpose: "the deployer's metrics", changeWith: '--deployer-metrics-port' },
   ];
   for (const each of wanted) await claimPort(each);
 };
@@ -151,8 +165,17 @@ const startHosts = async (databaseUrl: string): Promise<Simulator> => {
 const addressMapOf = (simulator: Simulator): string =>
   simulator.hosts
     .filter(({ config }) => config.listenIp !== config.ip)
-    .map(({ ip, ports }) => `${ip}=127.0.0.1:${ports.api}/${ports.status}`)
+    .map(({ ip, ports }) => `${ip}=http://127.0.0.1:${ports.api}|http://127.0.0.1:${ports.status}`)
     .join(',');
+
+/** What `docker restart` is on a true host. */
+const recycleCommandOf = ({ controlPort }: Simulator): string =>
+  JSON.stringify([
+    process.execPath,
+    path.join(projectRoot(), 'src/dev/recycle-simulated-worker.mjs'),
+    `http://127.0.0.1:${controlPort}`,
+    '{workerId}',
+  ]);
 
 const startOurs = async (name: string, file: string, dir: string, env: Record<string, string>): Promise<KeptProcess> =>
   await startKeptProcess({

@@ -178,6 +178,7 @@ const readOptions = (): { dir: string; fresh: boolean; exit: boolean; timeoutMs:
       'temporal-ui-port': port(8233),
       'gateway-metrics-port': port(9464),
       'orchestrator-metrics-port': port(9465),
+      'deployer-metrics-port': port(9466),
     },
   });
   return {
@@ -193,6 +194,7 @@ const readOptions = (): { dir: string; fresh: boolean; exit: boolean; timeoutMs:
       temporalUi: Number(values['temporal-ui-port']),
       gatewayMetrics: Number(values['gateway-metrics-port']),
       orchestratorMetrics: Number(values['orchestrator-metrics-port']),
+      deployerMetrics: Number(values['deployer-metrics-port']),
     },
   };
 };

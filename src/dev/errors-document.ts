@@ -9,7 +9,7 @@ export const makeErrorsDocument = (): string =>
     '',
     'Every error under `/v1` is `application/problem+json` (RFC 9457): `type` is `urn:yardmaster:problem:<code>`, `detail` says what to change,',
     '`requestId` finds the request in the log (also in the header `X-Request-Id`), and `errors` names each invalid field with its path.',
-    "A 4xx has written nothing. The product's paths (`/api/v1/gh/…`) answer in GH's words instead; there 409 only means that it was accepted before.",
+    "A 4xx has changed no job; a refused command leaves its line in the audit. The product's paths (`/api/v1/gh/…`) answer in GH's words instead; there 409 only means that it was accepted before.",
     '',
     '| status | code | title | meaning |',
     '| --- | --- | --- | --- |',

@@ -32,18 +32,27 @@ export type NextStep =
   | { act: 'wait_for_human'; humanKind: HumanKind; deadlineAt: Date }
   | { act: 'take_back'; then: 'wait' | 'cancel' }
   | { act: 'retry'; endReason: AttemptEnd; afterMs: number; reason: string; detail: string }
-  | { act: 'end'; state: 'succeeded' | 'failed'; endReason: AttemptEnd; submission: Submission; reason: string; detail: string }
+  | {
+      act: 'end';
+      state: 'succeeded' | 'failed' | 'cancelled';
+      endReason: AttemptEnd;
+      submission: Submission;
+      reason: string;
+      detail: string;
+    }
   /** `endReason` null: the attempt may still run, and keeps its worker until it is proven gone. */
   | { act: 'ask_a_person'; endReason: AttemptEnd | null; submission: Submission; reason: string; detail: string }
   /** The job already waits for a person; its attempt is over now and frees its worker. */
   | { act: 'end_attempt'; endReason: AttemptEnd; submission: Submission };
 
-export type AttemptEnd = 'completed' | 'failed' | 'lost';
+export type AttemptEnd = 'completed' | 'failed' | 'lost' | 'stopped';
 
 export interface Moment {
   now: Date;
   proof: OwnerProof;
   heartbeatAgeMs: number | null;
+  /** A cancel found no way to it by its deadline. */
+  isUnreachable?: boolean;
 }
 
 export const decideNextStep = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits): NextStep => {
@@ -55,6 +64,9 @@ export const decideNextStep = (job: JobFacts, finding: Finding, moment: Moment, 
 };
 
 const decide = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits): NextStep => {
+  if (moment.isUnreachable === true && (finding.kind === 'running' || finding.kind === 'human' || finding.kind === 'released')) {
+    return askAPerson(null, finding.submission, 'unreachable', 'A cancel found no way to its worker, which may still run it');
+  }
   switch (finding.kind) {
     case 'completed':
       return onCompleted(job, finding.submission);
@@ -90,7 +102,7 @@ const onUnclaimed = (job: JobFacts, moment: Moment): NextStep => {
 };
 
 const onHuman = (job: JobFacts, human: Extract<Finding, { kind: 'human' }>, moment: Moment, limits: Limits): NextStep => {
-  if (isOver(moment.proof)) return onOver(job, human.submission, moment.proof, limits);
+  if (isOver(moment.proof)) return onOver(job, human.submission, moment.proof, moment, limits);
   if (job.state === 'uncertain') return { act: 'stay', isOwnerInDoubt: false };
   if (job.state === 'waiting_human' && job.humanKind === human.humanKind) {
     if (!isPast(job.deadlineAt, moment.now)) return suspect(moment, limits);
@@ -110,7 +122,7 @@ const onUnderWay = (
   limits: Limits,
 ): NextStep => {
   const submission = finding.kind === 'unreadable' ? 'maybe' : finding.submission;
-  if (isOver(moment.proof)) return onOver(job, submission, moment.proof, limits);
+  if (isOver(moment.proof)) return onOver(job, submission, moment.proof, moment, limits);
   if (job.state === 'uncertain') return { act: 'stay', isOwnerInDoubt: false };
   if (job.state !== 'running') return { act: 'run' };
   if (isPast(job.deadlineAt, moment.now)) {
@@ -131,18 +143,26 @@ const suspect = (moment: Moment, limits: Limits): NextStep => ({
 const isOver = (proof: OwnerProof): proof is 'gone' | 'idle' => proof === 'gone' || proof === 'idle';
 
 /** What the row does not say of an idle process proves nothing: it had the time for a whole application. */
-const onOver = (job: JobFacts, submission: Submission, proof: 'gone' | 'idle', limits: Limits): NextStep => {
+const onOver = (job: JobFacts, fromRow: Submission, proof: 'gone' | 'idle', moment: Moment, limits: Limits): NextStep => {
   if (proof === 'idle' && job.jobType !== 'scrape')
-    return askAPerson('lost', submission, 'worker_lost', 'Its worker is idle again, and never wrote how it ended');
-  return submission === 'no'
-    ? retryOrFail(job, 'lost', 'worker_lost', 'The process of its worker is gone', limits)
+    return askAPerson('lost', fromRow, 'worker_lost', 'Its worker is idle again, and never wrote how it ended');
+  // A row that was silent while its process was being stopped says nothing of what that process did last.
+  const isSilent = moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs;
+  const submission = job.isCancelRequested && isSilent && job.jobType !== 'scrape' ? atLeastMaybe(fromRow) : fromRow;
+  if (submission === 'no') return retryOrFail(job, 'lost', 'worker_lost', 'The process of its worker is gone', limits);
+  return job.isCancelRequested
+    ? askAPerson('stopped', submission, 'cancelled_maybe_submitted', 'Cancelled with the form open: it may already be submitted')
     : askAPerson('lost', submission, 'worker_lost', 'The process of its worker is gone, and the form had been open');
 };
 
 const retryOrFail = (job: JobFacts, endReason: AttemptEnd, errorCode: string, message: string, limits: Limits): NextStep => {
+  // Nothing was submitted, and somebody wanted it to stop: that is what a cancel is for.
+  if (job.isCancelRequested) {
+    return { act: 'end', state: 'cancelled', endReason: endReason === 'lost' ? 'stopped' : endReason, submission: 'no', reason: 'cancelled', detail: message };
+  }
   const afterMs = retryAfterMs({ errorCode, tries: job.tries, triesMax: job.triesMax }, limits);
   // Out of `uncertain` only a person opens another attempt: its final callback is already on its way.
-  if (afterMs === null || job.state === 'uncertain' || job.isCancelRequested) {
+  if (afterMs === null || job.state === 'uncertain') {
     return { act: 'end', state: 'failed', endReason, submission: 'no', reason: errorCode, detail: message };
   }
   return { act: 'retry', endReason, afterMs, reason: errorCode, detail: message };

@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { access } from './access';
 import { createValetRoutes } from './compat/valet';
+import { createValetCommandRoutes } from './compat/valet-commands';
 import type { Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import type { GatewayDeps } from './gateway-deps';
@@ -9,11 +10,14 @@ import { accessLog } from './middleware/access-log';
 import { authorise, identify } from './middleware/auth';
 import { answerErrors, answerNotFound } from './middleware/errors';
 import { jsonBody } from './middleware/json-body';
+import { optionalBody } from './middleware/optional-body';
 import { limitRate } from './middleware/rate-limit';
 import { requestId } from './middleware/request-id';
 import { Problem } from './problem';
 import { getFacts } from './request-facts';
+import { createAuditRoutes } from './routes/audit';
 import { createCallbackRoutes } from './routes/callbacks';
+import { createCommandRoutes } from './routes/commands';
 import { createDocumentRoutes } from './routes/documents';
 import { createFleetRoutes } from './routes/fleet';
 import { createHealthRoutes } from './routes/health';
@@ -24,10 +28,13 @@ export const createApp = (deps: GatewayDeps): Express => {
   const handlers: Record<EndpointName, RequestHandler> = {
     ...createJobRoutes(deps),
     ...createCallbackRoutes(deps),
+    ...createCommandRoutes(deps),
+    ...createAuditRoutes(deps),
     ...createFleetRoutes(deps),
     ...createHealthRoutes(deps),
     ...createDocumentRoutes(deps.settings),
     ...createValetRoutes(deps),
+    ...createValetCommandRoutes(deps),
   };
   const app = express();
   app.set('trust proxy', deps.settings.trustProxy);
@@ -42,7 +49,7 @@ export const createApp = (deps: GatewayDeps): Express => {
       endpoint.path,
       noteRoute(endpoint.path),
       authorise(access[name]),
-      ...(endpoint.body === undefined ? [] : readBody),
+      ...bodyReaders(endpoint, readBody),
       handlers[name],
     );
   }
@@ -66,6 +73,11 @@ const closeWhileDraining = (isDraining: () => boolean): RequestHandler => {
     if (isDraining()) response.set('Connection', 'close');
     next();
   };
+};
+
+const bodyReaders = (endpoint: Endpoint, readBody: readonly RequestHandler[]): readonly RequestHandler[] => {
+  if (endpoint.body === undefined) return [];
+  return endpoint.isBodyOptional === true ? optionalBody(readBody) : readBody;
 };
 
 const noteRoute = (path: string): RequestHandler => {

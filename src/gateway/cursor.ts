@@ -6,6 +6,16 @@ type Order = 'newest' | 'deadline';
 
 const cursorSchema = z.tuple([z.enum(['newest', 'deadline']), z.int().min(0).max(8e15), z.guid()]);
 
+const auditCursorSchema = z.tuple([z.literal('audit'), z.int().min(1)]);
+
+export const makeAuditCursor = (before: number): string => Buffer.from(JSON.stringify(['audit', before])).toString('base64url');
+
+export const parseAuditCursor = (text: string): number => {
+  const read = auditCursorSchema.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')));
+  if (!read.success) throw malformedCursor('is not a cursor of this list: use nextCursor of the last answer, or leave it out');
+  return read.data[1];
+};
+
 /** Opaque to callers, so that its content may change. */
 export const makeCursor = (order: Order, { atMicros, jobId }: JobCursor): string =>
   Buffer.from(JSON.stringify([order, atMicros, jobId])).toString('base64url');

@@ -18,6 +18,8 @@ export interface Endpoint {
   /** By lower-case name. */
   headers?: z.ZodObject;
   body?: z.ZodType;
+  /** VALET's client sends none with its commands (valet §1.2); then it is read as an empty object. */
+  isBodyOptional?: boolean;
   bodyExamples?: Readonly<Record<string, object>>;
   answers: Readonly<Record<number, { description: string; schema?: z.ZodType; contentType?: string }>>;
 }

@@ -1,7 +1,39 @@
 import { ghCallbackSchema } from '../contracts/ghosthands';
+import {
+  valetCancelledSchema,
+  valetCancelSchema,
+  valetRefusedSchema,
+  valetResumedSchema,
+  valetResumeSchema,
+  valetRetriedSchema,
+  valetRetrySchema,
+} from './compat/valet-command-schemas';
 import { acceptedSchema, applySchema, duplicateSchema, healthSchema, modelsSchema, statusSchema, taskSchema } from './compat/valet-schemas';
 import type { Endpoint } from './endpoint';
-import { applyExamples, pauseExamples, submitJobExamples, taskExamples, workerCallbackExamples } from './examples';
+import {
+  applyExamples,
+  cancelExamples,
+  pauseExamples,
+  resolveExamples,
+  resumeExamples,
+  retryExamples,
+  submitJobExamples,
+  taskExamples,
+  valetResumeExamples,
+  workerCallbackExamples,
+} from './examples';
+import { auditPageSchema, auditQuerySchema } from './schemas/audit';
+import {
+  cancelBodySchema,
+  commandListSchema,
+  commandParamsSchema,
+  commandProblemSchema,
+  commandSchema,
+  resolveBodySchema,
+  resumeBodySchema,
+  retryBodySchema,
+  waitQuerySchema,
+} from './schemas/commands';
 import { acceptedJobSchema, fleetSchema, jobDetailsSchema, jobPageSchema } from './schemas/job-answers';
 import { liveAnswerSchema, readyAnswerSchema, redeliveryAnswerSchema, workerCallbackAnswerSchema } from './schemas/operations';
 import {
@@ -13,6 +45,10 @@ import {
   workerCallbackParamsSchema,
 } from './schemas/requests';
 import { submitJobSchema } from './schemas/submit-job';
+
+const problemType = 'application/problem+json';
+const underWayAnswer = { description: 'Not over yet; Location tells where to look.', schema: commandSchema } as const;
+const refusedAnswer = { description: 'Refused with the reason and the state of the job.', schema: valetRefusedSchema } as const;
 
 /** Every path of the gateway. What is not in here has no handler, no role and no line in /openapi.json. */
 export const endpoints = {
@@ -52,6 +88,108 @@ export const endpoints = {
     description: 'Its state, attempts, timeline and callbacks; while it waits, why. The lists hold the newest 200 entries.',
     params: jobParamsSchema,
     answers: { 200: { description: 'The job.', schema: jobDetailsSchema } },
+  },
+  cancelJob: {
+    method: 'post',
+    path: '/v1/jobs/:jobId/cancel',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Cancel a job',
+    description:
+      'Answers with where it went, why, and what came of it. Joins a cancel that is under way. A running job is only cancelled when its worker is ' +
+      'proven stopped; where the form may be submitted by then, it rests `uncertain`.',
+    params: jobParamsSchema,
+    query: waitQuerySchema,
+    body: cancelBodySchema,
+    bodyExamples: cancelExamples,
+    isBodyOptional: true,
+    answers: {
+      200: { description: 'Over: `outcome` says how.', schema: commandSchema },
+      202: underWayAnswer,
+      409: { description: 'The job had ended first; `jobState` says how.', schema: commandProblemSchema, contentType: problemType },
+    },
+  },
+  resumeJob: {
+    method: 'post',
+    path: '/v1/jobs/:jobId/resume',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Resume a job that waits for a person',
+    description:
+      'The only way for a code or a password: it waits encrypted for minutes, is used once, and is taken out of the row after 5 s.',
+    params: jobParamsSchema,
+    query: waitQuerySchema,
+    body: resumeBodySchema,
+    bodyExamples: resumeExamples,
+    answers: {
+      200: { description: 'Over: `outcome` says whether its worker goes on.', schema: commandSchema },
+      202: underWayAnswer,
+      409: { description: 'Refused; the detail says what happens instead.', schema: commandProblemSchema, contentType: problemType },
+    },
+  },
+  retryJob: {
+    method: 'post',
+    path: '/v1/jobs/:jobId/retry',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Try an ended or uncertain job again',
+    description: 'Opens its next generation. Where it may already be submitted, only with `confirm: true`.',
+    params: jobParamsSchema,
+    query: waitQuerySchema,
+    body: retryBodySchema,
+    bodyExamples: retryExamples,
+    isBodyOptional: true,
+    answers: {
+      200: { description: 'The next generation is open.', schema: commandSchema },
+      202: underWayAnswer,
+      409: { description: 'It has not ended, or `confirm` is needed.', schema: commandProblemSchema, contentType: problemType },
+    },
+  },
+  resolveJob: {
+    method: 'post',
+    path: '/v1/jobs/:jobId/resolve',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Say how a job ended',
+    description: 'For a job that is uncertain or waits at its review page: a person has looked.',
+    params: jobParamsSchema,
+    query: waitQuerySchema,
+    body: resolveBodySchema,
+    bodyExamples: resolveExamples,
+    answers: {
+      200: { description: 'It ended as the person said.', schema: commandSchema },
+      202: underWayAnswer,
+      409: { description: 'The job is in another state.', schema: commandProblemSchema, contentType: problemType },
+    },
+  },
+  listCommands: {
+    method: 'get',
+    path: '/v1/jobs/:jobId/commands',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'List the commands of a job',
+    description: 'The newest 200, newest first.',
+    params: jobParamsSchema,
+    answers: { 200: { description: 'Each with its route and outcome.', schema: commandListSchema } },
+  },
+  getCommand: {
+    method: 'get',
+    path: '/v1/commands/:commandId',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Read a command',
+    params: commandParamsSchema,
+    answers: { 200: { description: 'Where it went, why, and what came of it.', schema: commandSchema } },
+  },
+  listAudit: {
+    method: 'get',
+    path: '/v1/audit',
+    dialect: 'native',
+    tag: 'Audit',
+    summary: 'Who did what',
+    description: 'Newest first. A command has two entries: when it came, and, as `<kind>_ended`, its route and outcome.',
+    query: auditQuerySchema,
+    answers: { 200: { description: 'One page.', schema: auditPageSchema } },
   },
   redeliverCallback: {
     method: 'post',
@@ -176,6 +314,53 @@ export const endpoints = {
     summary: 'Read a job as VALET does',
     params: jobParamsSchema,
     answers: { 200: { description: 'The job in both spellings.', schema: statusSchema } },
+  },
+  cancelApplication: {
+    method: 'post',
+    path: '/api/v1/gh/jobs/:jobId/cancel',
+    dialect: 'product',
+    tag: "The product's client",
+    summary: 'Cancel a job as VALET does',
+    params: jobParamsSchema,
+    body: valetCancelSchema,
+    bodyExamples: cancelExamples,
+    isBodyOptional: true,
+    answers: {
+      200: { description: 'Over, or it had ended before: `status` says how.', schema: valetCancelledSchema },
+      202: { description: 'Not over yet.', schema: valetCancelledSchema },
+    },
+  },
+  retryApplication: {
+    method: 'post',
+    path: '/api/v1/gh/jobs/:jobId/retry',
+    dialect: 'product',
+    tag: "The product's client",
+    summary: 'Try a job again as VALET does',
+    params: jobParamsSchema,
+    body: valetRetrySchema,
+    bodyExamples: retryExamples,
+    isBodyOptional: true,
+    answers: {
+      200: { description: 'Its next generation is open.', schema: valetRetriedSchema },
+      202: { description: 'Not over yet.', schema: valetRetriedSchema },
+      423: refusedAnswer,
+    },
+  },
+  resumeApplication: {
+    method: 'post',
+    path: '/api/v1/gh/valet/resume/:jobId',
+    dialect: 'product',
+    tag: "The product's client",
+    summary: 'Resume a job as VALET does',
+    params: jobParamsSchema,
+    body: valetResumeSchema,
+    bodyExamples: valetResumeExamples,
+    isBodyOptional: true,
+    answers: {
+      200: { description: 'Over: `outcome` says whether its worker goes on.', schema: valetResumedSchema },
+      202: { description: 'Not over yet.', schema: valetResumedSchema },
+      423: refusedAnswer,
+    },
   },
   listModels: {
     method: 'get',

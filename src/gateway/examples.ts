@@ -55,3 +55,24 @@ export const pauseExamples = { 'before a migration': { reason: 'The fleet databa
 export const workerCallbackExamples = {
   'a finished attempt': { job_id: '3c2b1a09-8f7e-4d6c-9b5a-4938271605f4', status: 'completed', worker_id: 'gh-worker-1' },
 } as const;
+
+export const cancelExamples = { 'with a reason': { reason: 'The applicant has taken another offer' } } as const;
+
+export const resumeExamples = {
+  'a code that arrived by e-mail': { resolutionType: 'code_entry', code: '481516' },
+  credentials: { resolutionType: 'credentials', username: 'ada@example.com', password: 'correct horse battery' },
+  'done at the page by hand': { resolutionType: 'manual', note: 'The captcha is solved' },
+} as const;
+
+export const retryExamples = { 'after somebody has checked': { confirm: true } } as const;
+
+export const resolveExamples = { 'it was submitted': { submitted: true, note: 'The confirmation mail has arrived' } } as const;
+
+export const valetResumeExamples = {
+  'a code in the words of VALET': {
+    resolved_by: 'human',
+    resolution_type: 'code_entry',
+    resolution_data: { code: '481516' },
+    notes: 'from the inbox',
+  },
+} as const;

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { Limits } from '../contracts/limits';
 import type { Log } from '../log';
+import type { SecretBox } from '../secret-box';
 import type { KeyRing } from './middleware/auth';
 import type { GatewayMetrics } from './gateway-metrics';
 import type { ModelsReader } from './models-reader';
@@ -14,6 +15,8 @@ export interface GatewayDeps {
   metrics: GatewayMetrics;
   log: Log;
   limits: Limits;
+  /** Null without SECRETS_KEY: a resume that carries a code or a password is refused then. */
+  secrets: SecretBox | null;
   keyRing: KeyRing;
   settings: {
     publicUrl: string;

@@ -48,7 +48,12 @@ const describe = (name: EndpointName, endpoint: Endpoint): RouteConfig => ({
     headers: endpoint.headers,
     ...(endpoint.body === undefined
       ? {}
-      : { body: { required: true, content: { 'application/json': { schema: endpoint.body, examples: examplesOf(endpoint) } } } }),
+      : {
+          body: {
+            required: endpoint.isBodyOptional !== true,
+            content: { 'application/json': { schema: endpoint.body, examples: examplesOf(endpoint) } },
+          },
+        }),
   },
   responses: { ...ownAnswers(endpoint), ...errorAnswers(name, endpoint) },
 });
@@ -92,6 +97,7 @@ const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
     ['unauthorized', access[name] !== 'public'],
     ['forbidden', access[name] !== 'public'],
     ['job_not_found', endpoint.path.includes(':jobId')],
+    ['command_not_found', endpoint.path.includes(':commandId')],
     ['too_large', hasBody],
     ['unsupported_media_type', hasBody],
     ['invalid', hasBody],

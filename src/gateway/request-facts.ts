@@ -13,6 +13,8 @@ export interface RequestFacts {
   requestId: string;
   log: Log;
   caller: Caller | null;
+  /** Where the caller is, as far as the proxies in front of us tell. */
+  address: string | null;
   /** The endpoint's path with its parameters' names, for logs and metrics; null when nothing is there. */
   route: string | null;
 }

@@ -9,6 +9,7 @@ import { countLiveJobs } from '../db/job-counts';
 import { createPool } from '../db/pool';
 import { createLog, type Log } from '../log';
 import { createMetrics, startMetricsServer } from '../metrics';
+import { createSecretBox } from '../secret-box';
 import { createClient } from '../temporal';
 import { createApp } from './app';
 import { drain } from './drain';
@@ -34,6 +35,7 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
     pool,
     log,
     limits,
+    secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
     workflows: createWorkflowsClient(client, { deadlineMs: limits.temporalCallMs }),
     models: createModelsReader({
       listHosts: async (most) => await listApiHosts(pool, { rows: most }),

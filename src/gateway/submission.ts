@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { NewJob } from '../contracts/job';
+import { recordAct, type Actor } from '../db/audit';
 import { acceptJob, type Acceptance } from '../db/accept-job';
 import { findRefusal, isDatabaseOutage } from '../db/outage';
 import { withTransaction } from '../db/pool';
 import { findInstanceOfSandbox } from '../db/sandboxes';
+import { actorOf } from './actor';
 import type { GatewayDeps } from './gateway-deps';
 import { invalidField, Problem } from './problem';
 import type { RequestFacts } from './request-facts';
@@ -22,10 +24,12 @@ type SubmissionDeps = Pick<GatewayDeps, 'pool' | 'workflows' | 'limits'>;
 export const submit = async (
   deps: SubmissionDeps,
   job: NewJob,
-  { log, fieldNames = { executionMode: 'executionMode', jobType: 'jobType' } }: Pick<RequestFacts, 'log'> & { fieldNames?: FieldNames },
+  facts: RequestFacts,
+  fieldNames: FieldNames = { executionMode: 'executionMode', jobType: 'jobType' },
 ): Promise<Submission> => {
+  const { log } = facts;
   const wantedWorker = await resolveWantedWorker(deps, job.wantedWorker, log);
-  const acceptance = await acceptAgain(deps, { ...job, wantedWorker }, fieldNames);
+  const acceptance = await acceptAgain(deps, { ...job, wantedWorker }, actorOf(facts), fieldNames);
   if (acceptance.kind !== 'created') return { ...acceptance, isStarted: true };
   const { jobId, userId, requestId } = job;
   const started = await deps.workflows.startApplyJob({ jobId, userId, requestId });
@@ -41,10 +45,14 @@ const triesMax = 3;
  * A failed transaction wrote nothing, so it may simply be repeated: the job that held the key may have ended meanwhile, or a deadlock chose us.
  * What stays refused is the neighbours' table speaking.
  */
-const acceptAgain = async ({ pool, limits }: SubmissionDeps, job: NewJob, fieldNames: FieldNames): Promise<Acceptance> => {
+const acceptAgain = async ({ pool, limits }: SubmissionDeps, job: NewJob, by: Actor, fieldNames: FieldNames): Promise<Acceptance> => {
   for (let tries = 1; ; tries++) {
     try {
-      return await withTransaction(pool, async (client) => await acceptJob(client, job, limits));
+      return await withTransaction(pool, async (client) => {
+        const acceptance = await acceptJob(client, job, limits);
+        if (acceptance.kind === 'created') await recordAct(client, { ...by, act: 'submit', subjectKind: 'job', subject: job.jobId });
+        return acceptance;
+      });
     } catch (error) {
       const refusal = findRefusal(error);
       if (refusal?.code === '23505') throw keyIsTaken();

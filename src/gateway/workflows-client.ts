@@ -1,11 +1,39 @@
-import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, type Client } from '@temporalio/client';
-import { makeDeliverCallbacksId, workerCleanupScheduleId } from '../contracts/ids';
-import { taskQueues, workflowNames, type DeliverCallbacksInput } from '../contracts/messages';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  type Client,
+  type SignalDefinition,
+} from '@temporalio/client';
+import { makeApplyJobId, makeCancelJobId, makeDeliverCallbacksId, makeResumeJobId, workerCleanupScheduleId } from '../contracts/ids';
+import {
+  resolveSignal,
+  retrySignal,
+  taskQueues,
+  workflowNames,
+  type CancelJobInput,
+  type DeliverCallbacksInput,
+  type ResolveSignal,
+  type ResumeJobInput,
+  type RetrySignal,
+} from '../contracts/messages';
 import { startApplyJob, wakeApplyJob, type ApplyJobStart, type StartedApplyJob } from '../temporal';
+
+/** `unreachable`: nobody knows; the row is the promise, and the sweep starts what has no workflow. */
+export type StartedCommand = { kind: 'started' } | { kind: 'already_running' } | { kind: 'unreachable'; error: unknown };
 
 /** What the gateway asks of Temporal. No call outlasts the deadline: rows are the promise, and the sweep starts what has no workflow. */
 export interface WorkflowsClient {
   startApplyJob(job: ApplyJobStart): Promise<StartedApplyJob>;
+  /** For the next generation of a job whose last run has completed. */
+  startNextGeneration(job: ApplyJobStart): Promise<StartedApplyJob>;
+  /** A second cancel of a job joins the first. */
+  startCancelJob(input: CancelJobInput): Promise<StartedCommand>;
+  /** A second resume of a job is another one, and finds the first still there. */
+  startResumeJob(input: ResumeJobInput): Promise<StartedCommand>;
+  /** A person's word to a job; its workflow is started where it is missing. */
+  retryUncertainJob(jobId: string, word: RetrySignal): Promise<StartedCommand>;
+  resolveJob(jobId: string, word: ResolveSignal): Promise<StartedCommand>;
   /** False when nothing heard it. */
   wakeApplyJob(jobId: string, reason: string): Promise<boolean>;
   deliverCallbacks(callbacks: DeliverCallbacksInput): Promise<void>;
@@ -20,8 +48,57 @@ export const createWorkflowsClient = (
 ): WorkflowsClient => {
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
 
+  const attempt = async (call: () => Promise<unknown>): Promise<StartedCommand> => {
+    try {
+      await soon(call);
+      return { kind: 'started' };
+    } catch (error) {
+      return error instanceof WorkflowExecutionAlreadyStartedError ? { kind: 'already_running' } : { kind: 'unreachable', error };
+    }
+  };
+
+  /** Over whatever the rows say: a run that was terminated is replaced, and reads them before the word. */
+  const tellApplyJob = async <Word>(jobId: string, signal: SignalDefinition<[Word]>, word: Word): Promise<StartedCommand> =>
+    await attempt(() =>
+      client.workflow.signalWithStart(workflowNames.applyJob, {
+        workflowId: makeApplyJobId({ jobId }),
+        taskQueue,
+        args: [{ jobId }],
+        signal,
+        signalArgs: [word],
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+        staticSummary: `Job ${jobId}, taken up by a person's word`,
+      }),
+    );
+
   return {
     startApplyJob: async (job) => await startApplyJob(client, job, { deadlineMs, taskQueue }),
+    startNextGeneration: async (job) => await startApplyJob(client, job, { deadlineMs, taskQueue, isNewGeneration: true }),
+    startCancelJob: async (input) =>
+      await attempt(() =>
+        client.workflow.start(workflowNames.cancelJob, {
+          workflowId: makeCancelJobId(input),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: `Cancel of job ${input.jobId}`,
+        }),
+      ),
+    startResumeJob: async (input) =>
+      await attempt(() =>
+        client.workflow.start(workflowNames.resumeJob, {
+          workflowId: makeResumeJobId(input),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: `Resume of job ${input.jobId}`,
+        }),
+      ),
+    retryUncertainJob: async (jobId, word) => await tellApplyJob(jobId, retrySignal, word),
+    resolveJob: async (jobId, word) => await tellApplyJob(jobId, resolveSignal, word),
     wakeApplyJob: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason }, { deadlineMs }),
     async deliverCallbacks(callbacks) {
       await soon(() =>

@@ -7,7 +7,7 @@ import { readForeignFindings } from '../../src/db/foreign-schema';
 import { migrate } from '../../src/db/migrate';
 import { createPool } from '../../src/db/pool';
 import { pruneOldRows } from '../../src/db/retention';
-import { findCancelListener } from '../../src/db/workers';
+import { findCancelListener } from '../../src/db/cancel-listeners';
 import { loadFleetSchema } from '../../src/dev/fleet-schema/load';
 import { claimPort } from '../../src/dev/ports';
 import { projectRoot } from '../../src/dev/project-root';

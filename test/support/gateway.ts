@@ -13,6 +13,7 @@ import { createGatewayMetrics } from '../../src/gateway/gateway-metrics';
 import { createModelsReader } from '../../src/gateway/models-reader';
 import type { WorkflowsClient } from '../../src/gateway/workflows-client';
 import { createLog } from '../../src/log';
+import { createSecretBox } from '../../src/secret-box';
 import { createMetrics, type Metrics } from '../../src/metrics';
 
 /** Keys of the test gateway by role; `service` is VALET's, and what GH workers show. */
@@ -24,12 +25,17 @@ export const testKeys = {
   service: 'the-service-secret',
 } as const;
 
+/** What a test's worker needs to open what the gateway sealed. */
+export const testSecretsKey = sensitive('0f'.repeat(32));
+
 export interface TestGatewayOptions {
   pool: Pool;
   workflows: WorkflowsClient;
   limits?: Partial<Limits>;
   settings?: Partial<GatewayDeps['settings']>;
   legacySecretInQuery?: boolean;
+  /** False: as without SECRETS_KEY. */
+  hasSecretsKey?: boolean;
   addressMap?: Record<string, { api: string; worker: string }>;
 }
 
@@ -57,6 +63,7 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
     pool,
     workflows: options.workflows,
     limits,
+    secrets: options.hasSecretsKey === false ? null : createSecretBox({ current: testSecretsKey, previous: null }),
     log: createLog({ level: 'debug', process: 'test', destination, secrets: Object.values(testKeys).map((key) => sensitive(key)) }),
     models: createModelsReader({
       listHosts: async (most) => await listApiHosts(pool, { rows: most }),

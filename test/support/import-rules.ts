@@ -9,6 +9,7 @@ const rooms = [
   'src/log.ts',
   'src/metrics.ts',
   'src/temporal.ts',
+  'src/secret-box.ts',
   'src/contracts/',
   'src/domain/',
   'src/db/',
@@ -63,7 +64,8 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
     packages: temporalPackages,
     mayUseNode: true,
   },
-  'src/process/': { rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'], types: ['src/config.ts'], packages: [], mayUseNode: true },
+  'src/process/': { rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'], types: ['src/config.ts'], packages: ['zod'], mayUseNode: true },
+  'src/secret-box.ts': { rooms: ['src/domain/'], packages: [], mayUseNode: true },
   'src/db/': {
     rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'],
     packages: ['pg', 'node-pg-migrate'],
@@ -92,6 +94,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
       'src/config.ts',
       'src/log.ts',
       'src/metrics.ts',
+      'src/secret-box.ts',
       'src/temporal.ts',
       'src/process/',
       'src/db/',
@@ -106,7 +109,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
     mayUseNode: true,
   },
   'src/gateway/': {
-    rooms: ['src/contracts/', 'src/domain/', 'src/db/', 'src/log.ts', 'src/temporal.ts', 'src/ghosthands/', 'src/metrics.ts'],
+    rooms: ['src/contracts/', 'src/domain/', 'src/db/', 'src/log.ts', 'src/temporal.ts', 'src/ghosthands/', 'src/metrics.ts', 'src/secret-box.ts'],
     types: ['workflows/', 'src/config.ts'],
     packages: [
       '@asteasolutions/zod-to-openapi',

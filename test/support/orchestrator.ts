@@ -6,7 +6,7 @@ import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, type Work
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createOrchestratorActivities } from '../../activities';
-import type { CallbackReply } from '../../activities/deps';
+import type { CallbackReply, CommandDeps } from '../../activities/deps';
 import type { CallbackBody } from '../../src/contracts/callback';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { createHostReader, type HostAddressMap } from '../../src/ghosthands/client';
@@ -24,6 +24,7 @@ export interface OrchestratorOptions {
   callbackBaseUrl: string;
   addressMap?: HostAddressMap;
   limits?: Partial<Limits>;
+  secrets?: CommandDeps['secrets'];
   send?: (url: string, body: CallbackBody) => Promise<CallbackReply>;
 }
 
@@ -42,6 +43,8 @@ export const startOrchestrator = async (options: OrchestratorOptions): Promise<{
     workflows: createWorkflowsPort(options.client, { deadlineMs: 2_000, taskQueue: options.taskQueue }),
     hosts: createHostReader({ addressMap: options.addressMap ?? {}, timeoutMs: limits.probeTimeoutMs, answerBytesMax: limits.probeAnswerBytesMax }),
     callbacks: { send: options.send ?? sendPlainly },
+    cancelMeans: ['listener', 'recycle'],
+    secrets: options.secrets ?? null,
     retentionMs: limits.retentionMs,
     heartbeat: () => Context.current().heartbeat(),
   });

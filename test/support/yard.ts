@@ -2,8 +2,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { TypedSearchAttributes } from '@temporalio/common';
-import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, type WorkflowHandle, type WorkflowStartOptions } from '@temporalio/client';
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, type WorkflowHandle, type Client, type WorkflowStartOptions } from '@temporalio/client';
 import type { Pool } from 'pg';
+import type { CommandDeps } from '../../activities/deps';
 import type { applyJob } from '../../workflows';
 import type { CallbackBody } from '../../src/contracts/callback';
 import type { NewJob } from '../../src/contracts/job';
@@ -14,6 +15,7 @@ import { acceptJob } from '../../src/db/accept-job';
 import { findJob, type Job } from '../../src/db/jobs';
 import { withTransaction } from '../../src/db/pool';
 import { claimPort } from '../../src/dev/ports';
+import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { withDatabase } from './database';
 import { makeNewJob } from './new-job';
@@ -26,6 +28,9 @@ export interface YardOptions {
   variant?: 'main' | 'staging';
   limits?: Partial<Limits>;
   timeScale?: number;
+  /** Times of the simulated workers that must not be scaled. */
+  times?: SimulatorOptions['hosts'][number]['times'];
+  secrets?: CommandDeps['secrets'];
 }
 
 /** A fleet and a control plane for the tests of a file: simulated GH hosts over real sockets, our worker in this process, a product that listens. */
@@ -34,6 +39,7 @@ export interface Yard {
   simulator: Simulator;
   activities: Awaited<ReturnType<typeof startOrchestrator>>['activities'];
   taskQueue: string;
+  client: Client;
   /** Accepts a job and starts its workflow, as the gateway does. */
   submit(targetUrl: string, more?: Partial<NewJob>): Promise<WorkflowHandle<typeof applyJob>>;
   /** Starts the workflow of a job that is in the table already. */
@@ -100,6 +106,7 @@ export const withYard = (options: YardOptions = {}): Yard => {
           statusPort: await freePort(),
           variant,
           timeScale: options.timeScale ?? 0.1,
+          times: options.times,
         })),
       ),
     });
@@ -114,6 +121,7 @@ export const withYard = (options: YardOptions = {}): Yard => {
         simulator.hosts.map(({ ip, ports }) => [ip, { api: `http://127.0.0.1:${ports.api}`, worker: `http://127.0.0.1:${ports.status}` }]),
       ),
       limits,
+      secrets: options.secrets,
     });
     await yard.sweep();
   });
@@ -136,6 +144,9 @@ export const withYard = (options: YardOptions = {}): Yard => {
       return (orchestrator as NonNullable<typeof orchestrator>).activities;
     },
     taskQueue,
+    get client() {
+      return temporal.client;
+    },
     handleOf,
     async submit(targetUrl, more = {}) {
       const job = makeNewJob({ targetUrl, callbackUrl: `${product?.url}/callbacks`, ...more });

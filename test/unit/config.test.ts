@@ -96,6 +96,22 @@ it.each<[string, NodeJS.ProcessEnv, ProcessName, RegExp]>([
     'gateway',
     /^HOST_ADDRESS_MAP "10.0.0.1=http:\/\/a:1" must be/,
   ],
+  ['a key for secrets that is too short', { SECRETS_KEY: 'hidden-1' }, 'orchestrator', /^SECRETS_KEY must be 64 hexadecimal digits$/],
+  ['a previous key without a present one', { SECRETS_KEY_PREVIOUS: 'ab'.repeat(32) }, 'gateway', /^SECRETS_KEY_PREVIOUS is set without/],
+  [
+    'an unknown means of a cancel',
+    { CANCEL_MEANS: 'listener,hidden-1' },
+    'orchestrator',
+    /^CANCEL_MEANS must name .* listener, recycle, http$/,
+  ],
+  ['a means named twice', { CANCEL_MEANS: 'recycle,recycle' }, 'orchestrator', /^CANCEL_MEANS must name each at most once/],
+  [
+    'a recycle command in the words of a shell',
+    { RECYCLE_COMMAND: 'docker hidden-1' },
+    'deployer',
+    /^RECYCLE_COMMAND must be a JSON array/,
+  ],
+  ['a recycle command that names no worker', { RECYCLE_COMMAND: '["docker","hidden-1"]' }, 'deployer', /^RECYCLE_COMMAND must say with/],
 ])('refuses %s, without repeating a secret', (_what, env, processName, problem) => {
   const problems = problemsOf(env, processName);
   expect(problems).toEqual([expect.stringMatching(problem)]);
@@ -127,7 +143,8 @@ describe('the deployer’s key under its two names (L5)', () => {
     loadConfig({ ...least, ...env }, 'gateway')
       .keys.filter(({ role }) => role === 'deployer')
       .map(({ secret }) => secret.unredacted());
-  const heard = (env: NodeJS.ProcessEnv): string[] => messagesOf({ DATABASE_DIRECT_URL: least.DATABASE_URL, ...env }, 'gateway');
+  const heard = (env: NodeJS.ProcessEnv): string[] =>
+    messagesOf({ DATABASE_DIRECT_URL: least.DATABASE_URL, SECRETS_KEY: 'ab'.repeat(32), ...env }, 'gateway');
 
   it('takes the older name with a notice', () => {
     expect(deployers({ GH_DEPLOY_SECRET: 'old-secret-1' })).toEqual(['old-secret-1']);
@@ -147,12 +164,34 @@ describe('the deployer’s key under its two names (L5)', () => {
 
 it('tells what a configuration loses, and which names are not ours', () => {
   expect(messagesOf({ GH_SERVICE_SECRET: '', JOB_DISPATCH_MODE: 'queue', TASK_DISPATCH_MODE: 'queue' })).toEqual([
-    expect.stringMatching(/^warn: DATABASE_DIRECT_URL is not set: LISTEN is degraded/),
     expect.stringMatching(/^warn: GH_SERVICE_SECRET is not set/),
+    expect.stringMatching(/^warn: SECRETS_KEY is not set/),
     expect.stringMatching(/^warn: CALLBACK_ALLOWED_ORIGINS is not set/),
     expect.stringMatching(/^info: JOB_DISPATCH_MODE belongs to GH/),
     expect.stringMatching(/^info: TASK_DISPATCH_MODE belongs to VALET/),
   ]);
+});
+
+it('reads what stops and what recycles a worker, and the keys of secrets', () => {
+  const more = { CANCEL_MEANS: 'recycle, listener', SECRETS_KEY: 'AB'.repeat(32), SECRETS_KEY_PREVIOUS: '01'.repeat(32) };
+  const { cancelMeans, secretsKey } = loadConfig({ ...least, ...more }, 'orchestrator');
+  expect([cancelMeans, secretsKey?.current.unredacted(), secretsKey?.previous?.unredacted()]).toEqual([
+    ['recycle', 'listener'],
+    'ab'.repeat(32),
+    '01'.repeat(32),
+  ]);
+  expect(loadConfig({ ...least, RECYCLE_COMMAND: '["x","{host}"]', RECYCLE_TIMEOUT_SECONDS: '5' }, 'deployer')).toMatchObject({
+    recycle: { command: ['x', '{host}'], timeoutMs: 5_000 },
+    metricsPort: 9466,
+    notices: [],
+  });
+  expect(loadConfig(least, 'orchestrator')).toMatchObject({ cancelMeans: ['listener', 'recycle'], secretsKey: null, recycle: null });
+  expect(messagesOf({}, 'deployer')).toEqual([expect.stringMatching(/^warn: RECYCLE_COMMAND is not set/)]);
+});
+
+it('gives a command what it needs to run, and none of our secrets', () => {
+  const { childEnvironment } = loadConfig({ ...least, PATH: '/bin', SSH_AUTH_SOCK: '/agent', NODE_OPTIONS: '--inspect' }, 'deployer');
+  expect(childEnvironment).toEqual({ PATH: '/bin', SSH_AUTH_SOCK: '/agent' });
 });
 
 it('reads origins, hosts and TLS', () => {

@@ -1,13 +1,20 @@
 import { condition, log, setHandler } from '@temporalio/workflow';
 import type { JobView } from '../../src/contracts/job';
-import { cancelSignal, resolveSignal, retrySignal, statusQuery, wakeSignal } from '../../src/contracts/messages';
+import { cancelSignal, resolveSignal, resumeSignal, retrySignal, statusQuery, wakeSignal, type WakeSignal } from '../../src/contracts/messages';
+import { resolutionTypes, type ResolutionType } from '../../src/contracts/command';
 
 /** A word to a job. Wakes fold into one, since the row is read once for all of them; people's words keep their order. */
 export type Word =
-  | { kind: 'wake'; examineOwner: boolean }
+  | { kind: 'wake'; examineOwner: boolean; stopped: Stopped | null; unreachableAttemptId: string | null }
   | { kind: 'cancel'; reason?: string; actor?: string }
+  | { kind: 'resume'; resolutionType: ResolutionType; note?: string; actor?: string }
   | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string }
   | { kind: 'retry'; confirm?: boolean; actor?: string };
+
+type Wake = Extract<Word, { kind: 'wake' }>;
+
+/** What a cancel proved of the process that had an attempt. */
+type Stopped = NonNullable<WakeSignal['stopped']>;
 
 export interface Inbox {
   put(word: Word): void;
@@ -19,20 +26,29 @@ export interface Inbox {
 
 export const openInbox = (): Inbox => {
   const words: Word[] = [];
-  let wake: Extract<Word, { kind: 'wake' }> | null = null;
+  let wake: Wake | null = null;
   let latest: JobView | null = null;
 
   const put = (word: Word): void => {
-    if (word.kind === 'wake') wake = { kind: 'wake', examineOwner: word.examineOwner || (wake?.examineOwner ?? false) };
+    if (word.kind === 'wake') wake = foldWakes(wake, word);
     else words.push(word);
   };
 
-  setHandler(wakeSignal, (word) => put({ kind: 'wake', examineOwner: word?.examineOwner === true }), {
+  setHandler(wakeSignal, (word) => put(makeWake(word)), {
     description: 'Look at the rows again. {"reason":"…","examineOwner":true}',
   });
   setHandler(cancelSignal, (word) => put({ kind: 'cancel', ...textsOf(word) }), {
     description: 'Cancel the job. {"reason":"…","actor":"…"}',
   });
+  setHandler(
+    resumeSignal,
+    (word) => {
+      if (hasOnly(word, ['resolutionType', 'note', 'actor'])) put({ kind: 'resume', resolutionType: resolutionOf(word), ...textsOf(word) });
+      // Its name at most: histories are kept and shared, logs are read by many.
+      else log.warn('A resume with more than resolutionType, note and actor is ignored: codes and passwords come over REST only, POST /v1/jobs/:jobId/resume');
+    },
+    { description: 'The person at the page is done. {"resolutionType":"manual","note":"…","actor":"…"}; codes and passwords over REST only' },
+  );
   setHandler(
     resolveSignal,
     (word) => {
@@ -66,6 +82,25 @@ export const openInbox = (): Inbox => {
     },
   };
 };
+
+const makeWake = (word: WakeSignal | undefined): Wake => ({
+  kind: 'wake',
+  examineOwner: word?.examineOwner === true,
+  stopped: word?.stopped ?? null,
+  unreachableAttemptId: word?.unreachableAttemptId ?? null,
+});
+
+const foldWakes = (earlier: Wake | null, later: Wake): Wake => ({
+  kind: 'wake',
+  examineOwner: later.examineOwner || (earlier?.examineOwner ?? false),
+  stopped: later.stopped ?? earlier?.stopped ?? null,
+  unreachableAttemptId: later.unreachableAttemptId ?? earlier?.unreachableAttemptId ?? null,
+});
+
+const hasOnly = (word: object | undefined, names: readonly string[]): boolean => Object.keys(word ?? {}).every((name) => names.includes(name));
+
+const resolutionOf = (word: { resolutionType?: unknown } | undefined): ResolutionType =>
+  resolutionTypes.find((type) => type === word?.resolutionType) ?? 'manual';
 
 /** People type signals by hand: only texts are taken for texts. */
 const textsOf = (

@@ -10,20 +10,31 @@ const ghErrors: Readonly<Record<ProblemCode, string>> = {
   not_found: 'not_found',
   method_not_allowed: 'http_error',
   job_not_found: 'not_found',
+  command_not_found: 'not_found',
   callback_not_found: 'not_found',
   idempotency_conflict: 'validation_error',
-  job_state_conflict: 'validation_error',
+  job_state_conflict: 'invalid_state',
+  confirmation_needed: 'invalid_state',
+  command_under_way: 'invalid_state',
   too_large: 'http_error',
   unsupported_media_type: 'http_error',
   invalid: 'validation_error',
   too_many_requests: 'rate_limit_exceeded',
   internal: 'internal_error',
+  secrets_key_missing: 'unavailable',
   unavailable: 'unavailable',
 };
 
-/** The product takes any 409 for success (valet §0.3), so that a refusal is never one. */
+const stateCodes: readonly ProblemCode[] = ['job_state_conflict', 'confirmation_needed', 'command_under_way'];
+
+/** The product takes any 409 for success (valet §0.3), so that a refusal is never one: 423 where the state forbids it, else 422. */
+const statusFor = ({ code, status }: Problem): number => {
+  if (status !== 409) return status;
+  return stateCodes.includes(code) ? 423 : 422;
+};
+
 export const answerInGhWords = (response: Response, problem: Problem): void => {
-  response.status(problem.status === 409 ? 422 : problem.status).json({
+  response.status(statusFor(problem)).json({
     error: ghErrors[problem.code],
     ...(problem.code === 'invalid' && problem.errors.length > 0
       ? { details: problem.errors.map(({ path, message, code }) => ({ field: path, message, code })) }

@@ -62,7 +62,7 @@ const arrivalOf = ({ caller, requestId }: RequestFacts): Arrival => ({
 });
 
 const submitAndAnswer = async (deps: GatewayDeps, job: NewJob, facts: RequestFacts): Promise<Answer> => {
-  const submission = await submit(deps, job, { log: facts.log, fieldNames: { executionMode: 'execution_mode', jobType: 'job_type' } });
+  const submission = await submit(deps, job, facts, { executionMode: 'execution_mode', jobType: 'job_type' });
   if (submission.kind === 'created') {
     const { jobId, acceptedAt } = submission;
     return { status: 201, body: { job_id: jobId, valet_task_id: job.valetTaskId, status: 'pending', created_at: acceptedAt } };

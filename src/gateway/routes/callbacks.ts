@@ -1,7 +1,10 @@
 import type { RequestHandler } from 'express';
+import { recordAct } from '../../db/audit';
 import { reopenCallback } from '../../db/callbacks';
 import { findJob } from '../../db/jobs';
+import { withTransaction } from '../../db/pool';
 import { recordCallback } from '../../db/received-callbacks';
+import { actorOf } from '../actor';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
@@ -22,9 +25,15 @@ export const createCallbackRoutes = (deps: GatewayDeps): Record<'receiveCallback
     return { status: 200, body: { received: true, effect } };
   }),
 
-  redeliverCallback: answer(endpoints.redeliverCallback, async ({ params }, { log, caller }) => {
+  redeliverCallback: answer(endpoints.redeliverCallback, async ({ params }, facts) => {
+    const { log, caller } = facts;
     const { jobId, generation, seq } = params;
-    const isReopened = await reopenCallback(deps.pool, { jobId, generation, seq, giveUpMs: deps.limits.callbackGiveUpMs });
+    const isReopened = await withTransaction(deps.pool, async (client) => {
+      const isThere = await reopenCallback(client, { jobId, generation, seq, giveUpMs: deps.limits.callbackGiveUpMs });
+      if (isThere)
+        await recordAct(client, { ...actorOf(facts), act: 'redeliver', subjectKind: 'job', subject: jobId, detail: { generation, seq } });
+      return isThere;
+    });
     if (!isReopened) {
       if ((await findJob(deps.pool, jobId)) === null) throw noSuchJob(jobId);
       throw new Problem('callback_not_found', `Job ${jobId} has no callback ${generation}/${seq}; GET /v1/jobs/${jobId} lists them`);

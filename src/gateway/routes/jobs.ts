@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
+import { listCommands } from '../../db/commands';
 import { findFleetPause } from '../../db/holds';
 import { findJobDetails, listJobs, type JobDetails } from '../../db/job-reads';
 import { findJob } from '../../db/jobs';
 import type { Queryable } from '../../db/queryable';
 import { withTransaction } from '../../db/pool';
 import { countWorkers } from '../../db/worker-counts';
+import { commandView } from '../commands/command-answer';
 import { makeCursor, parseCursor } from '../cursor';
 import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';
@@ -52,7 +54,14 @@ export const createJobRoutes = (deps: GatewayDeps): Record<'submitJob' | 'listJo
       await client.query('set transaction isolation level repeatable read, read only');
       const job = await findJobDetails(client, jobId, { rows: deps.limits.pageRowsMax });
       if (job === null) throw noSuchJob(jobId);
-      return jobAnswer(job, await findWaiting(client, job, deps), await findFleetPause(client));
+      const commands = await listCommands(client, { jobId, rows: deps.limits.pageRowsMax });
+      return {
+        ...jobAnswer(job, await findWaiting(client, job, deps), await findFleetPause(client)),
+        commands: {
+          open: commands.filter(({ endedAt }) => endedAt === null).map(commandView),
+          last: commands.slice(0, deps.limits.lastCommandsShown).map(commandView),
+        },
+      };
     });
     return { status: 200, body };
   }),

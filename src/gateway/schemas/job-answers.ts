@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { affinities, attemptStates, executionModes, humanKinds, jobStates, jobTypes, submissions } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
+import { commandSchema } from './commands';
 import { instantSchema } from './values';
 
 const stateSchema = z.enum(jobStates).meta({
@@ -139,6 +140,10 @@ export const jobDetailsSchema = z
           })
           .meta({ id: 'SentCallback' }),
       ),
+    }),
+    commands: z.strictObject({
+      open: z.array(commandSchema),
+      last: z.array(commandSchema).meta({ description: 'The newest, open ones among them; GET /v1/jobs/:jobId/commands has more.' }),
     }),
     fleet: fleetSchema,
   })

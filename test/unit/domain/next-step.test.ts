@@ -181,7 +181,7 @@ describe('a running job', () => {
       { act: 'end', state: 'failed', reason: 'network_error', submission: 'no' },
     ],
     ['fails when no try can help', {}, failed('no', 'validation_error'), {}, { act: 'end', state: 'failed', reason: 'validation_error' }],
-    ['is not tried again after a wish to cancel', { isCancelRequested: true }, failed('no'), {}, { act: 'end', state: 'failed' }],
+    ['is not tried again after a wish to cancel', { isCancelRequested: true }, failed('no'), {}, { act: 'end', state: 'cancelled' }],
     [
       'asks a person after a failure with the form open',
       {},

@@ -1,0 +1,114 @@
+import type { Limits } from '../src/contracts/limits';
+import { makeRecycleCommand, type RecycleTarget } from '../src/domain/recycle-command';
+import type { Redact } from '../src/domain/redact';
+import type { Log } from '../src/log';
+
+/** What the deployer passes in (workers/deployer.ts). */
+export interface RecycleDeps {
+  log: Log;
+  limits: Limits;
+  /** Knows the secrets of the configuration: the detail of a result is kept in histories. */
+  redact: Redact;
+  /** Null: no command is configured. */
+  recycle: { command: readonly string[]; timeoutMs: number; env: Readonly<Record<string, string>> } | null;
+  runCommand: (order: CommandOrder) => Promise<CommandResult>;
+  heartbeat: () => void;
+  /** Aborted when the workflow no longer wants it, or the deployer drains. */
+  cancellation: () => AbortSignal;
+}
+
+/** What this needs of src/process/child.ts. */
+export interface CommandOrder {
+  command: readonly [string, ...string[]];
+  env: Readonly<Record<string, string>>;
+  timeoutMs: number;
+  killAfterMs: number;
+  outputBytesMax: number;
+  redact: Redact;
+  signal: AbortSignal;
+}
+
+export interface CommandResult {
+  end:
+    | { kind: 'exited'; code: number }
+    | { kind: 'signalled'; signal: string }
+    | { kind: 'timed_out' }
+    | { kind: 'stopped' }
+    | { kind: 'not_started'; problem: string }
+    | { kind: 'lost' };
+  stdout: string;
+  stderr: string;
+  durationMs: number;
+}
+
+export interface RecycleResult {
+  kind: 'done' | 'failed' | 'not_configured';
+  detail: string;
+}
+
+/** A line or two for a person; the whole is in the log. */
+const detailLengthMax = 300;
+
+export const createRecycleActivities = ({ log, limits, redact, recycle, runCommand, heartbeat, cancellation }: RecycleDeps) => ({
+  /**
+   * Runs the configured command, which replaces the worker's process by a fresh one. `done` says that the command succeeded, not that the worker
+   * is gone: its port proves that. A repetition restarts the worker again, so the caller asks only while the attempt is still the worker's.
+   */
+  async recycleWorker({ attemptId, ...target }: RecycleTarget & { attemptId: string }): Promise<RecycleResult> {
+    if (recycle === null) return { kind: 'not_configured', detail: 'RECYCLE_COMMAND is not set for the deployer' };
+    const made = makeRecycleCommand(recycle.command, target);
+    const fields = { attemptId, workerId: target.workerId, host: target.host };
+    if (made.kind === 'refused') {
+      log.error('A worker is not recycled', { ...fields, reason: made.problem });
+      return { kind: 'failed', detail: made.problem };
+    }
+    log.info('Recycles a worker', { ...fields, command: made.command });
+    const signal = cancellation();
+    const beat = setInterval(heartbeat, limits.recycleHeartbeatMs);
+    const { timeoutMs, env } = recycle;
+    const ran = await runCommand({
+      command: made.command,
+      env,
+      timeoutMs,
+      killAfterMs: limits.commandKillAfterMs,
+      outputBytesMax: limits.commandOutputBytesMax,
+      redact,
+      signal,
+    }).finally(() => clearInterval(beat));
+    const result: RecycleResult = { kind: isSuccess(ran) ? 'done' : 'failed', detail: describe(ran, { timeoutMs, redact }) };
+    log.log(result.kind === 'done' ? 'info' : 'warn', 'A recycle command has ended', { ...fields, ...ran, result: result.kind });
+    // The SDK's own failure: a cancel ends the activity as cancelled, a draining deployer leaves it to the next one.
+    if (ran.end.kind === 'stopped') signal.throwIfAborted();
+    return result;
+  },
+});
+
+export type RecycleActivities = ReturnType<typeof createRecycleActivities>;
+
+const isSuccess = ({ end }: CommandResult): boolean => end.kind === 'exited' && end.code === 0;
+
+const describe = (ran: CommandResult, { timeoutMs, redact }: { timeoutMs: number; redact: Redact }): string => {
+  const lastLine = (ran.stderr.trim() || ran.stdout.trim()).split('\n').at(-1)?.trim() ?? '';
+  const how = describeEnd(ran.end, timeoutMs);
+  const said = isSuccess(ran) || lastLine === '' ? '' : `: ${lastLine}`;
+  // The streams are redacted already, but the two halves of a thing may meet in this line.
+  return redact(`${how} after ${(ran.durationMs / 1_000).toFixed(1)} s${said}`).slice(0, detailLengthMax);
+};
+
+const describeEnd = (end: CommandResult['end'], timeoutMs: number): string => {
+  switch (end.kind) {
+    case 'exited':
+      return `the command exited with ${end.code}`;
+    case 'signalled':
+      return `the command was ended by ${end.signal}`;
+    case 'timed_out':
+      return `the command did not end within ${timeoutMs / 1_000} s and was ended`;
+    case 'stopped':
+      return 'the command was stopped';
+    case 'not_started':
+      return `the command could not be started (${end.problem})`;
+    case 'lost':
+      break;
+  }
+  return 'the command was lost with its supervisor';
+};

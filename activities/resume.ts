@@ -1,0 +1,145 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { RouteTaken } from '../src/contracts/command';
+import { failureTypes } from '../src/contracts/errors';
+import type { ResumeJobInput } from '../src/contracts/messages';
+import { findCommand, noteCommand, openCommand, type Command } from '../src/db/commands';
+import { findCancelListener } from '../src/db/cancel-listeners';
+import { findJob } from '../src/db/jobs';
+import { withTransaction } from '../src/db/pool';
+import { findExecutionMode, resumeAttempt, scrubResolution, traceResume } from '../src/db/resume';
+import { lookUpRoute } from '../src/db/routes';
+import { hasSecret, takeSecret } from '../src/db/secrets';
+import { outcomes } from '../src/domain/command-outcome';
+import { refuseResume } from '../src/domain/resume-refusal';
+import { routeCommand } from '../src/domain/route-command';
+import { logRoute } from './cancel';
+import type { CommandDeps } from './deps';
+import { endCommand } from './end-command';
+
+/** A resume on its way: what it hit, and since when. */
+export interface Delivery {
+  attemptId: string;
+  since: string;
+}
+
+export const createResumeActivities = (deps: CommandDeps) => {
+  const { pool, log, limits } = deps;
+
+  return {
+    /** Writes the command or joins the one that REST wrote, and refuses at once what cannot work. */
+    async openResume({ jobId, actor, note, source, resolutionType }: ResumeJobInput): Promise<Command> {
+      const opened = await openCommand(pool, {
+        jobId,
+        kind: 'resume',
+        actor: actor ?? 'somebody',
+        source: source ?? 'temporal',
+        reason: note ?? null,
+        resolutionType: resolutionType ?? 'manual',
+      });
+      if (opened === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
+      const { command } = opened;
+      const job = await findJob(pool, jobId);
+      const refusal =
+        job === null
+          ? 'The job is gone'
+          : refuseResume({
+              state: job.state,
+              humanKind: job.humanKind,
+              isCancelRequested: job.isCancelRequested,
+              executionMode: job.attempt === null ? null : await findExecutionMode(pool, job.attempt.attemptId),
+              resolutionType: command.resolutionType ?? 'manual',
+              hasSecret: await hasSecret(pool, command.commandId),
+            });
+      if (refusal === null) return command;
+      return await end(command.commandId, job?.isCancelRequested === true ? 'superseded' : 'refused', refusal);
+    },
+
+    async routeResume({ commandId }: { commandId: string }): Promise<RouteTaken> {
+      const command = await getCommand(commandId);
+      const found = await lookUpRoute(pool, command.jobId, { freshMs: limits.workerHeartbeatFreshMs });
+      const listener = found.attempt === null ? 'absent' : await findCancelListener(pool, found.attempt.attemptId);
+      // Its listener lives in the process that waits: nobody else can hold it (ghosthands §16.3).
+      const wished = routeCommand('resume', { ...found, listener, isOwnerProvenAlive: listener === 'present' });
+      const route = wished.route === 'owner' && listener !== 'present' ? await checkWaiter(wished) : wished;
+      logRoute(deps, command, route);
+      await noteCommand(pool, { commandId, route });
+      return route;
+    },
+
+    /**
+     * Resumes in one transaction with taking the secret out of its box, so that it is used once. Run again after its commit it finds its own note, and
+     * does nothing.
+     */
+    async deliverResume({ commandId, route }: { commandId: string; route: RouteTaken }): Promise<Delivery | null> {
+      const command = await getCommand(commandId);
+      const { attemptId, workerId } = route;
+      if (attemptId === null || workerId === null) return null;
+      return await withTransaction(pool, async (client) => {
+        const { rows } = await client.query<{ now: Date }>('select now() as now');
+        const since = (rows[0]?.now ?? new Date()).toISOString();
+        if (command.means.some(({ means, result }) => means === 'resume_row' && result === 'delivered'))
+          return { attemptId, since: command.requestedAt };
+        const sealed = await takeSecret(client, commandId);
+        const data = sealed === null || deps.secrets === null ? null : (JSON.parse(deps.secrets.open(sealed)) as Record<string, string>);
+        const resolution = { type: command.resolutionType ?? 'manual', data, by: command.actor };
+        const isDelivered = await resumeAttempt(client, { attemptId, workerId, freshMs: limits.resumeFreshMs, resolution });
+        await noteCommand(client, { commandId, means: [{ means: 'resume_row', result: isDelivered ? 'delivered' : 'nobody_waits' }] });
+        return isDelivered ? { attemptId, since } : null;
+      });
+    },
+
+    async scrubResume({ attemptId }: { attemptId: string }): Promise<void> {
+      await scrubResolution(pool, attemptId);
+    },
+
+    /** `taken`: the worker read it. `moving`: it also goes on. `gone`: the row is not in its hands any more, which the job judges by itself. */
+    async traceResume({ attemptId, since }: Delivery): Promise<'waiting' | 'taken' | 'moving'> {
+      const trace = await traceResume(pool, { attemptId, since: new Date(since) });
+      if (trace === null || !['running', 'queued'].includes(trace.status)) return 'moving';
+      const beatsAfterMs = trace.heartbeatAt === null ? -1 : trace.heartbeatAt.getTime() - Date.parse(since);
+      if (trace.isTaken && beatsAfterMs > limits.resumeProofMs / 2) return 'moving';
+      return trace.isTaken ? 'taken' : 'waiting';
+    },
+
+    async noteResumed({ commandId }: { commandId: string }): Promise<Command> {
+      await noteCommand(pool, { commandId, outcome: 'resumed', detail: outcomes.resumed.words });
+      return await getCommand(commandId);
+    },
+
+    async endResume({
+      commandId,
+      outcome,
+      detail,
+    }: {
+      commandId: string;
+      outcome: 'resumed' | 'refused' | 'zombie' | 'superseded';
+      detail: string;
+    }): Promise<Command> {
+      if (outcome !== 'resumed') log.warn('A resume did not work', { commandId, outcome, detail });
+      return await end(commandId, outcome, detail);
+    },
+  };
+
+  /** A registry row lives on for minutes after its process: without a listener, the status port must say that somebody works there. */
+  async function checkWaiter(route: RouteTaken): Promise<RouteTaken> {
+    const answer = await deps.hosts.readWorkerPort(route.host ?? '');
+    const isOurs = answer.kind === 'answers' && answer.status.worker_id === route.workerId && answer.status.active_jobs > 0;
+    if (answer.kind === 'silent' || isOurs) return route;
+    const reason = answer.kind === 'refused' ? 'the process of its worker is gone' : 'its worker works on nothing';
+    return { ...route, route: 'parked', reason, steps: [...route.steps, { lookedUp: 'database', found: null, level: 'warn', reason }] };
+  }
+
+  async function end(commandId: string, outcome: 'resumed' | 'refused' | 'zombie' | 'superseded', detail: string): Promise<Command> {
+    await takeSecret(pool, commandId);
+    await endCommand(pool, { commandId, outcome, detail });
+    return await getCommand(commandId);
+  }
+
+  async function getCommand(commandId: string): Promise<Command> {
+    const command = await findCommand(pool, commandId);
+    if (command === null) throw ApplicationFailure.nonRetryable(`no command ${commandId}`, failureTypes.jobNotFound);
+    return command;
+  }
+};
+
+export type ResumeActivities = ReturnType<typeof createResumeActivities>;

@@ -1,0 +1,28 @@
+import type { CommandOutcome } from '../contracts/command';
+import type { JobState } from '../contracts/job';
+import { isTerminal } from './job-state';
+
+/** A person's word to a job, and the job as its record says now. */
+export interface Said {
+  kind: 'retry' | 'resolve';
+  generation: number;
+}
+export interface SaidTo {
+  generation: number;
+  state: JobState;
+  reason: string;
+  detail: string;
+}
+
+/** What came of a retry or a resolve, which only the job's workflow can carry out; null while nobody can tell. */
+export const judgeSaid = (said: Said, job: SaidTo): { outcome: CommandOutcome; detail: string } | null => {
+  if (said.kind === 'retry') {
+    if (job.generation > said.generation) return { outcome: 'reopened', detail: `Generation ${job.generation} is open` };
+    return job.state === 'uncertain' ? null : { outcome: 'refused', detail: `The job is ${job.state} now` };
+  }
+  if (job.generation > said.generation) return { outcome: 'refused', detail: 'The job was opened again meanwhile' };
+  if (isTerminal(job.state) && job.reason.startsWith('resolved_')) return { outcome: 'resolved', detail: job.detail };
+  return isResolvable(job) ? null : { outcome: 'refused', detail: `The job is ${job.state} now` };
+};
+
+const isResolvable = ({ state }: SaidTo): boolean => state === 'uncertain' || state === 'waiting_human';

@@ -1,0 +1,39 @@
+import { problems, type ProblemCode } from '../../contracts/errors';
+import { viewCommand, type Command } from '../../db/commands';
+import { outcomes } from '../../domain/command-outcome';
+import type { Answer } from '../endpoint';
+
+/** The public view with what its outcome means, in words. */
+export const commandView = (command: Command): object => ({ ...viewCommand(command), words: wordsOf(command) });
+
+const wordsOf = ({ outcome }: Command): string => (outcome === null ? 'Under way' : outcomes[outcome].words);
+
+/** By the table of outcomes; a 409 is a problem with the command's own fields beside it (RFC 9457 §3.2). */
+export const commandAnswer = (
+  command: Command,
+  {
+    requestId,
+    code = 'job_state_conflict',
+    isStarted = true,
+  }: { requestId: string; code?: 'job_state_conflict' | 'confirmation_needed'; isStarted?: boolean },
+): Answer => {
+  const { commandId, outcome } = command;
+  const status = outcome === null || !isStarted ? 202 : outcomes[outcome].httpStatus;
+  const headers = { Location: `/v1/commands/${commandId}` };
+  if (status < 400) return { status, headers, body: commandView(command) };
+  return {
+    status,
+    headers: { ...headers, 'Content-Type': 'application/problem+json' },
+    body: { ...commandView(command), ...problemFields(command, code, requestId) },
+  };
+};
+
+const problemFields = (command: Command, code: ProblemCode, requestId: string): object => ({
+  type: `urn:yardmaster:problem:${code}`,
+  title: problems[code].title,
+  status: problems[code].status,
+  detail: command.detail === '' ? wordsOf(command) : command.detail,
+  instance: `/v1/jobs/${command.jobId}/${command.kind}`,
+  code,
+  requestId,
+});

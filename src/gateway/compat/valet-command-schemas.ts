@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { commandOutcomes, resolutionTypes, routes, type ResolutionType } from '../../contracts/command';
+import { jobStates } from '../../contracts/job';
+import type { ResolutionData } from '../commands/resume';
+import { codeSchema, noteSchema, passwordSchema, userNameSchema } from '../schemas/commands';
+
+/** What VALET's client and GH's own one send with a command (valet §1.2, ghosthands §1.4); fields that GH does not know it drops, and so do we. */
+export const valetCancelSchema = z.object({ reason: noteSchema.nullish() }).meta({ id: 'ValetCancel' });
+
+export const valetRetrySchema = z
+  .object({
+    confirm: z.boolean().default(false).meta({ description: 'Not of GH: somebody has checked that another try does not submit twice.' }),
+  })
+  .meta({ id: 'ValetRetry' });
+
+const resolutionDataSchema = z.object({
+  code: codeSchema.optional(),
+  username: userNameSchema.optional(),
+  email: userNameSchema.optional(),
+  password: passwordSchema.optional(),
+});
+
+export const valetResumeSchema = z
+  .object({
+    resolved_by: z.enum(['human', 'system']).default('human'),
+    notes: noteSchema.nullish().meta({ description: "VALET's word." }),
+    resolution_notes: noteSchema.nullish().meta({ description: "GH's word." }),
+    resolution_type: z.enum(resolutionTypes).nullish(),
+    resolution_data: resolutionDataSchema.nullish(),
+  })
+  .superRefine(({ resolution_type: type, resolution_data: data }, context) => {
+    const need = (name: string): void =>
+      context.addIssue({ code: 'custom', path: ['resolution_data', name], message: `is needed for resolution_type ${type}` });
+    if (type === 'code_entry' && data?.code === undefined) need('code');
+    if (type !== 'credentials') return;
+    if (data?.username === undefined && data?.email === undefined) need('username');
+    if (data?.password === undefined) need('password');
+  })
+  .meta({
+    id: 'ValetResumeCommand',
+    description: 'Both vocabularies. Without a type it follows from the data; without both it was done by hand.',
+  });
+
+/** What is there decides where no type is; what the type does not use is not kept. */
+export const resolutionOf = ({
+  resolution_type: type,
+  resolution_data: data,
+}: z.output<typeof valetResumeSchema>): { resolutionType: ResolutionType; data: ResolutionData | null } => {
+  const code = data?.code;
+  const username = data?.username ?? data?.email;
+  const password = data?.password;
+  const hasCredentials = username !== undefined && password !== undefined;
+  const resolutionType = type ?? (code !== undefined ? 'code_entry' : hasCredentials ? 'credentials' : 'manual');
+  if (resolutionType === 'code_entry' && code !== undefined) return { resolutionType, data: { code } };
+  if (resolutionType === 'credentials' && hasCredentials) return { resolutionType, data: { username, password } };
+  return { resolutionType, data: null };
+};
+
+const factFields = {
+  command_id: z.guid().optional(),
+  outcome: z.enum(commandOutcomes).nullable().optional(),
+  message: z.string(),
+  job_state: z.enum(jobStates).optional(),
+  route: z.enum(routes).nullable().optional(),
+  route_reason: z.string().nullable().optional(),
+};
+
+const cancelFields = { id: z.guid(), status: z.string(), cancelled_at: z.iso.datetime().nullable() };
+const retryFields = { id: z.guid(), status: z.string() };
+const resumeFields = { job_id: z.guid(), status: z.string(), resolved_by: z.string(), resolution_type: z.enum(resolutionTypes) };
+
+export const valetCancelledSchema = z.strictObject({ ...cancelFields, ...factFields }).meta({ id: 'ValetCancelled' });
+export const valetRetriedSchema = z.strictObject({ ...retryFields, ...factFields }).meta({ id: 'ValetRetried' });
+export const valetResumedSchema = z.strictObject({ ...resumeFields, ...factFields }).meta({ id: 'ValetResumed' });
+
+/** 423: the state forbids it. */
+export const valetRefusedSchema = z
+  .object({ error: z.literal('invalid_state'), status: z.string().optional(), ...factFields })
+  .meta({ id: 'ValetRefused' });

@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { commandKinds, commandOutcomes, resolutionTypes, routes } from '../../contracts/command';
+import { jobStates } from '../../contracts/job';
+import { limits } from '../../contracts/limits';
+import { problemSchema } from './problem';
+import { idSchema, instantSchema } from './values';
+
+/** Longer than any code that a site sends, short enough that nobody parks a document here. */
+const codeLengthMax = 64;
+const userNameLengthMax = 320;
+const passwordLengthMax = 256;
+const noteLengthMax = 500;
+
+export const codeSchema = z.string().min(1).max(codeLengthMax);
+export const userNameSchema = z.string().min(1).max(userNameLengthMax);
+export const passwordSchema = z.string().min(1).max(passwordLengthMax);
+export const noteSchema = z.string().trim().max(noteLengthMax);
+
+export const commandParamsSchema = z.strictObject({ commandId: idSchema });
+
+export const waitQuerySchema = z.strictObject({
+  wait: z
+    .string()
+    .regex(/^\d{1,2}$/, `must be a whole number from 0 to ${limits.commandWaitSecondsMax}`)
+    .transform(Number)
+    .pipe(z.number().max(limits.commandWaitSecondsMax))
+    .optional()
+    .meta({
+      description: `Seconds to wait for the outcome, 0 to ${limits.commandWaitSecondsMax}; ${limits.commandWaitSecondsDefault} by itself. Then 202 tells where to look.`,
+    }),
+});
+
+const text = noteSchema.optional().meta({ description: 'For people; never a code or a password.' });
+
+export const cancelBodySchema = z.strictObject({ reason: text }).meta({ id: 'CancelJob' });
+
+export const resumeBodySchema = z
+  .strictObject({
+    resolutionType: z.enum(resolutionTypes).meta({ description: '`manual`: done at the page by hand. `skip`: go on without.' }),
+    code: codeSchema.optional().meta({ description: 'For `code_entry`. Encrypted at rest, used once, gone within minutes.' }),
+    username: userNameSchema.optional(),
+    password: passwordSchema.optional().meta({ description: 'For `credentials`, with `username`. Kept like a code.' }),
+    note: text,
+  })
+  .superRefine((body, context) => {
+    const wanted: Record<(typeof resolutionTypes)[number], readonly SecretField[]> = {
+      manual: [],
+      skip: [],
+      code_entry: ['code'],
+      credentials: ['username', 'password'],
+    };
+    for (const name of ['code', 'username', 'password'] as const) {
+      const isWanted = wanted[body.resolutionType].includes(name);
+      if (isWanted === (body[name] !== undefined)) continue;
+      const message = isWanted ? `is needed for resolutionType ${body.resolutionType}` : `is not for resolutionType ${body.resolutionType}`;
+      context.addIssue({ code: 'custom', path: [name], message });
+    }
+  })
+  .meta({ id: 'ResumeJob' });
+type SecretField = 'code' | 'username' | 'password';
+
+export const retryBodySchema = z
+  .strictObject({
+    confirm: z.boolean().default(false).meta({ description: 'Somebody has checked that another try does not submit twice.' }),
+  })
+  .meta({ id: 'RetryJob' });
+
+export const resolveBodySchema = z
+  .strictObject({ submitted: z.boolean().meta({ description: 'Was the form submitted?' }), note: text })
+  .meta({ id: 'ResolveJob' });
+
+const stepSchema = z.strictObject({
+  lookedUp: z.string(),
+  found: z.string().nullable(),
+  level: z.enum(['info', 'warn', 'error']),
+  reason: z.string(),
+});
+
+const routeSchema = z
+  .strictObject({
+    route: z.enum(routes).meta({ description: '`row` and `owner` are as wished; every other one is a fallback, with its reason.' }),
+    attemptId: z.guid().nullable(),
+    workerId: z.string().nullable(),
+    host: z.string().nullable(),
+    instanceId: z.string().nullable(),
+    reason: z.string(),
+    steps: z.array(stepSchema).meta({ description: 'Every look-up on the way and what it gave.' }),
+  })
+  .meta({ id: 'RouteTaken' });
+
+export const commandFields = {
+  commandId: z.guid(),
+  jobId: z.guid(),
+  generation: z.int(),
+  kind: z.enum(commandKinds),
+  actor: z.string(),
+  reason: z.string().nullable(),
+  requestedAt: instantSchema,
+  endedAt: instantSchema.nullable(),
+  outcome: z
+    .enum(commandOutcomes)
+    .nullable()
+    .meta({ description: 'Null while it is under way; `unconfirmed` may still become another one.' }),
+  words: z.string().meta({ description: 'What the outcome means.' }),
+  detail: z.string(),
+  route: routeSchema.nullable(),
+  means: z
+    .array(z.strictObject({ means: z.string(), result: z.string() }))
+    .meta({ description: 'What was done to reach the worker, in order.' }),
+  jobState: z.enum(jobStates),
+};
+
+export const commandSchema = z.strictObject(commandFields).meta({ id: 'Command' });
+
+export const commandListSchema = z.strictObject({ commands: z.array(commandSchema) }).meta({ id: 'CommandList' });
+
+/** A refusal is a problem that tells its command as well. */
+export const commandProblemSchema = z
+  .strictObject({ ...commandFields, ...problemSchema.shape })
+  .meta({ id: 'CommandProblem', description: 'A problem (RFC 9457) with the fields of the command beside its own.' });

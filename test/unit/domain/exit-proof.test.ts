@@ -1,0 +1,133 @@
+import { array, boolean, constant, constantFrom, integer, oneof, property, record, type Arbitrary } from 'fast-check';
+import { provesExit, type PortSeen } from '../../../src/domain/exit-proof';
+import { findCounterexample } from './facts';
+
+const startMs = 1_000_000;
+const claimedAtMs = startMs + 60_000;
+const jitterMs = 1_000;
+const own = { workerId: 'worker-1', claimedAtMs: null, jitterMs };
+
+const answering = (more: Partial<Extract<PortSeen, { kind: 'answers' }>> = {}): PortSeen => ({
+  kind: 'answers',
+  workerId: 'worker-1',
+  activeJobs: 1,
+  processStartedAtMs: startMs,
+  atMs: claimedAtMs,
+  ...more,
+});
+const at = (ms: number, more: Partial<Extract<PortSeen, { kind: 'answers' }>> = {}): PortSeen =>
+  answering({ atMs: claimedAtMs + ms, ...more });
+const refused: PortSeen = { kind: 'refused' };
+const silent: PortSeen = { kind: 'silent' };
+const idle = { activeJobs: 0 };
+const restarted = { ...idle, processStartedAtMs: claimedAtMs + 5_000 };
+
+describe('the process that ran an attempt is', () => {
+  test.each<[string, PortSeen, PortSeen[], ReturnType<typeof provesExit>]>([
+    ['unproven before anybody looked', answering(), [], null],
+    ['unproven while it works on, also in the second after its listener has gone', answering(), [at(0), at(500), at(999)], null],
+    ['gone when its port is refused', answering(), [at(0), refused], 'gone'],
+    ['gone when its port is refused at once', silent, [refused], 'gone'],
+    ['gone when another start time answers', answering(), [at(0), at(2_000, restarted)], 'gone'],
+    [
+      'gone when another start time answers, whatever the new process works on',
+      answering(),
+      [at(2_000, { ...restarted, activeJobs: 1 })],
+      'gone',
+    ],
+    ['unproven when the start time differs by no more than jitter', answering(), [at(0, { processStartedAtMs: startMs + jitterMs })], null],
+    ['unproven when the port is silent', answering(), [silent, silent], null],
+    ['unproven when the port was refused once and is silent now', answering(), [refused, silent], null],
+    ['idle when it has no job twice, a second apart', answering(), [at(0, idle), at(1_000, idle)], 'idle'],
+    ['unproven when it has no job once', answering(), [at(0, idle)], null],
+    [
+      'unproven when it has no job twice within a second, since its last writes are under way',
+      answering(),
+      [at(0, idle), at(999, idle)],
+      null,
+    ],
+    ['unproven when it had a job in between', answering(), [at(0, idle), at(500), at(1_000, idle)], null],
+    ['unproven when its port was silent in between', answering(), [at(0, idle), silent, at(1_000, idle)], null],
+    [
+      'unproven when somebody else answers at its address',
+      answering(),
+      [at(0, { workerId: 'worker-2', ...restarted }), at(2_000, { workerId: 'worker-2', ...restarted })],
+      null,
+    ],
+    [
+      'unproven by the start of somebody else',
+      answering({ workerId: 'worker-2' }),
+      [at(0, { processStartedAtMs: startMs + 10_000 })],
+      null,
+    ],
+  ])('%s', (_title, before, looks, proof) => {
+    expect(provesExit(before, looks, own)).toBe(proof);
+  });
+
+  test('gone when it started after the claim and nobody could look before', () => {
+    expect(provesExit(silent, [at(6_000, restarted)], { ...own, claimedAtMs })).toBe('gone');
+    expect(provesExit(silent, [at(6_000)], { ...own, claimedAtMs })).toBeNull();
+  });
+});
+
+const anyLook: Arbitrary<PortSeen> = oneof(
+  constant(refused),
+  constant(silent),
+  record({
+    kind: constant('answers' as const),
+    workerId: constantFrom('worker-1', 'worker-2'),
+    activeJobs: constantFrom(0, 1),
+    processStartedAtMs: constantFrom(startMs, startMs + jitterMs, startMs + 50_000),
+    atMs: integer({ min: 0, max: 4_000 }).map((ms) => claimedAtMs + ms),
+  }),
+);
+const inOrder = (looks: PortSeen[]): PortSeen[] => {
+  const times = looks.flatMap((look) => (look.kind === 'answers' ? [look.atMs] : [])).toSorted((one, other) => one - other);
+  return looks.map((look) => (look.kind === 'answers' ? { ...look, atMs: times.shift() ?? 0 } : look));
+};
+const anyLooks = array(anyLook, { minLength: 1, maxLength: 6 }).map(inOrder);
+const runs = { numRuns: 5_000 };
+
+describe('whatever the port said', () => {
+  test('a process that answers with its old start time and a job is never called gone or idle', () => {
+    const rule = property(anyLooks, boolean(), (looks, knowsClaim) => {
+      const proof = provesExit(answering(), [...looks, at(5_000)], { ...own, claimedAtMs: knowsClaim ? claimedAtMs : null });
+      return proof === null;
+    });
+    expect(findCounterexample(rule, runs)).toBeNull();
+  });
+
+  test('silence at the end proves nothing', () => {
+    const rule = property(anyLooks, (looks) => provesExit(answering(), [...looks, silent], own) === null);
+    expect(findCounterexample(rule, runs)).toBeNull();
+  });
+
+  test('an answer of another worker at the end proves nothing', () => {
+    const rule = property(
+      anyLooks,
+      (looks) => provesExit(answering(), [...looks, at(5_000, { workerId: 'worker-2', ...restarted })], own) === null,
+    );
+    expect(findCounterexample(rule, runs)).toBeNull();
+  });
+
+  test('idle needs two answers of the worker itself, a second apart', () => {
+    const rule = property(anyLooks, (looks) => {
+      if (provesExit(answering(), looks, own) !== 'idle') return true;
+      const times = looks.flatMap((look) =>
+        look.kind === 'answers' && look.workerId === 'worker-1' && look.activeJobs === 0 ? [look.atMs] : [],
+      );
+      return Math.max(...times) - Math.min(...times) >= 1_000;
+    });
+    expect(findCounterexample(rule, runs)).toBeNull();
+  });
+
+  test('idle is never the word of a run in which another worker answered', () => {
+    const rule = property(anyLooks, (looks) => {
+      if (provesExit(answering(), looks, own) !== 'idle') return true;
+      const lastOther = looks.findLastIndex((look) => look.kind === 'answers' && look.workerId !== 'worker-1');
+      const since = looks.slice(lastOther + 1).flatMap((look) => (look.kind === 'answers' ? [look.atMs] : []));
+      return Math.max(...since) - Math.min(...since) >= 1_000;
+    });
+    expect(findCounterexample(rule, runs)).toBeNull();
+  });
+});

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import { makeCancelJobId, parseApplyJobId } from '../../src/contracts/ids';
+import type { CommandView } from '../../src/contracts/command';
+import { cancelSignal, resolveSignal } from '../../src/contracts/messages';
+import { until } from '../support/until';
+import { withYard, type Yard } from '../support/yard';
+
+const shortLimits = { retryBackoffFirstMs: 3_000, attemptSilentMs: 5_000, doubtRecheckMs: 500 };
+
+const submit = async (yard: Yard, path: string): Promise<{ jobId: string; handle: Awaited<ReturnType<Yard['submit']>> }> => {
+  const handle = await yard.submit(`https://sim.test${path}`, { jobId: randomUUID() });
+  return { jobId: parseApplyJobId(handle.workflowId)?.jobId ?? '', handle };
+};
+
+const cancel = async (yard: Yard, jobId: string): Promise<CommandView> =>
+  (await yard.client.workflow.execute('cancelJob', {
+    workflowId: makeCancelJobId({ jobId }),
+    taskQueue: yard.taskQueue,
+    args: [{ jobId, reason: 'changed my mind', actor: 'zoe' }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  })) as CommandView;
+
+const eventsOf = (yard: Yard, jobId: string): string[] =>
+  yard.simulator
+    .log()
+    .filter((entry) => entry.jobId === jobId)
+    .map(({ event }) => event);
+
+describe('a cancel', () => {
+  // The last second of a real worker: 1.0 s from the end of its listener to its exit, and its container back a second later.
+  const yard = withYard({ hosts: 2, limits: shortLimits, times: { exitDelayMs: 1_000 } });
+
+  afterEach(async () => {
+    await yard.pool.query(`delete from yardmaster.host_hold`);
+    await until(
+      async () => {
+        await yard.sweep();
+        const { rowCount } = await yard.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
+        return rowCount === 2;
+      },
+      { what: 'both workers are back and idle', timeoutMs: 20_000 },
+    );
+  });
+
+  test('P4: of a job that no worker has ends in the row, and says so', async () => {
+    await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test')`);
+    const { jobId, handle } = await submit(yard, '/quick');
+    await yard.until(jobId, 'waiting');
+    const command = await cancel(yard, jobId);
+    expect(command).toMatchObject({ outcome: 'cancelled', jobState: 'cancelled', route: { route: 'row' }, means: [{ means: 'take_back' }] });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
+  });
+
+  test('in the back-off between two attempts ends the job without another attempt', async () => {
+    const { jobId, handle } = await submit(yard, '/fails-before-form?times=9&ms=50');
+    await until(async () => (await yard.job(jobId)).reason === 'retry', { what: 'the first attempt failed' });
+    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled' });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
+    expect(eventsOf(yard, jobId).filter((event) => event === 'claimed')).toHaveLength(1);
+  });
+
+  test('P4: of a running attempt that has not opened the form ends its worker and the job, and nothing was submitted', async () => {
+    const { jobId, handle } = await submit(yard, '/slow-start?startMs=20000');
+    await yard.until(jobId, 'running');
+    const command = await cancel(yard, jobId);
+    expect(command).toMatchObject({
+      outcome: 'cancelled',
+      route: { route: 'owner', attemptId: expect.any(String), workerId: expect.stringMatching(/^worker-/) },
+      means: [{ means: 'listener', result: 'ended' }],
+    });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
+    expect(eventsOf(yard, jobId)).not.toContain('submitted');
+    await until(() => yard.received(jobId).some(({ status }) => status === 'cancelled'), { what: 'the product is told' });
+  });
+
+  test('P3: with the form open stops the worker and leaves the job uncertain', async () => {
+    const { jobId, handle } = await submit(yard, '/quick?ms=20000');
+    await until(() => eventsOf(yard, jobId).includes('form_opened'), { what: 'the form is open' });
+    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled_maybe_submitted', jobState: 'uncertain' });
+    expect(eventsOf(yard, jobId)).toContain('killed');
+    expect(eventsOf(yard, jobId)).not.toContain('restarted');
+    await handle.signal(resolveSignal, { submitted: false });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'failed' });
+  });
+
+  test('at the review page frees the worker', async () => {
+    const { jobId, handle } = await submit(yard, '/review?ms=50');
+    await until(
+      async () => {
+        await yard.sweep();
+        return (await yard.job(jobId)).state === 'waiting_human';
+      },
+      { what: 'the review is seen' },
+    );
+    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled_maybe_submitted', jobState: 'uncertain' });
+    const { rows } = await yard.pool.query(`select state from yardmaster.attempt where job_id = $1`, [jobId]);
+    expect(rows).toEqual([{ state: 'ended' }]);
+    await handle.signal(resolveSignal, { submitted: false });
+    await handle.result();
+  });
+
+  test('that comes in the last second of a submission says that the job had ended first', async () => {
+    const { jobId, handle } = await submit(yard, '/quick?ms=1200');
+    await until(() => eventsOf(yard, jobId).includes('form_opened'), { what: 'the form is open' });
+    const command = await cancel(yard, jobId);
+    const submitted = eventsOf(yard, jobId).includes('submitted');
+    // Either the action ended inside the last second, or the process went before it: the word must fit.
+    expect(command.outcome).toBe(submitted && command.jobState === 'succeeded' ? 'already_finished' : 'cancelled_maybe_submitted');
+    if (command.jobState === 'uncertain') await handle.signal(resolveSignal, { submitted });
+    await handle.result();
+  });
+
+  test('of an ended job changes nothing and says how it ended', async () => {
+    const { jobId, handle } = await submit(yard, '/quick?ms=50');
+    await handle.result();
+    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'already_finished', jobState: 'succeeded' });
+  });
+
+  test('joins the one that is under way', async () => {
+    const { jobId, handle } = await submit(yard, '/slow-start?startMs=20000');
+    await yard.until(jobId, 'running');
+    const [one, other] = await Promise.all([cancel(yard, jobId), cancel(yard, jobId)]);
+    expect(one.commandId).toBe(other.commandId);
+    await handle.result();
+  });
+
+  test('can be a signal to the job', async () => {
+    const { jobId, handle } = await submit(yard, '/slow-start?startMs=20000');
+    await yard.until(jobId, 'running');
+    await handle.signal(cancelSignal, { reason: 'by signal', actor: 'zoe' });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
+    const { rows } = await yard.pool.query(`select kind, actor, source, outcome from yardmaster.command where job_id = $1`, [jobId]);
+    expect(rows).toEqual([{ kind: 'cancel', actor: 'zoe', source: 'signal', outcome: 'cancelled' }]);
+  });
+});

@@ -1,0 +1,70 @@
+import { allHandlersFinished, condition, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { CommandView } from '../src/contracts/command';
+import { limits } from '../src/contracts/limits';
+import { commandQuery, jobMovedSignal, type CancelJobInput } from '../src/contracts/messages';
+import { outcomes } from '../src/domain/command-outcome';
+import { proveStopped, recycleWorker, stopAttempt, takeStep, tellJob } from './options';
+import { showCommand } from './steps/show-command';
+
+/**
+ * One cancel, until the job rests: the job is told first (nothing of it is assigned any more), its worker is stopped and proven stopped, and only then
+ * the job is told to end. Neither a notification nor a mark on the row stops GH, both make it start the application again (ghosthands §16.3).
+ */
+export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
+  let hasMoved = false;
+  let shown: CommandView | null = null;
+  setHandler(jobMovedSignal, () => void (hasMoved = true), { description: 'The job has moved: look at its rows' });
+  setHandler(commandQuery, () => shown, { description: 'The command as its row says' });
+  const source = input.source ?? (workflowInfo().parent === undefined ? 'temporal' : 'signal');
+
+  let { command, attemptId } = await takeStep('openCancel', { ...input, source }, 'Write the command');
+  const { commandId, jobId } = command;
+  const look = async (): Promise<void> => {
+    hasMoved = false;
+    ({ command, attemptId } = await takeStep('lookAtCancel', { commandId }, 'Look at the job'));
+    showCommand((shown = command));
+  };
+  showCommand((shown = command));
+
+  const deadline = Date.now() + limits.cancelConfirmMs;
+  for (let round = 0; command.endedAt === null; round++) {
+    await tellJob({ jobId, wake: { reason: 'cancel_requested' } });
+    // While no worker has it the job ends by itself; otherwise it takes in what was claimed meanwhile.
+    await condition(() => hasMoved, '1 second', { summary: 'The job answers' });
+    await look();
+    if (command.endedAt !== null || attemptId === null) continue;
+
+    const isReached = await stopWorker(commandId, jobId);
+    await condition(() => hasMoved, '2 seconds', { summary: 'The job ends' });
+    await look();
+    if (command.endedAt !== null) continue;
+    if (Date.now() >= deadline) {
+      if (isReached) await takeStep('noteUnconfirmed', { commandId, detail: outcomes.unconfirmed.words }, 'Not proven stopped yet');
+      else await tellJob({ jobId, wake: { reason: 'unreachable', unreachableAttemptId: attemptId } });
+    }
+    await condition(() => hasMoved, Math.min(limits.cancelRetryMaxMs, limits.cancelRetryFirstMs * 2 ** round), { summary: 'Try again' });
+    await look();
+  }
+  await condition(allHandlersFinished);
+  return command;
+}
+
+/** Listener first, then the recycle command; true when something of the worker was there. */
+const stopWorker = async (commandId: string, jobId: string): Promise<boolean> => {
+  const route = await takeStep('routeCancel', { commandId }, 'Where does it go?');
+  const { attemptId, workerId, host } = route;
+  if (attemptId === null) return true;
+  const stopped = await stopAttempt({ commandId, route });
+  let { proof } = stopped;
+  let isReached = stopped.isReached;
+  if (proof === null && workerId !== null && host !== null) {
+    const recycled = await recycleWorker({ host, workerId, instanceId: route.instanceId, attemptId }).catch((error: unknown) => {
+      if (isCancellation(error)) throw error;
+      return { kind: 'failed' as const, detail: 'no deployer took it in time, or it broke off' };
+    });
+    isReached ||= recycled.kind === 'done';
+    proof = await proveStopped({ commandId, route, recycle: `${recycled.kind}: ${recycled.detail}` });
+  }
+  if (proof !== null) await tellJob({ jobId, wake: { reason: 'stopped', stopped: { attemptId, proof } } });
+  return isReached;
+};
