@@ -119,6 +119,21 @@ export const addWaitingJob = async (
   return job.jobId;
 };
 
+/** That many of them at once, of as many users. */
+export const addWaitingJobs = async (db: Queryable, count: number): Promise<void> => {
+  await db.query(
+    `with made as (
+       insert into yardmaster.job (job_id, state, user_id, request_hash, accepted_by, request_id, timeout_seconds, job_deadline_at, deadline_at)
+       select gen_random_uuid(), 'waiting', gen_random_uuid(), 'hash', 'test', 'test', 300, now() + interval '1 day', now() + interval '1 hour'
+       from generate_series(1, $1::int)
+       returning job_id, user_id
+     )
+     insert into gh_automation_jobs (id, user_id, created_by, job_type, target_url, task_description, max_retries, status, worker_affinity)
+     select job_id, user_id, 'yardmaster', 'apply', 'https://jobs.test/1', 'Apply', -1, 'pending', 'strict' from made`,
+    [count],
+  );
+};
+
 export const assignAll = async (pool: Pool): Promise<Assignment[]> =>
   await withTransaction(pool, async (client) => await assignWaitingJobs(client, { callbackBaseUrl, limits }));
 
