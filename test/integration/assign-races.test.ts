@@ -7,10 +7,10 @@ import { acceptJob, type Acceptance } from '../../src/db/accept-job';
 import { assignWaitingJobs } from '../../src/db/assign';
 import { endAttempt } from '../../src/db/attempts';
 import { createPool, withTransaction } from '../../src/db/pool';
-import { createLog } from '../../src/log';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorkers, assignAll, callbackBaseUrl, emptyTables } from '../support/fleet-rows';
 import { makeNewJob } from '../support/new-job';
+import { makeDeps } from '../support/orchestrator-deps';
 
 const database = withDatabase();
 /** As many connections as runners, so that they meet in the database and not before it. */
@@ -20,16 +20,7 @@ let steps: JobActivities;
 
 beforeAll(() => {
   pool = createPool(database.databaseUrl, { max: runners, applicationName: 'yardmaster-test-races' });
-  const nothing = async (): Promise<never> => await Promise.reject(new Error('no part of this test'));
-  steps = createJobActivities({
-    pool,
-    limits,
-    log: createLog({ level: 'error', process: 'test' }),
-    callbackBaseUrl,
-    workflows: { wake: async () => {}, ensureApplyJob: nothing, ensureDeliverCallbacks: nothing, listAbortedApplyJobs: nothing },
-    hosts: { readWorkerPort: nothing, isApiUp: nothing },
-    callbacks: { send: nothing },
-  });
+  steps = createJobActivities(makeDeps(pool));
 });
 afterAll(async () => await pool.end());
 beforeEach(async () => await emptyTables(database.pool));

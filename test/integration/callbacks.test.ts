@@ -1,0 +1,302 @@
+import type { Pool } from 'pg';
+import { createCallbackActivities, type CallbackActivities } from '../../activities/callbacks';
+import type { CallbackReply } from '../../activities/deps';
+import type { CallbackBody, CallbackWord } from '../../src/contracts/callback';
+import { limits } from '../../src/contracts/limits';
+import {
+  enqueueCallback,
+  leaseNextCallback,
+  postponeCallback,
+  reopenCallback,
+  settleCallback,
+  type CallbackTurn,
+} from '../../src/db/callbacks';
+import { listNeglectedCallbacks } from '../../src/db/neglected';
+import { createPool } from '../../src/db/pool';
+import { withDatabase } from '../support/database';
+import { addWaitingJob, emptyTables } from '../support/fleet-rows';
+import { makeDeps } from '../support/orchestrator-deps';
+
+const database = withDatabase();
+let pool: Pool;
+let jobId: string;
+
+beforeAll(() => {
+  pool = createPool(database.databaseUrl, { max: 12, applicationName: 'yardmaster-test-callbacks' });
+});
+afterAll(async () => await pool.end());
+beforeEach(async () => {
+  await emptyTables(pool);
+  jobId = await addWaitingJob(pool, { acceptedAgoMs: 60_000 });
+});
+
+const enqueue = async (word: CallbackWord, { generation = 1, isFinal = false } = {}): Promise<void> => {
+  const body: CallbackBody = { job_id: jobId, valet_task_id: null, status: word };
+  await enqueueCallback(pool, { jobId, generation, word, isFinal, body }, limits);
+};
+const lease = async (name: string, generation = 1): Promise<CallbackTurn> =>
+  await leaseNextCallback(pool, { jobId, generation, lease: name, leaseMs: limits.callbackLeaseMs });
+const settle = async (seq: number, name: string, settledAs: 'delivered' | 'superseded' = 'delivered'): Promise<void> =>
+  await settleCallback(pool, { jobId, generation: 1, seq, lease: name }, { settledAs, error: null });
+const rowsOf = async (columns: string): Promise<object[]> =>
+  (await pool.query<object>(`select ${columns} from yardmaster.callback where job_id = $1 order by generation, seq`, [jobId])).rows;
+
+/** The real activity with a product that answers as the test says. */
+const deliverWith = (answer: (body: CallbackBody) => Promise<CallbackReply> | CallbackReply): CallbackActivities['deliverDueCallbacks'] => {
+  const { deliverDueCallbacks } = createCallbackActivities(
+    makeDeps(pool, { callbacks: { send: async (_url, body) => await answer(body) } }),
+  );
+  return deliverDueCallbacks;
+};
+
+describe('writing callbacks', () => {
+  test('P5: numbers them, by twenty writers at once, without a gap', async () => {
+    await Promise.all(Array.from({ length: 20 }, async () => await enqueue('paused')));
+    await expect(rowsOf('seq')).resolves.toEqual(Array.from({ length: 20 }, (_, index) => ({ seq: index + 1 })));
+  });
+
+  test('P5: takes one final callback of a generation and nothing after it', async () => {
+    await enqueue('running');
+    await enqueue('completed', { isFinal: true });
+    await enqueue('failed', { isFinal: true });
+    await enqueue('running');
+    await expect(rowsOf('word, is_final')).resolves.toEqual([
+      { word: 'running', is_final: false },
+      { word: 'completed', is_final: true },
+    ]);
+  });
+
+  test('P5: takes one of ten final callbacks that race', async () => {
+    await Promise.allSettled(Array.from({ length: 10 }, async () => await enqueue('failed', { isFinal: true })));
+    await expect(rowsOf('is_final')).resolves.toEqual([{ is_final: true }]);
+  });
+
+  test('P5: is refused by the table itself when a generation gets a second final one', async () => {
+    await enqueue('completed', { isFinal: true });
+    const second = pool.query(
+      `insert into yardmaster.callback (job_id, generation, seq, word, is_final, body, next_try_at, give_up_at)
+       values ($1, 1, 9, 'failed', true, '{}', now(), now())`,
+      [jobId],
+    );
+    await expect(second).rejects.toThrow(/callback_one_final_key/);
+  });
+
+  test('gives the next generation a final one of its own', async () => {
+    await enqueue('failed', { isFinal: true });
+    await enqueue('completed', { generation: 2, isFinal: true });
+    await expect(rowsOf('generation, word')).resolves.toEqual([
+      { generation: 1, word: 'failed' },
+      { generation: 2, word: 'completed' },
+    ]);
+  });
+
+  test('writes none for a job that nobody wants to hear of', async () => {
+    jobId = await addWaitingJob(pool, { callbackUrl: null });
+    await enqueue('running');
+    await expect(rowsOf('word')).resolves.toEqual([]);
+  });
+
+  test('holds the first one back until the product has written our 201', async () => {
+    jobId = await addWaitingJob(pool);
+    await enqueue('running');
+    const turn = await lease('a');
+    expect(turn).toMatchObject({ kind: 'later' });
+    expect(turn.kind === 'later' && turn.inMs > 0 && turn.inMs <= limits.firstCallbackDelayMs).toBe(true);
+  });
+});
+
+describe('leasing callbacks', () => {
+  test('gives them in order, an older generation first', async () => {
+    await enqueue('failed', { isFinal: true });
+    await enqueue('running', { generation: 2 });
+    await expect(lease('a', 2)).resolves.toMatchObject({
+      kind: 'send',
+      callback: { generation: 1, seq: 1, url: 'http://product.test/callbacks' },
+    });
+    await settle(1, 'a');
+    await expect(lease('a', 2)).resolves.toMatchObject({ kind: 'send', callback: { generation: 2, body: { status: 'running' } } });
+  });
+
+  test('says when nothing is left', async () => {
+    await expect(lease('a')).resolves.toEqual({ kind: 'none' });
+  });
+
+  test('gives a leased one to nobody else, and none behind it', async () => {
+    await enqueue('running');
+    await enqueue('completed', { isFinal: true });
+    await expect(lease('a')).resolves.toMatchObject({ kind: 'send', callback: { seq: 1 } });
+    const turn = await lease('b');
+    expect(turn).toMatchObject({ kind: 'later' });
+    expect(turn.kind === 'later' && turn.inMs > limits.callbackLeaseMs - 5_000).toBe(true);
+  });
+
+  test('gives the same one again to the same lease', async () => {
+    await enqueue('running');
+    await lease('a');
+    await expect(lease('a')).resolves.toMatchObject({ kind: 'send', callback: { seq: 1 } });
+  });
+
+  test('gives it to another once the lease has run out, and the late settlement of the first has no effect', async () => {
+    await enqueue('running');
+    await lease('dead');
+    await pool.query(`update yardmaster.callback set leased_until = now() - interval '1 ms'`);
+    await expect(lease('b')).resolves.toMatchObject({ kind: 'send', callback: { seq: 1 } });
+    await settle(1, 'dead');
+    await postponeCallback(pool, { jobId, generation: 1, seq: 1, lease: 'dead' }, { error: 'late', limits });
+    await expect(rowsOf('settled_as, tries, lease')).resolves.toEqual([{ settled_as: null, tries: 0, lease: 'b' }]);
+  });
+
+  test('of ten runners at once goes to one', async () => {
+    await enqueue('running');
+    const turns = await Promise.all(Array.from({ length: 10 }, async (_, index) => await lease(`runner-${index}`)));
+    expect(turns.filter(({ kind }) => kind === 'send')).toHaveLength(1);
+  });
+});
+
+describe('delivering callbacks', () => {
+  test('by four runners at once sends one after the other, in order, each once', async () => {
+    const words: CallbackWord[] = ['running', 'paused', 'running', 'paused', 'running', 'completed'];
+    for (const word of words) await enqueue(word, { isFinal: word === 'completed' });
+    const sent: CallbackWord[] = [];
+    let [sending, mostAtOnce] = [0, 0];
+    const deliver = deliverWith(async ({ status }) => {
+      sending += 1;
+      mostAtOnce = Math.max(mostAtOnce, sending);
+      sent.push(status);
+      // Long enough for the others to look.
+      await pool.query('select pg_sleep(0.02)');
+      sending -= 1;
+      return { kind: 'accepted' };
+    });
+    const runner = async (): Promise<void> => {
+      for (let isThrough = false; !isThrough;) {
+        isThrough = (await deliver({ jobId, generation: 1 })).nextInMs === null;
+      }
+    };
+    await Promise.all([runner(), runner(), runner(), runner()]);
+    expect(mostAtOnce).toBe(1);
+    expect(sent).toEqual(words);
+    await expect(rowsOf('distinct settled_as, tries, generation, seq')).resolves.toHaveLength(words.length);
+  });
+
+  test('stops at one that fails, and leaves the order as it is', async () => {
+    await enqueue('running');
+    await enqueue('completed', { isFinal: true });
+    const sent: CallbackWord[] = [];
+    const deliver = deliverWith(({ status }) => {
+      sent.push(status);
+      return { kind: 'failed', error: 'HTTP 503' };
+    });
+    const { nextInMs } = await deliver({ jobId, generation: 1 });
+    expect(sent).toEqual(['running']);
+    expect(nextInMs).toBeGreaterThan(0);
+    await expect(rowsOf('tries, last_error, settled_at')).resolves.toEqual([
+      { tries: 1, last_error: 'HTTP 503', settled_at: null },
+      { tries: 0, last_error: null, settled_at: null },
+    ]);
+  });
+
+  test('settles the rest of the generation when the task of the product is terminal already', async () => {
+    for (const word of ['running', 'paused', 'completed'] as const) await enqueue(word, { isFinal: word === 'completed' });
+    await enqueue('running', { generation: 2 });
+    const deliver = deliverWith(() => ({ kind: 'skipped' }));
+    await expect(deliver({ jobId, generation: 1 })).resolves.toEqual({ nextInMs: null });
+    await expect(rowsOf('generation, settled_as, tries')).resolves.toEqual([
+      { generation: 1, settled_as: 'superseded', tries: 1 },
+      { generation: 1, settled_as: 'superseded', tries: 0 },
+      { generation: 1, settled_as: 'superseded', tries: 0 },
+      { generation: 2, settled_as: null, tries: 0 },
+    ]);
+  });
+
+  test('goes on behind one that may not be sent to its address', async () => {
+    await enqueue('running');
+    await enqueue('completed', { isFinal: true });
+    const deliver = deliverWith(({ status }) => (status === 'running' ? { kind: 'refused', error: 'not allowed' } : { kind: 'accepted' }));
+    await expect(deliver({ jobId, generation: 1 })).resolves.toEqual({ nextInMs: null });
+    await expect(rowsOf('settled_as, last_error')).resolves.toEqual([
+      { settled_as: 'refused', last_error: 'not allowed' },
+      { settled_as: 'delivered', last_error: null },
+    ]);
+  });
+
+  test('gives up after a day of failures, with the reason, and goes on', async () => {
+    await enqueue('running');
+    await pool.query(`update yardmaster.callback set give_up_at = now() - interval '1 s'`);
+    const deliver = deliverWith(() => ({ kind: 'failed', error: 'HTTP 500' }));
+    await expect(deliver({ jobId, generation: 1 })).resolves.toEqual({ nextInMs: null });
+    await expect(rowsOf('settled_as, last_error, tries')).resolves.toEqual([{ settled_as: 'given_up', last_error: 'HTTP 500', tries: 1 }]);
+  });
+});
+
+describe('the back-off of a callback', () => {
+  test.each([
+    [0, 1],
+    [1, 2],
+    [2, 4],
+    [3, 8],
+    [9, 512],
+    [10, 900],
+    [5_000, 900],
+  ])('after %i tries is %i s', async (tries, seconds) => {
+    await enqueue('running');
+    await pool.query(`update yardmaster.callback set tries = $1`, [tries]);
+    await lease('a');
+    await postponeCallback(pool, { jobId, generation: 1, seq: 1, lease: 'a' }, { error: 'HTTP 503', limits });
+    await expect(rowsOf(`round(extract(epoch from next_try_at - now()))::int as seconds, lease, tries`)).resolves.toEqual([
+      { seconds, lease: null, tries: tries + 1 },
+    ]);
+  });
+});
+
+describe('a callback that a person asks for again', () => {
+  test('is sent again though it was delivered', async () => {
+    await enqueue('completed', { isFinal: true });
+    await lease('a');
+    await settle(1, 'a');
+    await expect(lease('b')).resolves.toEqual({ kind: 'none' });
+    await expect(reopenCallback(pool, { jobId, generation: 1, seq: 1, giveUpMs: 60_000 })).resolves.toBe(true);
+    await expect(lease('b')).resolves.toMatchObject({ kind: 'send', callback: { seq: 1, tries: 0 } });
+  });
+
+  test('is unknown where there is none', async () => {
+    await expect(reopenCallback(pool, { jobId, generation: 1, seq: 7, giveUpMs: 60_000 })).resolves.toBe(false);
+  });
+});
+
+describe('callbacks that nobody delivers', () => {
+  const neglected = async (): Promise<object[]> => await listNeglectedCallbacks(pool, { afterMs: 1_000, rows: 10 });
+  const age = async (): Promise<void> => void (await pool.query(`update yardmaster.callback set next_try_at = now() - interval '1 min'`));
+  const end = async (): Promise<void> =>
+    void (await pool.query(`update yardmaster.job set state = 'failed', ended_at = now() where job_id = $1`, [jobId]));
+
+  test('are those of an ended job that are due for a while, up to its newest generation', async () => {
+    await enqueue('failed', { isFinal: true });
+    await enqueue('running', { generation: 2 });
+    await end();
+    await age();
+    await expect(neglected()).resolves.toEqual([{ jobId, generation: 2 }]);
+  });
+
+  test('are not those of a live job, whose workflow delivers them', async () => {
+    await enqueue('running');
+    await age();
+    await expect(neglected()).resolves.toEqual([]);
+  });
+
+  test('are those of an earlier generation of a live job', async () => {
+    await enqueue('failed', { isFinal: true });
+    await pool.query(`update yardmaster.job set generation = 2 where job_id = $1`, [jobId]);
+    await age();
+    await expect(neglected()).resolves.toEqual([{ jobId, generation: 1 }]);
+  });
+
+  test('are not those that somebody sends at the moment, or that are not due', async () => {
+    await enqueue('failed', { isFinal: true });
+    await end();
+    await expect(neglected()).resolves.toEqual([]);
+    await lease('a');
+    await age();
+    await expect(neglected()).resolves.toEqual([]);
+  });
+});
