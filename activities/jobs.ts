@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { PoolClient } from 'pg';
 import { failureTypes } from '../src/contracts/errors';
 import type { JobView } from '../src/contracts/job';
-import { readFinding } from '../src/domain/attempt-finding';
+import { readFinding, wasClaimed } from '../src/domain/attempt-finding';
 import { isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
@@ -160,7 +160,15 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       seen === null
         ? { kind: 'unreadable' as const, problem: read.kind === 'unreadable' ? read.problem : 'the row is gone' }
         : readFinding(seen);
-    const step = decideNextStep(job, finding, { now: job.now, proof, heartbeatAgeMs: seen?.heartbeatAgeMs ?? null, isUnreachable }, limits);
+    // An attempt that is first seen at its end is marked as claimed by this very step, and counts already.
+    const isFirstSeen = seen !== null && wasClaimed(seen) && job.attempt.claimedAt === null;
+    const facts = { ...job, tries: job.tries + (isFirstSeen ? 1 : 0) };
+    const step = decideNextStep(
+      facts,
+      finding,
+      { now: job.now, proof, heartbeatAgeMs: seen?.heartbeatAgeMs ?? null, isUnreachable },
+      limits,
+    );
     await touchJob(client, {
       jobId: job.jobId,
       isOwnerInDoubt: step.act === 'stay' && step.isOwnerInDoubt,
