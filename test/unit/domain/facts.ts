@@ -163,6 +163,7 @@ export const anyMoment: Arbitrary<Moment> = record({
   now: constant(now),
   proof: constantFrom(...ownerProofs),
   heartbeatAgeMs: constantFrom(null, 0, 4_000, 31_000, 400_000),
+  isUnreachable: boolean(),
 });
 
 /** Something that proves that the handler, or a recorded manual before it, had the page. */

@@ -309,6 +309,46 @@ describe('an uncertain job whose attempt is alive', () => {
   });
 });
 
+describe('a job that somebody cancels', () => {
+  const cancelled = { isCancelRequested: true };
+  const stopped = { act: 'end', state: 'cancelled', endReason: 'stopped', submission: 'no' } as const;
+  const maybe = { act: 'ask_a_person', endReason: 'stopped', reason: 'cancelled_maybe_submitted', submission: 'maybe' } as const;
+  test.each<Row>([
+    ['goes on until its process is proven gone', cancelled, running, {}, { act: 'stay' }],
+    ['is cancelled when it was stopped before the form', cancelled, running, { proof: 'gone' }, stopped],
+    ['is uncertain when it was stopped with the form open', cancelled, inForm, { proof: 'gone' }, maybe],
+    ['is uncertain when its row was silent before it was stopped', cancelled, running, { proof: 'gone', heartbeatAgeMs: 31_000 }, maybe],
+    ['is uncertain when nobody ever beat for its row', cancelled, running, { proof: 'gone', heartbeatAgeMs: null }, maybe],
+    ['is cancelled as a silent scrape', { ...cancelled, jobType: 'scrape' }, running, { proof: 'gone', heartbeatAgeMs: 31_000 }, stopped],
+    ['is cancelled at a blocker before the form', { ...cancelled, ...waitsForBlocker }, blocker, { proof: 'gone' }, stopped],
+    ['is uncertain at a review, where a person may have submitted', { ...cancelled, ...waitsForReview }, review, { proof: 'gone' }, maybe],
+    ['is cancelled when the attempt failed by itself before the form', cancelled, failed('no'), {}, { ...stopped, endReason: 'failed' }],
+    [
+      'is uncertain when its worker cannot be reached',
+      cancelled,
+      running,
+      { isUnreachable: true },
+      { act: 'ask_a_person', endReason: null, reason: 'unreachable', submission: 'maybe' },
+    ],
+    [
+      'ends as its row says although its worker cannot be reached',
+      cancelled,
+      completed('yes'),
+      { isUnreachable: true },
+      { act: 'end', state: 'succeeded' },
+    ],
+    [
+      'rests, once uncertain, when its worker cannot be reached',
+      { ...cancelled, state: 'uncertain' },
+      running,
+      { isUnreachable: true },
+      { act: 'stay' },
+    ],
+  ])('%s', (...row) => {
+    expect(decideFor(row)).toMatchObject(row[4]);
+  });
+});
+
 describe('the deadline of an attempt', () => {
   test("leaves room for a start and three runs of the handler, GH's own bound", () => {
     expect(attemptDeadline(makeJob({ timeoutSeconds: 300 }), now, limits)).toEqual(after(300_000 + 3 * 300_000));
