@@ -98,6 +98,7 @@ export const startInstantGh = async ({
 
   const listener = new Client({ connectionString: databaseUrl, application_name: 'bench-gh' });
   await listener.connect();
+  listener.on('error', (error) => void failures.push(error));
   listener.on('notification', ({ payload }) => {
     const at = performance.now();
     inBackground(claim((JSON.parse(payload ?? '{}') as { id: string }).id, at));

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { makeApplyJobId } from '../src/contracts/ids';
 import { statusQuery, type ApplyJobResult } from '../src/contracts/messages';
 import type { ControlPlane } from './control-plane';
@@ -32,11 +32,11 @@ const lifeMsMax = 30_000;
 
 /** Waits for the end of a job; one that did not succeed spoils the measure. */
 export const awaitSuccess = async (client: Client, jobId: string): Promise<void> => {
-  const handle = client.workflow.getHandle(makeApplyJobId({ jobId })) as WorkflowHandle;
-  const result = (await client
+  const handle = client.workflow.getHandle<() => Promise<ApplyJobResult>>(makeApplyJobId({ jobId }));
+  const result = await client
     .withDeadline(Date.now() + lifeMsMax, async () => await handle.result())
     .catch(async (error: unknown) => {
       throw new Error(`job ${jobId} did not end: ${JSON.stringify(await handle.query(statusQuery).catch(String))}`, { cause: error });
-    })) as ApplyJobResult;
+    });
   if (result.state !== 'succeeded') throw new Error(`job ${jobId} ended as ${result.state}: ${result.reason}`);
 };

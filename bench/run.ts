@@ -2,9 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { projectRoot } from '../src/dev/project-root';
 import { startStack } from '../src/dev/stack';
-import { isMet, toJson, toTable, type Figure } from './figures';
+import { toJson, toTable, type Figure } from './figures';
 import { measureAccept } from './measures/accept';
 import { measureAssigning } from './measures/assigning';
 import { measureLifecycles } from './measures/lifecycles';
@@ -17,8 +18,8 @@ const sizes = {
   full: {
     acceptRounds: 400,
     acceptMs: 60_000,
-    lifecycleRounds: 4,
-    jobsPerRound: 200,
+    lifecycleRounds: 6,
+    jobsPerRound: 60,
     lifecycleMs: 60_000,
     endedJobs: 1_000_000,
     assignRounds: 400,
@@ -28,18 +29,21 @@ const sizes = {
     acceptRounds: 40,
     acceptMs: 6_000,
     lifecycleRounds: 1,
-    jobsPerRound: 60,
+    jobsPerRound: 24,
     lifecycleMs: 6_000,
     endedJobs: 20_000,
     assignRounds: 60,
     assignMs: 5_000,
   },
 };
-const lanes = 24;
+const lanes = 12;
 /** Longer than a hop, so that every hint is heard on its own, and much shorter than GH. */
 const restMs = 50;
 
-const run = async (): Promise<boolean> => {
+// Before the first worker of the process, or never: the SDK keeps its first logger.
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+
+const run = async (): Promise<void> => {
   const { values } = parseArgs({
     options: {
       json: { type: 'string' },
@@ -60,7 +64,7 @@ const run = async (): Promise<boolean> => {
   };
   try {
     if (isWanted('accept') || isWanted('lifecycles') || isWanted('waiting')) {
-      const yard = await startYard(stack, { workers: lanes, restMs });
+      const yard = await startYard(stack, { name: 'bench_yard', workers: lanes, restMs });
       try {
         const lifecycles = { rounds: size.lifecycleRounds, jobsPerRound: size.jobsPerRound, lanes };
         const until = (ms: number): number => performance.now() + ms;
@@ -94,14 +98,13 @@ const run = async (): Promise<boolean> => {
   }
   console.log(toTable(figures));
   if (values.json !== undefined) await writeFile(values.json, toJson(figures));
-  return figures.every((figure) => isMet(figure) !== false);
 };
 
 const load = (): string =>
   loadavg()
     .slice(0, 1)
-    .map((value) => value.toFixed(2))
-    .join(' ');
+    .map((value) => value.toFixed(1))
+    .join('');
 
 run().then(
   // The figures are the result; a missed goal is something to read, not a failure of the run.

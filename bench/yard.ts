@@ -1,5 +1,5 @@
-import { Client as TemporalClient, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { Connection, type Client as TemporalClient } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
 import type { Pool } from 'pg';
 import { limits } from '../src/contracts/limits';
 import { createPool } from '../src/db/pool';
@@ -25,12 +25,13 @@ export interface Yard {
 
 const namespace = 'default';
 
-export const startYard = async (stack: Stack, { workers, restMs }: { workers: number; restMs: number }): Promise<Yard> => {
-  // Before the first worker of the process, or never: the SDK keeps its first logger.
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
+export const startYard = async (
+  stack: Stack,
+  { name, workers, restMs }: { name: string; workers: number; restMs: number },
+): Promise<Yard> => {
   const pids = { temporal: await stack.temporal.serverPid(), postgres: (await stack.postgres?.serverPid()) ?? null };
-  const databaseUrl = await createFreshDatabase(stack.databaseUrl, 'bench_yard');
-  const openPool = (name: string, max: number): Pool => createPool(databaseUrl, { max, applicationName: `bench-${name}` });
+  const databaseUrl = await createFreshDatabase(stack.databaseUrl, name);
+  const openPool = (purpose: string, max: number): Pool => createPool(databaseUrl, { max, applicationName: `bench-${purpose}` });
   const pools = {
     gateway: openPool('gateway', 20),
     orchestrator: openPool('orchestrator', 40),
@@ -53,9 +54,10 @@ export const startYard = async (stack: Stack, { workers, restMs }: { workers: nu
     ghPool: pools.gh,
     client,
     connection,
+    taskQueue: `${name}-ours`,
     restMs,
   });
-  const bare = await startBareJobs({ pool: pools.bare, client, connection, restMs });
+  const bare = await startBareJobs({ pool: pools.bare, client, connection, taskQueue: `${name}-bare`, restMs });
   if (limits.claimMs <= restMs) throw new Error('an instant GH that rests longer than the claim may take is no GH');
 
   return {

@@ -19,18 +19,18 @@ export interface BareRun {
   firstActivityAt: Promise<number>;
 }
 
-const taskQueue = 'bench-bare';
-
 /** The baseline: same server, same worker options, and its hints come as long after a step as GH's do for our jobs. */
 export const startBareJobs = async ({
   pool,
   client,
   connection,
+  taskQueue,
   restMs,
 }: {
   pool: Pool;
   client: Client;
   connection: NativeConnection;
+  taskQueue: string;
   restMs: number;
 }): Promise<BareJobs> => {
   const stepsOf = new Map<string, number>();

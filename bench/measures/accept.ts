@@ -27,6 +27,8 @@ export const measureAccept = async (yard: Yard, turns: { rounds: number; deadlin
       baseline: median(begins[1]),
       goal: { of: 'ratio', atMost: 1.2 },
     },
+    // What it takes when nothing else runs on the machine for a moment.
+    { name: 'POST → worker notified, p10', unit: 'ms', ours: quantile(begins[0], 0.1), baseline: quantile(begins[1], 0.1) },
     { name: 'POST → worker notified, p99', unit: 'ms', ours: quantile(begins[0], 0.99), baseline: quantile(begins[1], 0.99) },
     {
       name: 'reply of the POST, p50',
@@ -35,6 +37,7 @@ export const measureAccept = async (yard: Yard, turns: { rounds: number; deadlin
       baseline: median(replies[1]),
       goal: { of: 'ours', atMost: 15 },
     },
+    { name: 'reply of the POST, p10', unit: 'ms', ours: quantile(replies[0], 0.1), baseline: quantile(replies[1], 0.1) },
     { name: 'reply of the POST, p99', unit: 'ms', ours: quantile(replies[0], 0.99), baseline: quantile(replies[1], 0.99) },
   ];
 };

@@ -74,13 +74,13 @@ export const measureLifecycles = async (yard: Yard, turns: LifecycleTurns): Prom
   ];
 };
 
-const liveOurs = async ({ ours, client }: Yard): Promise<string> => {
+export const liveOurs = async ({ ours, client }: Yard): Promise<string> => {
   const jobId = await submitJob(ours);
   await awaitSuccess(client, jobId);
   return makeApplyJobId({ jobId });
 };
 
-const runBlock = async (
+export const runBlock = async (
   yard: Yard,
   { jobs, lanes }: { jobs: number; lanes: number },
   live: (yard: Yard) => Promise<string>,
@@ -109,6 +109,5 @@ const useWorkers = async ({ pool }: Yard, workers: number): Promise<void> => {
 
 const countEvents = async ({ client }: Yard, workflowId: string): Promise<number> => {
   const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
-  if (process.env.BENCH_EVENTS !== undefined) console.error(workflowId, events?.map(({ eventType }) => eventType).join(' '));
   return events?.length ?? 0;
 };
