@@ -6,10 +6,10 @@ import type { CancelJobInput, WakeSignal } from '../src/contracts/messages';
 import { endCancelListener, findCancelListener } from '../src/db/cancel-listeners';
 import { findCommand, noteCommand, openCommand, viewCommand, type Command } from '../src/db/commands';
 import { findJob } from '../src/db/jobs';
-import { lookUpRoute } from '../src/db/routes';
+import { findClaim, lookUpRoute } from '../src/db/routes';
 import { cancelOutcome, outcomes } from '../src/domain/command-outcome';
 import { provesExit, type PortSeen } from '../src/domain/exit-proof';
-import { fallbackMessage, routeCommand, routeLevel } from '../src/domain/route-command';
+import { fallbackMessage, routeAgain, routeCommand, routeLevel } from '../src/domain/route-command';
 import type { CommandDeps } from './deps';
 import { endCommand } from './end-command';
 
@@ -57,8 +57,9 @@ export const createCancelActivities = (deps: CommandDeps) => {
       const command = await getCommand(commandId);
       const found = await lookUpRoute(pool, command.jobId, { freshMs: limits.workerHeartbeatFreshMs });
       const listener = found.attempt === null ? 'absent' : await findCancelListener(pool, found.attempt.attemptId);
-      const route = routeCommand('cancel', { ...found, listener, isOwnerProvenAlive: false });
-      logRoute(deps, command, route);
+      const taken = routeCommand('cancel', { ...found, listener, isOwnerProvenAlive: false });
+      logRoute(deps, command, taken);
+      const route = routeAgain(command.route, taken);
       await noteCommand(pool, { commandId, route });
       return route;
     },
@@ -68,8 +69,10 @@ export const createCancelActivities = (deps: CommandDeps) => {
      * twice, and the proof is looked for anew.
      */
     async stopAttempt({ commandId, route }: { commandId: string; route: RouteTaken }): Promise<Stopped> {
-      const { attemptId, workerId, host } = route;
+      const { attemptId, workerId } = route;
       if (attemptId === null || workerId === null) return { proof: null, isReached: false, detail: 'nobody has it' };
+      // Where only the database knows the worker, its last address is looked at, never commanded.
+      const host = route.host ?? (await findClaim(pool, attemptId))?.host ?? null;
       const before = host === null ? ({ kind: 'silent' } as const) : await look(host);
       const { ended, problem } = deps.cancelMeans.includes('listener')
         ? await endCancelListener(pool, attemptId)
@@ -77,7 +80,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
       const listener = await findCancelListener(pool, attemptId);
       const result = problem ?? (ended > 0 ? 'ended' : listener === 'unreadable' ? 'unreadable' : 'none_found');
       await noteCommand(pool, { commandId, means: [{ means: 'listener', result }] });
-      const proof = host === null ? null : await watchExit(host, before, { workerId, attemptId, isEnding: ended > 0 });
+      const proof = host === null ? null : await watchExit(host, before, { route, isEnding: ended > 0 });
       log.info('A running attempt is being stopped', { attemptId, workerId, host, listener: result, proof });
       return { proof, isReached: ended > 0 || before.kind === 'answers', detail: result };
     },
@@ -86,7 +89,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
     async proveStopped({ commandId, route, recycle }: { commandId: string; route: RouteTaken; recycle: string }): Promise<ExitProof> {
       await noteCommand(pool, { commandId, means: [{ means: 'recycle', result: recycle }] });
       if (route.host === null || route.workerId === null || route.attemptId === null) return null;
-      return await watchExit(route.host, { kind: 'silent' }, { workerId: route.workerId, attemptId: route.attemptId, isEnding: true });
+      return await watchExit(route.host, { kind: 'silent' }, { route, isEnding: true });
     },
 
     async tellJob({ jobId, wake }: { jobId: string; wake: WakeSignal }): Promise<void> {
@@ -142,13 +145,22 @@ export const createCancelActivities = (deps: CommandDeps) => {
   async function watchExit(
     host: string,
     before: PortSeen,
-    { workerId, attemptId, isEnding }: { workerId: string; attemptId: string; isEnding: boolean },
+    { route, isEnding }: { route: RouteTaken; isEnding: boolean },
   ): Promise<ExitProof> {
+    const { attemptId, workerId } = route;
+    if (attemptId === null || workerId === null) return null;
+    const claimed = await findClaim(pool, attemptId);
     const looks: PortSeen[] = [];
     const deadline = Date.now() + (isEnding ? limits.exitProofMs : limits.exitProofMs / 4);
     do {
       looks.push(await look(host));
-      const proof = provesExit(before, looks, { workerId, claimedAtMs: null, jitterMs: limits.processStartJitterMs / 2 });
+      const proof = provesExit(before, looks, {
+        workerId,
+        // Its age by the database's clock, so that ours need not agree with it.
+        claimedAtMs: claimed === null ? null : claimed.readAtMs - claimed.ageMs,
+        isAddressCurrent: route.route !== 'database',
+        jitterMs: limits.processStartJitterMs / 2,
+      });
       if (proof !== null && (await findCancelListener(pool, attemptId)) !== 'present') return proof;
       await sleep(limits.exitLookEveryMs);
     } while (Date.now() < deadline);

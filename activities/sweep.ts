@@ -68,7 +68,10 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
         await tolerate(jobId, workflows.ensureDeliverCallbacks(jobId, generation));
       }
 
-      for (const { jobId, kind } of await listNeglectedCommands(pool, { afterMs: limits.commandUntouchedMs, rows: limits.sweepBatchRows })) {
+      for (const { jobId, kind } of await listNeglectedCommands(pool, {
+        afterMs: limits.commandUntouchedMs,
+        rows: limits.sweepBatchRows,
+      })) {
         if (kind !== 'cancel' && kind !== 'resume') continue;
         report.add('command_without_workflow', jobId, kind);
         await tolerate(jobId, workflows.ensureCommand({ kind, jobId }));

@@ -68,11 +68,12 @@ const summaryColumns = `
   j.job_id, j.generation, j.state, j.reason, j.detail, j.state_at, j.user_id, j.valet_task_id, j.priority, j.accepted_at,
   nullif(j.deadline_at, 'infinity') as deadline_at, j.ended_at, j.human_kind, j.submission, j.error_code, j.attempts, a.worker_id, a.host`;
 
+/** The jobs of a worker are looked up first, as an array: the planner would rather look for them in all jobs from the newest on. */
 const filters = `
   ($1::text[] is null or j.state = any($1::text[]))
   and ($2::uuid is null or j.user_id = $2::uuid)
   and ($3::text is null or j.valet_task_id = $3::text)
-  and ($4::text is null or exists (select from yardmaster.attempt w where w.job_id = j.job_id and w.worker_id = $4::text))`;
+  and ($4::text is null or j.job_id = any(array(select w.job_id from yardmaster.attempt w where w.worker_id = $4::text)))`;
 
 const microsOf = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
 const cursorAt = `timestamptz 'epoch' + $5::bigint * interval '1 microsecond'`;

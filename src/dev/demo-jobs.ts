@@ -6,7 +6,13 @@ export interface DemoJob {
   path: string;
   ends: JobState;
   /** A person at the other end of the story. */
-  person?: 'says it was submitted' | 'solves the captcha';
+  person?:
+    | 'says it was submitted'
+    | 'solves the captcha'
+    | 'sends the code'
+    | 'cancels it while it waits'
+    | 'cancels it while it runs'
+    | 'cancels it though the registry forgot its worker';
 }
 
 export const demoJobs: readonly DemoJob[] = [
@@ -16,5 +22,14 @@ export const demoJobs: readonly DemoJob[] = [
   { title: 'waits for a human', path: '/blocker?type=captcha&ms=1000', ends: 'succeeded', person: 'solves the captcha' },
   { title: 'ends at the review page', path: '/review?ms=1000', ends: 'succeeded', person: 'says it was submitted' },
   { title: 'invalid posting', path: '/invalid', ends: 'failed' },
+  { title: 'wants a code', path: '/blocker-2fa?ms=1000', ends: 'succeeded', person: 'sends the code' },
+  { title: 'cancelled before a worker has it', path: '/quick?ms=800', ends: 'cancelled', person: 'cancels it while it waits' },
+  { title: 'cancelled while it runs', path: '/slow-start?startMs=60000', ends: 'cancelled', person: 'cancels it while it runs' },
+  {
+    title: 'cancelled by a fallback route',
+    path: '/slow-start?startMs=60000',
+    ends: 'cancelled',
+    person: 'cancels it though the registry forgot its worker',
+  },
   { title: 'GH loses its callbacks', path: '/quick?ms=800&lost=running,completed', ends: 'succeeded' },
 ];

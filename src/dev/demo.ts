@@ -2,11 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { Client, Connection } from '@temporalio/client';
-import { makeApplyJobId } from '../contracts/ids';
-import { resolveSignal } from '../contracts/messages';
 import { demoKeys, startDemoFleet, type DemoFleet, type DemoPorts } from './demo-fleet';
 import { demoJobs, type DemoJob } from './demo-jobs';
+import { actAsPerson, ask, type JobAnswer } from './demo-person';
 import { createTableView, formatTable, type DemoRow } from './demo-table';
 import { projectRoot } from './project-root';
 
@@ -36,14 +34,6 @@ interface Submitted {
   hasPersonActed: boolean;
 }
 
-/** The part of `GET /v1/jobs/:jobId` that the table shows. */
-interface JobAnswer {
-  state: string;
-  reason: string;
-  humanKind: string | null;
-  attempts: { attemptId: string; workerId: string; state: string }[];
-}
-
 const submitJobs = async ({ gatewayUrl }: DemoFleet, productPort: number): Promise<Submitted[]> =>
   await Promise.all(
     demoJobs.map(async (demo) => {
@@ -70,7 +60,8 @@ const watch = async (fleet: DemoFleet, jobs: Submitted[], timeoutMs: number): Pr
     const rows: DemoRow[] = [];
     for (const job of jobs) {
       const answer = await ask<JobAnswer>(`${fleet.gatewayUrl}/v1/jobs/${job.jobId}`);
-      await actAsPerson(fleet, job, answer);
+      if (!job.hasPersonActed && job.demo.person !== undefined)
+        job.hasPersonActed = await actAsPerson(fleet, { ...job, person: job.demo.person }, answer);
       if (isOver(answer.state) && !endedAfter.has(job.jobId)) endedAfter.set(job.jobId, Date.now() - job.startedAt);
       rows.push(toRow(job, answer, fleet, endedAfter.get(job.jobId)));
     }
@@ -96,28 +87,6 @@ const judge = (jobs: Submitted[], rows: DemoRow[], endedAfter: ReadonlyMap<strin
   return wrong.length === 0;
 };
 
-/** What a person would do at the browser and in the operator's tools. */
-const actAsPerson = async ({ stack, simulator }: DemoFleet, job: Submitted, { state, humanKind, attempts }: JobAnswer): Promise<void> => {
-  if (state !== 'waiting_human' || job.hasPersonActed || job.demo.person === undefined) return;
-  job.hasPersonActed = true;
-  if (humanKind === 'review') {
-    const connection = await Connection.connect({ address: stack.temporalAddress });
-    await new Client({ connection }).workflow
-      .getHandle(makeApplyJobId({ jobId: job.jobId }))
-      .signal(resolveSignal, { submitted: true, actor: 'the person of the demo' });
-    await connection.close();
-    return;
-  }
-  const attempt = attempts.at(-1);
-  const host = simulator.hosts.find(({ workerId }) => workerId === attempt?.workerId);
-  if (attempt === undefined || host === undefined) return;
-  await fetch(`http://${host.config.listenIp}:${host.ports.api}/api/v1/gh/valet/resume/${attempt.attemptId}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-gh-service-key': demoKeys.product },
-    body: JSON.stringify({ resolved_by: 'human', resolution_type: 'manual' }),
-  });
-};
-
 const toRow = (job: Submitted, answer: JobAnswer, { received }: DemoFleet, endedAfterMs: number | undefined): DemoRow => ({
   title: job.demo.title,
   jobId: job.jobId,
@@ -139,16 +108,6 @@ const introduce = ({ gatewayUrl, stack, simulator }: DemoFleet): void => {
   Product key  X-GH-Service-Key: ${demoKeys.product}
   GH control   http://127.0.0.1:${simulator.controlPort}/state   (kill, hang or part a simulated host)
 `);
-};
-
-const ask = async <Answer>(url: string, body?: object): Promise<Answer> => {
-  const response = await fetch(url, {
-    method: body === undefined ? 'GET' : 'POST',
-    headers: { 'content-type': 'application/json', 'x-api-key': demoKeys.operator },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
-  return (await response.json()) as Answer;
 };
 
 const stopOnSignal = (fleet: DemoFleet): Promise<void> =>

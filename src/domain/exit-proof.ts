@@ -11,15 +11,28 @@ export type PortSeen =
 export const provesExit = (
   before: PortSeen,
   looks: readonly PortSeen[],
-  { workerId, claimedAtMs, jitterMs }: { workerId: string; claimedAtMs: number | null; jitterMs: number },
+  {
+    workerId,
+    claimedAtMs,
+    isAddressCurrent = true,
+    jitterMs,
+  }: {
+    workerId: string;
+    claimedAtMs: number | null;
+    /** The registry or the product names it now. */ isAddressCurrent?: boolean;
+    jitterMs: number;
+  },
 ): 'gone' | 'idle' | null => {
   const last = looks.at(-1);
   if (last === undefined || last.kind === 'silent') return null;
-  if (last.kind === 'refused') return 'gone';
+  // Where only the database knows the worker, a refusal speaks for it only at an address that answered for it a moment ago.
+  const wasThere = before.kind === 'answers' && before.workerId === workerId;
+  if (last.kind === 'refused') return isAddressCurrent || wasThere ? 'gone' : null;
   // An address that answers for somebody else says nothing about our worker.
   if (last.workerId !== workerId) return null;
-  const startedBefore = before.kind === 'answers' && before.workerId === workerId ? before.processStartedAtMs : claimedAtMs;
-  if (startedBefore !== null && last.processStartedAtMs > startedBefore + jitterMs) return 'gone';
+  // Another start than before, or one after the claim: an earlier try, or somebody else, has ended the process already.
+  const starts = [wasThere ? before.processStartedAtMs : null, claimedAtMs].filter((start) => start !== null);
+  if (starts.some((start) => last.processStartedAtMs > start + jitterMs)) return 'gone';
   // The unbroken run of idle looks at the end: whatever came between, a job or another worker at the address, begins it anew.
   const isIdle = (look: PortSeen): boolean => look.kind === 'answers' && look.activeJobs === 0 && look.workerId === workerId;
   const first = looks[looks.findLastIndex((look) => !isIdle(look)) + 1];

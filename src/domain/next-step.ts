@@ -158,7 +158,14 @@ const onOver = (job: JobFacts, fromRow: Submission, proof: 'gone' | 'idle', mome
 const retryOrFail = (job: JobFacts, endReason: AttemptEnd, errorCode: string, message: string, limits: Limits): NextStep => {
   // Nothing was submitted, and somebody wanted it to stop: that is what a cancel is for.
   if (job.isCancelRequested) {
-    return { act: 'end', state: 'cancelled', endReason: endReason === 'lost' ? 'stopped' : endReason, submission: 'no', reason: 'cancelled', detail: message };
+    return {
+      act: 'end',
+      state: 'cancelled',
+      endReason: endReason === 'lost' ? 'stopped' : endReason,
+      submission: 'no',
+      reason: 'cancelled',
+      detail: message,
+    };
   }
   const afterMs = retryAfterMs({ errorCode, tries: job.tries, triesMax: job.triesMax }, limits);
   // Out of `uncertain` only a person opens another attempt: its final callback is already on its way.

@@ -1,6 +1,14 @@
 import { condition, log, setHandler } from '@temporalio/workflow';
 import type { JobView } from '../../src/contracts/job';
-import { cancelSignal, resolveSignal, resumeSignal, retrySignal, statusQuery, wakeSignal, type WakeSignal } from '../../src/contracts/messages';
+import {
+  cancelSignal,
+  resolveSignal,
+  resumeSignal,
+  retrySignal,
+  statusQuery,
+  wakeSignal,
+  type WakeSignal,
+} from '../../src/contracts/messages';
 import { resolutionTypes, type ResolutionType } from '../../src/contracts/command';
 
 /** A word to a job. Wakes fold into one, since the row is read once for all of them; people's words keep their order. */
@@ -45,9 +53,14 @@ export const openInbox = (): Inbox => {
     (word) => {
       if (hasOnly(word, ['resolutionType', 'note', 'actor'])) put({ kind: 'resume', resolutionType: resolutionOf(word), ...textsOf(word) });
       // Its name at most: histories are kept and shared, logs are read by many.
-      else log.warn('A resume with more than resolutionType, note and actor is ignored: codes and passwords come over REST only, POST /v1/jobs/:jobId/resume');
+      else
+        log.warn(
+          'A resume with more than resolutionType, note and actor is ignored: codes and passwords come over REST only, POST /v1/jobs/:jobId/resume',
+        );
     },
-    { description: 'The person at the page is done. {"resolutionType":"manual","note":"…","actor":"…"}; codes and passwords over REST only' },
+    {
+      description: 'The person at the page is done. {"resolutionType":"manual","note":"…","actor":"…"}; codes and passwords over REST only',
+    },
   );
   setHandler(
     resolveSignal,
@@ -97,7 +110,8 @@ const foldWakes = (earlier: Wake | null, later: Wake): Wake => ({
   unreachableAttemptId: later.unreachableAttemptId ?? earlier?.unreachableAttemptId ?? null,
 });
 
-const hasOnly = (word: object | undefined, names: readonly string[]): boolean => Object.keys(word ?? {}).every((name) => names.includes(name));
+const hasOnly = (word: object | undefined, names: readonly string[]): boolean =>
+  Object.keys(word ?? {}).every((name) => names.includes(name));
 
 const resolutionOf = (word: { resolutionType?: unknown } | undefined): ResolutionType =>
   resolutionTypes.find((type) => type === word?.resolutionType) ?? 'manual';

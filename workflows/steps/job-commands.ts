@@ -18,7 +18,9 @@ export const startCommand = async (jobId: string, word: Extract<Word, { kind: 'c
       const args = [{ jobId, actor: word.actor, reason: word.reason, source: 'signal' }] as Parameters<typeof cancelJob>;
       await startChild<typeof cancelJob>('cancelJob', { ...options, workflowId: makeCancelJobId({ jobId }), args });
     } else {
-      const args = [{ jobId, actor: word.actor, note: word.note, resolutionType: word.resolutionType, source: 'signal' }] as Parameters<typeof resumeJob>;
+      const args = [{ jobId, actor: word.actor, note: word.note, resolutionType: word.resolutionType, source: 'signal' }] as Parameters<
+        typeof resumeJob
+      >;
       await startChild<typeof resumeJob>('resumeJob', { ...options, workflowId: makeResumeJobId({ jobId }), args });
     }
   } catch (error) {
