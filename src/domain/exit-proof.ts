@@ -18,8 +18,8 @@ export const provesExit = (
   if (last.kind === 'refused') return 'gone';
   // An address that answers for somebody else says nothing about our worker.
   if (last.workerId !== workerId) return null;
-  const startedBefore = before.kind === 'answers' && before.workerId === workerId ? before.processStartedAtMs : claimedAtMs;
-  if (startedBefore !== null && last.processStartedAtMs > startedBefore + jitterMs) return 'gone';
+  const earlierStarts = [before.kind === 'answers' && before.workerId === workerId ? before.processStartedAtMs : null, claimedAtMs];
+  if (earlierStarts.some((startedMs) => startedMs !== null && last.processStartedAtMs > startedMs + jitterMs)) return 'gone';
   // The unbroken run of idle looks at the end: whatever came between, a job or another worker at the address, begins it anew.
   const isIdle = (look: PortSeen): boolean => look.kind === 'answers' && look.activeJobs === 0 && look.workerId === workerId;
   const first = looks[looks.findLastIndex((look) => !isIdle(look)) + 1];
