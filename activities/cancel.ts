@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
-import type { MeansUsed, RouteTaken } from '../src/contracts/command';
+import type { MeansUsed, RouteStep, RouteTaken } from '../src/contracts/command';
 import { failureTypes } from '../src/contracts/errors';
 import type { CancelJobInput, WakeSignal } from '../src/contracts/messages';
 import { endCancelListener, findCancelListener } from '../src/db/cancel-listeners';
 import { findCommand, noteCommand, openCommand, viewCommand, type Command } from '../src/db/commands';
 import { findJob } from '../src/db/jobs';
-import { findClaim, lookUpRoute } from '../src/db/routes';
+import { lookUpRoute } from '../src/db/routes';
 import { cancelOutcome, outcomes } from '../src/domain/command-outcome';
 import { provesExit, type PortSeen } from '../src/domain/exit-proof';
-import { fallbackMessage, routeAgain, routeCommand, routeLevel } from '../src/domain/route-command';
+import { fallbackMessage, routeCommand, routeLevel } from '../src/domain/route-command';
 import type { CommandDeps } from './deps';
 import { endCommand } from './end-command';
 
@@ -21,6 +21,15 @@ export interface Stopped {
   /** Something of the worker was there: it may still run. */
   isReached: boolean;
   detail: string;
+}
+
+/** What is watched for its end, and what is known of it. */
+interface Watch {
+  workerId: string;
+  attemptId: string;
+  claimedAtMs: number | null;
+  isAddressCurrent: boolean;
+  isEnding: boolean;
 }
 
 export interface CancelProgress {
@@ -59,9 +68,9 @@ export const createCancelActivities = (deps: CommandDeps) => {
       const listener = found.attempt === null ? 'absent' : await findCancelListener(pool, found.attempt.attemptId);
       const taken = routeCommand('cancel', { ...found, listener, isOwnerProvenAlive: false });
       logRoute(deps, command, taken);
-      const route = routeAgain(command.route, taken);
-      await noteCommand(pool, { commandId, route });
-      return route;
+      // A worker that registers again as it restarts must not hide the fallback that stopped it.
+      await noteCommand(pool, { commandId, route: { ...taken, steps: joinSteps(command.route?.steps ?? [], taken.steps) } });
+      return taken;
     },
 
     /**
@@ -69,27 +78,35 @@ export const createCancelActivities = (deps: CommandDeps) => {
      * twice, and the proof is looked for anew.
      */
     async stopAttempt({ commandId, route }: { commandId: string; route: RouteTaken }): Promise<Stopped> {
-      const { attemptId, workerId } = route;
+      const { attemptId, workerId, host } = route;
       if (attemptId === null || workerId === null) return { proof: null, isReached: false, detail: 'nobody has it' };
-      // Where only the database knows the worker, its last address is looked at, never commanded.
-      const host = route.host ?? (await findClaim(pool, attemptId))?.host ?? null;
-      const before = host === null ? ({ kind: 'silent' } as const) : await look(host);
+      const command = await getCommand(commandId);
+      const claim = await findClaim(command.jobId, attemptId);
+      const watched = host ?? claim.host;
+      const before = watched === null ? ({ kind: 'silent' } as const) : await look(watched, 'latest');
       const { ended, problem } = deps.cancelMeans.includes('listener')
         ? await endCancelListener(pool, attemptId)
         : { ended: 0, problem: null };
       const listener = await findCancelListener(pool, attemptId);
       const result = problem ?? (ended > 0 ? 'ended' : listener === 'unreadable' ? 'unreadable' : 'none_found');
       await noteCommand(pool, { commandId, means: [{ means: 'listener', result }] });
-      const proof = host === null ? null : await watchExit(host, before, { route, isEnding: ended > 0 });
-      log.info('A running attempt is being stopped', { attemptId, workerId, host, listener: result, proof });
+      const claimedAtMs = claim.host === watched ? claim.claimedAtMs : null;
+      const proof =
+        watched === null
+          ? null
+          : await watchExit(watched, before, { workerId, attemptId, claimedAtMs, isAddressCurrent: host !== null, isEnding: ended > 0 });
+      log.info('A running attempt is being stopped', { attemptId, workerId, host: watched, listener: result, proof });
       return { proof, isReached: ended > 0 || before.kind === 'answers', detail: result };
     },
 
     /** After a recycle: is the process another one now? */
     async proveStopped({ commandId, route, recycle }: { commandId: string; route: RouteTaken; recycle: string }): Promise<ExitProof> {
       await noteCommand(pool, { commandId, means: [{ means: 'recycle', result: recycle }] });
-      if (route.host === null || route.workerId === null || route.attemptId === null) return null;
-      return await watchExit(route.host, { kind: 'silent' }, { route, isEnding: true });
+      const { host, workerId, attemptId } = route;
+      if (host === null || workerId === null || attemptId === null) return null;
+      const claim = await findClaim((await getCommand(commandId)).jobId, attemptId);
+      const claimedAtMs = claim.host === host ? claim.claimedAtMs : null;
+      return await watchExit(host, { kind: 'silent' }, { workerId, attemptId, claimedAtMs, isAddressCurrent: true, isEnding: true });
     },
 
     async tellJob({ jobId, wake }: { jobId: string; wake: WakeSignal }): Promise<void> {
@@ -134,33 +151,38 @@ export const createCancelActivities = (deps: CommandDeps) => {
     return { command: await getCommand(command.commandId), attemptId: live?.attemptId ?? null };
   }
 
-  async function look(host: string): Promise<PortSeen> {
+  /** Where and when the attempt was claimed, the latter by our clock: an age of the database's, so that no two clocks are compared. */
+  async function findClaim(jobId: string, attemptId: string): Promise<{ host: string | null; claimedAtMs: number | null }> {
+    const job = await findJob(pool, jobId);
+    if (job?.attempt?.attemptId !== attemptId) return { host: null, claimedAtMs: null };
+    const { host, claimedAt } = job.attempt;
+    return { host, claimedAtMs: claimedAt === null ? null : Date.now() - (job.now.getTime() - claimedAt.getTime()) };
+  }
+
+  /**
+   * An answer was given somewhere between question and arrival, and so its uptime gives an earliest and a latest start. The process before gets the
+   * latest and later ones the earliest, so that a slow answer of the same process never looks like another process.
+   */
+  async function look(host: string, start: 'earliest' | 'latest'): Promise<PortSeen> {
+    const askedAtMs = Date.now();
     const answer = await hosts.readWorkerPort(host);
     if (answer.kind !== 'answers') return { kind: answer.kind };
     const { worker_id: workerId, active_jobs: activeJobs, uptime_ms: uptimeMs } = answer.status;
-    return { kind: 'answers', workerId, activeJobs, processStartedAtMs: Date.now() - uptimeMs, atMs: Date.now() };
+    const processStartedAtMs = (start === 'earliest' ? askedAtMs : Date.now()) - uptimeMs;
+    return { kind: 'answers', workerId, activeJobs, processStartedAtMs, atMs: Date.now() };
   }
 
   /** GH exits 1.0 s after its listener ended, and its container is back about a second later: looked at often enough to see the gap. */
   async function watchExit(
     host: string,
     before: PortSeen,
-    { route, isEnding }: { route: RouteTaken; isEnding: boolean },
+    { workerId, attemptId, claimedAtMs, isAddressCurrent, isEnding }: Watch,
   ): Promise<ExitProof> {
-    const { attemptId, workerId } = route;
-    if (attemptId === null || workerId === null) return null;
-    const claimed = await findClaim(pool, attemptId);
     const looks: PortSeen[] = [];
     const deadline = Date.now() + (isEnding ? limits.exitProofMs : limits.exitProofMs / 4);
     do {
-      looks.push(await look(host));
-      const proof = provesExit(before, looks, {
-        workerId,
-        // Its age by the database's clock, so that ours need not agree with it.
-        claimedAtMs: claimed === null ? null : claimed.readAtMs - claimed.ageMs,
-        isAddressCurrent: route.route !== 'database',
-        jitterMs: limits.processStartJitterMs / 2,
-      });
+      looks.push(await look(host, 'earliest'));
+      const proof = provesExit(before, looks, { workerId, claimedAtMs, isAddressCurrent, jitterMs: limits.processStartJitterMs / 2 });
       if (proof !== null && (await findCancelListener(pool, attemptId)) !== 'present') return proof;
       await sleep(limits.exitLookEveryMs);
     } while (Date.now() < deadline);
@@ -181,6 +203,13 @@ export const logRoute = ({ log }: CommandDeps, command: Command, route: RouteTak
   if (routeLevel(route) === 'error' && error !== undefined)
     log.error('A worker is not where its job says', { ...fields, reason: error.reason });
   log.warn(fallbackMessage, fields);
+};
+
+/** What was looked up again with the same answer is there once, so that the tries of an hour do not fill a row. */
+const joinSteps = (earlier: readonly RouteStep[], later: readonly RouteStep[]): RouteStep[] => {
+  const key = ({ lookedUp, found, reason }: RouteStep): string => JSON.stringify([lookedUp, found, reason]);
+  const known = new Set(earlier.map(key));
+  return [...earlier, ...later.filter((step) => !known.has(key(step)))];
 };
 
 const viewOf = (command: Command): { jobId: string; commandId: string } => {

@@ -42,6 +42,9 @@ export const idleWorkers = `
     and not exists (select from yardmaster.host_hold h
       where h.host in ('*', p.host, r.ec2_instance_id) and (h.expires_at is null or h.expires_at > now()))
     and not exists (select from yardmaster.attempt a where a.worker_id = r.worker_id and a.ended_at is null)
+    -- A cancel may still recycle it, and a recycle hits whatever runs there then: nothing is aimed at it before the cancel has ended.
+    and not exists (select from yardmaster.command c
+      where c.kind = 'cancel' and c.ended_at is null and c.route ->> 'workerId' = r.worker_id)
     -- Twins: both processes behind one id would claim (ghosthands §16.5).
     and not exists (select from yardmaster.host_probe t
       where t.worker_id = r.worker_id and t.host <> p.host and t.is_worker_up and t.probed_at > now() - $2::int * interval '1 ms')

@@ -45,19 +45,6 @@ export const lookUpRoute = async (db: Queryable, jobId: string, { freshMs }: { f
   };
 };
 
-/** How long ago the attempt was claimed, our clock when that was read, and where its worker was then; null before the claim. */
-export const findClaim = async (
-  db: Queryable,
-  attemptId: string,
-): Promise<{ ageMs: number; readAtMs: number; host: string | null } | null> => {
-  const { rows } = await db.query<{ age_ms: number; host: string | null }>(
-    `select (extract(epoch from clock_timestamp() - claimed_at) * 1000)::float8 as age_ms, host
-     from yardmaster.attempt where attempt_id = $1::uuid and claimed_at is not null`,
-    [attemptId],
-  );
-  return rows[0] === undefined ? null : { ageMs: rows[0].age_ms, readAtMs: Date.now(), host: rows[0].host };
-};
-
 /** The product's own address of the machine; databases without its table have none. */
 const findSandboxHost = async (db: Queryable, instanceId: string | null): Promise<string | null> => {
   if (instanceId === null) return null;

@@ -19,7 +19,8 @@ export const provesExit = (
   }: {
     workerId: string;
     claimedAtMs: number | null;
-    /** The registry or the product names it now. */ isAddressCurrent?: boolean;
+    /** The registry or the product names it now; otherwise only our own row remembers it. */
+    isAddressCurrent?: boolean;
     jitterMs: number;
   },
 ): 'gone' | 'idle' | null => {

@@ -129,12 +129,6 @@ const take = (
   instanceId: string | null = null,
 ): RouteTaken => ({ route, attemptId, workerId, host, instanceId, reason, steps });
 
-/** A command that is routed again keeps the way it came: a fallback that was taken once stays in its steps and its reason. */
-export const routeAgain = (earlier: RouteTaken | null, now: RouteTaken): RouteTaken =>
-  earlier === null || (earlier.route === now.route && earlier.workerId === now.workerId && earlier.host === now.host)
-    ? now
-    : { ...now, reason: `${now.reason}; before that ${earlier.route}: ${earlier.reason}`, steps: [...earlier.steps, ...now.steps] };
-
 /** INFO for what went as wished, ERROR where the registry does not know the worker, WARN for every other fallback. */
 export const routeLevel = ({ steps }: RouteTaken): 'info' | 'warn' | 'error' => {
   if (steps.some(({ level }) => level === 'error')) return 'error';

@@ -5,12 +5,13 @@ import { Context } from '@temporalio/activity';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
-import { createOrchestratorActivities } from '../../activities';
+import { createDeployActivities, createOrchestratorActivities } from '../../activities';
 import type { CallbackReply, CommandDeps } from '../../activities/deps';
 import type { CallbackBody } from '../../src/contracts/callback';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
+import { taskQueues } from '../../src/contracts/messages';
 import { createHostReader, type HostAddressMap } from '../../src/ghosthands/client';
-import { createLog } from '../../src/log';
+import { createLog, type Log } from '../../src/log';
 import { projectRoot } from '../../src/dev/project-root';
 import { createTunedWorker } from '../../workers/run-worker';
 import { createWorkflowsPort } from '../../workers/workflows-port';
@@ -25,6 +26,10 @@ export interface OrchestratorOptions {
   addressMap?: HostAddressMap;
   limits?: Partial<Limits>;
   secrets?: CommandDeps['secrets'];
+  /** Instead of standard output; then lines of level info come too. */
+  logDestination?: NodeJS.WritableStream;
+  /** What the recycle command of a deployer does; without it no deployer runs. */
+  recycle?: (host: string) => Promise<boolean>;
   send?: (url: string, body: CallbackBody) => Promise<CallbackReply>;
 }
 
@@ -35,9 +40,14 @@ Runtime.install({ logger: new DefaultLogger('ERROR') });
 export const startOrchestrator = async (options: OrchestratorOptions): Promise<{ stop(): Promise<void>; activities: ReturnType<typeof createOrchestratorActivities> }> => {
   const limits = { ...realLimits, ...options.limits };
   const connection = await NativeConnection.connect({ address: options.address });
+  const log = createLog({
+    level: process.env.TEST_LOG_LEVEL ?? (options.logDestination === undefined ? 'error' : 'info'),
+    process: 'test',
+    destination: options.logDestination,
+  });
   const activities = createOrchestratorActivities({
     pool: options.pool,
-    log: createLog({ level: process.env.TEST_LOG_LEVEL ?? 'error', process: 'test' }),
+    log,
     limits,
     callbackBaseUrl: options.callbackBaseUrl,
     workflows: createWorkflowsPort(options.client, { deadlineMs: 2_000, taskQueue: options.taskQueue }),
@@ -55,16 +65,41 @@ export const startOrchestrator = async (options: OrchestratorOptions): Promise<{
     activities,
     workflowBundle: { codePath: await workflowBundle() },
   });
-  const running = worker.run();
+  const deployer = options.recycle === undefined ? null : await createDeployer(options, { connection, limits, recycle: options.recycle, log });
+  const running = Promise.all([worker.run(), deployer?.run()]);
   return {
     activities,
     async stop() {
       worker.shutdown();
+      deployer?.shutdown();
       await running;
       await connection.close();
     },
   };
 };
+
+/** The real activity, with a command that happens in this process. */
+const createDeployer = async (
+  { namespace }: OrchestratorOptions,
+  { connection, limits, recycle, log }: { connection: NativeConnection; limits: Limits; recycle: (host: string) => Promise<boolean>; log: Log },
+): Promise<Worker> =>
+  await createTunedWorker({
+    connection,
+    namespace,
+    taskQueue: taskQueues.deploy,
+    activities: createDeployActivities({
+      log,
+      limits,
+      redact: (text) => text,
+      recycle: { command: ['restart', '{host}'], timeoutMs: 60_000, env: {} },
+      async runCommand({ command }) {
+        const code = (await recycle(command[1] ?? '')) ? 0 : 1;
+        return { end: { kind: 'exited', code }, stdout: '', stderr: '', durationMs: 0 };
+      },
+      heartbeat: () => Context.current().heartbeat(),
+      cancellation: () => Context.current().cancellationSignal,
+    }),
+  });
 
 /** One bundle for the whole run, whichever test file comes first. */
 export const workflowBundle = async (): Promise<string> => {

@@ -31,6 +31,14 @@ export interface YardOptions {
   /** Times of the simulated workers that must not be scaled. */
   times?: SimulatorOptions['hosts'][number]['times'];
   secrets?: CommandDeps['secrets'];
+  /** What a host has of its own, by its number from 0. */
+  hostOptions?: (index: number) => Partial<SimulatorOptions['hosts'][number]>;
+  /** Instead of standard output. */
+  logDestination?: NodeJS.WritableStream;
+  /** A deployer runs too: true when it restarted the worker of that host. Without it nobody takes a recycle. */
+  recycle?: (simulator: Simulator, host: string) => Promise<boolean>;
+  /** How our own processes reach the database, where a test wants them to have fewer rights. */
+  connectAs?: (databaseUrl: string) => Promise<Pool>;
 }
 
 /** A fleet and a control plane for the tests of a file: simulated GH hosts over real sockets, our worker in this process, a product that listens. */
@@ -64,6 +72,7 @@ export const withYard = (options: YardOptions = {}): Yard => {
   const answers: number[] = [];
   let simulator: Simulator | undefined;
   let orchestrator: Awaited<ReturnType<typeof startOrchestrator>> | undefined;
+  let ownPool: Pool | undefined;
   let inbound: Listener | undefined;
   let product: Listener | undefined;
   const taskQueue = temporal.unique('yard');
@@ -107,11 +116,14 @@ export const withYard = (options: YardOptions = {}): Yard => {
           variant,
           timeScale: options.timeScale ?? 0.1,
           times: options.times,
+          ...options.hostOptions?.(index),
         })),
       ),
     });
+    const { recycle, connectAs } = options;
+    ownPool = await connectAs?.(database.databaseUrl);
     orchestrator = await startOrchestrator({
-      pool: database.pool,
+      pool: ownPool ?? database.pool,
       address: temporal.address,
       namespace: temporal.namespace,
       client: temporal.client,
@@ -122,12 +134,15 @@ export const withYard = (options: YardOptions = {}): Yard => {
       ),
       limits,
       secrets: options.secrets,
+      logDestination: options.logDestination,
+      recycle: recycle === undefined ? undefined : async (host) => await recycle(yard.simulator, host),
     });
     await yard.sweep();
   });
 
   afterAll(async () => {
     await orchestrator?.stop();
+    await ownPool?.end();
     await simulator?.stop();
     inbound?.server.close();
     product?.server.close();

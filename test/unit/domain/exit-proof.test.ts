@@ -68,6 +68,10 @@ describe('the process that ran an attempt is', () => {
     expect(provesExit(silent, [at(6_000, restarted)], { ...own, claimedAtMs })).toBe('gone');
     expect(provesExit(silent, [at(6_000)], { ...own, claimedAtMs })).toBeNull();
   });
+
+  test('gone when it started after the claim, also when the look before already met the new process', () => {
+    expect(provesExit(answering(restarted), [at(6_000, restarted)], { ...own, claimedAtMs })).toBe('gone');
+  });
 });
 
 const anyLook: Arbitrary<PortSeen> = oneof(

@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { makeCancelJobId } from '../../src/contracts/ids';
+import { isTerminal } from '../../src/domain/job-state';
+import type { CommandOutcome } from '../../src/contracts/command';
+import type { SubmissionEvent } from '../../src/dev/gh-simulator/submissions-log';
+import { listCommands, type Command } from '../../src/db/commands';
+import type { SeededRandom } from './seeded-random';
+import { until } from './until';
+import type { Yard } from './yard';
+
+/** What a cancelled job meets at the posting: every temperament of a worker (src/dev/gh-simulator/behaviours.ts). */
+const temperaments = [
+  '/quick?ms=100',
+  '/quick?ms=1500',
+  '/quick?ms=1500&lost=running,completed',
+  '/slow-start?startMs=800&ms=300',
+  '/slow-start?startMs=20000',
+  '/blocker?type=captcha&ms=200',
+  '/blocker-2fa?at=initial&ms=200',
+  '/blocker?at=error&ms=200',
+  '/review?ms=150',
+  '/hang?at=start',
+  '/hang?at=form&handlerTimeoutMs=60000',
+  '/crash?when=before-form&ms=200',
+  '/crash?when=after-form&ms=400',
+  '/recovers-from-browser-crash?ms=600',
+  '/recovers-from-browser-crash?when=after-submit&ms=600',
+  '/fails-before-form?times=9&ms=100',
+  '/fails-after-form?ms=300',
+  '/keep-open?ms=300',
+  '/late-write?ms=600',
+] as const;
+
+const moments: readonly (SubmissionEvent | 'accepted')[] = [
+  'accepted',
+  'claimed',
+  'started',
+  'form_opened',
+  'form_opened',
+  'paused',
+  'submitted',
+  'ended',
+];
+
+export interface CancelRun {
+  cancels: number;
+  outcomes: Partial<Record<CommandOutcome | 'open', number>>;
+  /** Cancels without an end yet. */
+  open: Command[];
+}
+
+/** So many jobs, each cancelled at a random moment of its life; ends when every cancel has ended, those at workers that nothing stops excepted. */
+export const runRandomCancels = async (
+  yard: Yard,
+  {
+    count,
+    random,
+    atOnce,
+    isUnstoppable,
+  }: { count: number; random: SeededRandom; atOnce: number; isUnstoppable: (host: string) => boolean },
+): Promise<CancelRun> => {
+  const plans = random.shuffle(
+    Array.from({ length: count }, (_, index) => ({
+      path: temperaments[index % temperaments.length] ?? '/quick',
+      moment: random.pick(moments),
+      delayMs: random.chance(0.5) ? 0 : random.between(0, 400),
+    })),
+  );
+  const open: Command[] = [];
+  const outcomes: CancelRun['outcomes'] = {};
+  const queue = plans.values();
+  const lane = async (): Promise<void> => {
+    for (const plan of queue) {
+      const command = await cancelAtMoment(yard, plan, isUnstoppable);
+      const word = command.outcome ?? 'open';
+      outcomes[word] = (outcomes[word] ?? 0) + 1;
+      if (command.endedAt === null) open.push(command);
+    }
+  };
+  const lanes = Promise.all(Array.from({ length: atOnce }, lane));
+  let isOver = false;
+  const sweeps = sweepUntil(yard, () => isOver);
+  try {
+    await lanes;
+  } finally {
+    isOver = true;
+    await sweeps;
+  }
+  return { cancels: count, outcomes, open };
+};
+
+/** Callbacks get lost and reviews send none: the schedule that every control plane has. */
+export const sweepUntil = async (yard: Yard, isOver: () => boolean): Promise<void> => {
+  while (!isOver()) {
+    await yard.sweep();
+    await sleep(500);
+  }
+};
+
+const cancelAtMoment = async (
+  yard: Yard,
+  { path, moment, delayMs }: { path: string; moment: SubmissionEvent | 'accepted'; delayMs: number },
+  isUnstoppable: (host: string) => boolean,
+): Promise<Command> => {
+  const jobId = randomUUID();
+  await yard.submit(`https://sim.test${path}`, { jobId });
+  await reach(yard, jobId, moment);
+  // A random moment is what this is about, not a wait for something.
+  await sleep(delayMs);
+  await yard.client.workflow.start('cancelJob', {
+    workflowId: makeCancelJobId({ jobId }),
+    taskQueue: yard.taskQueue,
+    args: [{ jobId, actor: 'random' }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+  return await until(
+    async () => {
+      const command = (await listCommands(yard.pool, { jobId, rows: 1 })).at(0);
+      if (command === undefined) return null;
+      const isStuck =
+        command.route !== null && command.means.some(({ means }) => means === 'recycle') && isUnstoppable(command.route.host ?? '');
+      return command.endedAt !== null || isStuck ? command : null;
+    },
+    { what: `the cancel of ${jobId} (${path} at ${moment}) ends`, timeoutMs: 60_000, everyMs: 100 },
+  );
+};
+
+/** Until the job is so far, or cannot come there any more; one that never does is cancelled where it stands. */
+const reach = async (yard: Yard, jobId: string, moment: SubmissionEvent | 'accepted'): Promise<void> => {
+  if (moment === 'accepted') return;
+  await until(
+    async () => {
+      const events = yard.simulator.log().filter((entry) => entry.jobId === jobId);
+      if (events.some(({ event }) => event === moment)) return true;
+      if (events.some(({ event }) => ['paused', 'review', 'killed', 'submitted', 'ended'].includes(event))) return true;
+      const { state } = await yard.job(jobId);
+      return isTerminal(state) || state === 'uncertain';
+    },
+    { what: `${jobId} reaches ${moment}`, timeoutMs: 3_000, everyMs: 20 },
+  ).catch(() => undefined);
+};

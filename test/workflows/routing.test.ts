@@ -1,0 +1,246 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Writable } from 'node:stream';
+import type { Pool } from 'pg';
+import { createCancelActivities } from '../../activities/cancel';
+import type { CommandView } from '../../src/contracts/command';
+import { makeCancelJobId } from '../../src/contracts/ids';
+import { limits } from '../../src/contracts/limits';
+import { createPool } from '../../src/db/pool';
+import { createLog } from '../../src/log';
+import { runAsAdmin } from '../support/database';
+import { until } from '../support/until';
+import { withYard, type Yard } from '../support/yard';
+
+const startCancel = async (yard: Yard, jobId: string): Promise<{ result(): Promise<CommandView> }> =>
+  await yard.client.workflow.start('cancelJob', {
+    workflowId: makeCancelJobId({ jobId }),
+    taskQueue: yard.taskQueue,
+    args: [{ jobId, actor: 'zoe' }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+const cancel = async (yard: Yard, jobId: string): Promise<CommandView> => await (await startCancel(yard, jobId)).result();
+
+const submitRunning = async (yard: Yard, path: string): Promise<{ jobId: string; workerId: string; host: string }> => {
+  const jobId = randomUUID();
+  await yard.submit(`https://sim.test${path}`, { jobId });
+  const { attempt } = await yard.until(jobId, 'running', 30_000);
+  return { jobId, workerId: attempt?.workerId ?? '', host: attempt?.host ?? '' };
+};
+
+const collectLines = (): { destination: Writable; of: (jobId: string) => Record<string, unknown>[] } => {
+  const lines: string[] = [];
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(...chunk.toString('utf8').trim().split('\n'));
+      done();
+    },
+  });
+  return {
+    destination,
+    of: (jobId) => lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter((line) => line.jobId === jobId),
+  };
+};
+
+const areIdle = async (yard: Yard, count: number): Promise<void> => {
+  await until(
+    async () => {
+      await yard.sweep();
+      const { rowCount } = await yard.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
+      return rowCount === count;
+    },
+    { what: 'the workers are back and idle', timeoutMs: 20_000 },
+  );
+};
+
+describe('the route of a cancel', () => {
+  const log = collectLines();
+  const yard = withYard({
+    hosts: 2,
+    times: { exitDelayMs: 1_000 },
+    limits: { doubtRecheckMs: 500 },
+    logDestination: log.destination,
+    async recycle(simulator, host) {
+      await simulator.restart(host);
+      return true;
+    },
+  });
+  afterEach(async () => await areIdle(yard, 2));
+
+  test('to the owner is one INFO line, and no warning', async () => {
+    const { jobId, workerId, host } = await submitRunning(yard, '/slow-start?startMs=30000');
+    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId, host } });
+    expect(log.of(jobId)).toContainEqual(
+      expect.objectContaining({ level: 'info', message: 'A cancel is routed', route: 'owner', workerId, host }),
+    );
+    expect(log.of(jobId).filter(({ level, route }) => level !== 'info' && route !== undefined)).toEqual([]);
+  });
+
+  test('P4: of a worker that the registry does not know is an ERROR, then the fallback in the words of the incumbent', async () => {
+    const { jobId, workerId } = await submitRunning(yard, '/slow-start?startMs=30000');
+    await yard.pool.query(`delete from gh_worker_registry where worker_id = $1`, [workerId]);
+    const command = await cancel(yard, jobId);
+
+    const routed = log.of(jobId).filter(({ level, route }) => level !== 'info' && route !== undefined);
+    expect(routed.slice(0, 2)).toEqual([
+      expect.objectContaining({ level: 'error', jobId, workerId, reason: 'workerId not found in gh_worker_registry' }),
+      expect.objectContaining({
+        level: 'warn',
+        message: 'Fleet routing fallback — cancel/resume may reach wrong EC2',
+        jobId,
+        workerId,
+        route: 'database',
+        reason: expect.stringContaining('cancel listener'),
+      }),
+    ]);
+    // Its restart registers it again: what was done before that stays in the reply.
+    expect(command.route?.steps).toContainEqual({
+      lookedUp: 'registry',
+      found: null,
+      level: 'error',
+      reason: 'workerId not found in gh_worker_registry',
+    });
+    expect(command.route?.steps).toContainEqual(expect.objectContaining({ lookedUp: 'database', level: 'warn' }));
+    expect(command).toMatchObject({ outcome: 'cancelled', jobState: 'cancelled', means: [{ means: 'listener', result: 'ended' }] });
+  });
+
+  test('of a draining worker is its owner', async () => {
+    const { jobId, workerId } = await submitRunning(yard, '/slow-start?startMs=30000');
+    await yard.pool.query(`update gh_worker_registry set status = 'draining' where worker_id = $1`, [workerId]);
+    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId } });
+  });
+
+  test('P4: that was looked up before the job ended never hits the next job of that worker', async () => {
+    await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
+    const first = await submitRunning(yard, '/quick?ms=600');
+    const { command } = await yard.activities.openCancel({ jobId: first.jobId, actor: 'late' });
+    const route = await yard.activities.routeCancel({ commandId: command.commandId });
+    await yard.until(first.jobId, 'succeeded');
+    await yard.activities.lookAtCancel({ commandId: command.commandId });
+
+    const next = await submitRunning(yard, '/quick?ms=4000');
+    expect(next.workerId).toBe(first.workerId);
+    expect(await yard.activities.stopAttempt({ commandId: command.commandId, route })).toMatchObject({ detail: 'none_found', proof: null });
+    await yard.until(next.jobId, 'succeeded');
+    await yard.pool.query(`delete from yardmaster.host_hold`);
+  });
+
+  test('P4: keeps the next job away from its worker while the cancel may still recycle it', async () => {
+    await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
+    const first = await submitRunning(yard, '/quick?ms=600');
+    const { command } = await yard.activities.openCancel({ jobId: first.jobId, actor: 'slow' });
+    await yard.activities.routeCancel({ commandId: command.commandId });
+    await yard.until(first.jobId, 'succeeded');
+
+    const jobId = randomUUID();
+    await yard.submit('https://sim.test/quick?ms=50', { jobId });
+    await yard.until(jobId, 'waiting');
+    await yard.sweep();
+    expect(await yard.job(jobId)).toMatchObject({ state: 'waiting' });
+    await yard.activities.lookAtCancel({ commandId: command.commandId });
+    await until(
+      async () => {
+        await yard.sweep();
+        return (await yard.job(jobId)).state === 'succeeded';
+      },
+      { what: 'the ended cancel lets go of the worker' },
+    );
+    await yard.pool.query(`delete from yardmaster.host_hold`);
+  });
+
+  test('P3: takes no slow answer of the same process for another process', async () => {
+    const { jobId, workerId, host } = await submitRunning(yard, '/slow-start?startMs=30000');
+    const { command } = await yard.activities.openCancel({ jobId, actor: 'zoe' });
+    const route = await yard.activities.routeCancel({ commandId: command.commandId });
+    const startedAtMs = Date.now() - 60_000;
+    let looks = 0;
+    const { stopAttempt } = createCancelActivities({
+      pool: yard.pool,
+      log: createLog({ level: 'error', process: 'test' }),
+      limits,
+      callbackBaseUrl: '',
+      workflows: {
+        wake: nothing,
+        ensureApplyJob: nothing,
+        ensureCommand: nothing,
+        ensureDeliverCallbacks: nothing,
+        listAbortedApplyJobs: async () => [],
+      },
+      callbacks: { send: async () => ({ kind: 'accepted' }) },
+      // Its listener is gone, and so the second has begun in which it still goes on.
+      cancelMeans: ['listener'],
+      secrets: null,
+      hosts: {
+        isApiUp: async () => true,
+        async readWorkerPort() {
+          const status = {
+            worker_id: workerId,
+            ec2_ip: host,
+            active_jobs: 1,
+            is_running: true,
+            is_draining: false,
+            dispatch_mode: 'legacy',
+            uptime_ms: Date.now() - startedAtMs,
+          };
+          // The answer is on its way for longer than the start times of two processes may differ by chance.
+          if (looks++ > 0) await sleep(1_500);
+          return { kind: 'answers', status: status as never };
+        },
+      },
+    });
+    expect(await stopAttempt({ commandId: command.commandId, route })).toMatchObject({ detail: 'ended', proof: null });
+    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled' });
+  });
+});
+
+describe('without the right to see the queries of others', () => {
+  const role = `blind_${randomBytes(4).toString('hex')}`;
+  const log = collectLines();
+  const yard = withYard({
+    hosts: 1,
+    logDestination: log.destination,
+    connectAs: async (databaseUrl) => await connectAsBlind(databaseUrl, role),
+  });
+  afterAll(async () => {
+    await runAsAdmin(process.env.TEST_DATABASE_URL ?? '', async (admin) => await admin.query(`drop role ${role}`)).catch(() => undefined);
+  });
+
+  test('P4: a cancel says that it could not read them, and does not say cancelled', async () => {
+    const { jobId, host } = await submitRunning(yard, '/slow-start?startMs=30000');
+    const handle = await startCancel(yard, jobId);
+    const means = await until(
+      async () => {
+        const { rows } = await yard.pool.query<{ means: { means: string; result: string }[] }>(
+          `select means from yardmaster.command where job_id = $1`,
+          [jobId],
+        );
+        return rows[0]?.means.length ? rows[0].means : null;
+      },
+      { what: 'the listener was looked for' },
+    );
+    expect(means[0]).toEqual({ means: 'listener', result: 'unreadable' });
+    expect(await yard.job(jobId)).toMatchObject({ state: 'running', isCancelRequested: true });
+    // What the machine's own restart does for it.
+    await yard.simulator.restart(host);
+    expect(await handle.result()).toMatchObject({ outcome: expect.stringMatching(/^cancelled/), endedAt: expect.any(String) });
+  });
+});
+
+const nothing = async (): Promise<void> => {};
+
+/** All rights on the tables, none on the activity of other roles. */
+const connectAsBlind = async (databaseUrl: string, role: string): Promise<Pool> => {
+  const password = randomBytes(8).toString('hex');
+  await runAsAdmin(databaseUrl, async (admin) => {
+    await admin.query(`create role ${role} login bypassrls password '${password}'`);
+    for (const schema of ['public', 'yardmaster']) {
+      await admin.query(`grant usage on schema ${schema} to ${role}`);
+      await admin.query(`grant all on all tables in schema ${schema} to ${role}`);
+      await admin.query(`grant all on all sequences in schema ${schema} to ${role}`);
+    }
+  });
+  const url = new URL(databaseUrl);
+  url.username = role;
+  url.password = password;
+  return createPool(url.href, { max: 10, applicationName: 'yardmaster-test' });
+};
