@@ -1,0 +1,117 @@
+import { limits } from '../../src/contracts/limits';
+import { assignWaitingJobs } from '../../src/db/assign';
+import { listAudit, type AuditFilter } from '../../src/db/audit';
+import { eraseAttempts, mirrorEvents, readAttempt } from '../../src/db/attempts';
+import { enqueueCallback, leaseNextCallback } from '../../src/db/callbacks';
+import { listCommands, listNeglectedCommands } from '../../src/db/commands';
+import { fleetGauges } from '../../src/db/fleet-gauges';
+import { countLiveJobs } from '../../src/db/job-counts';
+import { findJobDetails, listJobs, type JobFilter } from '../../src/db/job-reads';
+import { findJob } from '../../src/db/jobs';
+import { clearLeftWaiters, endLooseAttempts, listUnerasedJobs } from '../../src/db/loose-attempts';
+import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
+import { listNeglectedCallbacks, listNeglectedJobs } from '../../src/db/neglected';
+import { findProductStatus } from '../../src/db/product-status';
+import type { Queryable } from '../../src/db/queryable';
+import { recordCallback } from '../../src/db/received-callbacks';
+import { pruneOldRows } from '../../src/db/retention';
+import { lookUpRoute } from '../../src/db/routes';
+import { countWorkers } from '../../src/db/worker-counts';
+import { withDatabase } from '../support/database';
+import { explainAll } from '../support/query-plans';
+import { seedHistory } from '../support/seed-history';
+
+/**
+ * Every statement of ours that could grow with what has ended, run over a long past: it may read no table of the past from end to end, by no
+ * kind of scan, and not more rows than the few that live account for.
+ */
+const database = withDatabase();
+const endedJobs = 40_000;
+const [liveJobs, workers] = [150, 100];
+/** Generous: a statement that reads the past reads ten times as many. */
+const rowsReadMax = 4_000;
+const ids = { ended: '', live: '', attempt: '', user: '' };
+beforeAll(async () => {
+  await seedHistory(database.pool, { endedJobs, liveJobs, workers });
+  const { rows } = await database.pool.query<typeof ids>(
+    `select md5('job5000')::uuid::text as ended, job_id::text as live, attempt_id::text as attempt, md5('user7')::uuid::text as "user" from yardmaster.job where state = 'running' limit 1`,
+  );
+  Object.assign(ids, rows[0]);
+});
+
+const everyJob: JobFilter = { states: null, userId: null, taskId: null, workerId: null, needsAttention: false, after: null, rows: 50 };
+const everyAct: AuditFilter = { actor: null, act: null, subject: null, since: null, before: null, rows: 50 };
+const list =
+  (filter: Partial<JobFilter>) =>
+  async (db: Queryable): Promise<unknown> =>
+    await listJobs(db, { ...everyJob, ...filter });
+const halfWay = (): JobFilter['after'] => ({ atMicros: (Date.now() - 15 * 24 * 3_600_000) * 1_000, jobId: ids.ended });
+
+test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
+  ['assigning', async (db) => await assignWaitingJobs(db, { callbackBaseUrl: 'http://yard.test', limits })],
+  ['counting why a job waits', async (db) => await countWorkers(db, { wantedId: 'worker-7', limits })],
+  ['reading a job with its attempt', async (db) => await findJob(db, ids.live, { lock: true })],
+  ['reading an attempt with its events', async (db) => await readAttempt(db, ids.attempt)],
+  ['mirroring a job', async (db) => await mirrorJob(db, ids.live)],
+  ['mirroring the events of a job', async (db) => await mirrorEvents(db, ids.live)],
+  ['mirroring the events of all live attempts', async (db) => await mirrorEvents(db, null)],
+  ['keeping the mirrors warm', async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs })],
+  ['finding neglected jobs', async (db) => await listNeglectedJobs(db, limits)],
+  ['finding neglected callbacks', async (db) => await listNeglectedCallbacks(db, { afterMs: 0, rows: 500 })],
+  ['finding neglected commands', async (db) => await listNeglectedCommands(db, { afterMs: 0, rows: 500 })],
+  ['ending loose attempts', async (db) => await endLooseAttempts(db, limits)],
+  ['finding attempts to erase', async (db) => await listUnerasedJobs(db, { rows: 500 })],
+  ['erasing the attempts of a job', async (db) => await eraseAttempts(db, ids.ended)],
+  ['finding ghost waiters that are gone', async (db) => await clearLeftWaiters(db)],
+  ['leasing the next callback', async (db) => await leaseNextCallback(db, { jobId: ids.live, generation: 1, lease: 'a', leaseMs: 1_000 })],
+  [
+    'writing a callback',
+    async (db) => {
+      const body = { job_id: ids.live, valet_task_id: null, status: 'paused' } as const;
+      await enqueueCallback(db, { jobId: ids.live, generation: 1, word: 'paused', isFinal: false, body }, limits);
+    },
+  ],
+  [
+    'recording what GH says',
+    async (db) => await recordCallback(db, { attemptId: ids.attempt, callback: { job_id: ids.attempt, status: 'completed' } }),
+  ],
+  ['listing the commands of a job', async (db) => await listCommands(db, { jobId: ids.live, rows: 50 })],
+  ['listing who did what', async (db) => await listAudit(db, everyAct)],
+  ['listing who did what to a job', async (db) => await listAudit(db, { ...everyAct, subject: ids.ended })],
+  ['listing what somebody did who never did anything', async (db) => await listAudit(db, { ...everyAct, actor: 'nobody' })],
+  ['looking up the route of a command', async (db) => await lookUpRoute(db, ids.live, { freshMs: 60_000 })],
+  ['reading all of a job', async (db) => await findJobDetails(db, ids.ended, { rows: 50 })],
+  ['reading a job for the product', async (db) => await findProductStatus(db, ids.ended)],
+  ['counting live jobs', async (db) => await countLiveJobs(db)],
+  ['measuring the fleet', async (db) => await Promise.all(fleetGauges(db).map(async ({ read }) => await read()))],
+  ['listing the newest jobs', list({})],
+  ['listing jobs from the middle of the past', async (db) => await list({ after: halfWay() })(db)],
+  ['listing the jobs of a user', async (db) => await list({ userId: ids.user })(db)],
+  ['listing the jobs of a state that most have', list({ states: ['succeeded'] })],
+  ['listing the jobs of a state that few have', list({ states: ['waiting'] })],
+  ['listing the jobs of several states that few have', list({ states: ['running', 'assigned', 'waiting_human'] })],
+  ['listing the jobs of a state of a user', async (db) => await list({ states: ['failed'], userId: ids.user })(db)],
+  ['listing the jobs of a task', list({ taskId: 'task-5000' })],
+  ['listing the jobs of a worker', list({ workerId: 'worker-7' })],
+  ['listing the jobs of a worker that never had one', list({ workerId: 'worker-none' })],
+  ['listing what needs a person', list({ needsAttention: true })],
+])('%s costs the same however much has ended', async (_what, work) => {
+  const plans = await explainAll(database.pool, work);
+  expect(plans.length).toBeGreaterThan(0);
+  expect(plans.filter(({ scannedWhole, rowsRead }) => rowsRead > rowsReadMax || scannedWhole.length > 0)).toEqual([]);
+});
+
+test('pruning reads what it deletes and no more', async () => {
+  // The past is 29 days long: this is the oldest hour or so.
+  const olderThanMs = 28.95 * 24 * 3_600_000;
+  const plans = await explainAll(database.pool, async (db) => {
+    expect(await pruneOldRows(db, { olderThanMs, rows: 50 })).toBe(50);
+  });
+  expect(plans.filter(({ scannedWhole, rowsRead }) => rowsRead > rowsReadMax || scannedWhole.length > 0)).toEqual([]);
+});
+
+test('a statement that reads the past is caught', async () => {
+  const [plan] = await explainAll(database.pool, async (db) => await db.query(`select count(*) from yardmaster.job where detail = 'x'`));
+  expect(plan?.scannedWhole).toEqual(['job']);
+  expect(plan?.rowsRead).toBeGreaterThan(rowsReadMax);
+});
