@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Writable } from 'node:stream';
 import type { Pool } from 'pg';
+import { z } from 'zod';
 import { createCancelActivities } from '../../activities/cancel';
 import type { CommandView } from '../../src/contracts/command';
 import { makeCancelJobId } from '../../src/contracts/ids';
@@ -11,6 +12,8 @@ import { createLog } from '../../src/log';
 import { runAsAdmin } from '../support/database';
 import { until } from '../support/until';
 import { withYard, type Yard } from '../support/yard';
+
+const lineSchema = z.record(z.string(), z.unknown());
 
 const startCancel = async (yard: Yard, jobId: string): Promise<{ result(): Promise<CommandView> }> =>
   await yard.client.workflow.start('cancelJob', {
@@ -38,7 +41,7 @@ const collectLines = (): { destination: Writable; of: (jobId: string) => Record<
   });
   return {
     destination,
-    of: (jobId) => lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter((line) => line.jobId === jobId),
+    of: (jobId) => lines.map((line) => lineSchema.parse(JSON.parse(line))).filter((line) => line.jobId === jobId),
   };
 };
 
@@ -184,7 +187,7 @@ describe('the route of a cancel', () => {
           };
           // The answer is on its way for longer than the start times of two processes may differ by chance.
           if (looks++ > 0) await sleep(1_500);
-          return { kind: 'answers', status: status as never };
+          return { kind: 'answers', status };
         },
       },
     });
