@@ -1,4 +1,10 @@
-import { findJob } from '../../src/db/jobs';
+import { limits } from '../../src/contracts/limits';
+import { acceptJob } from '../../src/db/accept-job';
+import { findJob, moveJob } from '../../src/db/jobs';
+import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
+import { withTransaction } from '../../src/db/pool';
+import { withDatabase } from '../support/database';
+import { makeNewJob } from '../support/new-job';
 import { until } from '../support/until';
 import { withYard } from '../support/yard';
 
@@ -86,5 +92,36 @@ describe('the attempts of a job', () => {
     const jobId = handle.workflowId.replace('apply-job-', '');
     const { rows } = await yard.pool.query('select number from yardmaster.attempt where job_id = $1', [jobId]);
     expect(rows).toHaveLength(2);
+  });
+});
+
+describe('the public row of a job that ends while the sweep refreshes it', () => {
+  const database = withDatabase();
+
+  test('P2: keeps the word of the end', async () => {
+    const job = makeNewJob();
+    await withTransaction(database.pool, async (client) => await acceptJob(client, job, limits));
+    await database.pool.query(`update gh_automation_jobs set last_heartbeat = now() - interval '1 h' where id = $1`, [job.jobId]);
+
+    const step = await database.pool.connect();
+    try {
+      await step.query('begin');
+      await moveJob(step, { jobId: job.jobId, generation: 1, state: 'cancelled', reason: 'a test', deadlineInMs: null, attempt: null });
+      await mirrorJob(step, job.jobId);
+      let isRefreshed = false;
+      const refreshed = refreshMirrors(database.pool, { beatMs: 1_000 }).finally(() => (isRefreshed = true));
+      await until(
+        async () => isRefreshed || (await database.pool.query(`select from pg_stat_activity where wait_event_type = 'Lock'`)).rowCount,
+        {
+          what: 'the sweep is through, or waits for the step',
+        },
+      );
+      await step.query('commit');
+      await refreshed;
+    } finally {
+      step.release();
+    }
+    const { rows } = await database.pool.query('select status from gh_automation_jobs where id = $1', [job.jobId]);
+    expect(rows).toEqual([{ status: 'cancelled' }]);
   });
 });
