@@ -10,6 +10,8 @@ export interface OwnProcess {
   name: string;
   logFile: string;
   isRunning(): boolean;
+  /** Running, and it has said so in its log since its last start. */
+  isUp(): Promise<boolean>;
   start(): Promise<void>;
   /** SIGKILL: nothing is drained, nothing is said. */
   kill(): Promise<void>;
@@ -25,17 +27,24 @@ export interface OwnProcessOptions {
   env: Record<string, string>;
   /** Where it answers once it is up; without one, a start does not wait. */
   readyUrl?: string;
+  /** What its log says once it works. */
+  readyLine: string;
 }
 
 const readyWithinMs = 50_000;
 
-export const createOrchestratorProcess = (options: OwnProcessOptions): OwnProcess => createOwnProcess('workers/orchestrator.js', options);
-export const createGatewayProcess = (options: OwnProcessOptions): OwnProcess => createOwnProcess('src/gateway/server.js', options);
+export const createOrchestratorProcess = (options: Omit<OwnProcessOptions, 'readyLine'>): OwnProcess =>
+  createOwnProcess('workers/orchestrator.js', { ...options, readyLine: '"message":"Polling"' });
 
-const createOwnProcess = (file: string, { name, dir, env, readyUrl }: OwnProcessOptions): OwnProcess => {
+export const createGatewayProcess = (options: Omit<OwnProcessOptions, 'readyLine'>): OwnProcess =>
+  createOwnProcess('src/gateway/server.js', { ...options, readyLine: '"message":"The gateway listens"' });
+
+const createOwnProcess = (file: string, { name, dir, env, readyUrl, readyLine }: OwnProcessOptions): OwnProcess => {
   const program = path.join(projectRoot(), '.yardmaster/build', file);
   const logFile = path.join(dir, `${name}.log`);
+  const readLog = async (): Promise<string> => await readFile(logFile, 'utf8').catch(() => '');
   let kept: KeptProcess | null = null;
+  let logStartsAt = 0;
 
   const forgetWhenEnded = async (started: KeptProcess): Promise<void> => {
     await started.ended;
@@ -46,8 +55,10 @@ const createOwnProcess = (file: string, { name, dir, env, readyUrl }: OwnProcess
     name,
     logFile,
     isRunning: () => kept !== null,
+    isUp: async () => kept !== null && (await readLog()).slice(logStartsAt).includes(readyLine),
     async start() {
       if (!existsSync(program)) throw new Error(`${program} is missing: npm test compiles it first, as does npx tsc -p tsconfig.dev.json`);
+      logStartsAt = (await readLog()).length;
       const started = await startKeptProcess({
         name,
         dir,
@@ -74,7 +85,7 @@ const createOwnProcess = (file: string, { name, dir, env, readyUrl }: OwnProcess
     async stop() {
       await kept?.stop();
     },
-    readLog: async () => await readFile(logFile, 'utf8').catch(() => ''),
+    readLog,
   };
 };
 
