@@ -10,6 +10,7 @@ import { findViolations, type Violation } from '../support/checker';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { gatherEvidence } from '../support/evidence';
 import { mixJobs } from '../support/job-mix';
+import { findSurprises } from '../support/kill-scenario';
 import {
   countFailedWorkflows,
   resolveUncertain,
@@ -100,19 +101,10 @@ describe('outages during load', () => {
   /** Lets everything end, and judges everything since the beginning. */
   const finish = async (): Promise<{ violations: Violation[]; surprises: object[]; failedWorkflows: number }> => {
     await untilAllRest(load, { timeoutMs: 150_000 });
-    const { rows } = await load.pool.query<{ job_id: string; first: string }>(
-      `select distinct on (job_id) job_id, state as first from yardmaster.job_transition
-       where generation = 1 and state in ('succeeded', 'failed', 'cancelled', 'expired', 'uncertain') order by job_id, seq`,
-    );
-    const cameTo = new Map(rows.map((row) => [row.job_id, row.first]));
     await resolveUncertain(load, { timeoutMs: 120_000 });
     await untilAllIsQuiet(load, { timeoutMs: 120_000 });
     const evidence = await gatherEvidence({ ...load, acceptedJobIds: submitted.map(({ jobId }) => jobId) });
-    // A job whose worker died with Postgres may have submitted: then a person is asked, whatever the posting would have done.
-    const wasKilled = new Set(evidence.submissions.filter(({ event }) => event === 'killed').map(({ jobId }) => jobId));
-    const surprises = submitted
-      .map(({ jobId, kind }) => ({ jobId, ...kind, came: cameTo.get(jobId) }))
-      .filter(({ jobId, end, came }) => came !== end && !(came === 'uncertain' && wasKilled.has(jobId)));
+    const surprises = findSurprises(evidence, submitted);
     const outcome = { violations: findViolations(evidence), surprises, failedWorkflows: await countFailedWorkflows(load.client) };
     process.stderr.write(
       `outages: ${JSON.stringify({ seed: random.seed, jobs: submitted.length, surprises: surprises.length, violations: outcome.violations.length })}\n`,
