@@ -1,7 +1,9 @@
 // Two projects in one run: tests under test/unit need nothing but Node, all others get a Postgres and a Temporal server from
 // test/support/global-setup.ts. Jest runs that setup only when a test of the second project is chosen.
 const shared = {
-  transform: { '^.+\\.m?[tj]s$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' } }] },
+  transform: {
+    '^.+\\.m?[tj]s$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' } }],
+  },
   // These packages ship ESM only, which Jest's require cannot load untransformed.
   transformIgnorePatterns: ['/node_modules/(?!(request-filtering-agent|node-pg-migrate)/)'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.yardmaster/'],

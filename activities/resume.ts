@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { RouteTaken } from '../src/contracts/command';
+import { sealedTextsSchema, type RouteTaken } from '../src/contracts/command';
 import { failureTypes } from '../src/contracts/errors';
 import type { ResumeJobInput } from '../src/contracts/messages';
 import { findCommand, noteCommand, openCommand, type Command } from '../src/db/commands';
@@ -80,7 +80,7 @@ export const createResumeActivities = (deps: CommandDeps) => {
         if (command.means.some(({ means, result }) => means === 'resume_row' && result === 'delivered'))
           return { attemptId, since: command.requestedAt };
         const sealed = await takeSecret(client, commandId);
-        const data = sealed === null || deps.secrets === null ? null : (JSON.parse(deps.secrets.open(sealed)) as Record<string, string>);
+        const data = sealed === null || deps.secrets === null ? null : sealedTextsSchema.parse(JSON.parse(deps.secrets.open(sealed)));
         const resolution = { type: command.resolutionType ?? 'manual', data, by: command.actor };
         const isDelivered = await resumeAttempt(client, { attemptId, workerId, freshMs: limits.resumeFreshMs, resolution });
         await noteCommand(client, { commandId, means: [{ means: 'resume_row', result: isDelivered ? 'delivered' : 'nobody_waits' }] });

@@ -26,7 +26,7 @@ export const endCancelListener = async (db: Queryable, attemptId: string): Promi
     );
     return { ended: rows.filter(({ ended }) => ended).length, problem: null };
   } catch (error) {
-    if ((error as { code?: string }).code === insufficientPrivilege) return { ended: 0, problem: 'not_permitted' };
+    if (error instanceof Object && 'code' in error && error.code === insufficientPrivilege) return { ended: 0, problem: 'not_permitted' };
     throw error;
   }
 };

@@ -28,7 +28,7 @@ export const actAsPerson = async (
       if (isWaitingForPerson) await ask(`${job}/resume?wait=0`, { resolutionType: 'code_entry', code: '482913' });
       return isWaitingForPerson;
     case 'cancels it while it waits':
-      if (state === 'waiting') await say(await ask<CommandAnswer>(`${job}/cancel?wait=10`, { reason: 'changed my mind' }));
+      if (state === 'waiting') say(await ask<CommandAnswer>(`${job}/cancel?wait=10`, { reason: 'changed my mind' }));
       return state !== 'accepted';
     case 'cancels it while it runs':
       if (state === 'running') void ask<CommandAnswer>(`${job}/cancel?wait=20`, { reason: 'the posting is closed' }).then(say, complain);

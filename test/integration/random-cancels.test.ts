@@ -7,8 +7,7 @@ import { withYard } from '../support/yard';
 /** The whole run is `RANDOM_CANCELS=300`; TEST_SEED repeats one. */
 const count = Number(process.env.RANDOM_CANCELS ?? 40);
 
-/** No direct URL, so no listener: one of them can be recycled, the other one nothing reaches. */
-const polling = '127.0.1.5';
+/** No direct URL, so no listener: 127.0.1.5 can be recycled, this one nothing reaches. */
 const unstoppable = '127.0.1.6';
 
 const yard = withYard({

@@ -109,7 +109,16 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
     mayUseNode: true,
   },
   'src/gateway/': {
-    rooms: ['src/contracts/', 'src/domain/', 'src/db/', 'src/log.ts', 'src/temporal.ts', 'src/ghosthands/', 'src/metrics.ts', 'src/secret-box.ts'],
+    rooms: [
+      'src/contracts/',
+      'src/domain/',
+      'src/db/',
+      'src/log.ts',
+      'src/temporal.ts',
+      'src/ghosthands/',
+      'src/metrics.ts',
+      'src/secret-box.ts',
+    ],
     types: ['workflows/', 'src/config.ts'],
     packages: [
       '@asteasolutions/zod-to-openapi',

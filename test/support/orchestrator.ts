@@ -37,7 +37,9 @@ export interface OrchestratorOptions {
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 /** The real activities and workflows in this process, with the limits of the test. */
-export const startOrchestrator = async (options: OrchestratorOptions): Promise<{ stop(): Promise<void>; activities: ReturnType<typeof createOrchestratorActivities> }> => {
+export const startOrchestrator = async (
+  options: OrchestratorOptions,
+): Promise<{ stop(): Promise<void>; activities: ReturnType<typeof createOrchestratorActivities> }> => {
   const limits = { ...realLimits, ...options.limits };
   const connection = await NativeConnection.connect({ address: options.address });
   const log = createLog({
@@ -51,7 +53,11 @@ export const startOrchestrator = async (options: OrchestratorOptions): Promise<{
     limits,
     callbackBaseUrl: options.callbackBaseUrl,
     workflows: createWorkflowsPort(options.client, { deadlineMs: 2_000, taskQueue: options.taskQueue }),
-    hosts: createHostReader({ addressMap: options.addressMap ?? {}, timeoutMs: limits.probeTimeoutMs, answerBytesMax: limits.probeAnswerBytesMax }),
+    hosts: createHostReader({
+      addressMap: options.addressMap ?? {},
+      timeoutMs: limits.probeTimeoutMs,
+      answerBytesMax: limits.probeAnswerBytesMax,
+    }),
     callbacks: { send: options.send ?? sendPlainly },
     cancelMeans: ['listener', 'recycle'],
     secrets: options.secrets ?? null,
@@ -65,7 +71,8 @@ export const startOrchestrator = async (options: OrchestratorOptions): Promise<{
     activities,
     workflowBundle: { codePath: await workflowBundle() },
   });
-  const deployer = options.recycle === undefined ? null : await createDeployer(options, { connection, limits, recycle: options.recycle, log });
+  const deployer =
+    options.recycle === undefined ? null : await createDeployer(options, { connection, limits, recycle: options.recycle, log });
   const running = Promise.all([worker.run(), deployer?.run()]);
   return {
     activities,
@@ -81,7 +88,12 @@ export const startOrchestrator = async (options: OrchestratorOptions): Promise<{
 /** The real activity, with a command that happens in this process. */
 const createDeployer = async (
   { namespace }: OrchestratorOptions,
-  { connection, limits, recycle, log }: { connection: NativeConnection; limits: Limits; recycle: (host: string) => Promise<boolean>; log: Log },
+  {
+    connection,
+    limits,
+    recycle,
+    log,
+  }: { connection: NativeConnection; limits: Limits; recycle: (host: string) => Promise<boolean>; log: Log },
 ): Promise<Worker> =>
   await createTunedWorker({
     connection,

@@ -1,8 +1,13 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { randomUUID } from 'node:crypto';
 import { TypedSearchAttributes } from '@temporalio/common';
-import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, type WorkflowHandle, type Client, type WorkflowStartOptions } from '@temporalio/client';
+import {
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  type WorkflowHandle,
+  type Client,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
 import type { Pool } from 'pg';
 import type { CommandDeps } from '../../activities/deps';
 import type { applyJob } from '../../workflows';
@@ -212,9 +217,9 @@ const listen = async (answer: (url: string, body: string) => Promise<number>): P
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      void answer(request.url ?? '', Buffer.concat(chunks).toString('utf8')).then((status) => {
-        response.writeHead(status, { 'content-type': 'application/json' }).end('{"received":true}');
-      });
+      void answer(request.url ?? '', Buffer.concat(chunks).toString('utf8')).then((status) =>
+        response.writeHead(status, { 'content-type': 'application/json' }).end('{"received":true}'),
+      );
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -43,7 +43,14 @@ describe('a job on a healthy fleet', () => {
       [jobId],
     );
     expect(rows).toHaveLength(1);
-    expect(rows[0]).toMatchObject({ status: 'completed', target_worker_id: null, input_data: {}, resume_ref: null, result_data: null, max_retries: -1 });
+    expect(rows[0]).toMatchObject({
+      status: 'completed',
+      target_worker_id: null,
+      input_data: {},
+      resume_ref: null,
+      result_data: null,
+      max_retries: -1,
+    });
   });
 
   test('copies progress and milestones of the attempt to the public job id, once', async () => {
@@ -63,7 +70,10 @@ describe('a job on a healthy fleet', () => {
   test('tries again on its own after an attempt that failed before it had the page', async () => {
     const { jobId, handle } = await submit(yard, '/fails-before-form?times=1&ms=50');
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
-    const { rows } = await yard.pool.query(`select number, end_reason, submission from yardmaster.attempt where job_id = $1 order by number`, [jobId]);
+    const { rows } = await yard.pool.query(
+      `select number, end_reason, submission from yardmaster.attempt where job_id = $1 order by number`,
+      [jobId],
+    );
     expect(rows).toMatchObject([
       { number: 1, end_reason: 'failed', submission: 'no' },
       { number: 2, end_reason: 'completed', submission: 'yes' },
@@ -142,7 +152,12 @@ describe('a job on a healthy fleet', () => {
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
     await until(() => yard.received(jobId).some(({ status }) => status === 'completed'), { what: 'the final callback arrived' });
     // GH's `completed` may be the first that we hear of it; then there is no `running` to tell.
-    expect(['completed', 'running,completed']).toContain(yard.received(jobId).map(({ status }) => status).join());
+    expect(['completed', 'running,completed']).toContain(
+      yard
+        .received(jobId)
+        .map(({ status }) => status)
+        .join(),
+    );
   });
 
   test('shows its state to a query and in its search attributes', async () => {
@@ -187,7 +202,9 @@ describe('a job on a healthy fleet', () => {
   test('is not started again once it is completed', async () => {
     const { jobId, handle } = await submit(yard, '/quick?ms=50');
     await handle.result();
-    await expect(yard.start(jobId, { workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY })).rejects.toThrow(/already/i);
+    await expect(yard.start(jobId, { workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY })).rejects.toThrow(
+      /already/i,
+    );
   });
 });
 
@@ -297,7 +314,10 @@ describe('a job that needs a person', () => {
     const { jobId, handle } = await submit(yard, '/blocker?type=captcha&ms=50');
     await yard.until(jobId, 'waiting_human');
     await until(() => yard.received(jobId).some(({ status }) => status === 'paused'), { what: 'the product is told' });
-    expect(yard.received(jobId).at(-1)).toMatchObject({ status: 'paused', interaction: { type: 'captcha', timeout_seconds: expect.any(Number) } });
+    expect(yard.received(jobId).at(-1)).toMatchObject({
+      status: 'paused',
+      interaction: { type: 'captcha', timeout_seconds: expect.any(Number) },
+    });
     await yard.until(jobId, 'uncertain', 20_000);
     await handle.signal(resolveSignal, { submitted: false });
     await handle.result();
@@ -317,7 +337,9 @@ const sweepUntilIdle = async (yard: Yard): Promise<void> => {
   await until(
     async () => {
       await yard.sweep();
-      const { rows } = await yard.pool.query(`select host, active_jobs, is_worker_up, problem from yardmaster.host_probe where active_jobs is distinct from 0`);
+      const { rows } = await yard.pool.query(
+        `select host, active_jobs, is_worker_up, problem from yardmaster.host_probe where active_jobs is distinct from 0`,
+      );
       if (rows.length > 0) throw new Error(JSON.stringify(rows));
       return true;
     },

@@ -47,7 +47,12 @@ describe('a cancel', () => {
     const { jobId, handle } = await submit(yard, '/quick');
     await yard.until(jobId, 'waiting');
     const command = await cancel(yard, jobId);
-    expect(command).toMatchObject({ outcome: 'cancelled', jobState: 'cancelled', route: { route: 'row' }, means: [{ means: 'take_back' }] });
+    expect(command).toMatchObject({
+      outcome: 'cancelled',
+      jobState: 'cancelled',
+      route: { route: 'row' },
+      means: [{ means: 'take_back' }],
+    });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
   });
 

@@ -26,7 +26,14 @@ const resume = async (yard: Yard, jobId: string, more: object = {}): Promise<Com
 
 /** What REST does: the row first, the secret sealed beside it. */
 const sealCode = async (yard: Yard, jobId: string): Promise<void> => {
-  const opened = await openCommand(yard.pool, { jobId, kind: 'resume', actor: 'zoe', source: 'rest', reason: null, resolutionType: 'code_entry' });
+  const opened = await openCommand(yard.pool, {
+    jobId,
+    kind: 'resume',
+    actor: 'zoe',
+    source: 'rest',
+    reason: null,
+    resolutionType: 'code_entry',
+  });
   if (opened === null) throw new Error('no job');
   await saveSecret(yard.pool, { commandId: opened.command.commandId, sealed: box.seal(JSON.stringify({ code })), lifeMs: 300_000 });
 };
@@ -90,13 +97,18 @@ describe('a resume', () => {
     expect(await resume(yard, jobId)).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('resolve the job') });
     await handle.signal(resolveSignal, { submitted: true });
     await handle.result();
-    await yard.simulator.restart(yard.simulator.hosts.find(({ workerId }) => workerId === yard.received(jobId).at(-1)?.worker_id)?.ip ?? '');
+    await yard.simulator.restart(
+      yard.simulator.hosts.find(({ workerId }) => workerId === yard.received(jobId).at(-1)?.worker_id)?.ip ?? '',
+    );
   });
 
   test('of a code that did not come over REST is refused, and a signal that carries one is ignored', async () => {
     const { jobId, handle } = await submit(yard, '/blocker-2fa?ms=200');
     await yard.until(jobId, 'waiting_human');
-    expect(await resume(yard, jobId, { resolutionType: 'code_entry' })).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('REST only') });
+    expect(await resume(yard, jobId, { resolutionType: 'code_entry' })).toMatchObject({
+      outcome: 'refused',
+      detail: expect.stringContaining('REST only'),
+    });
     await expect(resume(yard, jobId, { code })).rejects.toMatchObject({ cause: { message: expect.stringContaining('over REST') } });
     await handle.signal(resumeSignal, { resolutionType: 'code_entry', code } as never);
     await handle.signal(resumeSignal, { resolutionType: 'manual', actor: 'zoe' });

@@ -14,7 +14,7 @@ export const showJob = (job: JobView): void => {
       `Generation ${job.generation}, submission: ${job.submission}${job.isRerunByGh ? ', run again by GH after a browser crash' : ''}`,
     ].join('\n\n'),
   );
-  const wanted = {
+  const wanted: Partial<Record<string, string>> = {
     [searchAttributes.state.name]: job.state,
     ...(job.attempt === null ? {} : { [searchAttributes.workerId.name]: job.attempt.workerId }),
     ...(job.attempt?.host ? { [searchAttributes.host.name]: job.attempt.host } : {}),
@@ -26,8 +26,9 @@ export const showJob = (job: JobView): void => {
       .typedSearchAttributes.getAll()
       .map(({ key, value }) => [key.name, value]),
   );
-  const changed = Object.values(searchAttributes)
-    .filter((key) => wanted[key.name] !== undefined && present.get(key.name) !== wanted[key.name])
-    .map((key) => ({ key, value: wanted[key.name] as string }));
+  const changed = Object.values(searchAttributes).flatMap((key) => {
+    const value = wanted[key.name];
+    return value === undefined || present.get(key.name) === value ? [] : [{ key, value }];
+  });
   if (changed.length > 0) upsertSearchAttributes(changed);
 };
