@@ -1,0 +1,64 @@
+import os from 'node:os';
+import { Worker } from '@temporalio/worker';
+import { terminalJobStates } from '../../src/contracts/job';
+import { workflowNames } from '../../src/contracts/messages';
+import { projectRoot } from '../../src/dev/project-root';
+import { workflowBundle } from '../support/orchestrator';
+import { readRecorded, recordAgain, type RecordedHistory } from '../support/recorded-histories';
+
+/**
+ * Histories of real runs, replayed against the workflows as they are now. One that fails is a workflow that would be stuck after a deploy.
+ *
+ * To record them all again, in about two minutes: WRITE_HISTORIES=1 npx jest test/workflows/replay.test.ts
+ */
+if (process.env.WRITE_HISTORIES) {
+  describe('recording', () => {
+    recordAgain();
+  });
+}
+
+const advice = `The workflow does not do again what it did in this history, so one that is open now would be stuck after a deploy. Keep the
+old way behind patched('<name of the change>') from @temporalio/workflow. Only if no workflow of before the change can be open any more, record
+again: WRITE_HISTORIES=1 npx jest test/workflows/replay.test.ts`;
+
+describe('a workflow that runs now', () => {
+  let recorded: RecordedHistory[] = [];
+  let codePath = '';
+  beforeAll(async () => {
+    recorded = await readRecorded();
+    codePath = await workflowBundle();
+  });
+
+  const replay = async (history: unknown, workflowId: string): Promise<void> =>
+    await Worker.runReplayHistory({ workflowBundle: { codePath }, replayName: workflowId }, history, workflowId);
+
+  test('goes on from every recorded history', async () => {
+    const stuck: string[] = [];
+    for (const { ending, history, workflowId } of recorded) {
+      await replay(history, workflowId).catch((error: unknown) => stuck.push(`${ending}: ${String(error)}`));
+    }
+    if (stuck.length > 0) throw new Error(`${advice}\n\n${stuck.join('\n\n')}`);
+    expect(recorded.length).toBeGreaterThan(0);
+  });
+
+  test('is caught when it takes another step than it took', async () => {
+    const succeeded = recorded.find(({ ending }) => ending === 'succeeded');
+    // As if the workflow had once delivered its callbacks by another name.
+    const otherStep = JSON.stringify(succeeded?.history).replaceAll('"deliverDueCallbacks"', '"deliverAnything"');
+    await expect(replay(JSON.parse(otherStep), 'apply-job-changed')).rejects.toThrow(/deliver/);
+  });
+
+  test('has a history of each of its kinds, and of each end of a job', () => {
+    expect([...new Set(recorded.map(({ workflowType }) => workflowType))].toSorted()).toEqual(Object.values(workflowNames).toSorted());
+    const ends = recorded
+      .filter(({ workflowType }) => workflowType === workflowNames.applyJob)
+      .map(({ result }) => String(Reflect.get(Object(result), 'state')));
+    expect([...new Set(ends)].toSorted()).toEqual([...terminalJobStates].toSorted());
+  });
+
+  test('P8: leaves no personal data in a history, and no name of a machine', () => {
+    const traces = ['Zoë', 'Ünal', 'example.test', 'resumes/', `@${os.hostname()}`, projectRoot()];
+    const found = recorded.filter(({ plainText }) => traces.some((trace) => plainText.includes(trace)));
+    expect(found.map(({ ending }) => ending)).toEqual([]);
+  });
+});
