@@ -147,9 +147,13 @@ it('lets the orchestrator delete what is old', async () => {
 });
 
 it.each<[Process, string]>([
-  ['gateway', `update gh_automation_jobs set status = 'cancelled'`],
   ['gateway', `delete from gh_automation_jobs`],
-  ['gateway', `update yardmaster.job set state = 'succeeded'`],
+  ['gateway', `delete from yardmaster.job`],
+  ['gateway', `update yardmaster.job_transition set reason = 'x'`],
+  ['gateway', `update yardmaster.audit set actor = 'x'`],
+  ['gateway', `delete from yardmaster.audit`],
+  ['orchestrator', `update yardmaster.audit set actor = 'x'`],
+  ['orchestrator', `delete from yardmaster.audit`],
   ['gateway', `update yardmaster.attempt set state = 'ended'`],
   ['gateway', `insert into gh_job_events (job_id, event_type) select id, 'x' from gh_automation_jobs`],
   ['orchestrator', `update gh_worker_registry set status = 'offline'`],
