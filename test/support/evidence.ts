@@ -10,7 +10,7 @@ import type { ControlPlane } from './control-plane';
 export interface Evidence {
   acceptedJobIds: readonly string[];
   jobs: JobSeen[];
-  transitions: { jobId: string; generation: number; seq: number; state: JobState }[];
+  transitions: { jobId: string; generation: number; seq: number; state: JobState; reason: string }[];
   attempts: { attemptId: string; jobId: string; generation: number; number: number }[];
   callbacks: CallbackSeen[];
   /** In the order of arrival. */
@@ -62,7 +62,7 @@ export const gatherEvidence = async ({
          where a.job_id = j.job_id and a.ended_at is not null and j.ended_at is not null and r.input_data <> '{}') as "attemptsWithPersonalData"
      from yardmaster.job j left join gh_automation_jobs g on g.id = j.job_id`,
   ),
-  transitions: await rowsOf(pool, `select job_id as "jobId", generation, seq, state from yardmaster.job_transition`),
+  transitions: await rowsOf(pool, `select job_id as "jobId", generation, seq, state, reason from yardmaster.job_transition`),
   attempts: await rowsOf(pool, `select attempt_id as "attemptId", job_id as "jobId", generation, number from yardmaster.attempt`),
   callbacks: await rowsOf(
     pool,

@@ -67,7 +67,8 @@ export const runKillScenario = async (load: Load, scenario: KillScenario): Promi
 };
 
 /** Where a job rested first in its first life, against what its posting does. A worker that died under it may have submitted: then a person is asked. */
-export const findSurprises = ({ transitions, submissions }: Evidence, submitted: readonly SubmittedJob[]): object[] => {
+export const findSurprises = (evidence: Evidence, submitted: readonly SubmittedJob[]): object[] => {
+  const { transitions, submissions } = evidence;
   const wasKilled = new Set(submissions.filter(({ event }) => event === 'killed').map(({ jobId }) => jobId));
   const cameTo = new Map<string, string>();
   for (const { jobId, generation, state } of transitions.toSorted((a, b) => a.seq - b.seq)) {
@@ -75,8 +76,20 @@ export const findSurprises = ({ transitions, submissions }: Evidence, submitted:
   }
   return submitted
     .map(({ jobId, kind }) => ({ jobId, ...kind, came: cameTo.get(jobId) }))
-    .filter(({ jobId, end, came }) => came !== end && !(came === 'uncertain' && wasKilled.has(jobId)));
+    .filter(({ jobId, end, came }) => came !== end && !(came === 'uncertain' && wasKilled.has(jobId)))
+    .map((surprise) => ({ ...surprise, story: tellStory(evidence, surprise.jobId) }));
 };
+
+/** What we wrote, and what happened at the worker: a failed run cannot be repeated, so it has to say enough. */
+const tellStory = ({ transitions, submissions }: Evidence, jobId: string): { ours: string[]; theirs: string[] } => ({
+  ours: transitions
+    .filter((each) => each.jobId === jobId)
+    .toSorted((a, b) => a.seq - b.seq)
+    .map(({ generation, state, reason }) => `${generation}: ${state} (${reason})`),
+  theirs: submissions
+    .filter((each) => each.jobId === jobId)
+    .map(({ at, attemptNumber, event, workerId, detail }) => `${at} ${attemptNumber} ${event} ${workerId} ${detail ?? ''}`),
+});
 
 const restingStates: ReadonlySet<string> = new Set(['succeeded', 'failed', 'cancelled', 'expired', 'uncertain']);
 

@@ -38,6 +38,7 @@ const cleanRun = (): Evidence => ({
     generation: 1,
     seq: index + 1,
     state,
+    reason: '',
   })),
   attempts: [
     { attemptId: 'row-1', jobId, generation: 1, number: 1 },
@@ -69,7 +70,7 @@ test('finds nothing in a clean run, also when callbacks come twice', () => {
 test('P1: finds a lost job, a missing end and two ends', () => {
   expect(judge((run) => (run.acceptedJobIds = [jobId, 'other']))).toEqual(['P1: was accepted and has no record']);
   expect(judge((run) => run.transitions.pop())).toContain('P1: generation 1 has 0 ends; the job is succeeded');
-  expect(judge((run) => run.transitions.push({ jobId, generation: 1, seq: 6, state: 'succeeded' }))).toContain(
+  expect(judge((run) => run.transitions.push({ jobId, generation: 1, seq: 6, state: 'succeeded', reason: '' }))).toContain(
     'P1: generation 1 has 2 ends; the job is succeeded',
   );
 });
@@ -87,7 +88,7 @@ test('P1: finds two attempts side by side, and a claimed row that is no attempt'
 });
 
 test('P2: finds an end that changed, in the timeline and in the public row', () => {
-  const changed = judge((run) => run.transitions.push({ jobId, generation: 1, seq: 6, state: 'running' }));
+  const changed = judge((run) => run.transitions.push({ jobId, generation: 1, seq: 6, state: 'running', reason: '' }));
   expect(changed).toContain('P2: generation 1 went from succeeded to running');
   expect(judge((run) => (run.jobs[0]!.mirrorStatus = 'failed'))).toEqual(['P2: the record says succeeded, the public row says failed']);
 });
