@@ -69,7 +69,8 @@ export const runKillScenario = async (load: Load, scenario: KillScenario): Promi
 /** Where a job rested first in its first life, against what its posting does. A worker that died under it may have submitted: then a person is asked. */
 export const findSurprises = (evidence: Evidence, submitted: readonly SubmittedJob[]): object[] => {
   const { transitions, submissions } = evidence;
-  const wasKilled = new Set(submissions.filter(({ event }) => event === 'killed').map(({ jobId }) => jobId));
+  // One that lost a connection may be through before its process ends, and its last writes be lost.
+  const wasKilled = new Set(submissions.filter(({ event }) => event === 'killed' || event === 'connection_lost').map(({ jobId }) => jobId));
   const cameTo = new Map<string, string>();
   for (const { jobId, generation, state } of transitions.toSorted((a, b) => a.seq - b.seq)) {
     if (generation === 1 && restingStates.has(state) && !cameTo.has(jobId)) cameTo.set(jobId, state);
