@@ -26,7 +26,11 @@ describe('a step that waited for the row behind another run of itself', () => {
       const second = yard.activities.advanceJob({ jobId, owner });
       await until(
         async () =>
-          (await yard.pool.query(`select from pg_stat_activity where wait_event_type = 'Lock' and query like '%yardmaster.job%'`)).rowCount,
+          (
+            await yard.pool.query(
+              `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%yardmaster.job%'`,
+            )
+          ).rowCount,
         {
           what: 'the second run waits for the row',
         },
@@ -59,7 +63,11 @@ describe('a step that waited for the row behind another run of itself', () => {
       const read = findJob(second, jobId, { lock: true });
       await until(
         async () =>
-          (await yard.pool.query(`select from pg_stat_activity where wait_event_type = 'Lock' and query like '%yardmaster.job%'`)).rowCount,
+          (
+            await yard.pool.query(
+              `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%yardmaster.job%'`,
+            )
+          ).rowCount,
         {
           what: 'the second run waits for the row',
         },
