@@ -119,7 +119,10 @@ describe('the public row of a job that ends while the sweep refreshes it', () =>
       let isRefreshed = false;
       const refreshed = refreshMirrors(database.pool, { beatMs: 1_000 }).finally(() => (isRefreshed = true));
       await until(
-        async () => isRefreshed || (await database.pool.query(`select from pg_stat_activity where wait_event_type = 'Lock'`)).rowCount,
+        async () =>
+          isRefreshed ||
+          (await database.pool.query(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`))
+            .rowCount,
         {
           what: 'the sweep is through, or waits for the step',
         },

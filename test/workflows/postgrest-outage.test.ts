@@ -24,4 +24,23 @@ describe('a worker whose writes are lost', () => {
     expect(yard.simulator.log().filter((entry) => entry.jobId === jobId && entry.event === 'submitted')).toHaveLength(1);
     expect(await yard.job(jobId)).toMatchObject({ state: 'uncertain', reason: 'worker_lost', submission: 'maybe' });
   });
+
+  test('P3: submits at most once, also when it dies after it could not write for long', async () => {
+    for (const { ip } of yard.simulator.hosts) yard.simulator.breakPostgrest(ip);
+    const jobId = randomUUID();
+    await yard.submit('https://sim.test/quick?ms=3000', { jobId });
+    const lines = (): ReturnType<typeof yard.simulator.log> => yard.simulator.log().filter((entry) => entry.jobId === jobId);
+    await until(() => lines().some(({ event }) => event === 'submitted'), { what: 'it has submitted' });
+    yard.simulator.kill(lines()[0]?.workerId ?? '', { restart: true });
+    for (const { ip } of yard.simulator.hosts) yard.simulator.heal(ip);
+    await until(
+      async () => {
+        await yard.sweep();
+        return ['uncertain', 'succeeded', 'failed'].includes((await yard.job(jobId)).state);
+      },
+      { what: 'the job rests or has ended', timeoutMs: 30_000 },
+    );
+    expect(lines().filter(({ event }) => event === 'submitted')).toHaveLength(1);
+    expect(await yard.job(jobId)).toMatchObject({ state: 'uncertain', reason: 'worker_lost', submission: 'maybe' });
+  });
 });

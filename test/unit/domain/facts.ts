@@ -157,7 +157,7 @@ export const anyJobWithAttempt: Arbitrary<JobFacts> = record({
   humanKind: constantFrom(null, ...humanKinds),
 });
 
-export const ownerProofs = ['none', 'alive', 'gone', 'idle', 'unknown'] as const satisfies readonly OwnerProof[];
+export const ownerProofs = ['none', 'alive', 'gone', 'gone_in_silence', 'idle', 'unknown'] as const satisfies readonly OwnerProof[];
 
 export const anyMoment: Arbitrary<Moment> = record({
   now: constant(now),

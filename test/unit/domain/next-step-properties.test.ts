@@ -74,7 +74,7 @@ describe('whatever the rows, the owner and the clock say', () => {
         property(anyJobWithAttempt, anyFinding, anyMoment, (job, finding, moment) => {
           const step = decide(job, finding, moment);
           if (!('endReason' in step) || step.endReason === null) return true;
-          if (step.endReason === 'lost' || step.endReason === 'stopped') return moment.proof === 'gone' || moment.proof === 'idle';
+          if (step.endReason === 'lost' || step.endReason === 'stopped') return ['gone', 'gone_in_silence', 'idle'].includes(moment.proof);
           return finding.kind === step.endReason;
         }),
         runs,

@@ -201,6 +201,18 @@ describe('a running job', () => {
   });
 });
 
+describe('a job whose owner is gone, and was silent before', () => {
+  const asked = { act: 'ask_a_person', endReason: 'lost', reason: 'worker_lost', submission: 'maybe' } as const;
+  test.each<Row>([
+    ['asks a person, whatever the row does not say', {}, running, { proof: 'gone_in_silence' }, asked],
+    ['asks a person at a blocker', waitsForBlocker, blocker, { proof: 'gone_in_silence' }, asked],
+    ['is tried again as a scrape', { jobType: 'scrape' }, running, { proof: 'gone_in_silence' }, { act: 'retry', endReason: 'lost' }],
+    ['ends as its row says', {}, failed('no'), { proof: 'gone_in_silence' }, { act: 'retry', endReason: 'failed' }],
+  ])('%s', (...row) => {
+    expect(decideFor(row)).toMatchObject(row[4]);
+  });
+});
+
 describe('a job that waits for a human', () => {
   test.each<Row>([
     ['goes on waiting', waitsForBlocker, blocker, {}, { act: 'stay', isOwnerInDoubt: false }],

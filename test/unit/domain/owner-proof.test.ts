@@ -2,7 +2,7 @@ import { boolean, constantFrom, integer, property, record, type Arbitrary } from
 import { limits } from '../../../src/contracts/limits';
 import { proveOwner, type OwnerSeen } from '../../../src/domain/owner-proof';
 import type { OwnerProof } from '../../../src/domain/next-step';
-import { after, findCounterexample } from './facts';
+import { after, now, findCounterexample } from './facts';
 
 const claimedAt = after(-60_000);
 const answering = (more: Partial<Extract<OwnerSeen['port'], { kind: 'answers' }>> = {}): OwnerSeen['port'] => ({
@@ -17,6 +17,7 @@ const makeOwner = (more: Partial<OwnerSeen> = {}): OwnerSeen => ({
   listener: 'absent',
   workerId: 'worker-1',
   claimedAt,
+  askedAt: now,
   heartbeatAgeMs: 4_000,
   wasIdleBefore: false,
   ...more,
@@ -47,6 +48,33 @@ describe('is the process that claimed an attempt still there', () => {
     ],
     ['it started just after the claim', { port: answering({ processStartedAt: after(-59_899) }) }, 'gone'],
     ['its start lies within the jitter after the claim', { port: answering({ processStartedAt: after(-59_900) }) }, 'alive'],
+    ['the port is refused and the row was beaten for until a few beats ago', { port: { kind: 'refused' }, heartbeatAgeMs: 30_000 }, 'gone'],
+    ['the port is refused and the row was silent before', { port: { kind: 'refused' }, heartbeatAgeMs: 30_001 }, 'gone_in_silence'],
+    [
+      'another worker answers and the row was silent before',
+      { port: answering({ workerId: 'worker-2' }), heartbeatAgeMs: 40_000 },
+      'gone_in_silence',
+    ],
+    [
+      'it restarted a moment after its last beat, long ago',
+      { port: answering({ processStartedAt: after(-50_000) }), heartbeatAgeMs: 55_000 },
+      'gone',
+    ],
+    [
+      'it restarted long after its last beat',
+      { claimedAt: after(-600_000), port: answering({ processStartedAt: after(-1_000) }), heartbeatAgeMs: 90_000 },
+      'gone_in_silence',
+    ],
+    [
+      'it restarted soon after the claim, and nobody ever beat for the row',
+      { port: answering({ processStartedAt: after(-58_000) }), heartbeatAgeMs: null },
+      'gone',
+    ],
+    [
+      'the port is refused long after the claim, and nobody ever beat for the row',
+      { port: { kind: 'refused' }, heartbeatAgeMs: null },
+      'gone_in_silence',
+    ],
     ['it is idle, was idle a second ago, and the row is silent', zombie, 'idle'],
     ['it is idle and nobody ever beat for the row', { ...zombie, heartbeatAgeMs: null }, 'idle'],
     ['it is idle just now', { ...zombie, wasIdleBefore: false }, 'alive'],
@@ -78,7 +106,7 @@ describe('is the process that claimed an attempt still there', () => {
       findCounterexample(
         property(anyOwner, (owner) => {
           const seen = { ...owner, listener: 'unreadable' as const };
-          if (proveOwner(seen, limits) !== 'gone') return true;
+          if (!proveOwner(seen, limits).startsWith('gone')) return true;
           // Then the start time alone says so.
           return seen.port.kind === 'answers' && seen.port.processStartedAt > seen.claimedAt;
         }),
@@ -100,6 +128,7 @@ const anyOwner: Arbitrary<OwnerSeen> = record({
   listener: constantFrom('present' as const, 'absent' as const, 'unreadable' as const),
   workerId: constantFrom('worker-1'),
   claimedAt: integer({ min: -7_200_000, max: 0 }).map(after),
+  askedAt: constantFrom(now),
   heartbeatAgeMs: constantFrom(null, 0, 29_999, 31_000, 86_400_000),
   wasIdleBefore: boolean(),
 });
