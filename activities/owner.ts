@@ -25,6 +25,7 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
         listener,
         workerId: attempt.workerId,
         claimedAt: attempt.claimedAt,
+        askedAt,
         heartbeatAgeMs: read.kind === 'seen' ? read.seen.heartbeatAgeMs : null,
         wasIdleBefore: first.kind === 'answers' && first.status.active_jobs === 0,
       },

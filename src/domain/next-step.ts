@@ -22,9 +22,9 @@ export interface JobFacts {
 
 /**
  * What examining the owner gave (src/domain/owner-proof.ts); `none`: nobody looked yet. `idle`: its process is through with the attempt and the
- * row does not say how, so its last writes were lost, and any write before them may be: PostgREST was away (ghosthands §16.5).
+ * row does not say how. `gone_in_silence`: it is gone, and may have lived on after its last write. Both mean that writes were lost (ghosthands §16.5).
  */
-export type OwnerProof = 'none' | 'alive' | 'gone' | 'idle' | 'unknown';
+export type OwnerProof = 'none' | 'alive' | 'gone' | 'gone_in_silence' | 'idle' | 'unknown';
 
 export type NextStep =
   | { act: 'stay'; isOwnerInDoubt: boolean }
@@ -140,12 +140,15 @@ const suspect = (moment: Moment, limits: Limits): NextStep => ({
   isOwnerInDoubt: moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs,
 });
 
-const isOver = (proof: OwnerProof): proof is 'gone' | 'idle' => proof === 'gone' || proof === 'idle';
+type OverProof = Extract<OwnerProof, 'gone' | 'gone_in_silence' | 'idle'>;
+const isOver = (proof: OwnerProof): proof is OverProof => proof === 'gone' || proof === 'gone_in_silence' || proof === 'idle';
 
-/** What the row does not say of an idle process proves nothing: it had the time for a whole application. */
-const onOver = (job: JobFacts, fromRow: Submission, proof: 'gone' | 'idle', moment: Moment, limits: Limits): NextStep => {
-  if (proof === 'idle' && job.jobType !== 'scrape')
-    return askAPerson('lost', fromRow, 'worker_lost', 'Its worker is idle again, and never wrote how it ended');
+/** What the row does not say of a process that could not write proves nothing: it had the time for a whole application. */
+const onOver = (job: JobFacts, fromRow: Submission, proof: OverProof, moment: Moment, limits: Limits): NextStep => {
+  if (proof !== 'gone' && job.jobType !== 'scrape') {
+    const what = proof === 'idle' ? 'Its worker is idle again' : 'The process of its worker is gone';
+    return askAPerson('lost', fromRow, 'worker_lost', `${what}, and had long been unable to write how it goes`);
+  }
   // A row that was silent while its process was being stopped says nothing of what that process did last.
   const isSilent = moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs;
   const submission = job.isCancelRequested && isSilent && job.jobType !== 'scrape' ? atLeastMaybe(fromRow) : fromRow;

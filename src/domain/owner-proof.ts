@@ -12,6 +12,8 @@ export interface OwnerSeen {
   listener: 'present' | 'absent' | 'unreadable';
   workerId: string;
   claimedAt: Date;
+  /** The database's clock when the port was asked. */
+  askedAt: Date;
   heartbeatAgeMs: number | null;
   /** The same answer one second earlier, so that the moment between claim and start is no proof. */
   wasIdleBefore: boolean;
@@ -24,11 +26,22 @@ export interface OwnerSeen {
 export const proveOwner = (seen: OwnerSeen, limits: Pick<Limits, 'ownerStartJitterMs' | 'attemptSilentMs'>): OwnerProof => {
   if (seen.listener === 'present') return 'alive';
   if (seen.port.kind === 'silent') return 'unknown';
-  if (seen.port.kind === 'refused') return seen.listener === 'absent' ? 'gone' : 'unknown';
-  if (seen.port.workerId !== seen.workerId) return seen.listener === 'absent' ? 'gone' : 'unknown';
-  if (seen.port.processStartedAt.getTime() > seen.claimedAt.getTime() + limits.ownerStartJitterMs) return 'gone';
+  if (seen.port.kind === 'refused' || seen.port.workerId !== seen.workerId) {
+    return seen.listener === 'absent' ? goneBy(seen, seen.askedAt, limits) : 'unknown';
+  }
+  const { processStartedAt, activeJobs } = seen.port;
+  if (processStartedAt.getTime() > seen.claimedAt.getTime() + limits.ownerStartJitterMs) return goneBy(seen, processStartedAt, limits);
   // A zombie: the process lives, works on nothing, and nobody beats for the row (ghosthands §8.3, §16.5).
   const isRowSilent = seen.heartbeatAgeMs === null || seen.heartbeatAgeMs > limits.attemptSilentMs;
-  if (seen.port.activeJobs === 0 && seen.wasIdleBefore && isRowSilent) return 'idle';
-  return 'alive';
+  return activeJobs === 0 && seen.wasIdleBefore && isRowSilent ? 'idle' : 'alive';
+};
+
+/**
+ * A process that went on living for longer than a few beats without one had lost its way to write: PostgREST was away, and what its row does not
+ * say proves nothing (ghosthands §16.5). `endedBy`: it was gone then at the latest.
+ */
+const goneBy = (seen: OwnerSeen, endedBy: Date, limits: Pick<Limits, 'attemptSilentMs'>): OwnerProof => {
+  const beatAt = seen.heartbeatAgeMs === null ? seen.claimedAt.getTime() : seen.askedAt.getTime() - seen.heartbeatAgeMs;
+  const lastSeenAt = Math.max(beatAt, seen.claimedAt.getTime());
+  return endedBy.getTime() - lastSeenAt > limits.attemptSilentMs ? 'gone_in_silence' : 'gone';
 };
