@@ -58,7 +58,8 @@ const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobVie
     case 'wake':
     case undefined: {
       const attemptId = job.attempt?.attemptId;
-      if (word?.unreachableAttemptId !== null && word?.unreachableAttemptId === attemptId) {
+      // Without an attempt there is nothing to reach; a timer brings no word at all, and must not look like one about it.
+      if (attemptId !== undefined && word?.unreachableAttemptId === attemptId) {
         return await takeStep('advanceJob', { ...owned, isUnreachable: true }, 'A cancel finds no way to its worker');
       }
       if (word?.stopped && word.stopped.attemptId === attemptId) {

@@ -1,5 +1,6 @@
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
+import { assignWaitingJobs } from '../../src/db/assign';
 import { findJob, moveJob } from '../../src/db/jobs';
 import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
 import { withTransaction } from '../../src/db/pool';
@@ -134,5 +135,27 @@ describe('the public row of a job that ends while the sweep refreshes it', () =>
     }
     const { rows } = await database.pool.query('select status from gh_automation_jobs where id = $1', [job.jobId]);
     expect(rows).toEqual([{ status: 'cancelled' }]);
+  });
+});
+
+describe('a job whose back-off ends while it is given to a worker', () => {
+  const retryBackoffFirstMs = 2_000;
+  const yard = withYard({ hosts: 1, limits: { retryBackoffFirstMs } });
+
+  test('runs, and is not taken for one that a cancel could not reach', async () => {
+    const handle = await yard.submit('https://sim.test/fails-before-form?times=1&ms=4000&lost=running,completed');
+    const jobId = handle.workflowId.replace('apply-job-', '');
+    await until(async () => (await yard.job(jobId)).reason === 'retry', { what: 'the first attempt has failed' });
+    // Assigned by somebody else, whose hint is lost: the workflow still waits for the end of the back-off.
+    await yard.pool.query('update yardmaster.job set not_before = now() where job_id = $1', [jobId]);
+    await withTransaction(
+      yard.pool,
+      async (client) =>
+        await assignWaitingJobs(client, { callbackBaseUrl: 'http://127.0.0.1:9', limits: { ...limits, probeFreshMs: 600_000 } }),
+    );
+    expect((await yard.job(jobId)).state).toBe('assigned');
+    await until(async () => (await yard.job(jobId)).state !== 'assigned', { what: 'the workflow has looked again' });
+    expect(await yard.job(jobId)).toMatchObject({ state: 'running', reason: 'running' });
+    await handle.terminate('enough is seen');
   });
 });
