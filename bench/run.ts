@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -54,6 +54,8 @@ const run = async (): Promise<void> => {
   });
   const size = values.quick ? sizes.quick : sizes.full;
   const isWanted = (name: string): boolean => values.only === undefined || values.only.includes(name);
+  // Jobs of a run that was killed would be taken up again, over a database that no longer knows them.
+  for (const suffix of ['', '-wal', '-shm']) await rm(path.join(values.dir, 'temporal', `temporal.db${suffix}`), { force: true });
   const stack = await startStack({ dir: values.dir, postgresPort: 0, temporalPort: 0, temporalUiPort: null, say });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stack.stop().finally(() => process.exit(1)));
   const figures: Figure[] = [];
