@@ -34,6 +34,8 @@ export const attemptSeenSchema = z.object({
   hasResult: z.boolean(),
   /** `result_data.submitted`, or `success`; null where GH says nothing about it. */
   resultSubmitted: z.boolean().nullable(),
+  /** Postgres started again since the claim: what the worker wrote meanwhile, once and for good, went nowhere (ghosthands §16.5). */
+  mayHaveLostWrites: z.boolean(),
   hasHandlerEvent: z.boolean(),
   hasCrashEvent: z.boolean(),
   hasReviewEvent: z.boolean(),

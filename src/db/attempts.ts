@@ -24,6 +24,7 @@ select g.status, g.status_message as "statusMessage", g.job_type as "jobType", g
   g.result_data is not null as "hasResult",
   case when jsonb_typeof(g.result_data -> 'submitted') = 'boolean' then (g.result_data -> 'submitted')::boolean
        when jsonb_typeof(g.result_data -> 'success') = 'boolean' then (g.result_data -> 'success')::boolean end as "resultSubmitted",
+  pg_postmaster_start_time() > coalesce(e.claimed_at, g.created_at) as "mayHaveLostWrites",
   e.has_handler_event as "hasHandlerEvent", e.has_crash_event as "hasCrashEvent", e.has_review_event as "hasReviewEvent",
   greatest(e.open_human_waits, 0) as "openHumanWaits"
 from gh_automation_jobs g

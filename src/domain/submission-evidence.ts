@@ -28,8 +28,9 @@ const provesThatNoFormWasSent = (seen: AttemptSeen): boolean =>
  */
 const codesBeforeTheForm: ReadonlySet<string> = new Set(['validation_error', 'login_required', 'mastra_unavailable']);
 
-/** The handler has the page from its `Executing … handler` write on; a recorded manual is replayed before that write, and shows in events. */
+/** Or may have had it, where that write can be lost. The handler has the page from its `Executing … handler` write on; a recorded manual is replayed before that write, and shows in events. */
 const hadThePage = (seen: AttemptSeen): boolean =>
+  seen.mayHaveLostWrites ||
   seen.hasHandlerEvent ||
   seen.hasCrashEvent ||
   seen.hasReviewEvent ||

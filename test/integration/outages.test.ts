@@ -80,7 +80,8 @@ describe('outages during load', () => {
 
   test('Postgres killed: every worker of GH dies with its connections and comes back, and no job is lost', async () => {
     const restartsBefore = restarts();
-    submitted.push(...(await submitJobs(load, mixJobs(30, random), { overMs: 4_000 })));
+    const before = await submitJobs(load, mixJobs(30, random), { overMs: 4_000 });
+    submitted.push(...before);
     await stack.killPostgres();
     const unanswered = await load.plane.submit('https://sim.test/quick');
     await stack.restartPostgres();
@@ -91,7 +92,8 @@ describe('outages during load', () => {
     await until(async () => (await fetch(`${load.plane.gatewayUrl}/readyz`)).ok, { what: 'the gateway is ready again', timeoutMs: 30_000 });
     submitted.push(...(await submitJobs(load, mixJobs(10, random), { overMs: 2_000 })));
 
-    const outcome = await finish();
+    // Where Postgres went away under an attempt, the row no longer proves that no form was open: a person is asked.
+    const outcome = await finish(new Set(before.map(({ jobId }) => jobId)));
     expect(unanswered).toMatchObject({ status: 503, jobId: '' });
     expect(restarts().map((count, index) => count > (restartsBefore[index] ?? 0))).toEqual(load.plane.simulator.hosts.map(() => true));
     expect(outcome).toEqual({ violations: [], surprises: [], failedWorkflows: 0 });
@@ -100,12 +102,14 @@ describe('outages during load', () => {
   const restarts = (): number[] => load.plane.simulator.hosts.map((host) => host.describe().restarts);
 
   /** Lets everything end, and judges everything since the beginning. */
-  const finish = async (): Promise<{ violations: Violation[]; surprises: object[]; failedWorkflows: number }> => {
+  const finish = async (
+    mayHaveLostWrites: ReadonlySet<string> = new Set(),
+  ): Promise<{ violations: Violation[]; surprises: object[]; failedWorkflows: number }> => {
     await untilAllRest(load, { timeoutMs: 150_000 });
     await resolveUncertain(load, { timeoutMs: 120_000 });
     await untilAllIsQuiet(load, { timeoutMs: 120_000 });
     const evidence = await gatherEvidence({ ...load, acceptedJobIds: submitted.map(({ jobId }) => jobId) });
-    const surprises = findSurprises(evidence, submitted);
+    const surprises = findSurprises(evidence, submitted, { mayHaveLostWrites });
     const outcome = { violations: findViolations(evidence), surprises, failedWorkflows: await countFailedWorkflows(load.client) };
     process.stderr.write(
       `outages: ${JSON.stringify({ seed: random.seed, jobs: submitted.length, surprises: surprises.length, violations: outcome.violations.length })}\n`,

@@ -67,7 +67,11 @@ export const runKillScenario = async (load: Load, scenario: KillScenario): Promi
 };
 
 /** Where a job rested first in its first life, against what its posting does. A worker that died under it may have submitted: then a person is asked. */
-export const findSurprises = (evidence: Evidence, submitted: readonly SubmittedJob[]): object[] => {
+export const findSurprises = (
+  evidence: Evidence,
+  submitted: readonly SubmittedJob[],
+  { mayHaveLostWrites = new Set() }: { mayHaveLostWrites?: ReadonlySet<string> } = {},
+): object[] => {
   const { transitions, submissions } = evidence;
   // One that lost a connection may be through before its process ends, and its last writes be lost.
   const wasKilled = new Set(submissions.filter(({ event }) => event === 'killed' || event === 'connection_lost').map(({ jobId }) => jobId));
@@ -77,7 +81,7 @@ export const findSurprises = (evidence: Evidence, submitted: readonly SubmittedJ
   }
   return submitted
     .map(({ jobId, kind }) => ({ jobId, ...kind, came: cameTo.get(jobId) }))
-    .filter(({ jobId, end, came }) => came !== end && !(came === 'uncertain' && wasKilled.has(jobId)))
+    .filter(({ jobId, end, came }) => came !== end && !(came === 'uncertain' && (wasKilled.has(jobId) || mayHaveLostWrites.has(jobId))))
     .map((surprise) => ({ ...surprise, story: tellStory(evidence, surprise.jobId) }));
 };
 

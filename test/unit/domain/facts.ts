@@ -39,6 +39,7 @@ export const makeSeen = (more: Partial<AttemptSeen> = {}): AttemptSeen => ({
   wasReleased: false,
   hasResult: false,
   resultSubmitted: null,
+  mayHaveLostWrites: false,
   hasHandlerEvent: false,
   hasCrashEvent: false,
   hasReviewEvent: false,
@@ -118,6 +119,7 @@ export const anySeen: Arbitrary<AttemptSeen> = record({
   wasReleased: boolean(),
   hasResult: boolean(),
   resultSubmitted: constantFrom(null, true, false),
+  mayHaveLostWrites: boolean(),
   hasHandlerEvent: boolean(),
   hasCrashEvent: boolean(),
   hasReviewEvent: boolean(),
@@ -166,9 +168,10 @@ export const anyMoment: Arbitrary<Moment> = record({
   isUnreachable: boolean(),
 });
 
-/** Something that proves that the handler, or a recorded manual before it, had the page. */
+/** Something by which the handler, or a recorded manual before it, had the page, or may have had it unseen. */
 export const anyTraceOfTheHandler: Arbitrary<Partial<AttemptSeen>> = constantFrom<Partial<AttemptSeen>>(
   { hasHandlerEvent: true },
+  { mayHaveLostWrites: true },
   { hasReviewEvent: true },
   { hasResult: true },
   { statusMessage: 'Executing apply handler (Magnitude mode)' },

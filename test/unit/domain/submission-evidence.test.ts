@@ -16,6 +16,12 @@ describe('could an attempt have submitted the form', () => {
     ['a start that failed', makeSeen({ status: 'failed', errorCode: 'network_error' }), 'no'],
     ['a budget refused up front', makeSeen({ status: 'failed', errorCode: 'budget_exceeded' }), 'no'],
     ['a blocker on the first page', makeSeen({ status: 'paused', statusMessage: 'Waiting for a human: login' }), 'no'],
+    ['a browser that started before Postgres did', makeSeen({ mayHaveLostWrites: true }), 'maybe'],
+    [
+      'an input refused after a restart of Postgres',
+      makeSeen({ mayHaveLostWrites: true, status: 'failed', errorCode: 'validation_error' }),
+      'no',
+    ],
     ['a handler that has the page', makeSeen({ statusMessage: executing }), 'maybe'],
     ['a handler with another name', makeSeen({ statusMessage: 'Executing smart_apply handler' }), 'maybe'],
     ['a recorded manual that is replayed before the handler', makeSeen({ hasHandlerEvent: true }), 'maybe'],
