@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { sealedTextsSchema, type RouteTaken } from '../src/contracts/command';
+import type { RouteTaken } from '../src/contracts/command';
+import { sealedTextsSchema } from '../src/contracts/sealed-texts';
 import { failureTypes } from '../src/contracts/errors';
 import type { ResumeJobInput } from '../src/contracts/messages';
 import { findCommand, noteCommand, openCommand, type Command } from '../src/db/commands';

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { JobState } from './job';
 
 /** Cancel and resume are commands with a workflow of their own; retry and resolve are a person's word to the job itself. */
@@ -72,6 +71,3 @@ export interface CommandView {
 /** How a resume is resolved, in GH's words (ghosthands §1.4). */
 export const resolutionTypes = ['manual', 'code_entry', 'credentials', 'skip'] as const;
 export type ResolutionType = (typeof resolutionTypes)[number];
-
-/** What a resume seals on its way to the worker: a code, or a name with its password. */
-export const sealedTextsSchema = z.record(z.string(), z.string());

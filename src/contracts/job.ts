@@ -1,5 +1,3 @@
-import { z } from 'zod';
-
 /** States of a job (design §4). `uncertain` rests open for a person; the last four are terminal. */
 export const jobStates = [
   'accepted',
@@ -13,8 +11,7 @@ export const jobStates = [
   'cancelled',
   'expired',
 ] as const;
-export const jobStateSchema = z.enum(jobStates);
-export type JobState = z.infer<typeof jobStateSchema>;
+export type JobState = (typeof jobStates)[number];
 
 export const terminalJobStates = ['succeeded', 'failed', 'cancelled', 'expired'] as const;
 export type TerminalJobState = (typeof terminalJobStates)[number];
