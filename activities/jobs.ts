@@ -6,8 +6,8 @@ import { readFinding, wasClaimed } from '../src/domain/attempt-finding';
 import { isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
-import { mirrorEvents, readAttempt } from '../src/db/attempts';
-import { claimOwnership, findJob, moveJob, openNextGeneration, touchJob, viewJob, type Job } from '../src/db/jobs';
+import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
+import { beginWaiting, claimOwnership, findJob, lockUnlessWaiting, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
 import type { OrchestratorDeps } from './deps';
@@ -45,42 +45,33 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     /** Takes the job over and, when it is new, lets it wait for a worker and looks for one at once. */
     async openJob({ jobId, owner }: Owned): Promise<JobView> {
       return await inTransaction(async (client, served) => {
-        const job = await getJob(client, jobId);
-        if (isTerminal(job.state)) return job;
-        await claimOwnership(client, { jobId, owner });
-        if (job.state !== 'accepted') return await getJob(client, jobId, { lock: false });
-        if (job.isCancelRequested) {
-          await enterState(deps, client, job, cancelledBeforeWorker);
-          return await getJob(client, jobId, { lock: false });
+        const [, isNew] = await Promise.all([
+          claimOwnership(client, { jobId, owner }),
+          beginWaiting(client, { jobId, waitMs: limits.waitForWorkerMs }),
+        ]);
+        if (isNew) {
+          const [assignments, job] = await Promise.all([assign(client), getJob(client, jobId)]);
+          served.push(...assignments);
+          return job;
         }
-        const waitedMs = job.now.getTime() - job.stateAt.getTime();
-        await moveJob(client, {
-          ...at(job),
-          state: 'waiting',
-          reason: 'no_worker_yet',
-          deadlineInMs: limits.waitForWorkerMs - waitedMs,
-          attempt: null,
-        });
-        served.push(...(await assign(client)));
-        return await getJob(client, jobId, { lock: false });
+        const job = await getJob(client, jobId);
+        if (job.state !== 'accepted') return job;
+        const [, cancelled] = await Promise.all([enterState(deps, client, job, cancelledBeforeWorker), getJob(client, jobId)]);
+        return cancelled;
       });
     },
 
     /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker, or a cancel that stopped it, gave. */
     async advanceJob({ jobId, owner, proof = 'none', isUnreachable = false }: Owned & Partial<Evidence>): Promise<JobView> {
-      const before = await findJob(pool, jobId);
-      // Who may assign takes the lock of assigning first, and locks no waiting job before it (src/db/assign.ts).
-      if (before?.state === 'waiting' && !before.isCancelRequested && !isPast(before.deadlineAt, before.now)) {
-        return await inTransaction(async (client, served) => {
-          served.push(...(await assign(client)));
-          return await getOwnedJob(client, jobId, owner, { lock: false });
-        });
-      }
       return await inTransaction(async (client, served) => {
-        const job = await getOwnedJob(client, jobId, owner);
+        const [isLocked, job, read] = await Promise.all([
+          lockUnlessWaiting(client, jobId),
+          getOwnedJob(client, jobId, owner),
+          readAttemptOfJob(client, jobId),
+        ]);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
-        if (await advanceLocked(client, job, { proof, isUnreachable })) served.push(...(await assign(client)));
-        return await getJob(client, jobId, { lock: false });
+        if (!isLocked || (await advanceLocked(client, job, read, { proof, isUnreachable }))) served.push(...(await assign(client)));
+        return await getJob(client, jobId);
       });
     },
 
@@ -93,7 +84,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       actor,
     }: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
       return await inTransaction(async (client) => {
-        const job = await getOwnedJob(client, jobId, owner);
+        const job = await getOwnedJob(client, jobId, owner, { lock: true });
         if (job.state !== 'uncertain' && !(job.state === 'waiting_human' && job.humanKind === 'review')) return job;
         await enterState(deps, client, job, {
           state: submitted ? 'succeeded' : 'failed',
@@ -102,14 +93,14 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
           submission: submitted ? 'yes' : 'no',
           deadlineInMs: null,
         });
-        return await getJob(client, jobId, { lock: false });
+        return await getJob(client, jobId);
       });
     },
 
     /** A person's word that an uncertain job is tried again: this generation ends, the next one opens. */
     async retryJob({ jobId, owner, confirm, actor }: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
       return await inTransaction(async (client) => {
-        const job = await getOwnedJob(client, jobId, owner);
+        const job = await getOwnedJob(client, jobId, owner, { lock: true });
         if (job.state !== 'uncertain' || confirm !== true) return job;
         await enterState(deps, client, job, {
           state: 'failed',
@@ -119,13 +110,13 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         });
         await openNextGeneration(client, { jobId, actor: actor ?? 'somebody', jobMs: limits.jobMs });
         await mirrorJob(client, jobId);
-        return await getJob(client, jobId, { lock: false });
+        return await getJob(client, jobId);
       });
     },
   };
 
   /** True when a worker became free. */
-  async function advanceLocked(client: PoolClient, job: Job, { proof, isUnreachable }: Evidence): Promise<boolean> {
+  async function advanceLocked(client: PoolClient, job: Job, read: AttemptRead, { proof, isUnreachable }: Evidence): Promise<boolean> {
     if (job.state === 'waiting') {
       if (job.isCancelRequested) {
         await enterState(deps, client, job, cancelledBeforeWorker);
@@ -152,7 +143,6 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     }
     if (job.attempt === null || job.attempt.state === 'ended') return false;
     const { attemptId } = job.attempt;
-    const read = await readAttempt(client, attemptId);
     const seen = read.kind === 'seen' ? read.seen : null;
     if (read.kind === 'unreadable')
       deps.log.error('An attempt row breaks our expectations', { jobId: job.jobId, attemptId, problem: read.problem });
@@ -169,21 +159,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       { now: job.now, proof, heartbeatAgeMs: seen?.heartbeatAgeMs ?? null, isUnreachable },
       limits,
     );
-    await touchJob(client, {
-      jobId: job.jobId,
-      isOwnerInDoubt: step.act === 'stay' && step.isOwnerInDoubt,
-      isRerunByGh: seen?.hasCrashEvent ?? false,
-    });
-    const isWorkerFree = await applyStep(
-      deps,
-      client,
-      { ...job, isRerunByGh: job.isRerunByGh || (seen?.hasCrashEvent ?? false) },
-      attemptId,
-      seen,
-      step,
-    );
-    if (step.act !== 'stay') await mirrorEvents(client, job.jobId);
-    return isWorkerFree;
+    return await applyStep(deps, client, { ...job, isRerunByGh: job.isRerunByGh || (seen?.hasCrashEvent ?? false) }, attemptId, seen, step);
   }
 };
 
@@ -191,15 +167,13 @@ export type JobActivities = ReturnType<typeof createJobActivities>;
 
 const cancelledBeforeWorker = { state: 'cancelled', reason: 'cancelled_before_worker', deadlineInMs: null } as const;
 
-const at = (job: Job): { jobId: string; generation: number } => ({ jobId: job.jobId, generation: job.generation });
-
-const getJob = async (client: PoolClient, jobId: string, { lock = true } = {}): Promise<Job> => {
+const getJob = async (client: PoolClient, jobId: string, { lock = false } = {}): Promise<Job> => {
   const job = await findJob(client, jobId, { lock });
   if (job === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
   return job;
 };
 
-const getOwnedJob = async (client: PoolClient, jobId: string, owner: string, { lock = true } = {}): Promise<Job> => {
+const getOwnedJob = async (client: PoolClient, jobId: string, owner: string, { lock = false } = {}): Promise<Job> => {
   const job = await getJob(client, jobId, { lock });
   if (job.owner !== owner) throw ApplicationFailure.nonRetryable(`job ${jobId} belongs to another workflow`, failureTypes.notOwner);
   return job;

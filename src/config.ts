@@ -23,7 +23,12 @@ export interface TemporalConfig {
 
 export interface Config {
   process: { name: ProcessName; activitySlots: number; shutdownGraceMs: number; shutdownForceMs: number };
-  database: { url: Sensitive<string>; directUrl: Sensitive<string> | null; poolMax: number };
+  database: {
+    url: Sensitive<string>;
+    directUrl: Sensitive<string> | null;
+    /** No pooler is between, so statements may be prepared. */ isDirect: boolean;
+    poolMax: number;
+  };
   temporal: TemporalConfig;
   gateway: {
     host: string;
@@ -259,6 +264,7 @@ function makeConfig(
     database: {
       url: read.DATABASE_URL,
       directUrl: read.DATABASE_DIRECT_URL ?? null,
+      isDirect: read.DATABASE_DIRECT_URL?.unredacted() === read.DATABASE_URL.unredacted(),
       poolMax: read.DATABASE_POOL_MAX ?? poolMaxDefault[processName],
     },
     temporal: makeTemporalConfig(read),

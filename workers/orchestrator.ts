@@ -21,6 +21,7 @@ const startOrchestrator = async (config: Config, log: Log): Promise<void> => {
   const pool = createPool(config.database.url.unredacted(), {
     max: config.database.poolMax,
     applicationName: 'yardmaster-orchestrator',
+    prepares: config.database.isDirect,
     log,
   });
   await checkForeignSchema(pool, log);

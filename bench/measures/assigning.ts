@@ -139,7 +139,7 @@ const assign = async (client: PoolClient): Promise<Assignment[]> =>
 
 const acceptAndWait = async (client: PoolClient): Promise<void> => {
   const job = makeJob();
-  await acceptJob(client, job, limits);
+  await acceptJob(client, job, { actor: 'bench', source: 'rest', address: null }, limits);
   await moveJob(client, {
     jobId: job.jobId,
     generation: 1,

@@ -1,5 +1,6 @@
 import type { NewJob } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
+import type { Actor } from './audit';
 import type { Queryable } from './queryable';
 
 /** What came of an accept: `replay` is the same request again, `conflict` another request under a key that is taken. */
@@ -9,69 +10,62 @@ export type Acceptance =
   | { kind: 'conflict'; jobId: string };
 
 /**
- * Writes the job row and the record in one statement each, inside the caller's transaction. The job row can never be claimed: `strict` with
- * no target, no callback URL, and every column that decides about claiming is stated, since the default of `status` is claimable (H1).
+ * Record, job row, timeline and audit in one statement, so all or none of them. The job row can never be claimed: `strict` with no target, no
+ * callback URL, and every column that decides about claiming is stated, since the default of `status` is claimable (H1).
  */
-export const acceptJob = async (db: Queryable, job: NewJob, limits: Limits): Promise<Acceptance> => {
-  const { rows } = await db.query<{ accepted_at: Date }>(
-    `with accepted as (
-       insert into yardmaster.job (job_id, user_id, valet_task_id, idempotency_key, request_hash, accepted_by, request_id, priority,
-         wanted_worker, affinity, timeout_seconds, attempts_max, callback_url, job_deadline_at)
-       values ($1::uuid, $2::uuid, $3, $4, $5, $6, $7, $8::int, $9, $10, $11::int, $12::int, $13, now() + $14::int * interval '1 ms')
-       on conflict do nothing
-       returning job_id, accepted_at
-     ), entry as (
-       insert into yardmaster.job_transition (job_id, generation, state, reason) select job_id, 1, 'accepted', 'accepted' from accepted
-     )
-     select accepted_at from accepted`,
-    [
-      job.jobId,
-      job.userId,
-      job.valetTaskId,
-      job.idempotencyKey,
-      job.requestHash,
-      job.acceptedBy,
-      job.requestId,
-      job.priority,
-      job.wantedWorker,
-      job.affinity,
-      job.timeoutSeconds,
-      job.maxAttempts,
-      job.callbackUrl,
-      limits.jobMs,
-    ],
-  );
+export const acceptJob = async (db: Queryable, job: NewJob, by: Actor, limits: Limits): Promise<Acceptance> => {
+  const { rows } = await db.query<{ accepted_at: Date }>(acceptStatement, [
+    job.jobId,
+    job.userId,
+    job.valetTaskId,
+    job.idempotencyKey,
+    job.requestHash,
+    job.acceptedBy,
+    job.requestId,
+    job.priority,
+    job.wantedWorker,
+    job.affinity,
+    job.timeoutSeconds,
+    job.maxAttempts,
+    job.callbackUrl,
+    limits.jobMs,
+    job.jobType,
+    job.targetUrl,
+    job.taskDescription,
+    JSON.stringify(job.inputData),
+    JSON.stringify(job.metadata),
+    job.resumeRef === null ? null : JSON.stringify(job.resumeRef),
+    JSON.stringify(job.tags),
+    job.executionMode,
+    by.actor,
+    by.source,
+    by.address,
+  ]);
   const accepted = rows[0];
   if (accepted === undefined) return await findAccepted(db, job);
-  await insertJobRow(db, job);
   return { kind: 'created', jobId: job.jobId, acceptedAt: accepted.accepted_at };
 };
 
-const insertJobRow = async (db: Queryable, job: NewJob): Promise<void> => {
-  await db.query(
-    `insert into gh_automation_jobs (id, user_id, created_by, job_type, target_url, task_description, input_data, metadata, resume_ref, tags,
-       priority, timeout_seconds, max_retries, execution_mode, valet_task_id, idempotency_key, status, worker_affinity, target_worker_id,
-       callback_url, last_heartbeat)
-     values ($1::uuid, $2::uuid, 'yardmaster', $3, $4, $5, $6::jsonb, $7::jsonb, $8::jsonb, $9::jsonb, $10::int, $11::int, -1, $12, $13, $14,
-       'pending', 'strict', null, null, now())`,
-    [
-      job.jobId,
-      job.userId,
-      job.jobType,
-      job.targetUrl,
-      job.taskDescription,
-      JSON.stringify(job.inputData),
-      JSON.stringify(job.metadata),
-      job.resumeRef === null ? null : JSON.stringify(job.resumeRef),
-      JSON.stringify(job.tags),
-      job.priority,
-      job.timeoutSeconds,
-      job.executionMode,
-      job.valetTaskId,
-      job.idempotencyKey,
-    ],
-  );
-};
+const acceptStatement = `/* accept_job */
+with accepted as (
+  insert into yardmaster.job (job_id, user_id, valet_task_id, idempotency_key, request_hash, accepted_by, request_id, priority,
+    wanted_worker, affinity, timeout_seconds, attempts_max, callback_url, job_deadline_at)
+  values ($1::uuid, $2::uuid, $3, $4, $5, $6, $7, $8::int, $9, $10, $11::int, $12::int, $13, now() + $14::int * interval '1 ms')
+  on conflict do nothing
+  returning job_id, accepted_at
+), entry as (
+  insert into yardmaster.job_transition (job_id, generation, state, reason) select job_id, 1, 'accepted', 'accepted' from accepted
+), job_row as (
+  insert into gh_automation_jobs (id, user_id, created_by, job_type, target_url, task_description, input_data, metadata, resume_ref, tags,
+    priority, timeout_seconds, max_retries, execution_mode, valet_task_id, idempotency_key, status, worker_affinity, target_worker_id,
+    callback_url, last_heartbeat)
+  select job_id, $2::uuid, 'yardmaster', $15, $16, $17, $18::jsonb, $19::jsonb, $20::jsonb, $21::jsonb, $8::int, $11::int, -1, $22, $3, $4,
+    'pending', 'strict', null, null, now()
+  from accepted
+), act as (
+  insert into yardmaster.audit (actor, source, address, act, subject_kind, subject) select $23, $24, $25, 'submit', 'job', job_id::text from accepted
+)
+select accepted_at from accepted`;
 
 const findAccepted = async (db: Queryable, job: NewJob): Promise<Acceptance> => {
   const { rows } = await db.query<{ job_id: string; accepted_at: Date; request_hash: string }>(

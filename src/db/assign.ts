@@ -19,13 +19,15 @@ export const assignWaitingJobs = async (
   db: Queryable,
   { callbackBaseUrl, limits }: { callbackBaseUrl: string; limits: Limits },
 ): Promise<Assignment[]> => {
-  await db.query(`select pg_advisory_xact_lock(hashtext('yardmaster.assign'))`);
-  const { rows } = await db.query<{ job_id: string; attempt_id: string; worker_id: string; host: string }>(assignStatement, [
-    limits.workerHeartbeatFreshMs,
-    limits.probeFreshMs,
-    limits.deafWorkerMs,
-    limits.claimMs,
-    callbackBaseUrl,
+  const [, { rows }] = await Promise.all([
+    db.query(`select pg_advisory_xact_lock(hashtext('yardmaster.assign'))`),
+    db.query<{ job_id: string; attempt_id: string; worker_id: string; host: string }>(assignStatement, [
+      limits.workerHeartbeatFreshMs,
+      limits.probeFreshMs,
+      limits.deafWorkerMs,
+      limits.claimMs,
+      callbackBaseUrl,
+    ]),
   ]);
   return rows.map((row) => ({ jobId: row.job_id, attemptId: row.attempt_id, workerId: row.worker_id, host: row.host }));
 };
@@ -52,7 +54,7 @@ export const idleWorkers = `
     and not exists (select from yardmaster.attempt a where a.worker_id = r.worker_id and a.ended_at > p.process_started_at
       and (a.has_left_waiter or (a.end_reason = 'not_claimed' and a.ended_at > now() - $3::int * interval '1 ms')))`;
 
-const assignStatement = `
+const assignStatement = `/* assign_jobs */
 with idle as materialized (${idleWorkers}),
 busy as (
   select user_id, count(*) as jobs from yardmaster.job

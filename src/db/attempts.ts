@@ -5,8 +5,19 @@ import type { Queryable } from './queryable';
 /** The attempt row as GH left it, with what its events prove; `unreadable` names the field that breaks our expectations. */
 export type AttemptRead = { kind: 'seen'; seen: AttemptSeen } | { kind: 'missing' } | { kind: 'unreadable'; problem: string };
 
-export const readAttempt = async (db: Queryable, attemptId: string): Promise<AttemptRead> => {
-  const { rows } = await db.query<Record<string, unknown>>(readStatement, [attemptId, handlerEventTypes]);
+export const readAttempt = async (db: Queryable, attemptId: string): Promise<AttemptRead> =>
+  await read(db, `/* read_attempt */ ${readStatement} where g.id = $1::uuid`, attemptId);
+
+/** Of the attempt that the job has when the statement runs, so that it may travel together with what locks the job. */
+export const readAttemptOfJob = async (db: Queryable, jobId: string): Promise<AttemptRead> =>
+  await read(
+    db,
+    `/* read_attempt_of_job */ ${readStatement} where g.id = (select attempt_id from yardmaster.job where job_id = $1::uuid)`,
+    jobId,
+  );
+
+const read = async (db: Queryable, statement: string, id: string): Promise<AttemptRead> => {
+  const { rows } = await db.query<Record<string, unknown>>(statement, [id, handlerEventTypes]);
   if (rows[0] === undefined) return { kind: 'missing' };
   const parsed = attemptSeenSchema.safeParse(rows[0]);
   if (parsed.success) return { kind: 'seen', seen: parsed.data };
@@ -38,8 +49,7 @@ cross join lateral (
     coalesce(bool_or(event_type in ('awaiting_user_review', 'awaiting_review')), false) as has_review_event,
     (count(*) filter (where event_type = 'hitl_paused') - count(*) filter (where event_type in ('hitl_resumed', 'hitl_timeout')))::int as open_human_waits
   from gh_job_events where job_id = g.id
-) e
-where g.id = $1::uuid`;
+) e`;
 
 /** The claim is seen: disarm, so that nothing GH re-queues is claimable again. The claim's moment is the database's, from the status trigger. */
 export const markClaimed = async (
@@ -47,7 +57,8 @@ export const markClaimed = async (
   { attemptId, claimedAt }: { attemptId: string; claimedAt: Date | null },
 ): Promise<void> => {
   await db.query(
-    `with claimed as (
+    `/* claim_attempt */
+     with claimed as (
        update yardmaster.attempt set state = 'running', claimed_at = coalesce(claimed_at, $2::timestamptz, now())
        where attempt_id = $1::uuid and state = 'assigned'
      )
@@ -80,7 +91,8 @@ export const endAttempt = async (
   },
 ): Promise<void> => {
   await db.query(
-    `with ended as (
+    `/* end_attempt */
+     with ended as (
        update yardmaster.attempt set state = 'ended', ended_at = now(), end_reason = $2, submission = $3, error_code = $4, has_left_waiter = $5
        where attempt_id = $1::uuid and ended_at is null
        returning worker_id, host
@@ -96,7 +108,8 @@ export const endAttempt = async (
 /** Takes the personal data out of the attempt rows of an ended job; the public job row keeps it, it belongs to the product. */
 export const eraseAttempts = async (db: Queryable, jobId: string): Promise<void> => {
   await db.query(
-    `with erased as (
+    `/* erase_attempts */
+     with erased as (
        update yardmaster.attempt set erased_at = now()
        where job_id = $1::uuid and ended_at is not null and erased_at is null
        returning attempt_id
@@ -114,7 +127,8 @@ export const eraseAttempts = async (db: Queryable, jobId: string): Promise<void>
  */
 export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise<void> => {
   await db.query(
-    `insert into gh_job_events (id, job_id, event_type, message, metadata, actor, created_at)
+    `/* mirror_events */
+     insert into gh_job_events (id, job_id, event_type, message, metadata, actor, created_at)
      select md5('yardmaster:' || e.id)::uuid, a.job_id, e.event_type, e.message, e.metadata, e.actor, e.created_at
      from yardmaster.attempt a join gh_job_events e on e.job_id = a.attempt_id
      where e.event_type = any($2::text[])
@@ -137,7 +151,8 @@ export interface AttemptResult {
 
 export const readAttemptResult = async (db: Queryable, attemptId: string): Promise<AttemptResult | null> => {
   const { rows } = await db.query<AttemptResult>(
-    `select g.result_data as "resultData", g.result_summary as "resultSummary", g.screenshot_urls ->> 0 as "screenshotUrl",
+    `/* read_attempt_result */
+     select g.result_data as "resultData", g.result_summary as "resultSummary", g.screenshot_urls ->> 0 as "screenshotUrl",
        case when jsonb_typeof(g.result_data -> 'cost') = 'object' then jsonb_build_object(
          'total_cost_usd', coalesce((g.result_data #>> '{cost,total_cost_usd}')::numeric, 0),
          'action_count', coalesce((g.result_data #>> '{cost,action_count}')::numeric, 0),

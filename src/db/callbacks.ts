@@ -2,17 +2,21 @@ import type { CallbackBody, CallbackWord } from '../contracts/callback';
 import type { Limits } from '../contracts/limits';
 import type { Queryable } from './queryable';
 
-/** Writes a callback with the state change that it tells, as the next of its generation. A second final one is refused by the table (promise 5). */
+/**
+ * Writes a callback with the state change that it tells, as the next of its generation. A second final one is refused by the table (promise 5).
+ * `isSaidOnce`: not when this generation has said the word already.
+ */
 export const enqueueCallback = async (
   db: Queryable,
-  callback: { jobId: string; generation: number; word: CallbackWord; isFinal: boolean; body: CallbackBody },
+  callback: { jobId: string; generation: number; word: CallbackWord; isFinal: boolean; isSaidOnce: boolean; body: CallbackBody },
   limits: Pick<Limits, 'firstCallbackDelayMs' | 'callbackGiveUpMs'>,
 ): Promise<void> => {
   await db.query(
-    `with numbered as (
+    `/* enqueue_callback */
+     with numbered as (
        update yardmaster.job set callback_seq = callback_seq + 1
        where job_id = $1::uuid and callback_url is not null
-         and not exists (select from yardmaster.callback where job_id = $1::uuid and generation = $2::int and is_final)
+         and not exists (select from yardmaster.callback where job_id = $1::uuid and generation = $2::int and (is_final or ($8::boolean and word = $3)))
        returning callback_seq, accepted_at
      )
      insert into yardmaster.callback (job_id, generation, seq, word, is_final, body, next_try_at, give_up_at)
@@ -27,6 +31,7 @@ export const enqueueCallback = async (
       JSON.stringify(callback.body),
       limits.firstCallbackDelayMs,
       limits.callbackGiveUpMs,
+      callback.isSaidOnce,
     ],
   );
 };
@@ -57,7 +62,8 @@ export const leaseNextCallback = async (
     is_leased: boolean;
     wait_ms: number;
   }>(
-    `with head as (
+    `/* lease_callback */
+     with head as (
        select * from yardmaster.callback where job_id = $1::uuid and generation <= $2::int and settled_at is null order by generation, seq limit 1
      ), leased as (
        update yardmaster.callback c set lease = $3, leased_until = now() + $4::int * interval '1 ms'
@@ -92,7 +98,8 @@ export const settleCallback = async (
   { settledAs, error }: { settledAs: 'delivered' | 'superseded' | 'given_up' | 'refused'; error: string | null },
 ): Promise<void> => {
   await db.query(
-    `update yardmaster.callback set settled_at = now(), settled_as = $5, last_error = $6, tries = tries + case when seq = $3::int then 1 else 0 end,
+    `/* settle_callback */
+     update yardmaster.callback set settled_at = now(), settled_as = $5, last_error = $6, tries = tries + case when seq = $3::int then 1 else 0 end,
        leased_until = null, lease = null
      where job_id = $1::uuid and generation = $2::int and settled_at is null
        and ((seq = $3::int and lease = $4) or ($5 = 'superseded' and seq > $3::int))`,
@@ -123,17 +130,6 @@ export const reopenCallback = async (
     `update yardmaster.callback set settled_at = null, settled_as = null, next_try_at = now(), give_up_at = now() + $4::bigint * interval '1 ms', tries = 0
      where job_id = $1::uuid and generation = $2::int and seq = $3::int`,
     [jobId, generation, seq, giveUpMs],
-  );
-  return rowCount === 1;
-};
-
-export const hasCallbackOf = async (
-  db: Queryable,
-  { jobId, generation, word }: { jobId: string; generation: number; word: CallbackWord },
-): Promise<boolean> => {
-  const { rowCount } = await db.query(
-    `select from yardmaster.callback where job_id = $1::uuid and generation = $2::int and word = $3 limit 1`,
-    [jobId, generation, word],
   );
   return rowCount === 1;
 };

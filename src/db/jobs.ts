@@ -46,22 +46,40 @@ export interface Job {
 /** Null when no such job. `lock` takes the row for the rest of the transaction. */
 export const findJob = async (db: Queryable, jobId: string, { lock = false } = {}): Promise<Job | null> => {
   // A statement of its own: one that waits for the row would see the rest, the attempt above all, as it was before the wait.
-  if (lock) await db.query(`select from yardmaster.job where job_id = $1::uuid for update`, [jobId]);
-  const { rows } = await db.query<JobRow>(
-    `select j.*, g.job_type, a.number as attempt_number, a.worker_id, a.host, a.state as attempt_state, a.claimed_at, clock_timestamp() as now,
-       (select count(*)::int from yardmaster.attempt t
-         where t.job_id = j.job_id and t.generation = j.generation and t.claimed_at is not null) as tries,
-       exists (select from yardmaster.callback c
-         where c.job_id = j.job_id and c.settled_at is null) as has_pending_callbacks,
-       array(select o.kind from yardmaster.command o
-         where o.job_id = j.job_id and o.ended_at is null and o.kind in ('cancel', 'resume') order by o.kind) as open_commands
-     from yardmaster.job j
-     left join yardmaster.attempt a on a.attempt_id = j.attempt_id
-     left join gh_automation_jobs g on g.id = j.job_id
-     where j.job_id = $1::uuid`,
+  const locked = lock ? db.query(`/* lock_job */ select from yardmaster.job where job_id = $1::uuid for update`, [jobId]) : undefined;
+  const [, { rows }] = await Promise.all([locked, db.query<JobRow>(findStatement, [jobId])]);
+  return rows[0] === undefined ? null : toJob(rows[0]);
+};
+
+const findStatement = `/* find_job */
+select j.job_id, j.generation, j.state, j.reason, j.detail, j.state_at, j.owner, j.user_id, j.valet_task_id, j.accepted_at, j.timeout_seconds,
+  j.attempts_max, j.not_before, j.deadline_at, j.job_deadline_at, j.submission, j.human_kind, j.is_rerun_by_gh, j.is_owner_in_doubt,
+  j.cancel_requested_at, j.error_code, j.error_message, j.callback_url is not null as has_callback_url, j.ended_at, j.attempt_id,
+  g.job_type, a.number as attempt_number, a.worker_id, a.host, a.state as attempt_state, a.claimed_at, clock_timestamp() as now,
+  (select count(*)::int from yardmaster.attempt t
+      where t.job_id = j.job_id and t.generation = j.generation and t.claimed_at is not null) as tries,
+  exists (select from yardmaster.callback c
+    where c.job_id = j.job_id and c.settled_at is null) as has_pending_callbacks,
+  array(select o.kind from yardmaster.command o
+    where o.job_id = j.job_id and o.ended_at is null and o.kind in ('cancel', 'resume') order by o.kind) as open_commands
+from yardmaster.job j
+left join yardmaster.attempt a on a.attempt_id = j.attempt_id
+left join gh_automation_jobs g on g.id = j.job_id
+where j.job_id = $1::uuid`;
+
+/**
+ * Takes the row for the rest of the transaction, unless the job waits for a worker: then false, since assigning locks such rows, and locks its own
+ * lock before them (src/db/assign.ts).
+ */
+export const lockUnlessWaiting = async (db: Queryable, jobId: string): Promise<boolean> => {
+  const { rowCount } = await db.query(
+    `/* lock_unless_waiting */
+     select from yardmaster.job
+     where job_id = $1::uuid and not (state = 'waiting' and cancel_requested_at is null and (deadline_at is null or deadline_at > now()))
+     for update`,
     [jobId],
   );
-  return rows[0] === undefined ? null : toJob(rows[0]);
+  return rowCount === 1;
 };
 
 /** Of these jobs, the ones that have not ended. */
@@ -74,9 +92,29 @@ export const listLiveJobs = async (db: Queryable, jobIds: string[]): Promise<str
   return rows.map(({ job_id: jobId }) => jobId);
 };
 
-/** Makes this workflow the job's only writer; an earlier run's writes find no row any more. */
+/** Makes this workflow the only writer of a job that has not ended; an earlier run's writes find no row any more. */
 export const claimOwnership = async (db: Queryable, { jobId, owner }: { jobId: string; owner: string }): Promise<void> => {
-  await db.query(`update yardmaster.job set owner = $2, touched_at = now() where job_id = $1::uuid`, [jobId, owner]);
+  await db.query(`/* claim_job */ update yardmaster.job set owner = $2, touched_at = now() where job_id = $1::uuid and ended_at is null`, [
+    jobId,
+    owner,
+  ]);
+};
+
+/** A new job begins to wait for a worker, for as long as it may since it was accepted. False when it is not new, or somebody cancelled it. */
+export const beginWaiting = async (db: Queryable, { jobId, waitMs }: { jobId: string; waitMs: number }): Promise<boolean> => {
+  const { rowCount } = await db.query(
+    `/* begin_waiting */
+     with moved as (
+       update yardmaster.job set
+         state = 'waiting', reason = 'no_worker_yet', state_at = now(), touched_at = now(),
+         deadline_at = least(state_at + $2::bigint * interval '1 ms', job_deadline_at)
+       where job_id = $1::uuid and state = 'accepted' and cancel_requested_at is null
+       returning job_id, generation
+     )
+     insert into yardmaster.job_transition (job_id, generation, state, reason) select job_id, generation, 'waiting', 'no_worker_yet' from moved`,
+    [jobId, waitMs],
+  );
+  return rowCount === 1;
 };
 
 /** A change of state; what is left out keeps its value, and `null` clears. */
@@ -93,6 +131,8 @@ export interface Move {
   submission?: Submission;
   errorCode?: string | null;
   errorMessage?: string | null;
+  /** GH was seen to run the application again by itself; never unseen. */
+  isRerunByGh?: boolean;
   attempt: { attemptId: string; workerId: string } | null;
 }
 
@@ -100,7 +140,8 @@ export interface Move {
 export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
   const isEnd = ['succeeded', 'failed', 'cancelled', 'expired'].includes(move.state);
   await db.query(
-    `with moved as (
+    `/* move_job */
+     with moved as (
        update yardmaster.job set
          state = $3, reason = $4, detail = $5, state_at = now(), touched_at = now(), is_owner_in_doubt = false,
          deadline_at = case when $6::bigint is null then null
@@ -110,7 +151,8 @@ export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
          human_kind = $8,
          submission = coalesce($9, submission),
          error_code = $10, error_message = $11,
-         ended_at = case when $12::boolean then now() end
+         ended_at = case when $12::boolean then now() end,
+         is_rerun_by_gh = is_rerun_by_gh or $15::boolean
        where job_id = $1::uuid
        returning job_id
      )
@@ -131,17 +173,18 @@ export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
       isEnd,
       move.attempt?.attemptId ?? null,
       move.attempt?.workerId ?? null,
+      move.isRerunByGh ?? false,
     ],
   );
 };
 
-/** Says that the workflow looked at the job, and whether its worker has to be examined. */
+/** Says that the workflow looked at the job and left it as it is, and whether its worker has to be examined. */
 export const touchJob = async (
   db: Queryable,
   { jobId, isOwnerInDoubt, isRerunByGh }: { jobId: string; isOwnerInDoubt: boolean; isRerunByGh: boolean },
 ): Promise<void> => {
   await db.query(
-    `update yardmaster.job set touched_at = now(), is_owner_in_doubt = $2, is_rerun_by_gh = is_rerun_by_gh or $3 where job_id = $1::uuid`,
+    `/* touch_job */ update yardmaster.job set touched_at = now(), is_owner_in_doubt = $2, is_rerun_by_gh = is_rerun_by_gh or $3 where job_id = $1::uuid`,
     [jobId, isOwnerInDoubt, isRerunByGh],
   );
 };
@@ -221,7 +264,7 @@ interface JobRow {
   cancel_requested_at: Date | null;
   error_code: string | null;
   error_message: string | null;
-  callback_url: string | null;
+  has_callback_url: boolean;
   has_pending_callbacks: boolean;
   open_commands: ('cancel' | 'resume')[];
   ended_at: Date | null;
@@ -260,7 +303,7 @@ const toJob = (row: JobRow): Job => ({
   isCancelRequested: row.cancel_requested_at !== null,
   errorCode: row.error_code,
   errorMessage: row.error_message,
-  hasCallbackUrl: row.callback_url !== null,
+  hasCallbackUrl: row.has_callback_url,
   hasPendingCallbacks: row.has_pending_callbacks,
   openCommands: row.open_commands,
   endedAt: row.ended_at,

@@ -7,7 +7,8 @@ import type { Queryable } from './queryable';
  */
 export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => {
   await db.query(
-    `update gh_automation_jobs g set
+    `/* mirror_job */
+     update gh_automation_jobs g set
        status = ($2::jsonb) ->> j.state,
        status_message = nullif(j.detail, ''),
        worker_affinity = 'strict', target_worker_id = null, callback_url = null,

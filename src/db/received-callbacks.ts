@@ -10,7 +10,8 @@ export const recordCallback = async (
   { attemptId, callback }: { attemptId: string; callback: GhCallback },
 ): Promise<{ effect: CallbackEffect; jobId: string | null }> => {
   const { rows } = await db.query<{ effect: CallbackEffect; job_id: string | null }>(
-    `with about as (
+    `/* record_callback */
+     with about as (
        select a.job_id, case
          when lower($3::text) <> $1::text then 'names_other_job'
          when a.attempt_id is null then 'attempt_unknown'

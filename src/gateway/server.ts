@@ -27,7 +27,12 @@ const giveBackMs = 2_000;
 
 /** The gateway as the configuration wants it. It starts without Postgres and Temporal, and says so in /readyz. */
 export const startGateway = async (config: Config, log: Log): Promise<RunningGateway> => {
-  const pool = createPool(config.database.url.unredacted(), { max: config.database.poolMax, applicationName: 'yardmaster-gateway', log });
+  const pool = createPool(config.database.url.unredacted(), {
+    max: config.database.poolMax,
+    applicationName: 'yardmaster-gateway',
+    prepares: config.database.isDirect,
+    log,
+  });
   const client = createClient(config.temporal);
   const metrics = createMetrics({ process: 'gateway' });
   let isDraining = false;

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import type { NewJob } from '../contracts/job';
-import { recordAct, type Actor } from '../db/audit';
+import type { Actor } from '../db/audit';
 import { acceptJob, type Acceptance } from '../db/accept-job';
 import { findRefusal, isDatabaseOutage } from '../db/outage';
-import { withTransaction } from '../db/pool';
 import { findInstanceOfSandbox } from '../db/sandboxes';
 import { actorOf } from './actor';
 import type { GatewayDeps } from './gateway-deps';
@@ -20,7 +19,7 @@ interface FieldNames {
 
 type SubmissionDeps = Pick<GatewayDeps, 'pool' | 'workflows' | 'limits'>;
 
-/** Accepts the job in one transaction, then starts its workflow. The row is the promise: a start that fails is the sweep's. */
+/** Accepts the job, then starts its workflow. The row is the promise: a start that fails is the sweep's. */
 export const submit = async (
   deps: SubmissionDeps,
   job: NewJob,
@@ -42,17 +41,13 @@ export const submit = async (
 const triesMax = 3;
 
 /**
- * A failed transaction wrote nothing, so it may simply be repeated: the job that held the key may have ended meanwhile, or a deadlock chose us.
+ * A failed statement wrote nothing, so it may simply be repeated: the job that held the key may have ended meanwhile, or a deadlock chose us.
  * What stays refused is the neighbours' table speaking.
  */
 const acceptAgain = async ({ pool, limits }: SubmissionDeps, job: NewJob, by: Actor, fieldNames: FieldNames): Promise<Acceptance> => {
   for (let tries = 1; ; tries++) {
     try {
-      return await withTransaction(pool, async (client) => {
-        const acceptance = await acceptJob(client, job, limits);
-        if (acceptance.kind === 'created') await recordAct(client, { ...by, act: 'submit', subjectKind: 'job', subject: job.jobId });
-        return acceptance;
-      });
+      return await acceptJob(pool, job, by, limits);
     } catch (error) {
       const refusal = findRefusal(error);
       if (refusal?.code === '23505') throw keyIsTaken();

@@ -9,7 +9,7 @@ import { endAttempt } from '../../src/db/attempts';
 import { createPool, withTransaction } from '../../src/db/pool';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorkers, assignAll, callbackBaseUrl, emptyTables } from '../support/fleet-rows';
-import { makeNewJob } from '../support/new-job';
+import { makeNewJob, testActor } from '../support/new-job';
 import { makeDeps } from '../support/orchestrator-deps';
 
 const database = withDatabase();
@@ -27,7 +27,7 @@ beforeEach(async () => await emptyTables(database.pool));
 
 const times = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 const accept = async (job: NewJob): Promise<Acceptance> =>
-  await withTransaction(pool, async (client) => await acceptJob(client, job, limits));
+  await withTransaction(pool, async (client) => await acceptJob(client, job, testActor, limits));
 /** As a gateway and an orchestrator do: the row, then the workflow's first step. */
 const acceptAndOpen = async (): Promise<void> => {
   const job = makeNewJob();

@@ -32,7 +32,7 @@ beforeEach(async () => {
 
 const enqueue = async (word: CallbackWord, { generation = 1, isFinal = false } = {}): Promise<void> => {
   const body: CallbackBody = { job_id: jobId, valet_task_id: null, status: word };
-  await enqueueCallback(pool, { jobId, generation, word, isFinal, body }, limits);
+  await enqueueCallback(pool, { jobId, generation, word, isFinal, isSaidOnce: false, body }, limits);
 };
 const lease = async (name: string, generation = 1): Promise<CallbackTurn> =>
   await leaseNextCallback(pool, { jobId, generation, lease: name, leaseMs: limits.callbackLeaseMs });

@@ -5,7 +5,7 @@ import { findJob, moveJob } from '../../src/db/jobs';
 import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
 import { withTransaction } from '../../src/db/pool';
 import { withDatabase } from '../support/database';
-import { makeNewJob } from '../support/new-job';
+import { makeNewJob, testActor } from '../support/new-job';
 import { until } from '../support/until';
 import { withYard } from '../support/yard';
 
@@ -109,7 +109,7 @@ describe('the public row of a job that ends while the sweep refreshes it', () =>
 
   test('P2: keeps the word of the end', async () => {
     const job = makeNewJob();
-    await withTransaction(database.pool, async (client) => await acceptJob(client, job, limits));
+    await withTransaction(database.pool, async (client) => await acceptJob(client, job, testActor, limits));
     await database.pool.query(`update gh_automation_jobs set last_heartbeat = now() - interval '1 h' where id = $1`, [job.jobId]);
 
     const step = await database.pool.connect();

@@ -68,7 +68,7 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
     'writing a callback',
     async (db) => {
       const body = { job_id: ids.live, valet_task_id: null, status: 'paused' } as const;
-      await enqueueCallback(db, { jobId: ids.live, generation: 1, word: 'paused', isFinal: false, body }, limits);
+      await enqueueCallback(db, { jobId: ids.live, generation: 1, word: 'paused', isFinal: false, isSaidOnce: true, body }, limits);
     },
   ],
   [

@@ -9,7 +9,7 @@ import { withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
 import { pickUpJob } from '../../src/dev/gh-simulator/pickup';
 import type { WorkerDatabase } from '../../src/dev/gh-simulator/worker-database';
-import { makeNewJob } from './new-job';
+import { makeNewJob, testActor } from './new-job';
 
 /** Rows of a fleet without its processes: for the statements of src/db, which see nothing else. */
 
@@ -102,7 +102,7 @@ export const addWaitingJob = async (
 ): Promise<string> => {
   const job = makeNewJob({ callbackUrl: 'http://product.test/callbacks', ...more });
   await withTransaction(pool, async (client) => {
-    await acceptJob(client, job, limits);
+    await acceptJob(client, job, testActor, limits);
     await moveJob(client, {
       jobId: job.jobId,
       generation: 1,

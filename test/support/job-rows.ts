@@ -5,6 +5,7 @@ import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
 import type { Queryable } from '../../src/db/queryable';
 import { withTransaction } from '../../src/db/pool';
+import { testActor } from './new-job';
 
 export interface JobRowOptions {
   state?: JobState;
@@ -42,7 +43,7 @@ export const insertJob = async (pool: Pool, options: JobRowOptions = {}): Promis
       acceptedBy: 'test',
       requestId: 'test',
     };
-    const accepted = await acceptJob(client, job, limits);
+    const accepted = await acceptJob(client, job, testActor, limits);
     if (accepted.kind !== 'created') throw new Error('the task has a live job already');
   });
   await setJob(pool, jobId, options);

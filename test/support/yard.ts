@@ -23,7 +23,7 @@ import { claimPort } from '../../src/dev/ports';
 import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { withDatabase } from './database';
-import { makeNewJob } from './new-job';
+import { makeNewJob, testActor } from './new-job';
 import { startOrchestrator } from './orchestrator';
 import { withTemporal } from './temporal';
 import { until } from './until';
@@ -170,7 +170,7 @@ export const withYard = (options: YardOptions = {}): Yard => {
     handleOf,
     async submit(targetUrl, more = {}) {
       const job = makeNewJob({ targetUrl, callbackUrl: `${product?.url}/callbacks`, ...more });
-      await withTransaction(database.pool, async (client) => await acceptJob(client, job, limits));
+      await withTransaction(database.pool, async (client) => await acceptJob(client, job, testActor, limits));
       return await yard.start(job.jobId);
     },
     start: async (jobId, more = {}) =>
