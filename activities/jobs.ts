@@ -7,7 +7,7 @@ import { isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
-import { beginWaiting, claimOwnership, findJob, lockUnlessWaiting, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
+import { findJob, lockUnlessWaiting, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
 import type { OrchestratorDeps } from './deps';
@@ -32,9 +32,11 @@ interface Evidence {
 export const createJobActivities = (deps: OrchestratorDeps) => {
   const { pool, limits } = deps;
 
-  const inTransaction = async (work: (client: PoolClient, served: Assignment[]) => Promise<Job>): Promise<JobView> => {
+  const inTransaction = async (
+    work: (client: PoolClient, served: Assignment[], commit: () => Promise<unknown>) => Promise<Job>,
+  ): Promise<JobView> => {
     const served: Assignment[] = [];
-    const job = await withTransaction(pool, async (client) => await work(client, served));
+    const job = await withTransaction(pool, async (client, commit) => await work(client, served, commit));
     await wakeServed(deps, served, job.jobId);
     return viewJob(job, recheckMs(job, limits));
   };
@@ -44,15 +46,11 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
   return {
     /** Takes the job over and, when it is new, lets it wait for a worker and looks for one at once. */
     async openJob({ jobId, owner }: Owned): Promise<JobView> {
-      return await inTransaction(async (client, served) => {
-        const [, isNew] = await Promise.all([
-          claimOwnership(client, { jobId, owner }),
-          beginWaiting(client, { jobId, waitMs: limits.waitForWorkerMs }),
-        ]);
-        if (isNew) {
-          const [assignments, job] = await Promise.all([assign(client), getJob(client, jobId)]);
+      return await inTransaction(async (client, served, commit) => {
+        if (await openJob(client, { jobId, owner, waitMs: limits.waitForWorkerMs })) {
+          const [assignments, opened] = await Promise.all([assign(client), getJob(client, jobId), commit()]);
           served.push(...assignments);
-          return job;
+          return opened;
         }
         const job = await getJob(client, jobId);
         if (job.state !== 'accepted') return job;
@@ -63,15 +61,17 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
 
     /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker, or a cancel that stopped it, gave. */
     async advanceJob({ jobId, owner, proof = 'none', isUnreachable = false }: Owned & Partial<Evidence>): Promise<JobView> {
-      return await inTransaction(async (client, served) => {
+      return await inTransaction(async (client, served, commit) => {
         const [isLocked, job, read] = await Promise.all([
           lockUnlessWaiting(client, jobId),
           getOwnedJob(client, jobId, owner),
           readAttemptOfJob(client, jobId),
         ]);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
-        if (!isLocked || (await advanceLocked(client, job, read, { proof, isUnreachable }))) served.push(...(await assign(client)));
-        return await getJob(client, jobId);
+        const isWorkerFree = !isLocked || (await advanceLocked(client, job, read, { proof, isUnreachable }));
+        const [assignments, advanced] = await Promise.all([isWorkerFree ? assign(client) : [], getJob(client, jobId), commit()]);
+        served.push(...assignments);
+        return advanced;
       });
     },
 

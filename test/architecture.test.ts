@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { findBreaches } from './support/house-rules';
-import { findCycle, findForbiddenImports, roomOf } from './support/import-rules';
+import { findBundledPackages, findCycle, findForbiddenImports, roomOf } from './support/import-rules';
 import { parseSources, readSources, type SourceTexts } from './support/source-tree';
 
 // Style §12 as a test, with the rules of §10 and §13–15 that a machine can check. Each rule is tried on a file that breaks it, below.
@@ -22,6 +22,12 @@ describe('the sources', () => {
 
   test('have no cycles', () => {
     expect(findCycle(files)).toBeNull();
+  });
+
+  test('put nothing but the SDK into the bundle of the workflows, whose modules run anew for every workflow', () => {
+    const bundled = findBundledPackages(files);
+    expect(bundled.length).toBeGreaterThan(5);
+    expect(bundled.filter((found) => !/^@temporalio\/(workflow|common) /.test(found))).toEqual([]);
   });
 
   test('keep the rules of the house', () => {
@@ -126,6 +132,14 @@ describe('a breach is caught', () => {
     const breaches = findBreaches(parse({ [file]: text }));
     expect(breaches).toHaveLength(1);
     expect(breaches[0]).toMatch(found);
+  });
+
+  test('a package that a workflow brings into its bundle through another file', () => {
+    const files = parse({
+      'workflows/a.ts': `import { c } from '../src/contracts/c'; import type { D } from 'zod';`,
+      'src/contracts/c.ts': `import { z } from 'zod';`,
+    });
+    expect(findBundledPackages(files)).toEqual(['zod by src/contracts/c.ts']);
   });
 
   test('a cycle', () => {

@@ -92,29 +92,36 @@ export const listLiveJobs = async (db: Queryable, jobIds: string[]): Promise<str
   return rows.map(({ job_id: jobId }) => jobId);
 };
 
-/** Makes this workflow the only writer of a job that has not ended; an earlier run's writes find no row any more. */
-export const claimOwnership = async (db: Queryable, { jobId, owner }: { jobId: string; owner: string }): Promise<void> => {
-  await db.query(`/* claim_job */ update yardmaster.job set owner = $2, touched_at = now() where job_id = $1::uuid and ended_at is null`, [
-    jobId,
-    owner,
-  ]);
-};
-
-/** A new job begins to wait for a worker, for as long as it may since it was accepted. False when it is not new, or somebody cancelled it. */
-export const beginWaiting = async (db: Queryable, { jobId, waitMs }: { jobId: string; waitMs: number }): Promise<boolean> => {
-  const { rowCount } = await db.query(
-    `/* begin_waiting */
-     with moved as (
-       update yardmaster.job set
-         state = 'waiting', reason = 'no_worker_yet', state_at = now(), touched_at = now(),
-         deadline_at = least(state_at + $2::bigint * interval '1 ms', job_deadline_at)
-       where job_id = $1::uuid and state = 'accepted' and cancel_requested_at is null
-       returning job_id, generation
+/**
+ * Makes this workflow the only writer of a job that has not ended; an earlier run's writes find no row any more. A new job begins to wait for a
+ * worker by it, for as long as it may since it was accepted: then true.
+ */
+export const openJob = async (
+  db: Queryable,
+  { jobId, owner, waitMs }: { jobId: string; owner: string; waitMs: number },
+): Promise<boolean> => {
+  const { rows } = await db.query<{ is_new: boolean }>(
+    `/* open_job */
+     with before as (
+       select job_id, state = 'accepted' and cancel_requested_at is null as is_new
+       from yardmaster.job where job_id = $1::uuid and ended_at is null for update
+     ), opened as (
+       update yardmaster.job j set
+         owner = $2, touched_at = now(),
+         state = case when is_new then 'waiting' else state end,
+         reason = case when is_new then 'no_worker_yet' else reason end,
+         state_at = case when is_new then now() else state_at end,
+         deadline_at = case when is_new then least(state_at + $3::bigint * interval '1 ms', job_deadline_at) else deadline_at end
+       from before where j.job_id = before.job_id
+       returning j.job_id, j.generation, is_new
+     ), entry as (
+       insert into yardmaster.job_transition (job_id, generation, state, reason)
+       select job_id, generation, 'waiting', 'no_worker_yet' from opened where is_new
      )
-     insert into yardmaster.job_transition (job_id, generation, state, reason) select job_id, generation, 'waiting', 'no_worker_yet' from moved`,
-    [jobId, waitMs],
+     select is_new from opened`,
+    [jobId, owner, waitMs],
   );
-  return rowCount === 1;
+  return rows[0]?.is_new ?? false;
 };
 
 /** A change of state; what is left out keeps its value, and `null` clears. */

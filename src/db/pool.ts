@@ -41,14 +41,20 @@ export function createPool(databaseUrl: string, options: PoolOptions): Pool {
 
 /**
  * Commits what `work` did, or nothing of it. The error of `work` wins over an error of the rollback. Statements that `work` sends without waiting for
- * each must all have answered before it is through.
+ * each must all have answered before it is through. With `commit` it sends the end of the transaction behind its last statements, which saves a
+ * round trip; when one of those fails, Postgres makes a rollback of it.
  */
-export async function withTransaction<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+export async function withTransaction<Result>(
+  pool: Pool,
+  work: (client: PoolClient, commit: () => Promise<unknown>) => Promise<Result>,
+): Promise<Result> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    const [, result] = await Promise.all([client.query('begin'), work(client)]);
-    await client.query('commit');
+    let committed: Promise<unknown> | undefined;
+    const commit = async (): Promise<unknown> => await (committed ??= client.query('commit'));
+    const [, result] = await Promise.all([client.query('begin'), work(client, commit)]);
+    await commit();
     return result;
   } catch (error) {
     await client.query('rollback').catch((rollbackError: Error) => {

@@ -15,6 +15,8 @@ export interface StackOptions {
   /** An existing Postgres is used instead of ours; `--fresh` never touches it. */
   databaseUrl?: string;
   postgresSettings?: Record<string, string>;
+  /** Dynamic configuration of Temporal, `{ 'a.key': 'json' }`. */
+  temporalSettings?: Record<string, string>;
   say?: (line: string) => void;
 }
 
@@ -50,6 +52,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       port: options.temporalPort,
       uiPort: options.temporalUiPort,
       fresh: options.fresh,
+      settings: options.temporalSettings,
       say,
     }),
   ]);

@@ -23,6 +23,8 @@ export interface TemporalServerOptions {
   /** 0 takes any free port; `null` starts no Web UI. */
   uiPort: number | null;
   fresh?: boolean;
+  /** Dynamic configuration, `{ 'a.key': 'json' }`. */
+  settings?: Record<string, string>;
   logLevel?: 'debug' | 'info' | 'warn' | 'error' | 'never';
   say: (line: string) => void;
 }
@@ -60,6 +62,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
       ...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort), '--ui-disable-news-fetch']),
       // Survives a kill, and 19 instead of 5 five-activity workflows per second (design §9).
       ...['--db-filename', dbFile, '--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'],
+      ...Object.entries(options.settings ?? {}).flatMap(([key, value]) => ['--dynamic-config-value', `${key}=${value}`]),
     ],
   });
   const address = `127.0.0.1:${port}`;

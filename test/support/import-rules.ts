@@ -201,3 +201,20 @@ export const findCycle = (files: readonly SourceFile[]): string[] | null => {
   }
   return null;
 };
+
+/** The packages that end up in the bundle of the workflows, each with the file that brings it. Types bring nothing. */
+export const findBundledPackages = (files: readonly SourceFile[]): string[] => {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const reached = new Set<string>();
+  const visit = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const { to, isTypeOnly } of byPath.get(file)?.imports ?? []) if (to.kind === 'file' && !isTypeOnly) visit(to.path);
+  };
+  for (const file of byPath.keys()) if (roomOf(file) === 'workflows/') visit(file);
+  return [...reached].flatMap((file) =>
+    (byPath.get(file)?.imports ?? []).flatMap(({ to, isTypeOnly }) =>
+      to.kind === 'package' && !isTypeOnly ? [`${to.name} by ${file}`] : [],
+    ),
+  );
+};
