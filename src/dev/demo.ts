@@ -66,7 +66,7 @@ const watch = async (fleet: DemoFleet, jobs: Submitted[], timeoutMs: number): Pr
       rows.push(toRow(job, answer, fleet, endedAfter.get(job.jobId)));
     }
     view.show(rows);
-    const areHeard = rows.every(({ callbacks }) => /completed|failed/.test(callbacks));
+    const areHeard = rows.every(({ callbacks }) => /completed|failed|cancelled|expired/.test(callbacks));
     if (endedAfter.size === jobs.length && areHeard) return judge(jobs, rows, endedAfter);
     if (Date.now() > deadline) {
       console.log(`\nNot everything ended within ${timeoutMs / 1000} s.\n${formatTable(rows)}`);
