@@ -1,4 +1,4 @@
-import { Client, Pool, type PoolClient, type QueryResult } from 'pg';
+import { Pool, type PoolClient } from 'pg';
 
 /** What this folder needs of a logger; winston's fits. */
 export interface DbLog {
@@ -32,10 +32,10 @@ export function createPool(databaseUrl: string, options: PoolOptions): Pool {
     keepAlive: true,
     // Statements that do not need each other's answers travel together: a step is two round trips instead of a dozen.
     pipeline: true,
-    Client: options.prepares === true ? PreparingClient : Client,
   });
   // Without a listener, the end of an idle connection (a restart of Postgres) would end the process. The pool replaces it by itself.
   pool.on('error', (error) => options.log?.warn('An idle database connection was lost', { reason: error.message }));
+  if (options.prepares === true) pool.on('connect', prepareNamed);
   return pool;
 }
 
@@ -69,16 +69,19 @@ export async function withTransaction<Result>(
   }
 }
 
-/** A statement that begins with its name in a comment is prepared under it, which saves planning it each time. The name also tells people what runs. */
-class PreparingClient extends Client {
-  // pg declares a dozen overloads, and the pool calls them all through here.
-  override query(...args: unknown[]): never {
+/**
+ * A statement that begins with its name in a comment is prepared under it, which saves planning it each time; the name also tells people what runs.
+ * By wrapping the one method that a pool and its callers send through: pg has no setting for it.
+ */
+const prepareNamed = (client: PoolClient): void => {
+  const send = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const query = (...args: unknown[]): unknown => {
     const [text, values, ...rest] = args;
     const name = typeof text === 'string' && Array.isArray(values) ? nameOf(text) : undefined;
-    const sent = name === undefined ? args : [{ name, text, values }, ...rest];
-    return Reflect.apply(super.query.bind(this) as (...sent: unknown[]) => Promise<QueryResult>, this, sent) as never;
-  }
-}
+    return name === undefined ? send(...args) : send({ name, text, values }, ...rest);
+  };
+  Object.assign(client, { query });
+};
 
 const nameOf = (text: string): string | undefined => /^\s*\/\* (\w+) \*\//.exec(text)?.[1];
 

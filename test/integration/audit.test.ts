@@ -64,7 +64,10 @@ describe('every act that changes something', () => {
     );
     expect((await post(`/v1/jobs/${jobId}/callbacks/1/1/redeliver`)).status).toBe(202);
     expect((await post(`/v1/jobs/${jobId}/callbacks/1/2/redeliver`)).status).toBe(404);
-    expect((await list(`subject=${jobId}`)).entries).toMatchObject([{ act: 'redeliver', detail: { generation: 1, seq: 1 } }]);
+    expect((await list(`subject=${jobId}`)).entries).toMatchObject([
+      { act: 'redeliver', detail: { generation: 1, seq: 1 } },
+      { act: 'submit' },
+    ]);
   });
 
   it('has a second line when a command is over, with its route and outcome, and never a third', async () => {
@@ -82,6 +85,7 @@ describe('every act that changes something', () => {
     expect((await list(`subject=${jobId}`)).entries).toMatchObject([
       { act: 'cancel_ended', actor: 'ops', route: 'successor', outcome: 'cancelled', detail: { commandId, generation: 1 } },
       { act: 'cancel', actor: 'ops', source: 'rest', route: null, outcome: null, detail: { commandId, generation: 1 } },
+      { act: 'submit' },
     ]);
   });
 
@@ -91,6 +95,7 @@ describe('every act that changes something', () => {
     expect((await list(`subject=${jobId}`)).entries).toMatchObject([
       { act: 'retry_ended', actor: 'valet', source: 'product', outcome: 'reopened' },
       { act: 'retry', actor: 'valet', source: 'product' },
+      { act: 'submit' },
     ]);
   });
 
@@ -98,7 +103,7 @@ describe('every act that changes something', () => {
     const { jobId } = await insertJob(database.pool, { state: 'running' });
     await post(`/v1/jobs/${jobId}/resume`, { resolutionType: 'code_entry' });
     await post(`/v1/jobs/${jobId}/cancel`, {}, testKeys.readOnly);
-    expect((await list(`subject=${jobId}`)).entries).toEqual([]);
+    expect((await list(`subject=${jobId}`)).entries.map(({ act }) => act)).toEqual(['submit']);
   });
 });
 
