@@ -10,7 +10,7 @@ import { lookUpRoute } from '../src/db/routes';
 import { cancelOutcome, outcomes } from '../src/domain/command-outcome';
 import { provesExit, type PortSeen } from '../src/domain/exit-proof';
 import { fallbackMessage, routeCommand, routeLevel } from '../src/domain/route-command';
-import type { CommandDeps } from './deps';
+import type { CancelMeans, CommandDeps } from './deps';
 import { endCommand } from './end-command';
 
 /** `gone`: another process or none; `idle`: the process is through with the attempt. */
@@ -38,13 +38,20 @@ export interface CancelProgress {
   attemptId: string | null;
 }
 
+/** How the cancel goes about it, as configured when it was opened: a workflow reads no settings. */
+export interface CancelPlan {
+  means: readonly CancelMeans[];
+  /** After so long it says that it is unconfirmed. */
+  confirmMs: number;
+}
+
 /** The steps of a cancel. None of them ends a job: that is applyJob's, which is told what was proven (design §4 Commands). */
 export const createCancelActivities = (deps: CommandDeps) => {
   const { pool, log, limits, hosts, workflows } = deps;
 
   return {
     /** Writes the command, or joins the open one; from then on nothing of the job is assigned or tried again. */
-    async openCancel({ jobId, actor, reason, source }: CancelJobInput): Promise<CancelProgress> {
+    async openCancel({ jobId, actor, reason, source }: CancelJobInput): Promise<CancelProgress & CancelPlan> {
       const opened = await openCommand(pool, {
         jobId,
         kind: 'cancel',
@@ -53,7 +60,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
         reason: reason ?? null,
       });
       if (opened === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
-      return await settle(opened.command);
+      return { ...(await settle(opened.command)), means: deps.cancelMeans, confirmMs: limits.cancelConfirmMs };
     },
 
     /** Looks at the job and ends the command when the job rests. */
@@ -74,29 +81,34 @@ export const createCancelActivities = (deps: CommandDeps) => {
     },
 
     /**
-     * Ends the cancel listener of the attempt and watches its process go. Asked again it does both again: a listener that is gone is not ended
-     * twice, and the proof is looked for anew.
+     * Ends the cancel listener of the attempt, or asks the worker's API, and watches the process go. Asked again it does both again: a listener that
+     * is gone is not ended twice, and the proof is looked for anew. What the API answers is recorded and proves nothing: today's GH answers 500
+     * (ghosthands §0.1).
      */
-    async stopAttempt({ commandId, route }: { commandId: string; route: RouteTaken }): Promise<Stopped> {
+    async stopAttempt({
+      commandId,
+      route,
+      means,
+    }: {
+      commandId: string;
+      route: RouteTaken;
+      means: Exclude<CancelMeans, 'recycle'>;
+    }): Promise<Stopped> {
       const { attemptId, workerId, host } = route;
       if (attemptId === null || workerId === null) return { proof: null, isReached: false, detail: 'nobody has it' };
       const command = await getCommand(commandId);
       const claim = await findClaim(command.jobId, attemptId);
       const watched = host ?? claim.host;
       const before = watched === null ? ({ kind: 'silent' } as const) : await look(watched, 'latest');
-      const { ended, problem } = deps.cancelMeans.includes('listener')
-        ? await endCancelListener(pool, attemptId)
-        : { ended: 0, problem: null };
-      const listener = await findCancelListener(pool, attemptId);
-      const result = problem ?? (ended > 0 ? 'ended' : listener === 'unreadable' ? 'unreadable' : 'none_found');
-      await noteCommand(pool, { commandId, means: [{ means: 'listener', result }] });
+      const { isEnding, result } = means === 'listener' ? await endListener(attemptId) : await askApi(host, attemptId);
+      await noteCommand(pool, { commandId, means: [{ means, result }] });
       const claimedAtMs = claim.host === watched ? claim.claimedAtMs : null;
       const proof =
         watched === null
           ? null
-          : await watchExit(watched, before, { workerId, attemptId, claimedAtMs, isAddressCurrent: host !== null, isEnding: ended > 0 });
-      log.info('A running attempt is being stopped', { attemptId, workerId, host: watched, listener: result, proof });
-      return { proof, isReached: ended > 0 || before.kind === 'answers', detail: result };
+          : await watchExit(watched, before, { workerId, attemptId, claimedAtMs, isAddressCurrent: host !== null, isEnding });
+      log.info('A running attempt is being stopped', { attemptId, workerId, host: watched, means, result, proof });
+      return { proof, isReached: isEnding || before.kind === 'answers', detail: result };
     },
 
     /** After a recycle: is the process another one now? */
@@ -119,6 +131,18 @@ export const createCancelActivities = (deps: CommandDeps) => {
       log.error('A cancel is not confirmed: its worker may still run', { commandId, detail });
     },
   };
+
+  async function endListener(attemptId: string): Promise<{ isEnding: boolean; result: string }> {
+    const { ended, problem } = await endCancelListener(pool, attemptId);
+    const listener = await findCancelListener(pool, attemptId);
+    return { isEnding: ended > 0, result: problem ?? (ended > 0 ? 'ended' : listener === 'unreadable' ? 'unreadable' : 'none_found') };
+  }
+
+  async function askApi(host: string | null, attemptId: string): Promise<{ isEnding: boolean; result: string }> {
+    if (host === null) return { isEnding: false, result: 'no address' };
+    const { isTaken, detail } = await hosts.askToCancel(host, attemptId);
+    return { isEnding: isTaken, result: detail };
+  }
 
   async function getCommand(commandId: string): Promise<Command> {
     const command = await findCommand(pool, commandId);

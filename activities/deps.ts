@@ -19,6 +19,7 @@ export interface OrchestratorDeps {
 
 /** What commands need besides. */
 export interface CommandDeps extends OrchestratorDeps {
+  hosts: HostClient;
   /** Which means stop a running attempt, in this order (CANCEL_MEANS). */
   cancelMeans: readonly CancelMeans[];
   /** Opens what a resume carries; null without a key, and then no secret can have been sealed. */
@@ -47,6 +48,11 @@ export type CallbackReply =
 export interface HostReader {
   readWorkerPort(host: string): Promise<WorkerPortAnswer>;
   isApiUp(host: string): Promise<boolean>;
+}
+
+export interface HostClient extends HostReader {
+  /** GH's own cancel over HTTP: `isTaken` when it says that it will. */
+  askToCancel(host: string, attemptId: string): Promise<{ isTaken: boolean; detail: string }>;
 }
 
 /** `refused`: the machine is there and nothing listens; `silent`: no usable answer, which proves nothing. */

@@ -9,7 +9,7 @@ import { limits } from '../src/contracts/limits';
 import { sensitive } from '../src/domain/sensitive';
 import { createApp } from '../src/gateway/app';
 import { createWorkflowsClient } from '../src/gateway/workflows-client';
-import { createHostReader } from '../src/ghosthands/client';
+import { createHostClient } from '../src/ghosthands/client';
 import { createLog } from '../src/log';
 import { createTunedWorker, workflowSource } from '../workers/run-worker';
 import { createWorkflowsPort } from '../workers/workflows-port';
@@ -67,7 +67,12 @@ export const startControlPlane = async ({
     limits,
     callbackBaseUrl: 'http://127.0.0.1:9',
     workflows: createWorkflowsPort(client, { deadlineMs: temporalCallMs, taskQueue }),
-    hosts: createHostReader({ addressMap: {}, timeoutMs: limits.probeTimeoutMs, answerBytesMax: limits.probeAnswerBytesMax }),
+    hosts: createHostClient({
+      addressMap: {},
+      timeoutMs: limits.probeTimeoutMs,
+      answerBytesMax: limits.probeAnswerBytesMax,
+      serviceSecret: null,
+    }),
     callbacks: { send: () => Promise.resolve({ kind: 'accepted' }) },
     cancelMeans: ['listener'],
     secrets: null,

@@ -8,6 +8,7 @@ import { startStack } from '../src/dev/stack';
 import { toJson, toTable, type Figure } from './figures';
 import { measureAccept } from './measures/accept';
 import { measureAssigning } from './measures/assigning';
+import { measureCancels } from './measures/cancels';
 import { measureLifecycles } from './measures/lifecycles';
 import { startYard } from './yard';
 
@@ -24,6 +25,8 @@ const sizes = {
     endedJobs: 1_000_000,
     assignRounds: 400,
     assignMs: 40_000,
+    runningJobs: 50,
+    cancels: 100,
   },
   quick: {
     acceptRounds: 40,
@@ -34,6 +37,8 @@ const sizes = {
     endedJobs: 20_000,
     assignRounds: 60,
     assignMs: 5_000,
+    runningJobs: 8,
+    cancels: 10,
   },
 };
 /** The development server reads the list of search attributes from its store for every call; a production server keeps it. */
@@ -95,6 +100,8 @@ const run = async (): Promise<void> => {
         await yard.stop();
       }
     }
+    if (isWanted('cancels'))
+      await measure('cancels', async () => measureCancels(stack, { running: size.runningJobs, cancels: size.cancels, lanes: 2 }));
     if (isWanted('assigning'))
       await measure('assigning', async () =>
         measureAssigning(stack.databaseUrl, {

@@ -6,7 +6,7 @@ import { taskQueues } from '../src/contracts/messages';
 import { checkForeignSchema } from '../src/db/foreign-schema';
 import { fleetGauges } from '../src/db/fleet-gauges';
 import { createPool } from '../src/db/pool';
-import { createHostReader } from '../src/ghosthands/client';
+import { createHostClient } from '../src/ghosthands/client';
 import type { Log } from '../src/log';
 import { createMetrics, startMetricsServer } from '../src/metrics';
 import { createSecretBox } from '../src/secret-box';
@@ -47,10 +47,11 @@ const startOrchestrator = async (config: Config, log: Log): Promise<void> => {
     limits,
     callbackBaseUrl: config.callbackBaseUrl,
     workflows,
-    hosts: createHostReader({
+    hosts: createHostClient({
       addressMap: config.hostAddressMap,
       timeoutMs: limits.probeTimeoutMs,
       answerBytesMax: limits.probeAnswerBytesMax,
+      serviceSecret: config.product.serviceSecret,
     }),
     callbacks: createCallbackClient({
       serviceSecret: config.product.serviceSecret,

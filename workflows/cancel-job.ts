@@ -1,5 +1,6 @@
 import { allHandlersFinished, condition, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { CommandView } from '../src/contracts/command';
+import type { CancelPlan, Stopped } from '../activities/cancel';
+import type { CommandView, RouteTaken } from '../src/contracts/command';
 import { limits } from '../src/contracts/limits';
 import { commandQuery, jobMovedSignal, type CancelJobInput } from '../src/contracts/messages';
 import { outcomes } from '../src/domain/command-outcome';
@@ -17,7 +18,7 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
   setHandler(commandQuery, () => shown, { description: 'The command as its row says' });
   const source = input.source ?? (workflowInfo().parent === undefined ? 'temporal' : 'signal');
 
-  let { command, attemptId } = await takeStep('openCancel', { ...input, source }, 'Write the command');
+  let { command, attemptId, ...plan } = await takeStep('openCancel', { ...input, source }, 'Write the command');
   const { commandId, jobId } = command;
   const look = async (): Promise<void> => {
     hasMoved = false;
@@ -26,7 +27,7 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
   };
   showCommand((shown = command));
 
-  const deadline = Date.now() + limits.cancelConfirmMs;
+  const deadline = Date.now() + plan.confirmMs;
   for (let round = 0; command.endedAt === null; round++) {
     await tellJob({ jobId, wake: { reason: 'cancel_requested' } });
     // While no worker has it the job ends by itself; otherwise it takes in what was claimed meanwhile.
@@ -34,7 +35,7 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
     await look();
     if (command.endedAt !== null || attemptId === null) continue;
 
-    const isReached = await stopWorker(commandId, jobId);
+    const isReached = await stopWorker(commandId, jobId, plan.means);
     await condition(() => hasMoved, '2 seconds', { summary: 'The job ends' });
     await look();
     if (command.endedAt !== null) continue;
@@ -49,22 +50,29 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
   return command;
 }
 
-/** Listener first, then the recycle command; true when something of the worker was there. */
-const stopWorker = async (commandId: string, jobId: string): Promise<boolean> => {
+/** One means after the other, until one is proven to have worked; true when something of the worker was there. */
+const stopWorker = async (commandId: string, jobId: string, means: CancelPlan['means']): Promise<boolean> => {
   const route = await takeStep('routeCancel', { commandId }, 'Where does it go?');
-  const { attemptId, workerId, host } = route;
+  const { attemptId } = route;
   if (attemptId === null) return true;
-  const stopped = await stopAttempt({ commandId, route });
-  let { proof } = stopped;
-  let isReached = stopped.isReached;
-  if (proof === null && workerId !== null && host !== null) {
-    const recycled = await recycleWorker({ host, workerId, instanceId: route.instanceId, attemptId }).catch((error: unknown) => {
-      if (isCancellation(error)) throw error;
-      return { kind: 'failed' as const, detail: 'no deployer took it in time, or it broke off' };
-    });
-    isReached ||= recycled.kind === 'done';
-    proof = await proveStopped({ commandId, route, recycle: `${recycled.kind}: ${recycled.detail}` });
+  let isReached = false;
+  for (const each of means) {
+    const stopped = each === 'recycle' ? await recycle(commandId, route) : await stopAttempt({ commandId, route, means: each });
+    isReached ||= stopped.isReached;
+    if (stopped.proof === null) continue;
+    await tellJob({ jobId, wake: { reason: 'stopped', stopped: { attemptId, proof: stopped.proof } } });
+    break;
   }
-  if (proof !== null) await tellJob({ jobId, wake: { reason: 'stopped', stopped: { attemptId, proof } } });
   return isReached;
+};
+
+const recycle = async (commandId: string, route: RouteTaken): Promise<Pick<Stopped, 'proof' | 'isReached'>> => {
+  const { attemptId, workerId, host, instanceId } = route;
+  if (attemptId === null || workerId === null || host === null) return { proof: null, isReached: false };
+  const recycled = await recycleWorker({ host, workerId, instanceId, attemptId }).catch((error: unknown) => {
+    if (isCancellation(error)) throw error;
+    return { kind: 'failed' as const, detail: 'no deployer took it in time, or it broke off' };
+  });
+  const proof = await proveStopped({ commandId, route, recycle: `${recycled.kind}: ${recycled.detail}` });
+  return { proof, isReached: recycled.kind === 'done' };
 };

@@ -169,7 +169,7 @@ const addressMapOf = (simulator: Simulator): string =>
     .join(',');
 
 /** What `docker restart` is on a true host. */
-const recycleCommandOf = ({ controlPort }: Simulator): string =>
+export const recycleCommandOf = ({ controlPort }: Simulator): string =>
   JSON.stringify([
     process.execPath,
     path.join(projectRoot(), 'src/dev/recycle-simulated-worker.mjs'),

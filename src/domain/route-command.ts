@@ -53,7 +53,7 @@ export const routeCommand = (kind: 'cancel' | 'resume', facts: RouteFacts): Rout
         },
   );
   if (workerId !== null) {
-    const owner = facts.registry.find((row) => row.workerId === workerId && row.isLive && row.host !== null);
+    const owner = facts.registry.find((row) => row.workerId === workerId && row.isLive && row.host !== null && isItsMachine(row, attempt));
     if (owner !== undefined) {
       steps.push({ lookedUp: 'registry', found: owner.host, level: 'info', reason: 'live' });
       return take('owner', attempt.attemptId, workerId, owner.host, 'the worker that owns the job', steps, owner.instanceId);
@@ -63,10 +63,20 @@ export const routeCommand = (kind: 'cancel' | 'resume', facts: RouteFacts): Rout
   return fallBack(kind, facts, attempt, workerId, steps);
 };
 
+/**
+ * Twins share an id, and the one that registered last owns the row: its process never had the attempt (ghosthands §16.5). An instance keeps its id
+ * when its address moves; without one the address is all there is.
+ */
+const isItsMachine = (row: RegisteredWorker, attempt: NonNullable<RouteFacts['attempt']>): boolean =>
+  row.instanceId !== null && attempt.instanceId !== null
+    ? row.instanceId === attempt.instanceId
+    : attempt.host === null || row.host === attempt.host;
+
 const whyNoOwner = (workerId: string, registry: readonly RegisteredWorker[]): string => {
   const row = registry.find((candidate) => candidate.workerId === workerId);
   if (row === undefined) return 'workerId not found in gh_worker_registry';
-  return row.isLive ? 'its registry row has no address' : 'its registry row is offline or silent';
+  if (!row.isLive) return 'its registry row is offline or silent';
+  return row.host === null ? 'its registry row has no address' : 'its registry row names another machine than the one that claimed';
 };
 
 const fallBack = (

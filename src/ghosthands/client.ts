@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { isIP } from 'node:net';
 import { workerStatusSchema } from '../contracts/ghosthands';
+import type { Sensitive } from '../domain/sensitive';
 
 /** Where a host's two ports are; without an entry they are the true ones of its address, 3100 and 3101. */
 export type HostAddressMap = Readonly<Record<string, { api: string; worker: string }>>;
@@ -8,15 +9,18 @@ export type HostAddressMap = Readonly<Record<string, { api: string; worker: stri
 type WorkerPortAnswer =
   { kind: 'answers'; status: ReturnType<typeof workerStatusSchema.parse> } | { kind: 'refused' } | { kind: 'silent'; problem: string };
 
-/** Reads GH hosts, each answer bounded in time and size. It never commands one. */
-export const createHostReader = ({
+/** Reads GH hosts, each answer bounded in time and size, and asks one for a cancel where that is wished. */
+export const createHostClient = ({
   addressMap,
   timeoutMs,
   answerBytesMax,
+  serviceSecret,
 }: {
   addressMap: HostAddressMap;
   timeoutMs: number;
   answerBytesMax: number;
+  /** GH's `X-GH-Service-Key`; without one nothing is asked for. */
+  serviceSecret: Sensitive<string> | null;
 }) => {
   const urlOf = (host: string, port: 'api' | 'worker'): string | null => {
     const mapped = addressMap[host]?.[port];
@@ -32,7 +36,7 @@ export const createHostReader = ({
     async readWorkerPort(host: string): Promise<WorkerPortAnswer> {
       const url = urlOf(host, 'worker');
       if (url === null) return { kind: 'silent', problem: `not an address: ${host}` };
-      const answer = await get(`${url}/worker/status`, { timeoutMs, answerBytesMax });
+      const answer = await send(`${url}/worker/status`, { timeoutMs, answerBytesMax });
       if (answer.kind !== 'body') return answer;
       const parsed = workerStatusSchema.safeParse(parseJson(answer.text));
       return parsed.success
@@ -47,18 +51,38 @@ export const createHostReader = ({
     async isApiUp(host: string): Promise<boolean> {
       const url = urlOf(host, 'api');
       if (url === null) return false;
-      const answer = await get(`${url}/health`, { timeoutMs, answerBytesMax });
+      const answer = await send(`${url}/health`, { timeoutMs, answerBytesMax });
       return answer.kind === 'body' && parseJson(answer.text) !== undefined;
+    },
+
+    /** GH's own cancel of an attempt. `isTaken` when it says so; every GH known today answers 500 (ghosthands §0.1). */
+    async askToCancel(host: string, attemptId: string): Promise<{ isTaken: boolean; detail: string }> {
+      const url = urlOf(host, 'api');
+      if (url === null) return { isTaken: false, detail: `not an address: ${host}` };
+      if (serviceSecret === null) return { isTaken: false, detail: 'no GH_SERVICE_SECRET to ask with' };
+      const headers = { 'x-gh-service-key': serviceSecret.unredacted() };
+      const asked = `${url}/api/v1/gh/jobs/${encodeURIComponent(attemptId)}/cancel`;
+      const answer = await send(asked, { method: 'POST', headers, timeoutMs, answerBytesMax });
+      if (answer.kind === 'body') return { isTaken: answer.status >= 200 && answer.status < 300, detail: `answered ${answer.status}` };
+      return { isTaken: false, detail: answer.kind === 'refused' ? 'refused the connection' : `silent: ${answer.problem}` };
     },
   };
 };
 
-type Answer = { kind: 'body'; text: string } | { kind: 'refused' } | { kind: 'silent'; problem: string };
+type Answer = { kind: 'body'; status: number; text: string } | { kind: 'refused' } | { kind: 'silent'; problem: string };
 
 /** A fresh connection each time: a kept one could answer for a process that is gone. */
-const get = async (url: string, { timeoutMs, answerBytesMax }: { timeoutMs: number; answerBytesMax: number }): Promise<Answer> =>
+const send = async (
+  url: string,
+  {
+    method = 'GET',
+    headers = {},
+    timeoutMs,
+    answerBytesMax,
+  }: { method?: 'GET' | 'POST'; headers?: Record<string, string>; timeoutMs: number; answerBytesMax: number },
+): Promise<Answer> =>
   await new Promise((resolve) => {
-    const outgoing = request(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+    const outgoing = request(url, { method, headers, agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {
@@ -69,7 +93,7 @@ const get = async (url: string, { timeoutMs, answerBytesMax }: { timeoutMs: numb
           response.destroy();
         }
       });
-      response.on('end', () => resolve({ kind: 'body', text: Buffer.concat(chunks).toString('utf8') }));
+      response.on('end', () => resolve({ kind: 'body', status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }));
       response.on('error', (error) => resolve({ kind: 'silent', problem: error.message }));
     });
     outgoing.on('error', (error: NodeJS.ErrnoException) =>

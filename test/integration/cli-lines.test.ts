@@ -5,7 +5,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
-import { makeApplyJobId, workerCleanupScheduleId } from '../../src/contracts/ids';
+import { makeApplyJobId, makeCancelJobId, workerCleanupScheduleId } from '../../src/contracts/ids';
+import { taskQueues } from '../../src/contracts/messages';
 import { findJob, type Job } from '../../src/db/jobs';
 import { projectRoot } from '../../src/dev/project-root';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
@@ -29,6 +30,7 @@ const linesOfTemporal = [
   'temporal workflow show --workflow-id apply-job-$JOB',
   'temporal workflow cancel --workflow-id apply-job-$JOB',
   `temporal workflow terminate --workflow-id apply-job-$JOB --reason 'stuck'`,
+  `temporal workflow reset --workflow-id apply-job-$JOB --type FirstWorkflowTask --reason 'try again'`,
 ];
 
 /** The job that a line is about, and what the line must have done; `again` types it until its answer has caught up. */
@@ -203,6 +205,32 @@ describe("the README's lines for the Temporal CLI", () => {
       },
     ],
     [/^temporal workflow signal .*--workflow-id .*--name cancel/, { prepare: waitingJob, check: untilCancelled }],
+    [/^temporal workflow start --type cancelJob /, { prepare: waitingJob, check: untilCancelled }],
+    [
+      /^temporal workflow start --type resumeJob /,
+      {
+        prepare: async () => await submit('/blocker?type=captcha&ms=100', 'waiting_human'),
+        check: async (jobId) => await untilJob(jobId, 'the job has ended well', ({ state }) => state === 'succeeded'),
+      },
+    ],
+    [
+      /^temporal workflow result --workflow-id cancel-job-/,
+      {
+        async prepare() {
+          const jobId = await waitingJob();
+          await temporal.client.workflow.start('cancelJob', {
+            workflowId: makeCancelJobId({ jobId }),
+            taskQueue: taskQueues.orchestrator,
+            args: [{ jobId, actor: 'zoe' }],
+          });
+          return jobId;
+        },
+        check: (_jobId, output) =>
+          Promise.resolve(
+            expect(output).toMatch(/"outcome":\s*"cancelled"[\s\S]*"route":\s*"row"|"route":\s*"row"[\s\S]*"outcome":\s*"cancelled"/),
+          ),
+      },
+    ],
     [/^temporal workflow cancel /, { prepare: waitingJob, check: untilCancelled }],
     [
       /^temporal workflow signal .*--name resolve .*"submitted":true/,
@@ -249,6 +277,23 @@ describe("the README's lines for the Temporal CLI", () => {
           await release();
           await schedule().trigger();
           await untilJob(jobId, 'the job has ended well', ({ state }) => state === 'succeeded');
+        },
+      },
+    ],
+    [
+      /^temporal workflow reset /,
+      {
+        async prepare() {
+          const jobId = await waitingJob();
+          runBefore = (await job(jobId)).owner ?? '';
+          return jobId;
+        },
+        // The new run reads the row, and does not begin again.
+        async check(jobId) {
+          await release();
+          await untilJob(jobId, 'the job has ended well', ({ state, generation }) => state === 'succeeded' && generation === 1);
+          const { rows } = await database.pool.query('select from yardmaster.attempt where job_id = $1', [jobId]);
+          expect(rows).toHaveLength(1);
         },
       },
     ],

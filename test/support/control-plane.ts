@@ -2,8 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { claimPort } from '../../src/dev/ports';
+import { recycleCommandOf } from '../../src/dev/demo-fleet';
+import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
-import { createGatewayProcess, createOrchestratorProcess, type OwnProcess } from './orchestrator-process';
+import { createDeployerProcess, createGatewayProcess, createOrchestratorProcess, type OwnProcess } from './orchestrator-process';
 import { startProductReceiver, type ProductMood, type ProductReceiver } from './product-receiver';
 
 export interface ControlPlaneOptions {
@@ -15,6 +17,10 @@ export interface ControlPlaneOptions {
   orchestrators: number;
   timeScale?: number;
   productMood?: () => ProductMood;
+  /** A deployer runs too, and restarts workers that no listener reaches. */
+  recycles?: boolean;
+  /** What a host has of its own, by its number from 0. */
+  hostOptions?: (index: number) => Partial<SimulatorOptions['hosts'][number]>;
 }
 
 /** Gateway and orchestrators as real processes, with production's limits, over simulated GH hosts and a product that listens. */
@@ -29,6 +35,8 @@ export interface ControlPlane {
   secrets: readonly string[];
   /** `POST /v1/jobs`, as a product does it. */
   submit(targetUrl: string): Promise<{ status: number; jobId: string; sentMs: number }>;
+  /** `POST /v1/jobs/:jobId/cancel`, as an operator does it; waits for the outcome. */
+  cancel(jobId: string, options: { waitSeconds: number }): Promise<{ status: number; outcome: string | null }>;
   stop: () => Promise<void>;
 }
 
@@ -37,6 +45,7 @@ const submitTimeoutMs = 15_000;
 
 /** Of a refusal, too, which names no job. */
 const answerSchema = z.object({ jobId: z.string().optional() });
+const outcomeSchema = z.object({ outcome: z.string().nullish() });
 
 export const startControlPlane = async (options: ControlPlaneOptions): Promise<ControlPlane> => {
   await rm(options.dir, { recursive: true, force: true });
@@ -88,7 +97,12 @@ const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unkn
     createOrchestratorProcess({ name: `orchestrator-${index + 1}`, dir: options.dir, env }),
   );
   stopping.push(async () => await Promise.all(orchestrators.map(async (each) => await each.stop())));
-  await Promise.all([gateway, ...orchestrators].map(async (each) => await each.start()));
+  const deployers =
+    options.recycles === true
+      ? [createDeployerProcess({ name: 'deployer', dir: options.dir, env: { ...env, RECYCLE_COMMAND: recycleCommandOf(simulator) } })]
+      : [];
+  stopping.push(async () => await Promise.all(deployers.map(async (each) => await each.stop())));
+  await Promise.all([gateway, ...orchestrators, ...deployers].map(async (each) => await each.start()));
 
   return {
     gatewayUrl,
@@ -108,6 +122,16 @@ const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unkn
       });
       const { jobId = '' } = answerSchema.parse(await response.json());
       return { status: response.status, jobId, sentMs: Date.now() - sentAt };
+    },
+    async cancel(jobId, { waitSeconds }) {
+      const response = await fetch(`${gatewayUrl}/v1/jobs/${jobId}/cancel?wait=${waitSeconds}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-api-key': operatorKey },
+        body: '{}',
+        signal: AbortSignal.timeout(waitSeconds * 1_000 + submitTimeoutMs),
+      });
+      const { outcome = null } = outcomeSchema.parse(await response.json());
+      return { status: response.status, outcome };
     },
   };
 };
@@ -130,7 +154,10 @@ const makeRequest = ({ targetUrl, callbackUrl, marker }: { targetUrl: string; ca
   timeoutSeconds: 300,
 });
 
-const startHosts = async ({ databaseUrl, hosts, timeScale = 0.1 }: ControlPlaneOptions, serviceSecret: string): Promise<Simulator> =>
+const startHosts = async (
+  { databaseUrl, hosts, timeScale = 0.1, hostOptions }: ControlPlaneOptions,
+  serviceSecret: string,
+): Promise<Simulator> =>
   await startSimulator({
     databaseUrl,
     serviceSecret,
@@ -146,6 +173,7 @@ const startHosts = async ({ databaseUrl, hosts, timeScale = 0.1 }: ControlPlaneO
         timeScale,
         // Docker and Node need seconds, whatever the rest is scaled to; two start times closer than 2 s are one to us.
         times: { containerRestartMs: 2_500 },
+        ...hostOptions?.(index),
       })),
     ),
   });

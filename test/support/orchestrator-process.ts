@@ -36,6 +36,9 @@ const readyWithinMs = 50_000;
 export const createOrchestratorProcess = (options: Omit<OwnProcessOptions, 'readyLine'>): OwnProcess =>
   createOwnProcess('workers/orchestrator.js', { ...options, readyLine: '"message":"Polling"' });
 
+export const createDeployerProcess = (options: Omit<OwnProcessOptions, 'readyLine'>): OwnProcess =>
+  createOwnProcess('workers/deployer.js', { ...options, readyLine: '"message":"Polling"' });
+
 export const createGatewayProcess = (options: Omit<OwnProcessOptions, 'readyLine'>): OwnProcess =>
   createOwnProcess('src/gateway/server.js', { ...options, readyLine: '"message":"The gateway listens"' });
 

@@ -10,8 +10,9 @@ import type { CallbackReply, CommandDeps } from '../../activities/deps';
 import type { CallbackBody } from '../../src/contracts/callback';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
-import { createHostReader, type HostAddressMap } from '../../src/ghosthands/client';
+import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
 import { createLog, type Log } from '../../src/log';
+import type { Sensitive } from '../../src/domain/sensitive';
 import { projectRoot } from '../../src/dev/project-root';
 import { createTunedWorker } from '../../workers/run-worker';
 import { createWorkflowsPort } from '../../workers/workflows-port';
@@ -26,6 +27,8 @@ export interface OrchestratorOptions {
   addressMap?: HostAddressMap;
   limits?: Partial<Limits>;
   secrets?: CommandDeps['secrets'];
+  cancelMeans?: CommandDeps['cancelMeans'];
+  ghServiceSecret?: Sensitive<string>;
   /** Instead of standard output; then lines of level info come too. */
   logDestination?: NodeJS.WritableStream;
   /** What the recycle command of a deployer does; without it no deployer runs. */
@@ -53,13 +56,14 @@ export const startOrchestrator = async (
     limits,
     callbackBaseUrl: options.callbackBaseUrl,
     workflows: createWorkflowsPort(options.client, { deadlineMs: 2_000, taskQueue: options.taskQueue }),
-    hosts: createHostReader({
+    hosts: createHostClient({
       addressMap: options.addressMap ?? {},
       timeoutMs: limits.probeTimeoutMs,
       answerBytesMax: limits.probeAnswerBytesMax,
+      serviceSecret: options.ghServiceSecret ?? null,
     }),
     callbacks: { send: options.send ?? sendPlainly },
-    cancelMeans: ['listener', 'recycle'],
+    cancelMeans: options.cancelMeans ?? ['listener', 'recycle'],
     secrets: options.secrets ?? null,
     retentionMs: limits.retentionMs,
     heartbeat: () => Context.current().heartbeat(),

@@ -19,6 +19,7 @@ import { searchAttributes, wakeSignal } from '../../src/contracts/messages';
 import { acceptJob } from '../../src/db/accept-job';
 import { findJob, type Job } from '../../src/db/jobs';
 import { withTransaction } from '../../src/db/pool';
+import { sensitive } from '../../src/domain/sensitive';
 import { claimPort } from '../../src/dev/ports';
 import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
@@ -36,6 +37,7 @@ export interface YardOptions {
   /** Times of the simulated workers that must not be scaled. */
   times?: SimulatorOptions['hosts'][number]['times'];
   secrets?: CommandDeps['secrets'];
+  cancelMeans?: CommandDeps['cancelMeans'];
   /** What a host has of its own, by its number from 0. */
   hostOptions?: (index: number) => Partial<SimulatorOptions['hosts'][number]>;
   /** Instead of standard output. */
@@ -66,6 +68,8 @@ export interface Yard {
   failCallbacks(statuses: number[]): void;
   sweep(): Promise<void>;
 }
+
+const serviceSecret = 'test-service-secret';
 
 /** The whole yard shares one fleet, so jobs of one test may wait for those of another: give each test its hosts. */
 export const withYard = (options: YardOptions = {}): Yard => {
@@ -109,7 +113,7 @@ export const withYard = (options: YardOptions = {}): Yard => {
     });
     simulator = await startSimulator({
       databaseUrl: database.databaseUrl,
-      serviceSecret: 'test-service-secret',
+      serviceSecret,
       hosts: await Promise.all(
         Array.from({ length: options.hosts ?? 2 }, async (_, index) => ({
           workerId: `worker-${index + 1}`,
@@ -139,6 +143,8 @@ export const withYard = (options: YardOptions = {}): Yard => {
       ),
       limits,
       secrets: options.secrets,
+      cancelMeans: options.cancelMeans,
+      ghServiceSecret: sensitive(serviceSecret),
       logDestination: options.logDestination,
       recycle: recycle === undefined ? undefined : async (host) => await recycle(yard.simulator, host),
     });

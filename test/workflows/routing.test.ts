@@ -123,7 +123,10 @@ describe('the route of a cancel', () => {
 
     const next = await submitRunning(yard, '/quick?ms=4000');
     expect(next.workerId).toBe(first.workerId);
-    expect(await yard.activities.stopAttempt({ commandId: command.commandId, route })).toMatchObject({ detail: 'none_found', proof: null });
+    expect(await yard.activities.stopAttempt({ commandId: command.commandId, route, means: 'listener' })).toMatchObject({
+      detail: 'none_found',
+      proof: null,
+    });
     await yard.until(next.jobId, 'succeeded');
     await yard.pool.query(`delete from yardmaster.host_hold`);
   });
@@ -175,6 +178,7 @@ describe('the route of a cancel', () => {
       secrets: null,
       hosts: {
         isApiUp: async () => true,
+        askToCancel: async () => ({ isTaken: false, detail: 'not asked' }),
         async readWorkerPort() {
           const status = {
             worker_id: workerId,
@@ -191,7 +195,7 @@ describe('the route of a cancel', () => {
         },
       },
     });
-    expect(await stopAttempt({ commandId: command.commandId, route })).toMatchObject({ detail: 'ended', proof: null });
+    expect(await stopAttempt({ commandId: command.commandId, route, means: 'listener' })).toMatchObject({ detail: 'ended', proof: null });
     expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled' });
   });
 });

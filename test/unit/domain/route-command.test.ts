@@ -58,6 +58,22 @@ describe('a cancel goes', () => {
       '10.0.0.1',
       'info',
     ],
+    ['to the owner at the new address of its instance', { registry: [makeWorker({ host: '10.0.0.77' })] }, 'owner', '10.0.0.77', 'info'],
+    [
+      'to no twin: the registry names another machine than the one that claimed, and its listener is left',
+      { registry: [makeWorker({ host: '10.0.0.2', instanceId: 'i-2' })] },
+      'database',
+      null,
+      'error',
+    ],
+    [
+      'to no namesake on an address that another instance uses now',
+      { registry: [makeWorker({ instanceId: 'i-9' })] },
+      'database',
+      null,
+      'error',
+    ],
+    ['to the owner by its address where no instance is known', { attempt: makeAttempt({ instanceId: null }) }, 'owner', '10.0.0.1', 'info'],
     ['to the owner where a sandbox is known too', { sandboxHost: '10.9.9.9' }, 'owner', '10.0.0.1', 'info'],
     ['to the owner whose queries are hidden from us', { listener: 'unreadable' }, 'owner', '10.0.0.1', 'info'],
     [
