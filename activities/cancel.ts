@@ -36,6 +36,8 @@ export interface CancelProgress {
   command: Command;
   /** The attempt that has to be stopped; null when no worker has the job. */
   attemptId: string | null;
+  /** A worker was seen to have it: its listener may be ended before the job has answered, since nothing can be taken back any more. */
+  isClaimed: boolean;
 }
 
 /** How the cancel goes about it, as configured when it was opened: a workflow reads no settings. */
@@ -172,7 +174,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
       if (command.route === null) logRoute(deps, command, route);
       await endCommand(pool, { commandId: command.commandId, route, means: atRow, outcome, detail: outcomes[outcome].words });
     }
-    return { command: await getCommand(command.commandId), attemptId: live?.attemptId ?? null };
+    return { command: await getCommand(command.commandId), attemptId: live?.attemptId ?? null, isClaimed: live?.state === 'running' };
   }
 
   /** Where and when the attempt was claimed, the latter by our clock: an age of the database's, so that no two clocks are compared. */

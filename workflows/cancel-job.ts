@@ -18,30 +18,40 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
   setHandler(commandQuery, () => shown, { description: 'The command as its row says' });
   const source = input.source ?? (workflowInfo().parent === undefined ? 'temporal' : 'signal');
 
-  let { command, attemptId, ...plan } = await takeStep('openCancel', { ...input, source }, 'Write the command');
+  const opened = await takeStep('openCancel', { ...input, source }, 'Write the command');
+  let { command, attemptId, isClaimed } = opened;
   const { commandId, jobId } = command;
   const look = async (): Promise<void> => {
     hasMoved = false;
-    ({ command, attemptId } = await takeStep('lookAtCancel', { commandId }, 'Look at the job'));
+    ({ command, attemptId, isClaimed } = await takeStep('lookAtCancel', { commandId }, 'Look at the job'));
     showCommand((shown = command));
   };
   showCommand((shown = command));
 
-  const deadline = Date.now() + plan.confirmMs;
+  const deadline = Date.now() + opened.confirmMs;
   for (let round = 0; command.endedAt === null; round++) {
-    await tellJob({ jobId, wake: { reason: 'cancel_requested' } });
-    // While no worker has it the job ends by itself; otherwise it takes in what was claimed meanwhile.
-    await condition(() => hasMoved, '1 second', { summary: 'The job answers' });
-    await look();
-    if (command.endedAt !== null || attemptId === null) continue;
+    const told = tellJob({ jobId, wake: { reason: 'cancel_requested' } });
+    let hasAnswered = false;
+    /** While no worker has it the job ends by itself; otherwise it takes in what was claimed, or has ended, meanwhile. False: nothing is left to stop. */
+    const mayStop = async (): Promise<boolean> => {
+      if (!hasAnswered) {
+        await told;
+        await condition(() => hasMoved, '1 second', { summary: 'The job answers' });
+        await look();
+      }
+      hasAnswered = true;
+      return command.endedAt === null && attemptId !== null;
+    };
+    // Ending the listener of a claimed attempt hits that attempt or nothing, so it does not wait; whatever hits a process does.
+    if (!isClaimed && !(await mayStop())) continue;
 
-    const isReached = await stopWorker(commandId, jobId, plan.means);
+    const [isReached] = await Promise.all([stopWorker(commandId, jobId, opened.means, mayStop), told]);
     await condition(() => hasMoved, '2 seconds', { summary: 'The job ends' });
     await look();
     if (command.endedAt !== null) continue;
     if (Date.now() >= deadline) {
       if (isReached) await takeStep('noteUnconfirmed', { commandId, detail: outcomes.unconfirmed.words }, 'Not proven stopped yet');
-      else await tellJob({ jobId, wake: { reason: 'unreachable', unreachableAttemptId: attemptId } });
+      else if (attemptId !== null) await tellJob({ jobId, wake: { reason: 'unreachable', unreachableAttemptId: attemptId } });
     }
     await condition(() => hasMoved, Math.min(limits.cancelRetryMaxMs, limits.cancelRetryFirstMs * 2 ** round), { summary: 'Try again' });
     await look();
@@ -51,12 +61,18 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
 }
 
 /** One means after the other, until one is proven to have worked; true when something of the worker was there. */
-const stopWorker = async (commandId: string, jobId: string, means: CancelPlan['means']): Promise<boolean> => {
+const stopWorker = async (
+  commandId: string,
+  jobId: string,
+  means: CancelPlan['means'],
+  mayStop: () => Promise<boolean>,
+): Promise<boolean> => {
   const route = await takeStep('routeCancel', { commandId }, 'Where does it go?');
   const { attemptId } = route;
   if (attemptId === null) return true;
   let isReached = false;
   for (const each of means) {
+    if (each !== 'listener' && !(await mayStop())) return true;
     const stopped = each === 'recycle' ? await recycle(commandId, route) : await stopAttempt({ commandId, route, means: each });
     isReached ||= stopped.isReached;
     if (stopped.proof === null) continue;

@@ -161,6 +161,7 @@ const startHosts = async (
   await startSimulator({
     databaseUrl,
     serviceSecret,
+    controlPort: 0,
     hosts: await Promise.all(
       Array.from({ length: hosts }, async (_, index) => ({
         workerId: `worker-${index + 1}`,
