@@ -26,7 +26,7 @@ const sizes = {
     assignRounds: 400,
     assignMs: 40_000,
     runningJobs: 50,
-    cancels: 100,
+    cancels: 70,
   },
   quick: {
     acceptRounds: 40,
@@ -101,7 +101,7 @@ const run = async (): Promise<void> => {
       }
     }
     if (isWanted('cancels'))
-      await measure('cancels', async () => measureCancels(stack, { running: size.runningJobs, cancels: size.cancels, lanes: 2 }));
+      await measure('cancels', async () => measureCancels(stack, { running: size.runningJobs, cancels: size.cancels, lanes: 1 }));
     if (isWanted('assigning'))
       await measure('assigning', async () =>
         measureAssigning(stack.databaseUrl, {

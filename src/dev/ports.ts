@@ -5,13 +5,17 @@ import { createServer } from 'node:net';
 const freePortMin = 20_000;
 const freePortMax = 32_000;
 const triesMax = 50;
+/** Chosen here before, and perhaps not in use yet: of a hundred choices two would be the same. */
+const given = new Set<number>();
 
 /** Answers a port that nobody listens on: the wanted one, or any free one for 0. Errors name the port and what changes it. */
 export async function claimPort(wanted: { port: number; host?: string; purpose: string; changeWith: string }): Promise<number> {
   const host = wanted.host ?? '127.0.0.1';
   for (let tries = 0; wanted.port === 0 && tries < triesMax; tries++) {
     const port = randomInt(freePortMin, freePortMax);
-    if ((await bindProblem(port, host)) === undefined) return port;
+    if (given.has(port) || (await bindProblem(port, host)) !== undefined) continue;
+    given.add(port);
+    return port;
   }
   const problem = await bindProblem(wanted.port, host);
   if (problem === undefined && wanted.port !== 0) return wanted.port;
