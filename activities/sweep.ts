@@ -94,7 +94,7 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
   };
 
   async function probe(host: string): Promise<HostProbe> {
-    const sentAt = Date.now();
+    const sentAtMs = Date.now();
     const [worker, isApiUp] = await Promise.all([hosts.readWorkerPort(host), hosts.isApiUp(host)]);
     const status = worker.kind === 'answers' ? worker.status : null;
     return {
@@ -107,7 +107,7 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
       isDraining: status?.is_draining ?? null,
       activeJobs: status?.active_jobs ?? null,
       uptimeMs: status?.uptime_ms ?? null,
-      tookMs: Date.now() - sentAt,
+      sentAtMs,
       problem: worker.kind === 'answers' ? null : worker.kind === 'refused' ? 'refused' : worker.problem,
     };
   }

@@ -32,6 +32,10 @@ export const assignWaitingJobs = async (
   return rows.map((row) => ({ jobId: row.job_id, attemptId: row.attempt_id, workerId: row.worker_id, host: row.host }));
 };
 
+/** Of an attempt `a` and the probe `p` of its worker's host: is what it left behind still in that process? */
+export const waiterIsLeft = `(a.has_left_waiter and coalesce(a.claimed_at, a.assigned_at) > p.process_started_at)`;
+export const isDeaf = `(a.end_reason = 'not_claimed' and a.ended_at > p.process_started_at and a.ended_at > now() - $3::int * interval '1 ms')`;
+
 /** Idle means all of design §4: fresh, legacy, running, not draining, without a job, not held, no twin, not tainted, not deaf. */
 export const idleWorkers = `
   select r.worker_id, r.target_worker_id, r.ec2_instance_id as instance_id, p.host, p.freed_at
@@ -51,8 +55,8 @@ export const idleWorkers = `
     and not exists (select from yardmaster.host_probe t
       where t.worker_id = r.worker_id and t.host <> p.host and t.is_worker_up and t.probed_at > now() - $2::int * interval '1 ms')
     -- A ghost waiter fills the pool of its process and hangs the next job; a worker that did not claim is deaf. A restart cures both.
-    and not exists (select from yardmaster.attempt a where a.worker_id = r.worker_id and a.ended_at > p.process_started_at
-      and (a.has_left_waiter or (a.end_reason = 'not_claimed' and a.ended_at > now() - $3::int * interval '1 ms')))`;
+    -- A cancel closes the attempt when the next process is there already, so a waiter belongs to the process that claimed.
+    and not exists (select from yardmaster.attempt a where a.worker_id = r.worker_id and (${waiterIsLeft} or ${isDeaf}))`;
 
 const assignStatement = `/* assign_jobs */
 with idle as materialized (${idleWorkers}),

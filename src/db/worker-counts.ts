@@ -1,5 +1,5 @@
 import type { Limits } from '../contracts/limits';
-import { idleWorkers } from './assign';
+import { idleWorkers, isDeaf, waiterIsLeft } from './assign';
 import type { Queryable } from './queryable';
 
 /** Why a worker takes no job, in the order in which one reason is named when several apply; `idle` takes one. */
@@ -56,10 +56,9 @@ seen as (
       when exists (select from yardmaster.host_hold h
         where h.host in ('*', p.host, r.ec2_instance_id) and (h.expires_at is null or h.expires_at > now())) then 'held'
       when exists (select from yardmaster.attempt a
-        where a.worker_id = r.worker_id and a.ended_at > p.process_started_at and a.has_left_waiter) then 'tainted'
+        where a.worker_id = r.worker_id and ${waiterIsLeft}) then 'tainted'
       when exists (select from yardmaster.attempt a
-        where a.worker_id = r.worker_id and a.ended_at > p.process_started_at and a.end_reason = 'not_claimed'
-          and a.ended_at > now() - $3::int * interval '1 ms') then 'deaf'
+        where a.worker_id = r.worker_id and ${isDeaf}) then 'deaf'
       else 'busy'
     end as condition
   from gh_worker_registry r

@@ -26,24 +26,29 @@ export interface HostProbe {
   isDraining: boolean | null;
   activeJobs: number | null;
   uptimeMs: number | null;
-  /** How long ago the probe was sent: the answer is at least that old. */
-  tookMs: number;
+  /** When the probe was sent, by our clock. */
+  sentAtMs: number;
   problem: string | null;
 }
 
-/** Writes a pass of probes. A start time is the database's clock minus the uptime; jitter never moves it, a restart does. */
+/**
+ * Writes a pass of probes, each as old as its question: a start time is the database's clock minus that and the uptime, so the earliest possible one.
+ * Jitter never moves it, a restart does.
+ */
 export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs }: { jitterMs: number }): Promise<void> => {
   await db.query(
     `insert into yardmaster.host_probe as p (host, probed_at, is_api_up, is_worker_up, worker_id, dispatch_mode, is_running, is_draining, active_jobs,
        process_started_at, problem)
      select host, now(), "isApiUp", "isWorkerUp", "workerId", "dispatchMode", "isRunning", "isDraining", "activeJobs",
-       now() - "uptimeMs" * interval '1 ms', problem
+       now() - ("ageMs" + "uptimeMs") * interval '1 ms', problem
      from jsonb_to_recordset($1::jsonb) as probe(host text, "isApiUp" boolean, "isWorkerUp" boolean, "workerId" text, "dispatchMode" text,
-       "isRunning" boolean, "isDraining" boolean, "activeJobs" int, "uptimeMs" float8, "tookMs" float8, problem text)
+       "isRunning" boolean, "isDraining" boolean, "activeJobs" int, "uptimeMs" float8, "ageMs" float8, problem text)
      on conflict (host) do update set
        probed_at = excluded.probed_at, is_api_up = excluded.is_api_up, is_worker_up = excluded.is_worker_up, worker_id = excluded.worker_id,
        dispatch_mode = excluded.dispatch_mode, is_running = excluded.is_running, is_draining = excluded.is_draining,
-       active_jobs = case when p.freed_at > now() - (select max(("tookMs")::float8) from jsonb_to_recordset($1::jsonb) as t("tookMs" float8)) * interval '1 ms'
+       -- What was asked before the worker was freed says what was before.
+       active_jobs = case when p.freed_at > now() - (select t."ageMs" from jsonb_to_recordset($1::jsonb) as t(host text, "ageMs" float8)
+           where t.host = excluded.host limit 1) * interval '1 ms'
          then p.active_jobs else excluded.active_jobs end,
        process_started_at = case
          when excluded.process_started_at is null then p.process_started_at
@@ -51,6 +56,6 @@ export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs 
          when excluded.process_started_at > p.process_started_at + $2::int * interval '1 ms' then excluded.process_started_at
          else p.process_started_at end,
        problem = excluded.problem`,
-    [JSON.stringify(probes), jitterMs],
+    [JSON.stringify(probes.map(({ sentAtMs, ...probe }) => ({ ...probe, ageMs: Date.now() - sentAtMs }))), jitterMs],
   );
 };

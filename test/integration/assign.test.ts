@@ -188,6 +188,7 @@ describe('a worker is idle', () => {
     ['after an attempt has ended', { endedAgoMs: 0 }, true],
     ['not while a human-wait stayed behind in its process', { hasLeftWaiter: true, endedAgoMs: 60_000 }, false],
     ['after it restarted, whatever stayed behind before', { hasLeftWaiter: true, endedAgoMs: 4_000_000 }, true],
+    ['after a cancel restarted it, though the attempt was closed later', { hasLeftWaiter: true, endedAgoMs: 0, tookMs: 4_000_000 }, true],
     ['not for a while after it did not claim', { endReason: 'not_claimed', endedAgoMs: 60_000 }, false],
     ['a while after it did not claim', { endReason: 'not_claimed', endedAgoMs: limits.deafWorkerMs + 1_000 }, true],
     ['after a row was taken back for a cancel, which says nothing about it', { endReason: 'taken_back', endedAgoMs: 1_000 }, true],

@@ -268,8 +268,8 @@ const play = async (scene: Scene): Promise<void> => {
   if (scene.past !== 'none') {
     const jobId = await makeJob({ state: 'running' });
     await pool.query(
-      `insert into yardmaster.attempt (attempt_id, job_id, generation, number, worker_id, state, ended_at, end_reason, has_left_waiter)
-       values (gen_random_uuid(), $1, 1, 1, 'gh-1', $2, $3::timestamptz, $4, $5)`,
+      `insert into yardmaster.attempt (attempt_id, job_id, generation, number, worker_id, state, claimed_at, ended_at, end_reason, has_left_waiter)
+       values (gen_random_uuid(), $1, 1, 1, 'gh-1', $2, coalesce($3::timestamptz, now()) - interval '1 s', $3::timestamptz, $4, $5)`,
       [
         jobId,
         scene.past === 'live' ? 'running' : 'ended',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeCancelJobId } from '../../src/contracts/ids';
 import { isTerminal } from '../../src/domain/job-state';
-import type { CommandOutcome } from '../../src/contracts/command';
+import type { CommandOutcome, Route } from '../../src/contracts/command';
 import type { SubmissionEvent } from '../../src/dev/gh-simulator/submissions-log';
 import { listCommands, type Command } from '../../src/db/commands';
 import type { SeededRandom } from './seeded-random';
@@ -46,6 +46,8 @@ const moments: readonly (SubmissionEvent | 'accepted')[] = [
 export interface CancelRun {
   cancels: number;
   outcomes: Partial<Record<CommandOutcome | 'open', number>>;
+  /** Which way they went. */
+  routes: Partial<Record<Route, number>>;
   /** Cancels without an end yet. */
   open: Command[];
 }
@@ -69,12 +71,15 @@ export const runRandomCancels = async (
   );
   const open: Command[] = [];
   const outcomes: CancelRun['outcomes'] = {};
+  const routes: CancelRun['routes'] = {};
   const queue = plans.values();
   const lane = async (): Promise<void> => {
     for (const plan of queue) {
       const command = await cancelAtMoment(yard, plan, isUnstoppable);
       const word = command.outcome ?? 'open';
       outcomes[word] = (outcomes[word] ?? 0) + 1;
+      const { route } = command;
+      if (route !== null) routes[route.route] = (routes[route.route] ?? 0) + 1;
       if (command.endedAt === null) open.push(command);
     }
   };
@@ -87,7 +92,7 @@ export const runRandomCancels = async (
     isOver = true;
     await sweeps;
   }
-  return { cancels: count, outcomes, open };
+  return { cancels: count, outcomes, routes, open };
 };
 
 /** Callbacks get lost and reviews send none: the schedule that every control plane has. */

@@ -140,14 +140,14 @@ export const assignAll = async (pool: Pool): Promise<Assignment[]> =>
 /** An attempt that its worker has, or had, behind the back of the assigning statement. */
 export const addAttempt = async (
   db: Queryable,
-  { jobId, workerId, state = 'ended', endedAgoMs = 0, endReason = 'completed', hasLeftWaiter = false }: AttemptRows,
+  { jobId, workerId, state = 'ended', endedAgoMs = 0, endReason = 'completed', hasLeftWaiter = false, tookMs = 1_000 }: AttemptRows,
 ): Promise<string> => {
   const attemptId = randomUUID();
   await db.query(
     `insert into yardmaster.attempt (attempt_id, job_id, generation, number, worker_id, state, claimed_at, ended_at, end_reason, has_left_waiter)
-     values ($1, $2, 1, (select count(*) + 100 from yardmaster.attempt where job_id = $2), $3, $4::text, now() - interval '1 day',
+     values ($1, $2, 1, (select count(*) + 100 from yardmaster.attempt where job_id = $2), $3, $4::text, now() - ($5::int + $8::int) * interval '1 ms',
        case when $4::text = 'ended' then now() - $5::int * interval '1 ms' end, $6, $7)`,
-    [attemptId, jobId, workerId, state, endedAgoMs, endReason, hasLeftWaiter],
+    [attemptId, jobId, workerId, state, endedAgoMs, endReason, hasLeftWaiter, tookMs],
   );
   return attemptId;
 };
@@ -159,6 +159,8 @@ interface AttemptRows {
   endedAgoMs?: number;
   endReason?: string;
   hasLeftWaiter?: boolean;
+  /** From its claim to its end. */
+  tookMs?: number;
 }
 
 /** GH's own statement, on a connection of ours: what this worker would take now. */
