@@ -5,7 +5,7 @@ const shared = {
     '^.+\\.m?[tj]s$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' } }],
   },
   // These packages ship ESM only, which Jest's require cannot load untransformed.
-  transformIgnorePatterns: ['/node_modules/(?!(request-filtering-agent|node-pg-migrate)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!node-pg-migrate/)'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.yardmaster/'],
 };
 

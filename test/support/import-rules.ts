@@ -75,7 +75,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
   'src/ghosthands/': { rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'], packages: ['zod'], mayUseNode: true },
   'src/product/': {
     rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'],
-    packages: ['zod', 'ipaddr.js', 'request-filtering-agent'],
+    packages: ['zod', 'ipaddr.js'],
     mayUseNode: true,
   },
   'src/kamal/': { rooms: ['src/contracts/', 'src/domain/', 'src/log.ts', 'src/process/'], packages: ['zod', 'yaml'], mayUseNode: true },

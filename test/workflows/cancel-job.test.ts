@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { makeCancelJobId, parseApplyJobId } from '../../src/contracts/ids';
 import type { CommandView } from '../../src/contracts/command';
 import { cancelSignal, resolveSignal } from '../../src/contracts/messages';
+import { listCommands, openCommand } from '../../src/db/commands';
 import { until } from '../support/until';
 import { withYard, type Yard } from '../support/yard';
 
-const shortLimits = { retryBackoffFirstMs: 3_000, attemptSilentMs: 5_000, doubtRecheckMs: 500 };
+const shortLimits = { retryBackoffFirstMs: 3_000, attemptSilentMs: 5_000, doubtRecheckMs: 500, commandUntouchedMs: 500 };
 
 const submit = async (yard: Yard, path: string): Promise<{ jobId: string; handle: Awaited<ReturnType<Yard['submit']>> }> => {
   const handle = await yard.submit(`https://sim.test${path}`, { jobId: randomUUID() });
@@ -119,6 +120,32 @@ describe('a cancel', () => {
     const { jobId, handle } = await submit(yard, '/quick?ms=50');
     await handle.result();
     expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'already_finished', jobState: 'succeeded' });
+  });
+
+  test('between assignment and claim takes the attempt back', async () => {
+    // Their probes are fresh, so they are given a job, which nobody claims.
+    for (const { ip } of yard.simulator.hosts) yard.simulator.kill(ip);
+    const { jobId, handle } = await submit(yard, '/quick');
+    await yard.until(jobId, 'assigned');
+    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled', jobState: 'cancelled' });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled', reason: 'cancelled_before_claim' });
+    for (const { ip } of yard.simulator.hosts) await yard.simulator.restart(ip);
+    expect(eventsOf(yard, jobId)).toEqual([]);
+  });
+
+  test('that was accepted while Temporal was away is carried out by the sweep', async () => {
+    const { jobId, handle } = await submit(yard, '/slow-start?startMs=20000');
+    await yard.until(jobId, 'running');
+    // What the gateway writes before it starts the workflow.
+    await openCommand(yard.pool, { jobId, kind: 'cancel', actor: 'zoe', source: 'rest', reason: null });
+    await until(
+      async () => {
+        await yard.sweep();
+        return (await listCommands(yard.pool, { jobId, rows: 1 })).at(0)?.outcome === 'cancelled';
+      },
+      { what: 'the sweep has started its workflow, and that has ended', timeoutMs: 30_000, everyMs: 500 },
+    );
+    await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
   });
 
   test('joins the one that is under way', async () => {
