@@ -58,24 +58,29 @@ export const idleWorkers = `
     -- A cancel closes the attempt when the next process is there already, so a waiter belongs to the process that claimed.
     and not exists (select from yardmaster.attempt a where a.worker_id = r.worker_id and (${waiterIsLeft} or ${isDeaf}))`;
 
+/**
+ * Every step is materialized: Postgres expects one waiting job beside a million ended ones, and would run a step again for each row of the next
+ * (2.4 s for one worker and 1,000 waiting jobs). Nor does it join live jobs with live jobs: what is counted of them is counted in one pass.
+ */
 const assignStatement = `/* assign_jobs */
 with idle as materialized (${idleWorkers}),
-busy as (
-  select user_id, count(*) as jobs from yardmaster.job
-  where state in ('assigned', 'running', 'waiting_human') and exists (select from idle)
-  group by user_id
+taken as materialized (select job_id from yardmaster.attempt where ended_at is null and exists (select from idle)),
+live as materialized (
+  select job_id, user_id, state, wanted_worker, affinity, priority, accepted_at, not_before, cancel_requested_at,
+    count(*) filter (where state <> 'waiting') over (partition by user_id) as busy
+  from yardmaster.job where ended_at is null and state in ('waiting', 'assigned', 'running', 'waiting_human') and exists (select from idle)
 ),
 ranked as (
   -- Within this pairing each further job of a user counts like a running one, so that one user cannot take all workers at once.
-  select j.job_id, j.wanted_worker, j.affinity, j.priority, j.accepted_at, coalesce(b.jobs, 0)
-      + row_number() over (partition by j.user_id order by j.priority, j.accepted_at, j.job_id) as share
-  from yardmaster.job j left join busy b using (user_id)
-  where j.state = 'waiting' and j.cancel_requested_at is null and (j.not_before is null or j.not_before <= now()) and exists (select from idle)
-    and not exists (select from yardmaster.attempt a where a.job_id = j.job_id and a.ended_at is null)
+  select j.job_id, j.wanted_worker, j.affinity, j.priority, j.accepted_at,
+    j.busy + row_number() over (partition by j.user_id order by j.priority, j.accepted_at, j.job_id) as share
+  from live j
+  where j.state = 'waiting' and j.cancel_requested_at is null and (j.not_before is null or j.not_before <= now())
+    and j.job_id not in (select job_id from taken)
     and exists (select from gh_automation_jobs g where g.id = j.job_id)
 ),
-queue as (select *, row_number() over (order by priority, share, accepted_at, job_id) as turn from ranked),
-pinned as (
+queue as materialized (select *, row_number() over (order by priority, share, accepted_at, job_id) as turn from ranked),
+pinned as materialized (
   select distinct on (job_id) job_id, worker_id from (
     select distinct on (i.worker_id) q.job_id, i.worker_id, q.turn
     from queue q join idle i on q.wanted_worker in (i.worker_id, i.target_worker_id, i.instance_id)
@@ -83,15 +88,15 @@ pinned as (
     order by i.worker_id, q.turn
   ) best order by job_id, turn
 ),
-spare as (
+spare as materialized (
   select worker_id, row_number() over (order by freed_at nulls first, worker_id) as n
   from idle where worker_id not in (select worker_id from pinned)
 ),
-unpinned as (
+unpinned as materialized (
   select job_id, row_number() over (order by turn) as n
   from queue where (affinity <> 'strict' or wanted_worker is null) and job_id not in (select job_id from pinned)
 ),
-pair as (
+pair as materialized (
   select job_id, worker_id from pinned
   union all
   select u.job_id, s.worker_id from unpinned u join spare s using (n)
