@@ -7,6 +7,8 @@ import { clearLeftWaiters, endLooseAttempts, listUnerasedJobs } from '../src/db/
 import { refreshMirrors } from '../src/db/mirror';
 import { listNeglectedCallbacks, listNeglectedJobs } from '../src/db/neglected';
 import { withTransaction } from '../src/db/pool';
+import { findRefusal } from '../src/db/outage';
+import { markSilentWorkersOffline, type SilentWorker } from '../src/db/registry';
 import { pruneOldRows } from '../src/db/retention';
 import { eraseExpiredSecrets } from '../src/db/secrets';
 import { saveSweepReport } from '../src/db/sweep-reports';
@@ -31,6 +33,7 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
       const registered = await listHostsToProbe(pool, { rows: limits.sweepBatchRows });
       const probes = await atOnce(registered, limits.probesAtOnce, async ({ host }) => await probe(host));
       if (probes.length > 0) await saveProbes(pool, probes, { jitterMs: limits.processStartJitterMs });
+      for (const { workerId, reason } of await silentWorkers()) report.add('worker_marked_offline', workerId, reason);
       for (const { host, problem } of probes) if (problem !== null) report.add('worker_port_down', host, problem);
       heartbeat();
 
@@ -93,6 +96,17 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
     },
   };
 
+  /** The registry is the fleet's: where we may not write it, GH's own reaper is left to do so. */
+  async function silentWorkers(): Promise<SilentWorker[]> {
+    try {
+      return await markSilentWorkersOffline(pool, limits);
+    } catch (error) {
+      if (findRefusal(error)?.code !== insufficientPrivilege) throw error;
+      log.warn('Silent workers stay in the registry: the grant of update (status) on gh_worker_registry is missing (docs/operators.md)');
+      return [];
+    }
+  }
+
   async function probe(host: string): Promise<HostProbe> {
     const sentAtMs = Date.now();
     const [worker, isApiUp] = await Promise.all([hosts.readWorkerPort(host), hosts.isApiUp(host)]);
@@ -121,6 +135,9 @@ export type SweepActivities = ReturnType<typeof createSweepActivities>;
 
 /** Findings that are about the worker rather than the rows. */
 const ownerFindings: ReadonlySet<string> = new Set(['worker_changed', 'silent_attempt']);
+
+/** SQLSTATE. */
+const insufficientPrivilege = '42501';
 
 const itemsMax = 50;
 

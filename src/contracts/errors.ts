@@ -10,6 +10,7 @@ export const problems = {
   forbidden: { status: 403, title: 'The key may not do this', meaning: 'The key is known, its role does not include this act.' },
   not_found: { status: 404, title: 'Nothing here', meaning: 'No such path.' },
   method_not_allowed: { status: 405, title: 'Not with this method', meaning: 'The path exists; the header Allow names its methods.' },
+  worker_not_found: { status: 404, title: 'No such worker', meaning: 'No registered worker has that id.' },
   job_not_found: { status: 404, title: 'No such job', meaning: 'The id is well-formed, no job has it.' },
   command_not_found: { status: 404, title: 'No such command', meaning: 'The id is well-formed, no command has it.' },
   callback_not_found: { status: 404, title: 'No such callback', meaning: 'That job has no callback of that generation and number.' },

@@ -31,6 +31,9 @@ export const limits = {
   doubtRecheckMs: 5_000,
   /** GH's registry beat is 30 s; three missed beats and nothing is assigned. */
   workerHeartbeatFreshMs: 90_000,
+  /** GH's own reaper takes 5 min, and its clean-up of one address 2 min (ghosthands §5). */
+  workerSilentMs: 300_000,
+  workerReplacedMs: 120_000,
   /** The status port is probed every 10 s; an answer older than this assigns nothing. */
   probeFreshMs: 35_000,
   probeTimeoutMs: 2_000,

@@ -4,7 +4,7 @@ import type { Queryable } from './queryable';
 export const assignChannel = 'yardmaster_assign';
 
 /** The host name that stands for the whole fleet. */
-const wholeFleet = '*';
+export const wholeFleet = '*';
 
 /** Nothing new is assigned anywhere. */
 export interface FleetPause {
@@ -37,10 +37,49 @@ export const pauseFleet = async (db: Queryable, { reason, actor }: { reason: str
 };
 
 /** False when it was not paused. */
-export const unpauseFleet = async (db: Queryable): Promise<boolean> => {
+export const unpauseFleet = async (db: Queryable): Promise<boolean> => await releaseHost(db, wholeFleet);
+
+/** A host that gets no new job; what runs there goes on. */
+export interface Hold {
+  /** An address or an instance id, as the caller named it. */
+  host: string;
+  reason: string;
+  actor: string;
+  heldAt: Date;
+  expiresAt: Date | null;
+}
+
+/** Holding a held host changes reason and end, and keeps the moment. */
+export const holdHost = async (
+  db: Queryable,
+  { host, reason, actor, expiresInMs }: { host: string; reason: string; actor: string; expiresInMs: number | null },
+): Promise<Hold> => {
+  const { rows } = await db.query<Hold>(
+    `insert into yardmaster.host_hold as h (host, reason, actor, expires_at) values ($1, $2, $3, now() + $4::bigint * interval '1 ms')
+     on conflict (host) do update set reason = excluded.reason, actor = excluded.actor, expires_at = excluded.expires_at,
+       held_at = case when h.expires_at <= now() then now() else h.held_at end
+     returning host, reason, actor, held_at as "heldAt", expires_at as "expiresAt"`,
+    [host, reason, actor, expiresInMs],
+  );
+  const held = rows[0];
+  if (held === undefined) throw new Error('an upsert answered no row');
+  return held;
+};
+
+/** False when it was not held. Tells whoever assigns. */
+export const releaseHost = async (db: Queryable, host: string): Promise<boolean> => {
   const { rowCount } = await db.query(
     `with ended as (delete from yardmaster.host_hold where host = $1 returning host) select pg_notify($2, host) from ended`,
-    [wholeFleet, assignChannel],
+    [host, assignChannel],
   );
   return rowCount === 1;
+};
+
+/** The registered workers that a hold of this name is about. */
+export const listWorkersOfHost = async (db: Queryable, host: string): Promise<string[]> => {
+  const { rows } = await db.query<{ worker_id: string }>(
+    `select worker_id from gh_worker_registry where status <> 'offline' and $1 in (ec2_ip, ec2_instance_id) order by worker_id`,
+    [host],
+  );
+  return rows.map(({ worker_id: workerId }) => workerId);
 };

@@ -39,8 +39,11 @@ const nobody: WorkerCounts = {
   busy: 0,
 };
 
-/** Who is idle is the assigning statement's own word; the rest names the first of its conditions that a worker misses. */
-const countStatement = `
+/**
+ * The workers with their condition, as the table `seen`: who is idle is the assigning statement's own word, the rest names the first of its conditions
+ * that a worker misses. $1 to $3 are its limits, $4 is the id that a job asks for.
+ */
+export const workersSeen = `
 with idle as (${idleWorkers}),
 seen as (
   select r.worker_id, $4::text in (r.worker_id, r.target_worker_id, r.ec2_instance_id) as is_wanted,
@@ -63,5 +66,7 @@ seen as (
     end as condition
   from gh_worker_registry r
   left join yardmaster.host_probe p on p.host = r.ec2_ip and p.worker_id = r.worker_id
-)
+)`;
+
+const countStatement = `${workersSeen}
 select condition, count(*)::int as workers, coalesce(bool_or(is_wanted), false) as is_wanted from seen group by condition`;

@@ -52,6 +52,13 @@ export const taskExamples = {
 
 export const pauseExamples = { 'before a migration': { reason: 'The fleet database is being moved' } } as const;
 
+export const holdExamples = {
+  'before a repair': { reason: 'Its disk is full', expiresInSeconds: 3_600 },
+  'until it is released': { reason: 'It gets another image' },
+} as const;
+
+export const releaseExamples = { 'after a repair': { reason: 'Its disk has room again' } } as const;
+
 export const workerCallbackExamples = {
   'a finished attempt': { job_id: '3c2b1a09-8f7e-4d6c-9b5a-4938271605f4', status: 'completed', worker_id: 'gh-worker-1' },
 } as const;

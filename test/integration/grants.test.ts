@@ -156,7 +156,7 @@ it.each<[Process, string]>([
   ['orchestrator', `delete from yardmaster.audit`],
   ['gateway', `update yardmaster.attempt set state = 'ended'`],
   ['gateway', `insert into gh_job_events (job_id, event_type) select id, 'x' from gh_automation_jobs`],
-  ['orchestrator', `update gh_worker_registry set status = 'offline'`],
+  ['orchestrator', `update gh_worker_registry set ec2_ip = null`],
   ['orchestrator', `alter table gh_automation_jobs add column x int`],
   ['orchestrator', `create table yardmaster.x (x int)`],
   ['migrate', `select from gh_automation_jobs`],

@@ -9,6 +9,7 @@ const ghErrors: Readonly<Record<ProblemCode, string>> = {
   forbidden: 'forbidden',
   not_found: 'not_found',
   method_not_allowed: 'http_error',
+  worker_not_found: 'not_found',
   job_not_found: 'not_found',
   command_not_found: 'not_found',
   callback_not_found: 'not_found',

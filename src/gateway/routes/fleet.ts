@@ -1,15 +1,29 @@
 import type { RequestHandler } from 'express';
 import { recordAct } from '../../db/audit';
-import { findFleetPause, pauseFleet, unpauseFleet } from '../../db/holds';
+import { findWorker, readFleet, type FleetProbe, type FleetRows } from '../../db/fleet';
+import {
+  findFleetPause,
+  holdHost,
+  listWorkersOfHost,
+  pauseFleet,
+  releaseHost,
+  unpauseFleet,
+  wholeFleet,
+  type FleetPause,
+} from '../../db/holds';
 import { withTransaction } from '../../db/pool';
+import { reportHosts } from '../../domain/fleet-report';
 import { actorOf } from '../actor';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
 import { fleetAnswer } from '../job-answers';
+import { Problem } from '../problem';
 
-/** The pause of the whole fleet: what runs goes on, nothing new is assigned. */
-export const createFleetRoutes = (deps: GatewayDeps): Record<'pause' | 'unpause', RequestHandler> => ({
+type FleetRoute = 'pause' | 'unpause' | 'holdHost' | 'releaseHost' | 'getFleet' | 'listWorkers' | 'getWorker';
+
+/** What the fleet is, and what keeps it from new jobs: the pause of the whole, the hold of a host. What runs goes on. */
+export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, RequestHandler> => ({
   pause: answer(endpoints.pause, async ({ body: { reason } }, facts) => {
     const { log, caller } = facts;
     const pause = await withTransaction(deps.pool, async (client) => {
@@ -32,4 +46,57 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<'pause' | 'unpause'
     });
     return { status: 200, body: fleetAnswer(await findFleetPause(deps.pool)) };
   }),
+
+  holdHost: answer(endpoints.holdHost, async ({ params: { host }, body: { reason, expiresInSeconds } }, facts) => {
+    const { log, caller } = facts;
+    const body = await withTransaction(deps.pool, async (client) => {
+      await recordAct(client, { ...actorOf(facts), act: 'hold', subjectKind: 'host', subject: host, detail: { reason } });
+      const expiresInMs = expiresInSeconds === undefined ? null : expiresInSeconds * 1_000;
+      const hold = await holdHost(client, { host, reason, actor: caller?.name ?? '', expiresInMs });
+      return { host, hold, workers: await listWorkersOfHost(client, host) };
+    });
+    log.warn('A host is held', { host, reason, key: caller?.name, workers: body.workers });
+    return { status: 200, body };
+  }),
+
+  releaseHost: answer(endpoints.releaseHost, async ({ params: { host }, body: { reason } }, facts) => {
+    const { log, caller } = facts;
+    const { wasHeld, workers } = await withTransaction(deps.pool, async (client) => {
+      await recordAct(client, { ...actorOf(facts), act: 'release', subjectKind: 'host', subject: host, detail: { reason } });
+      return { wasHeld: await releaseHost(client, host), workers: await listWorkersOfHost(client, host) };
+    });
+    log.warn(wasHeld ? 'A host is released' : 'The host was not held', { host, reason, key: caller?.name });
+    return { status: 200, body: { host, hold: null, workers } };
+  }),
+
+  getFleet: answer(endpoints.getFleet, async () => {
+    const { rows, pause } = await readRows(deps);
+    const { hosts, withoutAddress } = reportHosts({ ...rows, holds: rows.holds.filter(({ host }) => host !== wholeFleet) });
+    return {
+      status: 200,
+      body: {
+        fleet: fleetAnswer(pause),
+        hosts: hosts.map(({ probe, ...host }) => ({ ...host, ports: probe === null ? null : portsOf(probe) })),
+        withoutAddress,
+        lastSweep: rows.lastSweep,
+      },
+    };
+  }),
+
+  listWorkers: answer(endpoints.listWorkers, async () => ({ status: 200, body: { workers: (await readRows(deps)).rows.workers } })),
+
+  getWorker: answer(endpoints.getWorker, async ({ params: { workerId } }) => {
+    const worker = await findWorker(deps.pool, deps.limits, workerId);
+    if (worker === null) throw new Problem('worker_not_found', `No worker ${workerId} is registered; GET /v1/workers lists them`);
+    return { status: 200, body: worker };
+  }),
 });
+
+/** One moment for all of it. */
+const readRows = async ({ pool, limits }: GatewayDeps): Promise<{ rows: FleetRows; pause: FleetPause | null }> =>
+  await withTransaction(pool, async (client) => {
+    await client.query('set transaction isolation level repeatable read, read only');
+    return { rows: await readFleet(client, limits), pause: await findFleetPause(client) };
+  });
+
+const portsOf = ({ isApiUp, isWorkerUp, probedAt, problem }: FleetProbe): object => ({ isApiUp, isWorkerUp, probedAt, problem });

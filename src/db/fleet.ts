@@ -1,0 +1,83 @@
+import type { JobState } from '../contracts/job';
+import type { Limits } from '../contracts/limits';
+import type { Hold } from './holds';
+import type { Queryable } from './queryable';
+import { workersSeen, type WorkerCondition } from './worker-counts';
+
+/** A registered worker, with the public job that it has: a registry row's `current_job_id` is an attempt. */
+export interface FleetWorker {
+  workerId: string;
+  /** As registered; null where the registry holds no address of it. */
+  host: string | null;
+  instanceId: string | null;
+  status: string;
+  /** Why it takes no job; `idle` takes one. */
+  condition: WorkerCondition;
+  isBeating: boolean;
+  registeredAt: Date;
+  lastHeartbeatAt: Date;
+  job: { jobId: string; attemptId: string; state: JobState } | null;
+}
+
+/** What the last probe of a host said. */
+export interface FleetProbe {
+  host: string;
+  probedAt: Date;
+  isFresh: boolean;
+  isApiUp: boolean;
+  isWorkerUp: boolean;
+  workerId: string | null;
+  problem: string | null;
+}
+
+export interface FleetRows {
+  workers: FleetWorker[];
+  probes: FleetProbe[];
+  holds: Hold[];
+  lastSweep: { startedAt: Date; endedAt: Date; counts: Record<string, number> } | null;
+}
+
+type FleetLimits = Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs' | 'deafWorkerMs'>;
+
+/** The fleet as the rows say, in one transaction of the caller. Offline workers older than a day are history, and left out. */
+export const readFleet = async (db: Queryable, limits: FleetLimits): Promise<FleetRows> => {
+  const [workers, probes, holds, sweeps] = await Promise.all([
+    listWorkers(db, limits, { workerId: null }),
+    db.query<FleetProbe>(
+      `select host, probed_at as "probedAt", probed_at > now() - $1::int * interval '1 ms' as "isFresh", is_api_up as "isApiUp",
+         is_worker_up as "isWorkerUp", worker_id as "workerId", problem
+       from yardmaster.host_probe where probed_at > now() - interval '1 day' order by host`,
+      [limits.probeFreshMs],
+    ),
+    db.query<Hold>(
+      `select host, reason, actor, held_at as "heldAt", expires_at as "expiresAt" from yardmaster.host_hold
+       where expires_at is null or expires_at > now() order by host`,
+    ),
+    db.query<{ startedAt: Date; endedAt: Date; counts: Record<string, number> }>(
+      `select started_at as "startedAt", ended_at as "endedAt", counts from yardmaster.sweep_report order by sweep_id desc limit 1`,
+    ),
+  ]);
+  return { workers, probes: probes.rows, holds: holds.rows, lastSweep: sweeps.rows[0] ?? null };
+};
+
+export const findWorker = async (db: Queryable, limits: FleetLimits, workerId: string): Promise<FleetWorker | null> =>
+  (await listWorkers(db, limits, { workerId }))[0] ?? null;
+
+const listWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { workerId: string | null }): Promise<FleetWorker[]> => {
+  const { rows } = await db.query<FleetWorker>(
+    `${workersSeen}
+     select r.worker_id as "workerId", r.ec2_ip as host, r.ec2_instance_id as "instanceId", r.status, s.condition,
+       r.status <> 'offline' and r.last_heartbeat > now() - $1::int * interval '1 ms' as "isBeating",
+       r.registered_at as "registeredAt", r.last_heartbeat as "lastHeartbeatAt",
+       case when a.attempt_id is not null then json_build_object('jobId', j.job_id, 'attemptId', a.attempt_id, 'state', j.state) end as job
+     from gh_worker_registry r
+     join seen s using (worker_id)
+     left join yardmaster.attempt a on a.worker_id = r.worker_id and a.ended_at is null
+     left join yardmaster.job j on j.job_id = a.job_id
+     where case when $4::text is null then r.status <> 'offline' or r.last_heartbeat > now() - interval '1 day' or a.attempt_id is not null
+                else r.worker_id = $4 end
+     order by r.ec2_ip, r.worker_id`,
+    [limits.workerHeartbeatFreshMs, limits.probeFreshMs, limits.deafWorkerMs, workerId],
+  );
+  return rows;
+};

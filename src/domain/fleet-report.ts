@@ -1,0 +1,58 @@
+import { judgeHealth, type Health, type HealthFacts } from './health';
+
+interface WorkerRow {
+  host: string | null;
+  instanceId: string | null;
+  status: string;
+  isBeating: boolean;
+}
+interface ProbeRow {
+  host: string;
+  isFresh: boolean;
+  isApiUp: boolean;
+  isWorkerUp: boolean;
+}
+interface HoldRow {
+  host: string;
+}
+
+export interface ReportedHost<W, P, H> {
+  host: string;
+  health: Health;
+  reason: string;
+  probe: P | null;
+  holds: H[];
+  workers: W[];
+}
+
+/** One entry a host: what its ports said, its workers, the holds that are about it, and its health by the one rule. */
+export const reportHosts = <W extends WorkerRow, P extends ProbeRow, H extends HoldRow>(rows: {
+  workers: readonly W[];
+  probes: readonly P[];
+  holds: readonly H[];
+}): { hosts: ReportedHost<W, P, H>[]; withoutAddress: W[] } => {
+  const names = new Set([...rows.workers.map(({ host }) => host), ...rows.probes.map(({ host }) => host)].filter(isAddress));
+  const hosts = [...names].toSorted().map((host) => {
+    const workers = rows.workers.filter((worker) => worker.host === host);
+    const probe = rows.probes.find((each) => each.host === host) ?? null;
+    const ids = new Set<string | null>([host, ...workers.map(({ instanceId }) => instanceId)]);
+    const ports = probe?.isFresh === true ? { isApiUp: probe.isApiUp, isWorkerUp: probe.isWorkerUp } : null;
+    return {
+      host,
+      ...judgeHealth({ ports, registry: registryOf(workers) }),
+      probe,
+      holds: rows.holds.filter((hold) => ids.has(hold.host)),
+      workers,
+    };
+  });
+  return { hosts, withoutAddress: rows.workers.filter(({ host }) => !isAddress(host)) };
+};
+
+/** Registries hold `unknown`, `local` and worse (ghosthands §5). */
+const isAddress = (host: string | null): host is string => host !== null && /^[0-9a-fA-F.:]+$/.test(host) && /[.:]/.test(host);
+
+const registryOf = (workers: readonly WorkerRow[]): HealthFacts['registry'] => {
+  if (workers.length === 0) return 'none';
+  if (workers.some(({ isBeating }) => isBeating)) return 'beating';
+  return workers.every(({ status }) => status === 'offline') ? 'offline' : 'silent';
+};

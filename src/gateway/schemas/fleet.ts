@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { jobStates } from '../../contracts/job';
+import { workerConditions } from '../../db/worker-counts';
+import { healthWords } from '../../domain/health';
+import { instantSchema } from './values';
+import { fleetSchema } from './job-answers';
+
+/** What stands for the whole fleet is no host: POST /v1/pause is for that. */
+const hostSchema = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[\w.:-]+$/, 'must be an address or an instance id; POST /v1/pause holds the whole fleet')
+  .meta({ description: 'Address or instance id, as in the registry.', example: '10.0.0.7' });
+
+export const hostParamsSchema = z.strictObject({ host: hostSchema });
+export const workerParamsSchema = z.strictObject({ workerId: z.string().min(1).max(255) });
+
+const dayInSeconds = 24 * 3_600;
+
+export const holdBodySchema = z
+  .strictObject({
+    reason: z.string().trim().min(1).max(500).meta({ description: 'Shown wherever the hold is.' }),
+    expiresInSeconds: z
+      .int()
+      .min(1)
+      .max(30 * dayInSeconds)
+      .optional()
+      .meta({ description: 'The hold ends by itself; without it only a release ends it.' }),
+  })
+  .meta({ id: 'HoldHost' });
+
+export const releaseBodySchema = z.strictObject({ reason: z.string().trim().min(1).max(500) }).meta({ id: 'ReleaseHost' });
+
+const holdSchema = z
+  .strictObject({
+    host: z.string(),
+    reason: z.string(),
+    actor: z.string(),
+    heldAt: instantSchema,
+    expiresAt: instantSchema.nullable(),
+  })
+  .meta({ id: 'Hold', description: 'No new job is assigned there; what runs goes on.' });
+
+export const hostAnswerSchema = z
+  .strictObject({
+    host: z.string(),
+    hold: holdSchema.nullable(),
+    workers: z.array(z.string()).meta({ description: 'The registered workers that it is about; none may be a slip of the pen.' }),
+  })
+  .meta({ id: 'HostHold' });
+
+export const workerSchema = z
+  .strictObject({
+    workerId: z.string(),
+    host: z.string().nullable(),
+    instanceId: z.string().nullable(),
+    status: z.string().meta({ description: 'As the registry says: active, draining, offline.' }),
+    condition: z.enum(workerConditions).meta({ description: 'Why it takes no job; `idle` takes one.' }),
+    isBeating: z.boolean(),
+    registeredAt: instantSchema,
+    lastHeartbeatAt: instantSchema,
+    job: z.strictObject({ jobId: z.guid(), attemptId: z.guid(), state: z.enum(jobStates) }).nullable(),
+  })
+  .meta({ id: 'Worker' });
+
+const fleetHostSchema = z
+  .strictObject({
+    host: z.string(),
+    health: z.enum(healthWords).meta({ description: 'API and worker port, and the registry; the worse of both.' }),
+    reason: z.string(),
+    ports: z
+      .strictObject({ isApiUp: z.boolean(), isWorkerUp: z.boolean(), probedAt: instantSchema, problem: z.string().nullable() })
+      .nullable(),
+    holds: z.array(holdSchema),
+    workers: z.array(workerSchema),
+  })
+  .meta({ id: 'FleetHost' });
+
+export const fleetReportSchema = z
+  .strictObject({
+    fleet: fleetSchema,
+    hosts: z.array(fleetHostSchema),
+    withoutAddress: z.array(workerSchema).meta({ description: 'Workers that registered without a usable address: nobody can ask them.' }),
+    lastSweep: z
+      .strictObject({ startedAt: instantSchema, endedAt: instantSchema, counts: z.record(z.string(), z.int()) })
+      .nullable()
+      .meta({ description: 'What the last pass over the fleet found.' }),
+  })
+  .meta({ id: 'FleetReport' });
+
+export const workerListSchema = z.strictObject({ workers: z.array(workerSchema) }).meta({ id: 'WorkerList' });

@@ -1,0 +1,146 @@
+import { createWorkflowsClient } from '../../src/gateway/workflows-client';
+import { fleetReportSchema, hostAnswerSchema, workerListSchema, workerSchema } from '../../src/gateway/schemas/fleet';
+import { withDatabase } from '../support/database';
+import { addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
+import { call, startTestGateway, testKeys, type TestGateway } from '../support/gateway';
+import { withTemporal } from '../support/temporal';
+
+const database = withDatabase();
+const temporal = withTemporal();
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+});
+afterAll(async () => await gateway.stop());
+beforeEach(async () => await emptyTables(database.pool));
+
+const get = async (path: string) => await call(`${gateway.url}${path}`, { key: testKeys.readOnly });
+const post = async (path: string, json: unknown = { reason: 'a test' }) =>
+  await call(`${gateway.url}${path}`, { key: testKeys.operator, json });
+
+describe('the hold of a host', () => {
+  it('keeps new jobs away until it is released, and names the workers that it is about', async () => {
+    const { workerId, host } = await addWorker(database.pool);
+    await addWaitingJob(database.pool);
+    const held = await post(`/v1/fleet/hosts/${host}/hold`, { reason: 'its disk is full' });
+    expect(hostAnswerSchema.parse(held.body)).toMatchObject({
+      host,
+      hold: { reason: 'its disk is full', actor: 'ops', expiresAt: null },
+      workers: [workerId],
+    });
+    expect(await assignAll(database.pool)).toEqual([]);
+
+    expect(await post(`/v1/fleet/hosts/${host}/release`)).toMatchObject({ status: 200, body: { hold: null, workers: [workerId] } });
+    expect(await assignAll(database.pool)).toMatchObject([{ workerId }]);
+  });
+
+  it('may name the instance, and end by itself', async () => {
+    const { workerId, instanceId } = await addWorker(database.pool);
+    const held = await post(`/v1/fleet/hosts/${instanceId}/hold`, { reason: 'a look', expiresInSeconds: 60 });
+    expect(held).toMatchObject({ status: 200, body: { workers: [workerId] } });
+    const { hold } = hostAnswerSchema.parse(held.body);
+    expect(Date.parse(String(hold?.expiresAt)) - Date.parse(String(hold?.heldAt))).toBeCloseTo(60_000, -3);
+    await database.pool.query(`update yardmaster.host_hold set expires_at = now() - interval '1 s'`);
+    await addWaitingJob(database.pool);
+    expect(await assignAll(database.pool)).toMatchObject([{ workerId }]);
+  });
+
+  it('says that it is about no worker when the host is unknown', async () => {
+    expect(await post('/v1/fleet/hosts/10.9.9.9/hold')).toMatchObject({ status: 200, body: { workers: [] } });
+  });
+
+  it('is audited, like its end', async () => {
+    await post('/v1/fleet/hosts/10.0.0.77/hold');
+    await post('/v1/fleet/hosts/10.0.0.77/release');
+    const { rows } = await database.pool.query(
+      `select act, actor, detail from yardmaster.audit where subject = '10.0.0.77' order by audit_id`,
+    );
+    expect(rows).toEqual([
+      { act: 'hold', actor: 'ops', detail: { reason: 'a test' } },
+      { act: 'release', actor: 'ops', detail: { reason: 'a test' } },
+    ]);
+  });
+
+  it.each([
+    ['the whole fleet, which is a pause', '/v1/fleet/hosts/*/hold', { reason: 'x' }, 400],
+    ['without a reason', '/v1/fleet/hosts/10.0.0.1/hold', {}, 422],
+    ['for no time', '/v1/fleet/hosts/10.0.0.1/hold', { reason: 'x', expiresInSeconds: 0 }, 422],
+    ['with a field that nobody knows', '/v1/fleet/hosts/10.0.0.1/release', { reason: 'x', force: true }, 422],
+  ])('is refused %s', async (_what, path, body, status) => {
+    expect((await post(path, body)).status).toBe(status);
+    expect((await database.pool.query('select from yardmaster.host_hold')).rowCount).toBe(0);
+  });
+});
+
+describe('the report on the fleet', () => {
+  it('shows hosts with health, holds and workers, and the public id of the job that each has', async () => {
+    const busy = await addWorker(database.pool);
+    const idle = await addWorker(database.pool);
+    const jobId = await addWaitingJob(database.pool, { affinity: 'strict', wantedWorker: busy.workerId });
+    await assignAll(database.pool);
+    await post(`/v1/fleet/hosts/${idle.instanceId}/hold`);
+
+    const report = fleetReportSchema.parse((await get('/v1/fleet')).body);
+    const hostOf = (host: string) => report.hosts.find((each) => each.host === host);
+    expect(hostOf(busy.host)).toMatchObject({
+      health: 'healthy',
+      holds: [],
+      workers: [{ workerId: busy.workerId, condition: 'busy', job: { jobId, state: 'assigned' } }],
+    });
+    expect(hostOf(idle.host)).toMatchObject({
+      health: 'healthy',
+      holds: [{ host: idle.instanceId, reason: 'a test' }],
+      workers: [{ workerId: idle.workerId, condition: 'held', job: null }],
+    });
+    expect(report.fleet).toEqual({ isPaused: false, pause: null });
+  });
+
+  it.each<[string, Parameters<typeof addWorker>[1], string, RegExp]>([
+    ['a worker port that does not answer', { isWorkerUp: false }, 'degraded', /worker port/],
+    ['a silent registry', { heartbeatAgeMs: 200_000 }, 'degraded', /beaten/],
+    ['a worker that went offline', { status: 'offline' }, 'offline', /registry/],
+    ['a probe of long ago', { probeAgeMs: 600_000 }, 'degraded', /asked/],
+    ['no probe at all', { probeAgeMs: null }, 'degraded', /asked/],
+  ])('tells the health of %s', async (_what, worker, health, reason) => {
+    const { host } = await addWorker(database.pool, worker);
+    const report = fleetReportSchema.parse((await get('/v1/fleet')).body);
+    expect(report.hosts).toEqual([expect.objectContaining({ host, health, reason: expect.stringMatching(reason) })]);
+  });
+
+  it('sets workers apart that registered without a usable address', async () => {
+    await addWorker(database.pool, { host: 'unknown', probeAgeMs: null });
+    await addWorker(database.pool, { host: "<html>'; --", probeAgeMs: null });
+    const report = fleetReportSchema.parse((await get('/v1/fleet')).body);
+    expect(report.hosts).toEqual([]);
+    expect(report.withoutAddress.map(({ host }) => host)).toEqual(["<html>'; --", 'unknown']);
+  });
+
+  it('shows what the last sweep found', async () => {
+    await database.pool.query(
+      `insert into yardmaster.sweep_report (started_at, counts, items) values (now(), '{"worker_port_down": 2}', '[]')`,
+    );
+    expect((await get('/v1/fleet')).body.lastSweep).toMatchObject({ counts: { worker_port_down: 2 } });
+  });
+});
+
+describe('a worker', () => {
+  it('is listed and found by its id, whatever is in it', async () => {
+    const { workerId } = await addWorker(database.pool, { workerId: "o'worker 1" });
+    expect(workerListSchema.parse((await get('/v1/workers')).body).workers).toMatchObject([{ workerId, condition: 'idle' }]);
+    expect(workerSchema.parse((await get(`/v1/workers/${encodeURIComponent(workerId)}`)).body)).toMatchObject({
+      workerId,
+      isBeating: true,
+    });
+  });
+
+  it('that nobody registered is a 404', async () => {
+    expect(await get('/v1/workers/nobody')).toMatchObject({ status: 404, body: { code: 'worker_not_found' } });
+  });
+
+  it('that has been offline for a day is history, and found by its id alone', async () => {
+    const { workerId } = await addWorker(database.pool, { status: 'offline', heartbeatAgeMs: 90_000_000 });
+    expect((await get('/v1/workers')).body.workers).toEqual([]);
+    expect(await get(`/v1/workers/${workerId}`)).toMatchObject({ status: 200, body: { status: 'offline', condition: 'offline' } });
+  });
+});
