@@ -2,6 +2,7 @@ import type { SweepReport } from '../src/contracts/sweep';
 import { assignWaitingJobs } from '../src/db/assign';
 import { eraseAttempts, mirrorEvents } from '../src/db/attempts';
 import { listNeglectedCommands } from '../src/db/commands';
+import { readFleet } from '../src/db/fleet';
 import { listLiveJobs } from '../src/db/jobs';
 import { clearLeftWaiters, endLooseAttempts, listUnerasedJobs } from '../src/db/loose-attempts';
 import { refreshMirrors } from '../src/db/mirror';
@@ -9,10 +10,12 @@ import { listNeglectedCallbacks, listNeglectedJobs } from '../src/db/neglected';
 import { withTransaction } from '../src/db/pool';
 import { findRefusal } from '../src/db/outage';
 import { markSilentWorkersOffline, type SilentWorker } from '../src/db/registry';
+import { listActiveSandboxes, repairSandboxes } from '../src/db/sandboxes';
 import { pruneOldRows } from '../src/db/retention';
 import { eraseExpiredSecrets } from '../src/db/secrets';
 import { saveSweepReport } from '../src/db/sweep-reports';
 import { listHostsToProbe, saveProbes, type HostProbe } from '../src/db/workers';
+import { syncSandboxes, type SandboxFinding } from '../src/domain/sandbox-sync';
 import type { OrchestratorDeps } from './deps';
 
 /** How far back a pass looks for workflows that were terminated or failed; the next pass looks again, and starting twice changes nothing. */
@@ -34,6 +37,7 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
       const probes = await atOnce(registered, limits.probesAtOnce, async ({ host }) => await probe(host));
       if (probes.length > 0) await saveProbes(pool, probes, { jitterMs: limits.processStartJitterMs });
       for (const { workerId, reason } of await silentWorkers()) report.add('worker_marked_offline', workerId, reason);
+      for (const { finding, subject, detail } of await sandboxes()) report.add(finding, subject, detail);
       for (const { host, problem } of probes) if (problem !== null) report.add('worker_port_down', host, problem);
       heartbeat();
 
@@ -96,14 +100,35 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
     },
   };
 
-  /** The registry is the fleet's: where we may not write it, GH's own reaper is left to do so. */
+  /** GH's own reaper is left to do so where we may not. */
   async function silentWorkers(): Promise<SilentWorker[]> {
+    return (
+      (await asTheNeighboursAllow('update (status) on gh_worker_registry', async () => await markSilentWorkersOffline(pool, limits))) ?? []
+    );
+  }
+
+  async function sandboxes(): Promise<SandboxFinding[]> {
+    const known = await asTheNeighboursAllow('select on sandboxes', async () => await listActiveSandboxes(pool));
+    if (known === null || known.length === 0) return [];
+    const { workers, probes } = await readFleet(pool, limits);
+    const { repairs, findings } = syncSandboxes({ sandboxes: known, workers, probes });
+    if (repairs.length > 0)
+      await asTheNeighboursAllow(
+        'update (health_status, last_health_check_at) on sandboxes',
+        async () => await repairSandboxes(pool, repairs),
+      );
+    return findings;
+  }
+
+  /** The neighbours' tables are theirs: what they refuse, or have no columns for, is left undone, and said. */
+  async function asTheNeighboursAllow<Result>(what: string, work: () => Promise<Result>): Promise<Result | null> {
     try {
-      return await markSilentWorkersOffline(pool, limits);
+      return await work();
     } catch (error) {
-      if (findRefusal(error)?.code !== insufficientPrivilege) throw error;
-      log.warn('Silent workers stay in the registry: the grant of update (status) on gh_worker_registry is missing (docs/operators.md)');
-      return [];
+      const refusal = findRefusal(error);
+      if (refusal === null || !refusedByTheirTable.has(refusal.code)) throw error;
+      log.warn("A part of the sweep is left undone: the neighbours' table refuses it (docs/operators.md has the grants)", { what, error });
+      return null;
     }
   }
 
@@ -136,8 +161,8 @@ export type SweepActivities = ReturnType<typeof createSweepActivities>;
 /** Findings that are about the worker rather than the rows. */
 const ownerFindings: ReadonlySet<string> = new Set(['worker_changed', 'silent_attempt']);
 
-/** SQLSTATE. */
-const insufficientPrivilege = '42501';
+/** SQLSTATE: no privilege, no such column, no such type. */
+const refusedByTheirTable: ReadonlySet<string> = new Set(['42501', '42703', '42704']);
 
 const itemsMax = 50;
 

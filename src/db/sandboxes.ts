@@ -1,3 +1,4 @@
+import type { SandboxHealth, SandboxSeen } from '../domain/sandbox-sync';
 import type { Queryable } from './queryable';
 
 /**
@@ -5,8 +6,33 @@ import type { Queryable } from './queryable';
  * product's table is not in this database.
  */
 export const findInstanceOfSandbox = async (db: Queryable, sandboxId: string): Promise<string | null> => {
-  const { rows: tables } = await db.query<{ exists: boolean }>(`select to_regclass('sandboxes') is not null as exists`);
-  if (tables[0]?.exists !== true) return null;
+  if (!(await hasSandboxes(db))) return null;
   const { rows } = await db.query<{ instance_id: string }>(`select instance_id from sandboxes where id = $1::uuid`, [sandboxId]);
   return rows[0]?.instance_id ?? null;
+};
+
+/** The sandboxes whose machine should run; none where the product's table is not in this database. */
+export const listActiveSandboxes = async (db: Queryable): Promise<SandboxSeen[]> => {
+  if (!(await hasSandboxes(db))) return [];
+  const { rows } = await db.query<SandboxSeen>(
+    `select id as "sandboxId", instance_id as "instanceId", public_ip as address, health_status::text as health
+     from sandboxes where status = 'active' and (ec2_status is null or ec2_status in ('pending', 'running')) order by id`,
+  );
+  return rows;
+};
+
+/** Writes health and the moment of the look, and no other column; a row that somebody else put right meanwhile stays as it is. */
+export const repairSandboxes = async (db: Queryable, repairs: readonly { sandboxId: string; health: SandboxHealth }[]): Promise<number> => {
+  const { rowCount } = await db.query(
+    `update sandboxes s set health_status = r.health::sandbox_health_status, last_health_check_at = now()
+     from jsonb_to_recordset($1::jsonb) as r("sandboxId" uuid, health text)
+     where s.id = r."sandboxId" and s.status = 'active' and s.health_status <> r.health::sandbox_health_status`,
+    [JSON.stringify(repairs)],
+  );
+  return rowCount ?? 0;
+};
+
+const hasSandboxes = async (db: Queryable): Promise<boolean> => {
+  const { rows } = await db.query<{ exists: boolean }>(`select to_regclass('sandboxes') is not null as exists`);
+  return rows[0]?.exists === true;
 };

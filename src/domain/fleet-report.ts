@@ -1,12 +1,12 @@
 import { judgeHealth, type Health, type HealthFacts } from './health';
 
-interface WorkerRow {
+export interface FleetWorkerSeen {
   host: string | null;
   instanceId: string | null;
   status: string;
   isBeating: boolean;
 }
-interface ProbeRow {
+export interface FleetProbeSeen {
   host: string;
   isFresh: boolean;
   isApiUp: boolean;
@@ -26,7 +26,7 @@ export interface ReportedHost<W, P, H> {
 }
 
 /** One entry a host: what its ports said, its workers, the holds that are about it, and its health by the one rule. */
-export const reportHosts = <W extends WorkerRow, P extends ProbeRow, H extends HoldRow>(rows: {
+export const reportHosts = <W extends FleetWorkerSeen, P extends FleetProbeSeen, H extends HoldRow>(rows: {
   workers: readonly W[];
   probes: readonly P[];
   holds: readonly H[];
@@ -51,8 +51,12 @@ export const reportHosts = <W extends WorkerRow, P extends ProbeRow, H extends H
 /** Registries hold `unknown`, `local` and worse (ghosthands §5). */
 const isAddress = (host: string | null): host is string => host !== null && /^[0-9a-fA-F.:]+$/.test(host) && /[.:]/.test(host);
 
-const registryOf = (workers: readonly WorkerRow[]): HealthFacts['registry'] => {
+/** What the registry says of the workers of one machine. Offline rows beside a worker that beats are those of processes before it (ghosthands §5). */
+export const registryOf = (workers: readonly FleetWorkerSeen[]): HealthFacts['registry'] => {
   if (workers.length === 0) return 'none';
-  if (workers.some(({ isBeating }) => isBeating)) return 'beating';
-  return workers.every(({ status }) => status === 'offline') ? 'offline' : 'silent';
+  const present = workers.filter(({ status }) => status !== 'offline');
+  if (present.length === 0) return 'offline';
+  const beating = present.filter(({ isBeating }) => isBeating).length;
+  if (beating === 0) return 'silent';
+  return beating === present.length ? 'beating' : 'some';
 };

@@ -5,8 +5,8 @@ export type Health = (typeof healthWords)[number];
 export interface HealthFacts {
   /** What the two ports said; null when nobody has asked them lately. A 503 with a JSON body is an answer. */
   ports: { isApiUp: boolean; isWorkerUp: boolean } | null;
-  /** What the registry says of the host's workers: one beats, all are silent, all are offline, or there is none. */
-  registry: 'beating' | 'silent' | 'offline' | 'none';
+  /** What the registry says of the host's workers: all beat, some do, none does, all are offline, or there is none. */
+  registry: 'beating' | 'some' | 'silent' | 'offline' | 'none';
 }
 
 /** API and worker port: healthy; one of them: degraded; none: offline. Where ports and registry disagree, the worse of both, with its reason. */
@@ -29,7 +29,9 @@ const judgePorts = (ports: HealthFacts['ports']): { health: Health; reason: stri
 const judgeRegistry = (registry: HealthFacts['registry']): { health: Health; reason: string } => {
   switch (registry) {
     case 'beating':
-      return { health: 'healthy', reason: 'a worker beats' };
+      return { health: 'healthy', reason: 'its workers beat' };
+    case 'some':
+      return { health: 'degraded', reason: 'some of its workers have not beaten lately' };
     case 'silent':
       return { health: 'degraded', reason: 'no worker of it has beaten lately' };
     case 'none':

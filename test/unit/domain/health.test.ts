@@ -10,6 +10,7 @@ test.each<[string, HealthFacts, Health, RegExp]>([
   ['only the worker port answers', { ports: { isApiUp: false, isWorkerUp: true }, registry: 'beating' }, 'degraded', /the API does not/],
   ['no port answers', { ports: { isApiUp: false, isWorkerUp: false }, registry: 'beating' }, 'offline', /neither/],
   ['both ports answer, the registry has only silent workers', { ports: both, registry: 'silent' }, 'degraded', /beaten/],
+  ['both ports answer, one of two workers is silent', { ports: both, registry: 'some' }, 'degraded', /some of its workers/],
   ['both ports answer, the registry says offline', { ports: both, registry: 'offline' }, 'offline', /registry/],
   ['both ports answer, nobody is registered', { ports: both, registry: 'none' }, 'degraded', /registered/],
   ['nobody asked the ports, a worker beats', { ports: null, registry: 'beating' }, 'degraded', /asked/],
@@ -27,7 +28,7 @@ test('is never better than ports or registry alone, and healthy only when both a
     { isApiUp: false, isWorkerUp: true },
     { isApiUp: false, isWorkerUp: false },
   );
-  const registry = constantFrom<HealthFacts['registry']>('beating', 'silent', 'offline', 'none');
+  const registry = constantFrom<HealthFacts['registry']>('beating', 'some', 'silent', 'offline', 'none');
   expect(
     findCounterexample(
       property(ports, registry, (seen, said) => {

@@ -1,0 +1,68 @@
+import { registryOf, type FleetProbeSeen, type FleetWorkerSeen } from './fleet-report';
+import { judgeHealth, type Health } from './health';
+
+/** The product's words for health (valet §3.1). */
+export type SandboxHealth = 'healthy' | 'degraded' | 'unhealthy';
+
+export interface SandboxSeen {
+  sandboxId: string;
+  instanceId: string;
+  address: string | null;
+  health: SandboxHealth;
+}
+
+export interface SandboxFinding {
+  finding: 'sandbox_repaired' | 'sandbox_without_worker' | 'sandbox_address_moved' | 'worker_of_no_sandbox';
+  subject: string;
+  detail: string;
+}
+
+/**
+ * Compares the product's sandboxes with the registry (M1): by instance id, then by address. Answers which sandboxes tell a wrong health, and what else
+ * a person should know. One without any worker keeps its health: nothing is known about it.
+ */
+export const syncSandboxes = (rows: {
+  sandboxes: readonly SandboxSeen[];
+  workers: readonly (FleetWorkerSeen & { workerId: string })[];
+  probes: readonly FleetProbeSeen[];
+}): { repairs: { sandboxId: string; health: SandboxHealth }[]; findings: SandboxFinding[] } => {
+  const repairs: { sandboxId: string; health: SandboxHealth }[] = [];
+  const findings: SandboxFinding[] = [];
+  const placed = new Set<string>();
+  for (const sandbox of rows.sandboxes) {
+    const workers = workersOf(sandbox, rows.workers);
+    for (const { workerId } of workers) placed.add(workerId);
+    if (workers.length === 0) {
+      findings.push({ finding: 'sandbox_without_worker', subject: sandbox.sandboxId, detail: sandbox.address ?? 'no address' });
+      continue;
+    }
+    const host = (workers.find(({ isBeating }) => isBeating) ?? workers[0])?.host ?? null;
+    if (host !== null && host !== sandbox.address) {
+      findings.push({ finding: 'sandbox_address_moved', subject: sandbox.sandboxId, detail: `${sandbox.address ?? 'none'} → ${host}` });
+    }
+    const probe = rows.probes.find((each) => each.host === host && each.isFresh);
+    const ports = probe === undefined ? null : { isApiUp: probe.isApiUp, isWorkerUp: probe.isWorkerUp };
+    const judged = judgeHealth({ ports, registry: registryOf(workers) });
+    const health = sandboxHealthOf[judged.health];
+    if (health === sandbox.health) continue;
+    repairs.push({ sandboxId: sandbox.sandboxId, health });
+    findings.push({ finding: 'sandbox_repaired', subject: sandbox.sandboxId, detail: `${sandbox.health} → ${health}: ${judged.reason}` });
+  }
+  // Without a single sandbox the product does not keep them for this fleet.
+  if (rows.sandboxes.length > 0) {
+    for (const { workerId, host, status } of rows.workers) {
+      if (status !== 'offline' && !placed.has(workerId))
+        findings.push({ finding: 'worker_of_no_sandbox', subject: workerId, detail: host ?? 'no address' });
+    }
+  }
+  return { repairs, findings };
+};
+
+const sandboxHealthOf: Record<Health, SandboxHealth> = { healthy: 'healthy', degraded: 'degraded', offline: 'unhealthy' };
+
+/** An address is used again by other machines, so it counts only where no instance id does. */
+const workersOf = <W extends FleetWorkerSeen>(sandbox: SandboxSeen, workers: readonly W[]): W[] => {
+  const ofInstance = workers.filter(({ instanceId }) => instanceId === sandbox.instanceId);
+  if (ofInstance.length > 0) return ofInstance;
+  return sandbox.address === null ? [] : workers.filter(({ host }) => host === sandbox.address);
+};
