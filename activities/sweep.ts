@@ -112,12 +112,10 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
     if (known === null || known.length === 0) return [];
     const { workers, probes } = await readFleet(pool, limits);
     const { repairs, findings } = syncSandboxes({ sandboxes: known, workers, probes });
-    if (repairs.length > 0)
-      await asTheNeighboursAllow(
-        'update (health_status, last_health_check_at) on sandboxes',
-        async () => await repairSandboxes(pool, repairs),
-      );
-    return findings;
+    if (repairs.length === 0) return findings;
+    const grant = 'update (health_status, last_health_check_at) on sandboxes';
+    const repaired = await asTheNeighboursAllow(grant, async () => await repairSandboxes(pool, repairs));
+    return repaired === null ? findings.filter(({ finding }) => finding !== 'sandbox_repaired') : findings;
   }
 
   /** The neighbours' tables are theirs: what they refuse, or have no columns for, is left undone, and said. */
