@@ -5,6 +5,8 @@ export interface DemoJob {
   title: string;
   path: string;
   ends: JobState;
+  /** It may run nowhere else. */
+  strictWorker?: string;
   /** A person at the other end of the story. */
   person?:
     | 'says it was submitted'
@@ -23,7 +25,14 @@ export const demoJobs: readonly DemoJob[] = [
   { title: 'ends at the review page', path: '/review?ms=1000', ends: 'succeeded', person: 'says it was submitted' },
   { title: 'invalid posting', path: '/invalid', ends: 'failed' },
   { title: 'wants a code', path: '/blocker-2fa?ms=1000', ends: 'succeeded', person: 'sends the code' },
-  { title: 'cancelled before a worker has it', path: '/quick?ms=800', ends: 'cancelled', person: 'cancels it while it waits' },
+  {
+    title: 'cancelled before a worker has it',
+    path: '/quick?ms=800',
+    ends: 'cancelled',
+    // Nobody of that name is in the fleet, so it waits however fast the others are through.
+    strictWorker: 'gh-worker-on-leave',
+    person: 'cancels it while it waits',
+  },
   { title: 'cancelled while it runs', path: '/slow-start?startMs=60000', ends: 'cancelled', person: 'cancels it while it runs' },
   {
     title: 'cancelled by a fallback route',

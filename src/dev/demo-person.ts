@@ -29,7 +29,7 @@ export const actAsPerson = async (
       return isWaitingForPerson;
     case 'cancels it while it waits':
       if (state === 'waiting') say(await ask<CommandAnswer>(`${job}/cancel?wait=10`, { reason: 'changed my mind' }));
-      return state !== 'accepted';
+      return state === 'waiting';
     case 'cancels it while it runs':
       if (state === 'running') void ask<CommandAnswer>(`${job}/cancel?wait=20`, { reason: 'the posting is closed' }).then(say, complain);
       return state === 'running';

@@ -46,6 +46,7 @@ const submitJobs = async ({ gatewayUrl }: DemoFleet, productPort: number): Promi
         resume: { storagePath: 'resumes/ada.pdf' },
         callbackUrl: `http://127.0.0.1:${productPort}/callbacks`,
         metadata: { demo: demo.title },
+        ...(demo.strictWorker === undefined ? {} : { worker: { id: demo.strictWorker, affinity: 'strict' } }),
       });
       return { demo, jobId, startedAt, hasPersonActed: false };
     }),
