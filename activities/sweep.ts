@@ -2,7 +2,7 @@ import type { SweepReport } from '../src/contracts/sweep';
 import { assignWaitingJobs } from '../src/db/assign';
 import { eraseAttempts, mirrorEvents } from '../src/db/attempts';
 import { listNeglectedCommands } from '../src/db/commands';
-import { readFleet } from '../src/db/fleet';
+import { listProbes, listWorkers } from '../src/db/fleet';
 import { listLiveJobs } from '../src/db/jobs';
 import { clearLeftWaiters, endLooseAttempts, listUnerasedJobs } from '../src/db/loose-attempts';
 import { refreshMirrors } from '../src/db/mirror';
@@ -110,7 +110,7 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
   async function sandboxes(): Promise<SandboxFinding[]> {
     const known = await asTheNeighboursAllow('select on sandboxes', async () => await listActiveSandboxes(pool));
     if (known === null || known.length === 0) return [];
-    const { workers, probes } = await readFleet(pool, limits);
+    const [workers, probes] = await Promise.all([listWorkers(pool, limits), listProbes(pool, limits)]);
     const { repairs, findings } = syncSandboxes({ sandboxes: known, workers, probes });
     if (repairs.length === 0) return findings;
     const grant = 'update (health_status, last_health_check_at) on sandboxes';

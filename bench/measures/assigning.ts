@@ -8,6 +8,7 @@ import { endAttempt, eraseAttempts, markClaimed } from '../../src/db/attempts';
 import { moveJob } from '../../src/db/jobs';
 import { mirrorJob } from '../../src/db/mirror';
 import { createPool, withTransaction } from '../../src/db/pool';
+import { makeNewJob } from '../../test/support/new-job';
 import type { Figure } from '../figures';
 import { ensureSeededDatabase } from '../seed';
 import { interleave, median, msSince, quantile } from '../statistics';
@@ -198,26 +199,5 @@ const removeLiveJobs = async (pool: Pool): Promise<void> => {
   await pool.query('delete from yardmaster.job where ended_at is null');
 };
 
-const makeJob = (): NewJob => ({
-  jobId: randomUUID(),
-  userId: randomUUID(),
-  valetTaskId: randomUUID(),
-  idempotencyKey: randomUUID(),
-  requestHash: 'hash',
-  jobType: 'apply',
-  targetUrl: 'https://jobs.example.test/postings/4711',
-  taskDescription: 'Apply to the job posting at the target URL',
-  inputData: { user_data: { first_name: 'Zoë', last_name: 'Ünal', email: 'zoe@example.test' } },
-  metadata: {},
-  resumeRef: { storage_path: 'resumes/1.pdf' },
-  tags: ['bench'],
-  priority: 5,
-  timeoutSeconds: 300,
-  maxAttempts: 3,
-  executionMode: 'auto',
-  wantedWorker: null,
-  affinity: 'any',
-  callbackUrl: null,
-  acceptedBy: 'bench',
-  requestId: 'bench',
-});
+const makeJob = (): NewJob =>
+  makeNewJob({ idempotencyKey: randomUUID(), targetUrl: 'https://jobs.example.test/postings/4711', tags: ['bench'], acceptedBy: 'bench' });

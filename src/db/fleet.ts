@@ -1,6 +1,5 @@
 import type { JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
-import type { Hold } from './holds';
 import type { Queryable } from './queryable';
 import { workersSeen, type WorkerCondition } from './worker-counts';
 
@@ -30,40 +29,27 @@ export interface FleetProbe {
   problem: string | null;
 }
 
-export interface FleetRows {
-  workers: FleetWorker[];
-  probes: FleetProbe[];
-  holds: Hold[];
-  lastSweep: { startedAt: Date; endedAt: Date; counts: Record<string, number> } | null;
-}
+export type FleetLimits = Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs' | 'deafWorkerMs'>;
 
-type FleetLimits = Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs' | 'deafWorkerMs'>;
-
-/** The fleet as the rows say, in one transaction of the caller. Offline workers older than a day are history, and left out. */
-export const readFleet = async (db: Queryable, limits: FleetLimits): Promise<FleetRows> => {
-  const [workers, probes, holds, sweeps] = await Promise.all([
-    listWorkers(db, limits, { workerId: null }),
-    db.query<FleetProbe>(
-      `select host, probed_at as "probedAt", probed_at > now() - $1::int * interval '1 ms' as "isFresh", is_api_up as "isApiUp",
-         is_worker_up as "isWorkerUp", worker_id as "workerId", problem
-       from yardmaster.host_probe where probed_at > now() - interval '1 day' order by host`,
-      [limits.probeFreshMs],
-    ),
-    db.query<Hold>(
-      `select host, reason, actor, held_at as "heldAt", expires_at as "expiresAt" from yardmaster.host_hold
-       where expires_at is null or expires_at > now() order by host`,
-    ),
-    db.query<{ startedAt: Date; endedAt: Date; counts: Record<string, number> }>(
-      `select started_at as "startedAt", ended_at as "endedAt", counts from yardmaster.sweep_report order by sweep_id desc limit 1`,
-    ),
-  ]);
-  return { workers, probes: probes.rows, holds: holds.rows, lastSweep: sweeps.rows[0] ?? null };
+/** What the hosts said last; a host that nobody asked for a day is history, and left out. */
+export const listProbes = async (db: Queryable, limits: Pick<Limits, 'probeFreshMs'>): Promise<FleetProbe[]> => {
+  const { rows } = await db.query<FleetProbe>(
+    `select host, probed_at as "probedAt", probed_at > now() - $1::int * interval '1 ms' as "isFresh", is_api_up as "isApiUp",
+       is_worker_up as "isWorkerUp", worker_id as "workerId", problem
+     from yardmaster.host_probe where probed_at > now() - interval '1 day' order by host`,
+    [limits.probeFreshMs],
+  );
+  return rows;
 };
 
-export const findWorker = async (db: Queryable, limits: FleetLimits, workerId: string): Promise<FleetWorker | null> =>
-  (await listWorkers(db, limits, { workerId }))[0] ?? null;
+/** The registered workers; one that has been offline for a day is history, and left out. */
+export const listWorkers = async (db: Queryable, limits: FleetLimits): Promise<FleetWorker[]> =>
+  await readWorkers(db, limits, { workerId: null });
 
-const listWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { workerId: string | null }): Promise<FleetWorker[]> => {
+export const findWorker = async (db: Queryable, limits: FleetLimits, workerId: string): Promise<FleetWorker | null> =>
+  (await readWorkers(db, limits, { workerId }))[0] ?? null;
+
+const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { workerId: string | null }): Promise<FleetWorker[]> => {
   const { rows } = await db.query<FleetWorker>(
     `${workersSeen}
      select r.worker_id as "workerId", r.ec2_ip as host, r.ec2_instance_id as "instanceId", r.status, s.condition,

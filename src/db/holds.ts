@@ -4,7 +4,7 @@ import type { Queryable } from './queryable';
 export const assignChannel = 'yardmaster_assign';
 
 /** The host name that stands for the whole fleet. */
-export const wholeFleet = '*';
+const wholeFleet = '*';
 
 /** Nothing new is assigned anywhere. */
 export interface FleetPause {
@@ -24,16 +24,8 @@ export const findFleetPause = async (db: Queryable): Promise<FleetPause | null> 
 
 /** Pausing a paused fleet changes the reason and keeps the moment. */
 export const pauseFleet = async (db: Queryable, { reason, actor }: { reason: string; actor: string }): Promise<FleetPause> => {
-  const { rows } = await db.query<FleetPause>(
-    `insert into yardmaster.host_hold as h (host, reason, actor) values ($1, $2, $3)
-     on conflict (host) do update set reason = excluded.reason, actor = excluded.actor, expires_at = null,
-       held_at = case when h.expires_at <= now() then now() else h.held_at end
-     returning reason, actor, held_at as "pausedAt"`,
-    [wholeFleet, reason, actor],
-  );
-  const paused = rows[0];
-  if (paused === undefined) throw new Error('an upsert answered no row');
-  return paused;
+  const hold = await holdHost(db, { host: wholeFleet, reason, actor, expiresInMs: null });
+  return { reason: hold.reason, actor: hold.actor, pausedAt: hold.heldAt };
 };
 
 /** False when it was not paused. */
@@ -73,6 +65,16 @@ export const releaseHost = async (db: Queryable, host: string): Promise<boolean>
     [host, assignChannel],
   );
   return rowCount === 1;
+};
+
+/** The hosts that are held; the pause of the whole fleet is none of them. */
+export const listHolds = async (db: Queryable): Promise<Hold[]> => {
+  const { rows } = await db.query<Hold>(
+    `select host, reason, actor, held_at as "heldAt", expires_at as "expiresAt" from yardmaster.host_hold
+     where host <> $1 and (expires_at is null or expires_at > now()) order by host`,
+    [wholeFleet],
+  );
+  return rows;
 };
 
 /** The registered workers that a hold of this name is about. */

@@ -1,5 +1,6 @@
 import type { RegisteredWorker, RouteFacts } from '../domain/route-command';
 import type { Queryable } from './queryable';
+import { findSandboxAddress } from './sandboxes';
 
 /** What routing looks up for a job's present attempt, in one moment; `now` is the database's clock. */
 export interface RouteLookup {
@@ -41,18 +42,6 @@ export const lookUpRoute = async (db: Queryable, jobId: string, { freshMs }: { f
       claimedAt: row.claimed_at,
     },
     registry,
-    sandboxHost: await findSandboxHost(db, row.instance_id),
+    sandboxHost: await findSandboxAddress(db, row.instance_id),
   };
-};
-
-/** The product's own address of the machine; databases without its table have none. */
-const findSandboxHost = async (db: Queryable, instanceId: string | null): Promise<string | null> => {
-  if (instanceId === null) return null;
-  const { rows: tables } = await db.query<{ is_there: boolean }>(`select to_regclass('sandboxes') is not null as is_there`);
-  if (tables[0]?.is_there !== true) return null;
-  const { rows } = await db.query<{ host: string }>(
-    `select public_ip as host from sandboxes where instance_id = $1 and public_ip is not null and status = 'active'`,
-    [instanceId],
-  );
-  return rows[0]?.host ?? null;
 };

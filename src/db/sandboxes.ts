@@ -11,6 +11,16 @@ export const findInstanceOfSandbox = async (db: Queryable, sandboxId: string): P
   return rows[0]?.instance_id ?? null;
 };
 
+/** The product's own address of a machine; null where its table is not in this database, or knows none. */
+export const findSandboxAddress = async (db: Queryable, instanceId: string | null): Promise<string | null> => {
+  if (instanceId === null || !(await hasSandboxes(db))) return null;
+  const { rows } = await db.query<{ address: string }>(
+    `select public_ip as address from sandboxes where instance_id = $1 and public_ip is not null and status = 'active'`,
+    [instanceId],
+  );
+  return rows[0]?.address ?? null;
+};
+
 /** The sandboxes whose machine should run; none where the product's table is not in this database. */
 export const listActiveSandboxes = async (db: Queryable): Promise<SandboxSeen[]> => {
   if (!(await hasSandboxes(db))) return [];

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import type { HumanKind, JobState, NewJob, Submission } from '../../src/contracts/job';
+import type { HumanKind, JobState, Submission } from '../../src/contracts/job';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
 import type { Queryable } from '../../src/db/queryable';
 import { withTransaction } from '../../src/db/pool';
-import { testActor } from './new-job';
+import { makeNewJob, testActor } from './new-job';
 
 export interface JobRowOptions {
   state?: JobState;
@@ -20,29 +20,15 @@ export const insertJob = async (pool: Pool, options: JobRowOptions = {}): Promis
   const jobId = randomUUID();
   const taskId = options.taskId ?? randomUUID();
   await withTransaction(pool, async (client) => {
-    const job: NewJob = {
+    const job = makeNewJob({
       jobId,
-      userId: randomUUID(),
       valetTaskId: taskId,
-      idempotencyKey: null,
-      requestHash: 'hash',
-      jobType: 'apply',
       targetUrl: 'https://sim.test/quick',
       taskDescription: 'Apply',
       inputData: {},
-      metadata: {},
       resumeRef: null,
       tags: [],
-      priority: 5,
-      timeoutSeconds: 300,
-      maxAttempts: 3,
-      executionMode: 'auto',
-      wantedWorker: null,
-      affinity: 'any',
-      callbackUrl: null,
-      acceptedBy: 'test',
-      requestId: 'test',
-    };
+    });
     const accepted = await acceptJob(client, job, testActor, limits);
     if (accepted.kind !== 'created') throw new Error('the task has a live job already');
   });

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { NewJob } from '../../src/contracts/job';
 import type { Actor } from '../../src/db/audit';
 
-/** A valid job; each test names only what matters to it. */
 /** Whom the audit names for what tests accept. */
 export const testActor: Actor = { actor: 'test', source: 'rest', address: null };
 
+/** A valid job; each test names only what matters to it. */
 export const makeNewJob = (more: Partial<NewJob> = {}): NewJob => ({
   jobId: randomUUID(),
   userId: randomUUID(),

@@ -1,17 +1,9 @@
 import type { RequestHandler } from 'express';
 import { recordAct } from '../../db/audit';
-import { findWorker, readFleet, type FleetProbe, type FleetRows } from '../../db/fleet';
-import {
-  findFleetPause,
-  holdHost,
-  listWorkersOfHost,
-  pauseFleet,
-  releaseHost,
-  unpauseFleet,
-  wholeFleet,
-  type FleetPause,
-} from '../../db/holds';
+import { findWorker, listProbes, listWorkers, type FleetProbe } from '../../db/fleet';
+import { findFleetPause, holdHost, listHolds, listWorkersOfHost, pauseFleet, releaseHost, unpauseFleet } from '../../db/holds';
 import { withTransaction } from '../../db/pool';
+import { findLastSweep } from '../../db/sweep-reports';
 import { reportHosts } from '../../domain/fleet-report';
 import { actorOf } from '../actor';
 import { answer } from '../endpoint';
@@ -70,20 +62,34 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
   }),
 
   getFleet: answer(endpoints.getFleet, async () => {
-    const { rows, pause } = await readRows(deps);
-    const { hosts, withoutAddress } = reportHosts({ ...rows, holds: rows.holds.filter(({ host }) => host !== wholeFleet) });
+    const { pool, limits } = deps;
+    const [workers, probes, holds, pause, lastSweep] = await withTransaction(pool, async (client) => {
+      // One moment for all of it.
+      await client.query('set transaction isolation level repeatable read, read only');
+      return await Promise.all([
+        listWorkers(client, limits),
+        listProbes(client, limits),
+        listHolds(client),
+        findFleetPause(client),
+        findLastSweep(client),
+      ]);
+    });
+    const { hosts, withoutAddress } = reportHosts({ workers, probes, holds });
     return {
       status: 200,
       body: {
         fleet: fleetAnswer(pause),
         hosts: hosts.map(({ probe, ...host }) => ({ ...host, ports: probe === null ? null : portsOf(probe) })),
         withoutAddress,
-        lastSweep: rows.lastSweep,
+        lastSweep,
       },
     };
   }),
 
-  listWorkers: answer(endpoints.listWorkers, async () => ({ status: 200, body: { workers: (await readRows(deps)).rows.workers } })),
+  listWorkers: answer(endpoints.listWorkers, async () => ({
+    status: 200,
+    body: { workers: await listWorkers(deps.pool, deps.limits) },
+  })),
 
   getWorker: answer(endpoints.getWorker, async ({ params: { workerId } }) => {
     const worker = await findWorker(deps.pool, deps.limits, workerId);
@@ -91,12 +97,5 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
     return { status: 200, body: worker };
   }),
 });
-
-/** One moment for all of it. */
-const readRows = async ({ pool, limits }: GatewayDeps): Promise<{ rows: FleetRows; pause: FleetPause | null }> =>
-  await withTransaction(pool, async (client) => {
-    await client.query('set transaction isolation level repeatable read, read only');
-    return { rows: await readFleet(client, limits), pause: await findFleetPause(client) };
-  });
 
 const portsOf = ({ isApiUp, isWorkerUp, probedAt, problem }: FleetProbe): object => ({ isApiUp, isWorkerUp, probedAt, problem });
