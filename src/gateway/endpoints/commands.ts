@@ -1,0 +1,113 @@
+import type { Endpoint } from '../endpoint';
+import { cancelExamples, resolveExamples, resumeExamples, retryExamples } from '../examples';
+import {
+  cancelBodySchema,
+  commandListSchema,
+  commandParamsSchema,
+  commandProblemSchema,
+  commandSchema,
+  resolveBodySchema,
+  resumeBodySchema,
+  retryBodySchema,
+  waitQuerySchema,
+} from '../schemas/commands';
+import { jobParamsSchema } from '../schemas/requests';
+
+const problemType = 'application/problem+json';
+const underWayAnswer = { description: 'Not over yet; Location tells where to look.', schema: commandSchema } as const;
+
+/** What a person or a program may ask of a job. */
+export const commandEndpoints = {
+  cancelJob: {
+    method: 'post',
+    path: '/v1/jobs/:jobId/cancel',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Cancel a job',
+    description:
+      'Answers with where it went, why, and what came of it. Joins a cancel that is under way. A running job is only cancelled when its worker is ' +
+      'proven stopped; where the form may be submitted by then, it rests `uncertain`.',
+    params: jobParamsSchema,
+    query: waitQuerySchema,
+    body: cancelBodySchema,
+    bodyExamples: cancelExamples,
+    isBodyOptional: true,
+    answers: {
+      200: { description: 'Over: `outcome` says how.', schema: commandSchema },
+      202: underWayAnswer,
+      409: { description: 'The job had ended first; `jobState` says how.', schema: commandProblemSchema, contentType: problemType },
+    },
+  },
+  resumeJob: {
+    method: 'post',
+    path: '/v1/jobs/:jobId/resume',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Resume a job that waits for a person',
+    description:
+      'The only way for a code or a password: it waits encrypted for minutes, is used once, and is taken out of the row after 5 s.',
+    params: jobParamsSchema,
+    query: waitQuerySchema,
+    body: resumeBodySchema,
+    bodyExamples: resumeExamples,
+    answers: {
+      200: { description: 'Over: `outcome` says whether its worker goes on.', schema: commandSchema },
+      202: underWayAnswer,
+      409: { description: 'Refused; the detail says what happens instead.', schema: commandProblemSchema, contentType: problemType },
+    },
+  },
+  retryJob: {
+    method: 'post',
+    path: '/v1/jobs/:jobId/retry',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Try an ended or uncertain job again',
+    description: 'Opens its next generation. Where it may already be submitted, only with `confirm: true`.',
+    params: jobParamsSchema,
+    query: waitQuerySchema,
+    body: retryBodySchema,
+    bodyExamples: retryExamples,
+    isBodyOptional: true,
+    answers: {
+      200: { description: 'The next generation is open.', schema: commandSchema },
+      202: underWayAnswer,
+      409: { description: 'It has not ended, or `confirm` is needed.', schema: commandProblemSchema, contentType: problemType },
+    },
+  },
+  resolveJob: {
+    method: 'post',
+    path: '/v1/jobs/:jobId/resolve',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Say how a job ended',
+    description: 'For a job that is uncertain or waits at its review page: a person has looked.',
+    params: jobParamsSchema,
+    query: waitQuerySchema,
+    body: resolveBodySchema,
+    bodyExamples: resolveExamples,
+    answers: {
+      200: { description: 'It ended as the person said.', schema: commandSchema },
+      202: underWayAnswer,
+      409: { description: 'The job is in another state.', schema: commandProblemSchema, contentType: problemType },
+    },
+  },
+  listCommands: {
+    method: 'get',
+    path: '/v1/jobs/:jobId/commands',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'List the commands of a job',
+    description: 'The newest 200, newest first.',
+    params: jobParamsSchema,
+    answers: { 200: { description: 'Each with its route and outcome.', schema: commandListSchema } },
+  },
+  getCommand: {
+    method: 'get',
+    path: '/v1/commands/:commandId',
+    dialect: 'native',
+    tag: 'Commands',
+    summary: 'Read a command',
+    params: commandParamsSchema,
+    answers: { 200: { description: 'Where it went, why, and what came of it.', schema: commandSchema } },
+  },
+} as const satisfies Record<string, Endpoint>;

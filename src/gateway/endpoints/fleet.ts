@@ -1,0 +1,90 @@
+import type { Endpoint } from '../endpoint';
+import { holdExamples, pauseExamples, releaseExamples } from '../examples';
+import {
+  fleetReportSchema,
+  holdBodySchema,
+  hostAnswerSchema,
+  hostParamsSchema,
+  releaseBodySchema,
+  workerListSchema,
+  workerParamsSchema,
+  workerSchema,
+} from '../schemas/fleet';
+import { fleetSchema } from '../schemas/job-answers';
+import { pauseBodySchema } from '../schemas/requests';
+
+/** Hosts, workers, and who may get work. */
+export const fleetEndpoints = {
+  pause: {
+    method: 'post',
+    path: '/v1/pause',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'Pause the fleet',
+    description: 'Nothing new is assigned anywhere; what runs goes on.',
+    body: pauseBodySchema,
+    bodyExamples: pauseExamples,
+    answers: { 200: { description: 'Paused.', schema: fleetSchema } },
+  },
+  unpause: {
+    method: 'post',
+    path: '/v1/unpause',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'End the pause',
+    body: pauseBodySchema,
+    bodyExamples: pauseExamples,
+    answers: { 200: { description: 'Not paused.', schema: fleetSchema } },
+  },
+  holdHost: {
+    method: 'post',
+    path: '/v1/fleet/hosts/:host/hold',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'Hold a host',
+    description: 'No new job is assigned there; what runs goes on. Before a deploy, a repair, a look.',
+    params: hostParamsSchema,
+    body: holdBodySchema,
+    bodyExamples: holdExamples,
+    answers: { 200: { description: 'Held.', schema: hostAnswerSchema } },
+  },
+  releaseHost: {
+    method: 'post',
+    path: '/v1/fleet/hosts/:host/release',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'Release a host',
+    description: 'It gets work at once.',
+    params: hostParamsSchema,
+    body: releaseBodySchema,
+    bodyExamples: releaseExamples,
+    answers: { 200: { description: 'Not held.', schema: hostAnswerSchema } },
+  },
+  getFleet: {
+    method: 'get',
+    path: '/v1/fleet',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'The fleet',
+    description: 'Hosts with their health and its reason, their workers and the jobs of those, holds, and what the last sweep found.',
+    answers: { 200: { description: 'As the rows say.', schema: fleetReportSchema } },
+  },
+  listWorkers: {
+    method: 'get',
+    path: '/v1/workers',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'The registered workers',
+    description: 'Without those that have been offline for a day.',
+    answers: { 200: { description: 'By address.', schema: workerListSchema } },
+  },
+  getWorker: {
+    method: 'get',
+    path: '/v1/workers/:workerId',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'One worker',
+    params: workerParamsSchema,
+    answers: { 200: { description: 'Whatever its status.', schema: workerSchema } },
+  },
+} as const satisfies Record<string, Endpoint>;

@@ -1,0 +1,78 @@
+import { ghCallbackSchema } from '../../contracts/ghosthands';
+import type { Endpoint } from '../endpoint';
+import { submitJobExamples, workerCallbackExamples } from '../examples';
+import { acceptedJobSchema, jobDetailsSchema, jobPageSchema } from '../schemas/job-answers';
+import { redeliveryAnswerSchema, workerCallbackAnswerSchema } from '../schemas/operations';
+import {
+  jobParamsSchema,
+  listJobsQuerySchema,
+  redeliverParamsSchema,
+  submitHeadersSchema,
+  workerCallbackParamsSchema,
+} from '../schemas/requests';
+import { submitJobSchema } from '../schemas/submit-job';
+
+/** The jobs, and what GH workers say about them. */
+export const jobEndpoints = {
+  submitJob: {
+    method: 'post',
+    path: '/v1/jobs',
+    dialect: 'native',
+    tag: 'Jobs',
+    summary: 'Submit a job',
+    description: 'Answered when the job is durable: a repeated request under the same Idempotency-Key finds it.',
+    headers: submitHeadersSchema,
+    body: submitJobSchema,
+    bodyExamples: submitJobExamples,
+    answers: {
+      201: { description: 'Accepted, and its workflow runs.', schema: acceptedJobSchema },
+      200: { description: 'Accepted before: the same request under the same key.', schema: acceptedJobSchema },
+      202: { description: 'Accepted while Temporal is away; it starts by itself later.', schema: acceptedJobSchema },
+      409: { description: 'The key, or a live job of the task, came with another request.' },
+    },
+  },
+  listJobs: {
+    method: 'get',
+    path: '/v1/jobs',
+    dialect: 'native',
+    tag: 'Jobs',
+    summary: 'List jobs',
+    description: 'Newest first; with needsAttention=true what waits for a person, the nearest deadline first.',
+    query: listJobsQuerySchema,
+    answers: { 200: { description: 'One page.', schema: jobPageSchema } },
+  },
+  getJob: {
+    method: 'get',
+    path: '/v1/jobs/:jobId',
+    dialect: 'native',
+    tag: 'Jobs',
+    summary: 'Read a job',
+    description: 'Its state, attempts, timeline and callbacks; while it waits, why. The lists hold the newest 200 entries.',
+    params: jobParamsSchema,
+    answers: { 200: { description: 'The job.', schema: jobDetailsSchema } },
+  },
+  redeliverCallback: {
+    method: 'post',
+    path: '/v1/jobs/:jobId/callbacks/:generation/:seq/redeliver',
+    dialect: 'native',
+    tag: 'Jobs',
+    summary: 'Deliver a callback again',
+    description: 'Delivered or not, it is sent once more, with back-off for a day.',
+    params: redeliverParamsSchema,
+    answers: { 202: { description: 'It is on its way.', schema: redeliveryAnswerSchema } },
+  },
+  receiveCallback: {
+    method: 'post',
+    path: '/v1/callbacks/ghosthands/:attemptId',
+    dialect: 'native',
+    tag: 'Workers',
+    summary: 'Take a callback of a GH worker',
+    description:
+      'Always a hint: recorded, and the workflow looks at the row. One about an unknown or ended attempt is accepted and has no effect. ' +
+      'Authenticated by X-GH-Service-Key; by `?secret=` or `?token=` only while LEGACY_SECRET_IN_QUERY is on.',
+    params: workerCallbackParamsSchema,
+    body: ghCallbackSchema,
+    bodyExamples: workerCallbackExamples,
+    answers: { 200: { description: 'Recorded.', schema: workerCallbackAnswerSchema } },
+  },
+} as const satisfies Record<string, Endpoint>;
