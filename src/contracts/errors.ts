@@ -34,11 +34,28 @@ export const problems = {
     title: 'The same command is under way',
     meaning: 'The detail names it. Wait for its end, then repeat if it is still wanted.',
   },
+  deploy_not_found: { status: 404, title: 'No such deploy', meaning: 'The id is well-formed, no deploy has it.' },
+  destination_not_found: { status: 404, title: 'No such destination', meaning: 'The deployer knows no destination of that name.' },
+  deploy_under_way: {
+    status: 409,
+    title: 'A deploy is under way',
+    meaning: 'One deploy of a service and destination runs at a time; the detail names it, who started it and since when.',
+  },
+  deploy_state_conflict: {
+    status: 409,
+    title: 'The deploy is in another state',
+    meaning: 'The phase of the deploy does not allow this act; the answer names the phase.',
+  },
   too_large: { status: 413, title: 'The body is too large', meaning: 'The limit is in the detail.' },
   unsupported_media_type: { status: 415, title: 'Not JSON', meaning: 'Send Content-Type: application/json.' },
   invalid: { status: 422, title: 'The request is not valid', meaning: 'Each invalid field is named in `errors`.' },
   too_many_requests: { status: 429, title: 'Too many requests', meaning: 'Wait for the seconds in Retry-After.' },
   internal: { status: 500, title: 'Our fault', meaning: 'The request id finds the reason in the log.' },
+  no_deployer: {
+    status: 503,
+    title: 'No deployer answers',
+    meaning: 'The process that runs Kamal does not take work at the moment. Nothing was started.',
+  },
   secrets_key_missing: {
     status: 503,
     title: 'Secrets cannot be kept here',
@@ -61,4 +78,5 @@ export const failureTypes = {
   jobNotFound: 'JobNotFound',
   notOwner: 'NotOwner',
   invalidInput: 'InvalidInput',
+  deployUnderWay: 'DeployUnderWay',
 } as const;

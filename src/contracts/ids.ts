@@ -19,3 +19,13 @@ export const parseApplyJobId = (workflowId: string): { jobId: string } | null =>
   const jobId = applyJobIdPattern.exec(workflowId)?.[1];
   return jobId === undefined ? null : { jobId };
 };
+
+/** One deploy of a service and destination at a time: the id is the mutex. */
+export const makeKamalDeployId = ({ service, destination }: { service: string; destination: string }): string =>
+  `kamal-deploy-${service}-${destination}`;
+
+/** Looks at the same destination join each other. */
+export const makeLookAtDestinationId = ({ destination, want }: { destination: string; want: string }): string =>
+  `look-at-destination-${destination}-${want}`;
+
+export const makeBreakDeployLockId = ({ destination }: { destination: string }): string => `break-deploy-lock-${destination}`;

@@ -1,6 +1,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { CommandView, ResolutionType } from './command';
+import type { DeployKind, DeployStrategy, DeployView, DestinationView, KamalAuditLine } from './deploy';
 import type { JobView } from './job';
 
 /** Task queues. The deployer's queue also runs `kamalDeploy`, so that an orchestrator outage cannot block a compensation. */
@@ -96,6 +97,65 @@ export interface RetrySignal {
 export const retrySignal = defineSignal<[RetrySignal]>('retry');
 
 export const statusQuery = defineQuery<JobView | null>('status');
+
+/** Started by REST, the CLI or the Web UI, under the id that names service and destination; without a deployId the run's own id is it. */
+export interface KamalDeployInput {
+  destination: string;
+  version: string;
+  deployId?: string;
+  kind?: DeployKind;
+  strategy?: Partial<DeployStrategy>;
+  dryRun?: boolean;
+  reason?: string;
+  actor?: string;
+  /** Where it came from: rest, atm, temporal, sweep. */
+  source?: string;
+}
+
+/** Every message names its deploy: one that was meant for the deploy before is refused. */
+export interface DeploySignal {
+  deployId: string;
+  reason?: string;
+  actor?: string;
+}
+export const approveSignal = defineSignal<[DeploySignal]>('approve');
+export const rejectSignal = defineSignal<[DeploySignal]>('reject');
+export const cancelDeploySignal = defineSignal<[DeploySignal]>('cancel');
+export const deployStatusQuery = defineQuery<DeployView | null>('status');
+
+/** `state`: versions and lock; `audit`: Kamal's last lines; `config`: does it parse, are the secrets there; `version`: what a tag means in the registry. */
+export const destinationWants = ['state', 'audit', 'config', 'version'] as const;
+export type DestinationWant = (typeof destinationWants)[number];
+
+export interface LookAtDestinationInput {
+  destination: string;
+  want: DestinationWant;
+  /** With `want: 'version'`. */
+  version?: string;
+}
+export type DestinationSeen =
+  | { want: 'state'; state: DestinationView }
+  | { want: 'audit'; audit: KamalAuditLine[] }
+  | {
+      want: 'config';
+      kamal: { isOk: boolean; detail: string };
+      config: { isOk: boolean; detail: string };
+      secrets: { isOk: boolean; detail: string };
+    }
+  /** `resolved` is null where the registry has no such tag, or a moving one with no immutable tag of the same digest. */
+  | { want: 'version'; version: string; resolved: string | null; problem: string | null }
+  | { want: 'unknown_destination'; destinations: string[] };
+
+/** A person breaks Kamal's lock; refused while a deploy of ours holds it. */
+export interface BreakDeployLockInput {
+  destination: string;
+  reason: string;
+  actor?: string;
+}
+export interface BreakDeployLockResult {
+  kind: 'broken' | 'was_free' | 'refused';
+  detail: string;
+}
 
 /** All of them Keyword: SQL visibility allows ten of that type in a namespace. */
 export const searchAttributes = {

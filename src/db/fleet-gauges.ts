@@ -48,7 +48,7 @@ export const fleetGauges = (db: Queryable): FleetGauge[] => [
     labelNames: ['host'],
     read: async () => {
       const { rows } = await db.query<{ host: string }>(
-        `select host from yardmaster.host_hold where expires_at is null or expires_at > now()`,
+        `select distinct host from yardmaster.host_hold where expires_at is null or expires_at > now()`,
       );
       return rows.map(({ host }) => ({ labels: { host }, value: 1 }));
     },

@@ -6,6 +6,10 @@ export const assignChannel = 'yardmaster_assign';
 /** The host name that stands for the whole fleet. */
 const wholeFleet = '*';
 
+/** Whose hold it is: a person's, or one of a deploy. Each releases its own alone. */
+export const personHolder = 'person';
+export const makeDeployHolder = ({ deployId }: { deployId: string }): string => `deploy:${deployId}`;
+
 /** Nothing new is assigned anywhere. */
 export interface FleetPause {
   reason: string;
@@ -16,8 +20,8 @@ export interface FleetPause {
 export const findFleetPause = async (db: Queryable): Promise<FleetPause | null> => {
   const { rows } = await db.query<FleetPause>(
     `select reason, actor, held_at as "pausedAt" from yardmaster.host_hold
-     where host = $1 and (expires_at is null or expires_at > now())`,
-    [wholeFleet],
+     where host = $1 and holder = $2 and (expires_at is null or expires_at > now())`,
+    [wholeFleet, personHolder],
   );
   return rows[0] ?? null;
 };
@@ -35,6 +39,8 @@ export const unpauseFleet = async (db: Queryable): Promise<boolean> => await rel
 export interface Hold {
   /** An address or an instance id, as the caller named it. */
   host: string;
+  /** `person`, or `deploy:<deployId>`. */
+  holder: string;
   reason: string;
   actor: string;
   heldAt: Date;
@@ -44,14 +50,20 @@ export interface Hold {
 /** Holding a held host changes reason and end, and keeps the moment. */
 export const holdHost = async (
   db: Queryable,
-  { host, reason, actor, expiresInMs }: { host: string; reason: string; actor: string; expiresInMs: number | null },
+  {
+    host,
+    reason,
+    actor,
+    expiresInMs,
+    holder = personHolder,
+  }: { host: string; reason: string; actor: string; expiresInMs: number | null; holder?: string },
 ): Promise<Hold> => {
   const { rows } = await db.query<Hold>(
-    `insert into yardmaster.host_hold as h (host, reason, actor, expires_at) values ($1, $2, $3, now() + $4::bigint * interval '1 ms')
-     on conflict (host) do update set reason = excluded.reason, actor = excluded.actor, expires_at = excluded.expires_at,
+    `insert into yardmaster.host_hold as h (host, reason, actor, expires_at, holder) values ($1, $2, $3, now() + $4::bigint * interval '1 ms', $5)
+     on conflict (host, holder) do update set reason = excluded.reason, actor = excluded.actor, expires_at = excluded.expires_at,
        held_at = case when h.expires_at <= now() then now() else h.held_at end
-     returning host, reason, actor, held_at as "heldAt", expires_at as "expiresAt"`,
-    [host, reason, actor, expiresInMs],
+     returning host, holder, reason, actor, held_at as "heldAt", expires_at as "expiresAt"`,
+    [host, reason, actor, expiresInMs, holder],
   );
   const held = rows[0];
   if (held === undefined) throw new Error('an upsert answered no row');
@@ -59,10 +71,10 @@ export const holdHost = async (
 };
 
 /** False when it was not held. Tells whoever assigns. */
-export const releaseHost = async (db: Queryable, host: string): Promise<boolean> => {
+export const releaseHost = async (db: Queryable, host: string, holder: string = personHolder): Promise<boolean> => {
   const { rowCount } = await db.query(
-    `with ended as (delete from yardmaster.host_hold where host = $1 returning host) select pg_notify($2, host) from ended`,
-    [host, assignChannel],
+    `with ended as (delete from yardmaster.host_hold where host = $1 and holder = $3 returning host) select pg_notify($2, host) from ended`,
+    [host, assignChannel, holder],
   );
   return rowCount === 1;
 };
@@ -70,8 +82,8 @@ export const releaseHost = async (db: Queryable, host: string): Promise<boolean>
 /** The hosts that are held; the pause of the whole fleet is none of them. */
 export const listHolds = async (db: Queryable): Promise<Hold[]> => {
   const { rows } = await db.query<Hold>(
-    `select host, reason, actor, held_at as "heldAt", expires_at as "expiresAt" from yardmaster.host_hold
-     where host <> $1 and (expires_at is null or expires_at > now()) order by host`,
+    `select host, holder, reason, actor, held_at as "heldAt", expires_at as "expiresAt" from yardmaster.host_hold
+     where host <> $1 and (expires_at is null or expires_at > now()) order by host, holder`,
     [wholeFleet],
   );
   return rows;

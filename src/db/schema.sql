@@ -98,13 +98,96 @@ CREATE INDEX command_job_idx ON yardmaster.command USING btree (job_id, requeste
 CREATE INDEX command_open_idx ON yardmaster.command USING btree (touched_at) WHERE (ended_at IS NULL);
 CREATE UNIQUE INDEX command_open_key ON yardmaster.command USING btree (job_id, kind) WHERE (ended_at IS NULL);
 
+create table yardmaster.deploy (
+  deploy_id uuid not null,
+  service text not null,
+  destination text not null,
+  kind text not null,
+  version text not null,
+  resolved_version text,
+  strategy jsonb not null,
+  is_dry_run boolean not null default false,
+  reason text,
+  actor text not null,
+  source text not null,
+  idempotency_key text,
+  request_hash text,
+  requested_at timestamp with time zone not null default now(),
+  owner text,
+  runner uuid,
+  phase text not null default 'accepted'::text,
+  phase_at timestamp with time zone not null default now(),
+  direction text not null default 'forward'::text,
+  checks jsonb not null default '[]'::jsonb,
+  jobs jsonb not null default '[]'::jsonb,
+  disagreements jsonb not null default '[]'::jsonb,
+  interrupted_jobs jsonb not null default '[]'::jsonb,
+  approved_by text,
+  cancel_requested_by text,
+  cancel_reason text,
+  outcome text,
+  detail text not null default ''::text,
+  last_seq bigint not null default 0,
+  touched_at timestamp with time zone not null default now(),
+  ended_at timestamp with time zone,
+  constraint deploy_check CHECK (((ended_at IS NOT NULL) = (outcome IS NOT NULL))),
+  constraint deploy_direction_check CHECK ((direction = ANY (ARRAY['forward'::text, 'back'::text]))),
+  constraint deploy_kind_check CHECK ((kind = ANY (ARRAY['deploy'::text, 'rollback'::text]))),
+  constraint deploy_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'planned'::text, 'refused'::text, 'rejected'::text, 'aborted'::text, 'cancelled'::text, 'rolled_back'::text, 'broken'::text]))),
+  constraint deploy_phase_check CHECK ((phase = ANY (ARRAY['accepted'::text, 'preflight'::text, 'approval'::text, 'hold'::text, 'drain'::text, 'lock'::text, 'stop'::text, 'deploy'::text, 'verify'::text, 'soak'::text, 'compensate'::text, 'release'::text, 'done'::text]))),
+  constraint deploy_pkey PRIMARY KEY (deploy_id)
+);
+CREATE INDEX deploy_destination_idx ON yardmaster.deploy USING btree (destination, requested_at DESC, deploy_id DESC);
+CREATE INDEX deploy_ended_idx ON yardmaster.deploy USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE UNIQUE INDEX deploy_idempotency_key_key ON yardmaster.deploy USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE UNIQUE INDEX deploy_live_key ON yardmaster.deploy USING btree (service, destination) WHERE (ended_at IS NULL);
+CREATE INDEX deploy_requested_idx ON yardmaster.deploy USING btree (requested_at DESC, deploy_id DESC);
+
+create table yardmaster.deploy_host (
+  deploy_id uuid not null,
+  host text not null,
+  roles text[] not null,
+  batch integer not null,
+  state text not null default 'waiting'::text,
+  version_before text,
+  version_now text,
+  detail text not null default ''::text,
+  changed_at timestamp with time zone not null default now(),
+  constraint deploy_host_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'held'::text, 'stopped'::text, 'deployed'::text, 'verified'::text, 'put_back'::text, 'failed'::text]))),
+  constraint deploy_host_deploy_id_fkey FOREIGN KEY (deploy_id) REFERENCES yardmaster.deploy(deploy_id) ON DELETE CASCADE,
+  constraint deploy_host_pkey PRIMARY KEY (deploy_id, host)
+);
+
+create table yardmaster.deploy_log (
+  deploy_id uuid not null,
+  seq bigint not null,
+  at timestamp with time zone not null default now(),
+  stream text not null,
+  line text not null,
+  constraint deploy_log_stream_check CHECK ((stream = ANY (ARRAY['stdout'::text, 'stderr'::text, 'yardmaster'::text]))),
+  constraint deploy_log_deploy_id_fkey FOREIGN KEY (deploy_id) REFERENCES yardmaster.deploy(deploy_id) ON DELETE CASCADE,
+  constraint deploy_log_pkey PRIMARY KEY (deploy_id, seq)
+);
+CREATE INDEX deploy_log_age_idx ON yardmaster.deploy_log USING btree (at);
+
+create table yardmaster.destination (
+  service text not null,
+  destination text not null,
+  hosts jsonb not null,
+  lock jsonb,
+  problem text,
+  seen_at timestamp with time zone not null default now(),
+  constraint destination_pkey PRIMARY KEY (destination)
+);
+
 create table yardmaster.host_hold (
   host text not null,
   reason text not null,
   actor text not null,
   held_at timestamp with time zone not null default now(),
   expires_at timestamp with time zone,
-  constraint host_hold_pkey PRIMARY KEY (host)
+  holder text not null default 'person'::text,
+  constraint host_hold_pkey PRIMARY KEY (host, holder)
 );
 
 create table yardmaster.host_probe (

@@ -35,6 +35,7 @@ export const releaseBodySchema = z.strictObject({ reason: z.string().trim().min(
 const holdSchema = z
   .strictObject({
     host: z.string(),
+    holder: z.string().meta({ description: '`person`, or the deploy that holds it: `deploy:<deployId>`.' }),
     reason: z.string(),
     actor: z.string(),
     heldAt: instantSchema,
