@@ -13,6 +13,9 @@ export const workflowNames = {
   resumeJob: 'resumeJob',
   deliverCallbacks: 'deliverCallbacks',
   workerCleanup: 'workerCleanup',
+  kamalDeploy: 'kamalDeploy',
+  lookAtDestination: 'lookAtDestination',
+  breakDeployLock: 'breakDeployLock',
 } as const;
 
 export interface ApplyJobInput {

@@ -1,7 +1,8 @@
-import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { setCurrentDetails } from '@temporalio/workflow';
 import type { JobView } from '../../src/contracts/job';
 import { searchAttributes } from '../../src/contracts/messages';
 import { isTerminal } from '../../src/domain/job-state';
+import { showAttributes } from './show-attributes';
 
 /** What operators see in the Web UI and the CLI: current details that follow the story, and attributes to search by. */
 export const showJob = (job: JobView): void => {
@@ -20,15 +21,5 @@ export const showJob = (job: JobView): void => {
     ...(job.attempt?.host ? { [searchAttributes.host.name]: job.attempt.host } : {}),
     ...(isTerminal(job.state) ? { [searchAttributes.outcome.name]: job.reason } : {}),
   };
-  // Each upsert is an event and a write of the visibility store: only what changed.
-  const present = new Map(
-    workflowInfo()
-      .typedSearchAttributes.getAll()
-      .map(({ key, value }) => [key.name, value]),
-  );
-  const changed = Object.values(searchAttributes).flatMap((key) => {
-    const value = wanted[key.name];
-    return value === undefined || present.get(key.name) === value ? [] : [{ key, value }];
-  });
-  if (changed.length > 0) upsertSearchAttributes(changed);
+  showAttributes(wanted);
 };

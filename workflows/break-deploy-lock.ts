@@ -1,0 +1,7 @@
+import type { BreakDeployLockInput, BreakDeployLockResult } from '../src/contracts/messages';
+import { breakLock } from './deploy-options';
+
+/** A person breaks the lock that somebody left behind; one of a deploy that is under way is refused. */
+export async function breakDeployLock(input: BreakDeployLockInput): Promise<BreakDeployLockResult> {
+  return await breakLock(input);
+}

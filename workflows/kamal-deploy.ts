@@ -1,0 +1,77 @@
+import { allHandlersFinished, CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import type { DeployPhase, DeployView } from '../src/contracts/deploy';
+import type { KamalDeployInput } from '../src/contracts/messages';
+import { back, forward, noteDeployFailure, noteDeployWord, openDeploy } from './deploy-options';
+import { openDeployDesk, type DeployDesk } from './steps/deploy-desk';
+import { showDeploy } from './steps/show-deploy';
+
+/**
+ * One deploy, from its preflight to the version that is verified: the new one, or the one before. Rows hold the state; each step looks at the hosts,
+ * does its part and writes where the deploy is now, so that a start over any row, a reset and another deployer all go on from what is there.
+ */
+export async function kamalDeploy(input: KamalDeployInput): Promise<DeployView> {
+  const desk = openDeployDesk();
+  // The Web UI's Cancel button is our cancel: what was touched is put back before this ends.
+  CancellationScope.current().cancelRequested.catch(() => desk.cancel({ actor: 'temporal', reason: null }));
+
+  return await CancellationScope.nonCancellable(async () => {
+    const { workflowId, firstExecutionRunId: owner } = workflowInfo();
+    let deploy = await openDeploy({ ...input, workflowId, owner });
+    desk.openFor(deploy.deployId);
+    while (deploy.outcome === null) {
+      showDeploy(deploy);
+      desk.answerQueriesWith(deploy);
+      deploy = desk.hasCancel() ? await note(deploy, desk.takeCancel()) : await takePhase(deploy, desk);
+    }
+    showDeploy(deploy);
+    desk.answerQueriesWith(deploy);
+    await condition(allHandlersFinished);
+    return deploy;
+  });
+}
+
+const takePhase = async (deploy: DeployView, desk: DeployDesk): Promise<DeployView> => {
+  const { deployId } = deploy;
+  if (deploy.phase === 'approval') return await awaitApproval(deploy, desk);
+  const step = steps[deploy.phase];
+  const options = { summary: step.summary };
+  if (step.way === 'back') return await back[step.activity].executeWithOptions(options, [{ deployId }]);
+  try {
+    // A cancel reaches the step itself; it ends its child, and this waits for that.
+    return await desk.untilCancelled(async () => await forward[step.activity].executeWithOptions(options, [{ deployId }]));
+  } catch (error) {
+    if (desk.hasCancel()) return await note(deploy, desk.takeCancel());
+    return await noteDeployFailure({ deployId, detail: `${deploy.phase} could not be done: ${describe(error)}` });
+  }
+};
+
+const awaitApproval = async (deploy: DeployView, desk: DeployDesk): Promise<DeployView> => {
+  const leftMs = Date.parse(deploy.phaseAt) + deploy.strategy.approvalSeconds * 1_000 - Date.now();
+  await condition(() => desk.hasVerdict() || desk.hasCancel(), Math.max(250, leftMs), { summary: 'A person says yes or no' });
+  if (desk.hasCancel()) return deploy;
+  return await note(deploy, desk.takeVerdict() ?? { kind: 'reject', actor: 'yardmaster', reason: 'nobody approved it in time' });
+};
+
+const note = async (
+  { deployId }: DeployView,
+  word: { kind: 'approve' | 'reject' | 'cancel'; actor: string; reason: string | null },
+): Promise<DeployView> => await noteDeployWord({ deployId, ...word });
+
+const describe = (error: unknown): string =>
+  error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
+
+/** What a phase does. Backward and at the release a cancel changes nothing any more, it is only noted. */
+const steps = {
+  accepted: { activity: 'preflightDeploy', way: 'forward', summary: 'Look at everything, touch nothing' },
+  preflight: { activity: 'preflightDeploy', way: 'forward', summary: 'Look at everything, touch nothing' },
+  hold: { activity: 'holdHosts', way: 'forward', summary: 'Nothing new is assigned to the hosts' },
+  drain: { activity: 'drainHosts', way: 'forward', summary: 'Wait for the jobs on the hosts' },
+  lock: { activity: 'lockDestination', way: 'forward', summary: "Take Kamal's lock" },
+  stop: { activity: 'stopBatch', way: 'forward', summary: 'Stop the hosts of the batch' },
+  deploy: { activity: 'deployBatch', way: 'forward', summary: 'Start the new version there' },
+  verify: { activity: 'verifyBatch', way: 'forward', summary: 'Versions, health and registry, not exit codes' },
+  soak: { activity: 'soakCanary', way: 'forward', summary: 'The canary stays healthy' },
+  compensate: { activity: 'putBackHosts', way: 'back', summary: 'Put the version before back, verify it' },
+  release: { activity: 'releaseDeploy', way: 'back', summary: 'Release lock and hosts' },
+  done: { activity: 'releaseDeploy', way: 'back', summary: 'Release lock and hosts' },
+} as const satisfies Record<Exclude<DeployPhase, 'approval'>, object>;
