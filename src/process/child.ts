@@ -32,6 +32,12 @@ export type ChildEnd =
   /** Its supervisor was killed; the command too, but how far it came is unknown. */
   | { kind: 'lost' };
 
+/** Of a command whose output is watched. */
+export type StreamedEnd =
+  | ChildEnd
+  /** It wrote nothing for too long, and was ended. */
+  | { kind: 'silent' };
+
 export interface ChildResult {
   end: ChildEnd;
   stdout: string;

@@ -1,0 +1,97 @@
+import type { KamalEnd } from './run';
+import type { KamalCommand } from './commands';
+import type { Registry } from './registry';
+import type { Redact } from '../domain/redact';
+import type { Sensitive } from '../domain/sensitive';
+import type { Log } from '../log';
+
+export interface KamalOptions {
+  /** The program: a path, or a name on the PATH of `env`. */
+  bin: string;
+  /** The directory of their Kamal project: `config/deploy.yml`, perhaps `.kamal/hooks`. It is read and never written. */
+  configDir: string;
+  /** Ours: private directories and pid files, one directory for each deploy. */
+  stateDir: string;
+  /** All of Kamal's environment (PATH, HOME, SSH_AUTH_SOCK, LD_LIBRARY_PATH …): ours holds secrets that are none of its business. */
+  env: Readonly<Record<string, string>>;
+  findSecret: (destination: string, name: string) => Sensitive<string> | null;
+  /** From the first signal to the last, for the whole group. */
+  killAfterMs: number;
+  log: Log;
+}
+
+export interface Kamal {
+  /** What the files in their directory say, without running anything: cheap enough to be asked for every request. */
+  listDestinations(): Promise<KnownDestination[]>;
+  /** Makes the private directory in which Kamal runs for this deploy. Whoever opens closes. */
+  open(order: { deployId: string; destination: string; fleetHosts: readonly string[] }): Promise<OpenedKamal>;
+  /**
+   * Ends what a killed deployer has left of a deploy (whoever owned it) and removes its private directories; without a deploy: of all whose owner
+   * is gone.
+   */
+  endLeftovers(deployId?: string): Promise<Leftovers>;
+}
+
+export interface KnownDestination {
+  service: string;
+  destination: string;
+  /** As their files have them. The primary host, which carries Kamal's lock, is the first. */
+  hosts: { host: string; roles: string[] }[];
+  /** Roles whose list of hosts is empty in their files: the fleet fills it. */
+  rolesFromFleet: string[];
+  /** Names of all secrets that Kamal will ask for, the registry's included. */
+  secretNames: string[];
+  registry: KnownRegistry | null;
+  /** Why it cannot be deployed as it is; null: it can. */
+  problem: string | null;
+}
+
+export interface KnownRegistry {
+  /** Host and perhaps port. */
+  server: string;
+  /** Repository within the registry. */
+  image: string;
+  username: string | null;
+  /** Name of the secret that holds the user name, where it is one. */
+  usernameName: string | null;
+  passwordName: string | null;
+}
+
+export type OpenedKamal =
+  { kind: 'opened'; session: KamalSession } | { kind: 'refused'; problems: { check: 'config' | 'secrets'; detail: string }[] };
+
+export interface KamalSession {
+  /** With the fleet's hosts in their place. */
+  readonly destination: KnownDestination;
+  /** Null: the configuration names none that can be asked. */
+  readonly registry: Registry | null;
+  /** Hides this destination's secrets too. Every line and every output of `run` has gone through it. */
+  readonly redact: Redact;
+  run(command: KamalCommand, options: RunOptions): Promise<KamalEnd>;
+  /** Removes the private directory, always; a command that still runs is ended before. */
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  /**
+   * Each line as soon as it is complete, redacted. While a promise of it is open nothing more is read, so that a flood waits in Kamal and not in
+   * our memory. A rejection stops the command.
+   */
+  onLine: (line: { stream: 'stdout' | 'stderr'; line: string }) => void | Promise<void>;
+  signal: AbortSignal;
+  timeoutMs: number;
+  /** Without a byte of output for so long it is ended as `silent`: it waits for a person who is not there. */
+  silentMs: number;
+  /** The destination's lock is held by us: Kamal neither takes nor releases it. */
+  hasLock?: boolean;
+}
+
+export interface Leftovers {
+  /** Commands that still ran and were ended. */
+  endedCommands: number;
+  /** Those that could not be ended, or could not be told from somebody else's: pid and why. */
+  problems: string[];
+  removedDirectories: number;
+}
+
+export type CreateKamal = (options: KamalOptions) => Kamal;

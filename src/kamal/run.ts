@@ -1,0 +1,11 @@
+import type { StreamedEnd } from '../process/child';
+
+export interface KamalEnd {
+  /** Never believed alone: exit codes lie in both directions (kamal §9.2). */
+  end: StreamedEnd;
+  /** What Kamal itself said last about its failure, whatever the exit code. */
+  error: { class: string; message: string } | null;
+  /** Standard output, redacted and without control characters; of a long one the end. */
+  output: string;
+  durationMs: number;
+}
