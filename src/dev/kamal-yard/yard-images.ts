@@ -1,0 +1,66 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { runProgram } from '../run-program';
+import { podmanArgs, podmanProgram, type PodmanSettings, writeDocker } from './podman';
+import { registryLogin } from './yard-registry';
+
+export interface PushOptions {
+  /** `exits`: its process ends at once; `exits-late`: only after some seconds; `mute`: it runs and never answers a port. */
+  broken?: keyof typeof faults;
+  /** The image says that it belongs to another service, which Kamal refuses. */
+  wrongLabel?: boolean;
+}
+
+const faults = {
+  exits: 'process.exit(1)',
+  // Later than the readiness delay and the second look behind it.
+  'exits-late': 'setTimeout(() => process.exit(1), 8_000)',
+  mute: 'process.on("SIGTERM", () => process.exit(0)); setInterval(() => undefined, 1_000)',
+} as const;
+
+export interface ImagesOptions {
+  dir: string;
+  server: string;
+  service: string;
+  podman: PodmanSettings;
+  /** The program of a good image; the role's `cmd` follows it as an argument. */
+  entrypoint: string[];
+  /** Where the containers find Node. */
+  node: string;
+}
+
+/** Folders that are mounted from the host; an image of nothing else is made and pushed in half a second. */
+const mountPoints = ['usr', 'lib', 'lib64', 'yard', 'proc', 'dev', 'sys', 'tmp', 'etc', 'run', 'var'];
+
+export interface YardImages {
+  /** Folder of a `docker` that is nobody's host, as on the machine that deploys. */
+  bin: string;
+  push(version: string, options?: PushOptions): Promise<void>;
+}
+
+export const prepareYardImages = async (options: ImagesOptions): Promise<YardImages> => {
+  const { dir, server, service, entrypoint, node } = options;
+  const folder = path.join(dir, 'builder');
+  const root = path.join(folder, 'root');
+  const archive = path.join(folder, 'root.tar');
+  for (const name of mountPoints) await mkdir(path.join(root, name), { recursive: true });
+  await runProgram('tar', ['-C', root, '-cf', archive, '.']);
+  const { bin, env } = await writeDocker(folder, options.podman);
+  const podman = async (...args: string[]): Promise<string> =>
+    await runProgram(podmanProgram(), [...podmanArgs(folder), ...args], { env: { ...process.env, ...env } });
+
+  return {
+    bin,
+    async push(version, { broken, wrongLabel = false } = {}) {
+      const program = broken ? [node, '-e', faults[broken]] : entrypoint;
+      const changes = [
+        `ENTRYPOINT ${JSON.stringify(program)}`,
+        `ENV IMAGE_TAG=${version}`,
+        `LABEL service=${wrongLabel ? `not-${service}` : service}`,
+      ];
+      const image = `${server}/${service}:${version}`;
+      await podman('import', ...changes.flatMap((change) => ['--change', change]), archive, image);
+      await podman('push', '--quiet', '--creds', `${registryLogin.username}:${registryLogin.password}`, image);
+    },
+  };
+};
