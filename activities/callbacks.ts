@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { leaseNextCallback, postponeCallback, settleCallback, type LeasedCallback } from '../src/db/callbacks';
 import type { CallbackReply, OrchestratorDeps } from './deps';
 
-export const createCallbackActivities = ({ pool, log, limits, callbacks }: OrchestratorDeps) => ({
+export const createCallbackActivities = ({ pool, log, limits, callbacks, observe }: OrchestratorDeps) => ({
   /**
    * Delivers a job's callbacks in order until one is not due yet or fails. Each is leased by name before it is sent and settled under that
    * name, so two runs never send side by side; one that dies after sending is sent again: at least once.
@@ -19,6 +19,7 @@ export const createCallbackActivities = ({ pool, log, limits, callbacks }: Orche
       if (settlement === null) await postponeCallback(pool, key, { error: errorOf(reply), limits });
       else {
         await settleCallback(pool, key, settlement);
+        observe({ of: 'callback', settledAs: settlement.settledAs });
         if (settlement.error !== null) log.warn('A callback is not delivered', { ...key, lease: undefined, ...settlement });
       }
     }

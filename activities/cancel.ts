@@ -109,7 +109,16 @@ export const createCancelActivities = (deps: CommandDeps) => {
         watched === null
           ? null
           : await watchExit(watched, before, { workerId, attemptId, claimedAtMs, isAddressCurrent: host !== null, isEnding });
-      log.info('A running attempt is being stopped', { attemptId, workerId, host: watched, means, result, proof });
+      log.info('A running attempt is being stopped', {
+        commandId,
+        jobId: command.jobId,
+        attemptId,
+        workerId,
+        host: watched,
+        means,
+        result,
+        proof,
+      });
       return { proof, isReached: isEnding || before.kind === 'answers', detail: result };
     },
 
@@ -129,8 +138,8 @@ export const createCancelActivities = (deps: CommandDeps) => {
 
     /** Says that it is not proven stopped, while the workflow goes on trying. */
     async noteUnconfirmed({ commandId, detail }: { commandId: string; detail: string }): Promise<void> {
-      await noteCommand(pool, { commandId, outcome: 'unconfirmed', detail });
-      log.error('A cancel is not confirmed: its worker may still run', { commandId, detail });
+      const noted = await noteCommand(pool, { commandId, outcome: 'unconfirmed', detail });
+      log.error('A cancel is not confirmed: its worker may still run', { commandId, jobId: noted?.jobId, detail });
     },
   };
 
@@ -172,7 +181,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
         command.route ??
         routeCommand('cancel', { attempt: null, registry: [], sandboxHost: null, listener: 'absent', isOwnerProvenAlive: false });
       if (command.route === null) logRoute(deps, command, route);
-      await endCommand(pool, { commandId: command.commandId, route, means: atRow, outcome, detail: outcomes[outcome].words });
+      await endCommand(deps, { commandId: command.commandId, route, means: atRow, outcome, detail: outcomes[outcome].words });
     }
     return { command: await getCommand(command.commandId), attemptId: live?.attemptId ?? null, isClaimed: live?.state === 'running' };
   }

@@ -3,6 +3,7 @@ import type { CallbackBody } from '../src/contracts/callback';
 import type { WorkerStatus } from '../src/contracts/ghosthands';
 import type { Limits } from '../src/contracts/limits';
 import type { WakeSignal } from '../src/contracts/messages';
+import type { Observe } from '../src/contracts/observations';
 import type { Log } from '../src/log';
 
 /** What activities use of the world, passed in by the process that runs them (workers/orchestrator.ts) or by a test. */
@@ -10,6 +11,8 @@ export interface OrchestratorDeps {
   pool: Pool;
   log: Log;
   limits: Limits;
+  /** For the figures of this process; told after the commit. */
+  observe: Observe;
   /** Where GH reaches our gateway, without a trailing slash. */
   callbackBaseUrl: string;
   workflows: WorkflowsPort;

@@ -20,9 +20,12 @@ export const applyStep = async (
 ): Promise<boolean> => {
   const { limits } = deps;
   const end = async (endReason: string, submission: Job['submission'], errorCode: string | null, isWorkerFree: boolean): Promise<void> => {
+    const claimedAt = job.attempt?.claimedAt ?? seen?.claimedAt ?? null;
+    deps.observe({ of: 'attempt', end: endReason, seconds: claimedAt === null ? null : secondsBetween(claimedAt, job.now) });
     await endAttempt(client, { attemptId, endReason, submission, errorCode, hasLeftWaiter: (seen?.openHumanWaits ?? 0) > 0, isWorkerFree });
   };
   const claim = async (): Promise<void> => {
+    if (job.attempt?.state === 'assigned') observeClaim(deps, job, seen);
     if (job.attempt?.state === 'assigned' || seen?.isArmed !== false)
       await markClaimed(client, { attemptId, claimedAt: seen?.claimedAt ?? null });
   };
@@ -121,6 +124,15 @@ export const applyStep = async (
   }
 };
 
+const observeClaim = ({ observe }: OrchestratorDeps, job: Job, seen: AttemptSeen | null): void => {
+  if (job.state !== 'assigned') return;
+  observe({ of: 'wait', wait: 'claim', seconds: secondsBetween(job.stateAt, seen?.claimedAt ?? job.now) });
+  if (job.attempt?.number === 1) observe({ of: 'wait', wait: 'worker', seconds: secondsBetween(job.acceptedAt, job.stateAt) });
+};
+
+/** Clocks of two machines may be in it: a neighbour's stamp can lie before ours. */
+const secondsBetween = (from: Date, to: Date): number => Math.max(0, (to.getTime() - from.getTime()) / 1_000);
+
 /**
  * Moves the job, and with it everything that follows from a state: the mirror, the callback, and at the end the personal data of the attempts. The
  * statements travel together, in this order.
@@ -132,6 +144,7 @@ export const enterState = async (
   move: Omit<Move, 'jobId' | 'generation' | 'attempt'>,
 ): Promise<void> => {
   if (!mayMove(job.state, move.state)) throw new Error(`a job cannot go from ${job.state} to ${move.state}`);
+  deps.observe({ of: 'state', state: move.state });
   await Promise.all([
     moveJob(client, {
       ...move,

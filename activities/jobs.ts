@@ -2,6 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { PoolClient } from 'pg';
 import { failureTypes } from '../src/contracts/errors';
 import type { JobView } from '../src/contracts/job';
+import type { Observation } from '../src/contracts/observations';
 import { readFinding, wasClaimed } from '../src/domain/attempt-finding';
 import { isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
@@ -25,6 +26,15 @@ interface Evidence {
   isUnreachable: boolean;
 }
 
+/** One transaction of a step. */
+interface Turn {
+  /** Jobs that it gave to workers. */
+  served: Assignment[];
+  commit: () => Promise<unknown>;
+  /** Its observations count once it is committed. */
+  step: OrchestratorDeps;
+}
+
 /**
  * The steps of a job. Each reads the rows, asks src/domain, writes the answer in one transaction and says what the rows say now, so each may
  * run any number of times, after any crash, over any state.
@@ -32,11 +42,12 @@ interface Evidence {
 export const createJobActivities = (deps: OrchestratorDeps) => {
   const { pool, limits } = deps;
 
-  const inTransaction = async (
-    work: (client: PoolClient, served: Assignment[], commit: () => Promise<unknown>) => Promise<Job>,
-  ): Promise<JobView> => {
+  const inTransaction = async (work: (client: PoolClient, turn: Turn) => Promise<Job>): Promise<JobView> => {
     const served: Assignment[] = [];
-    const job = await withTransaction(pool, async (client, commit) => await work(client, served, commit));
+    const seen: Observation[] = [];
+    const step = { ...deps, observe: (one: Observation) => void seen.push(one) };
+    const job = await withTransaction(pool, async (client, commit) => await work(client, { served, commit, step }));
+    seen.forEach(deps.observe);
     await wakeServed(deps, served, job.jobId);
     return viewJob(job, recheckMs(job, limits));
   };
@@ -46,7 +57,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
   return {
     /** Takes the job over and, when it is new, lets it wait for a worker and looks for one at once. */
     async openJob({ jobId, owner }: Owned): Promise<JobView> {
-      return await inTransaction(async (client, served, commit) => {
+      return await inTransaction(async (client, { served, commit, step }) => {
         if (await openJob(client, { jobId, owner, waitMs: limits.waitForWorkerMs })) {
           const [assignments, opened] = await Promise.all([assign(client), getJob(client, jobId), commit()]);
           served.push(...assignments);
@@ -54,21 +65,21 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         }
         const job = await getJob(client, jobId);
         if (job.state !== 'accepted') return job;
-        const [, cancelled] = await Promise.all([enterState(deps, client, job, cancelledBeforeWorker), getJob(client, jobId)]);
+        const [, cancelled] = await Promise.all([enterState(step, client, job, cancelledBeforeWorker), getJob(client, jobId)]);
         return cancelled;
       });
     },
 
     /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker, or a cancel that stopped it, gave. */
     async advanceJob({ jobId, owner, proof = 'none', isUnreachable = false }: Owned & Partial<Evidence>): Promise<JobView> {
-      return await inTransaction(async (client, served, commit) => {
+      return await inTransaction(async (client, { served, commit, step }) => {
         const [isLocked, job, read] = await Promise.all([
           lockUnlessWaiting(client, jobId),
           getOwnedJob(client, jobId, owner),
           readAttemptOfJob(client, jobId),
         ]);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
-        const isWorkerFree = !isLocked || (await advanceLocked(client, job, read, { proof, isUnreachable }));
+        const isWorkerFree = !isLocked || (await advanceLocked(step, client, job, read, { proof, isUnreachable }));
         const [assignments, advanced] = await Promise.all([isWorkerFree ? assign(client) : [], getJob(client, jobId), commit()]);
         served.push(...assignments);
         return advanced;
@@ -83,10 +94,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       note,
       actor,
     }: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
-      return await inTransaction(async (client) => {
+      return await inTransaction(async (client, { step }) => {
         const job = await getOwnedJob(client, jobId, owner, { lock: true });
         if (job.state !== 'uncertain' && !(job.state === 'waiting_human' && job.humanKind === 'review')) return job;
-        await enterState(deps, client, job, {
+        await enterState(step, client, job, {
           state: submitted ? 'succeeded' : 'failed',
           reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
           detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
@@ -99,10 +110,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
 
     /** A person's word that an uncertain job is tried again: this generation ends, the next one opens. */
     async retryJob({ jobId, owner, confirm, actor }: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
-      return await inTransaction(async (client) => {
+      return await inTransaction(async (client, { step }) => {
         const job = await getOwnedJob(client, jobId, owner, { lock: true });
         if (job.state !== 'uncertain' || confirm !== true) return job;
-        await enterState(deps, client, job, {
+        await enterState(step, client, job, {
           state: 'failed',
           reason: 'retried_by_person',
           detail: actor ?? 'somebody',
@@ -116,15 +127,21 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
   };
 
   /** True when a worker became free. */
-  async function advanceLocked(client: PoolClient, job: Job, read: AttemptRead, { proof, isUnreachable }: Evidence): Promise<boolean> {
+  async function advanceLocked(
+    turn: OrchestratorDeps,
+    client: PoolClient,
+    job: Job,
+    read: AttemptRead,
+    { proof, isUnreachable }: Evidence,
+  ): Promise<boolean> {
     if (job.state === 'waiting') {
       if (job.isCancelRequested) {
-        await enterState(deps, client, job, cancelledBeforeWorker);
+        await enterState(turn, client, job, cancelledBeforeWorker);
         return false;
       }
       // Another run of this step may have put it there since the look without a lock: a back-off is no reason to give up.
       if (!isPast(job.deadlineAt, job.now)) return false;
-      await enterState(deps, client, job, {
+      await enterState(turn, client, job, {
         state: 'expired',
         reason: 'expired',
         detail: 'No worker was free in time',
@@ -133,7 +150,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       return false;
     }
     if (job.state === 'uncertain' && isPast(job.deadlineAt, job.now)) {
-      await enterState(deps, client, job, {
+      await enterState(turn, client, job, {
         state: 'failed',
         reason: 'unresolved',
         detail: 'Nobody said how it ended',
@@ -159,7 +176,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       { now: job.now, proof, heartbeatAgeMs: seen?.heartbeatAgeMs ?? null, isUnreachable },
       limits,
     );
-    return await applyStep(deps, client, { ...job, isRerunByGh: job.isRerunByGh || (seen?.hasCrashEvent ?? false) }, attemptId, seen, step);
+    return await applyStep(turn, client, { ...job, isRerunByGh: job.isRerunByGh || (seen?.hasCrashEvent ?? false) }, attemptId, seen, step);
   }
 };
 

@@ -116,8 +116,9 @@ export const createResumeActivities = (deps: CommandDeps) => {
       outcome: 'resumed' | 'refused' | 'zombie' | 'superseded';
       detail: string;
     }): Promise<Command> {
-      if (outcome !== 'resumed') log.warn('A resume did not work', { commandId, outcome, detail });
-      return await end(commandId, outcome, detail);
+      const command = await end(commandId, outcome, detail);
+      if (outcome !== 'resumed') log.warn('A resume did not work', { commandId, jobId: command.jobId, outcome, detail });
+      return command;
     },
   };
 
@@ -132,7 +133,7 @@ export const createResumeActivities = (deps: CommandDeps) => {
 
   async function end(commandId: string, outcome: 'resumed' | 'refused' | 'zombie' | 'superseded', detail: string): Promise<Command> {
     await takeSecret(pool, commandId);
-    await endCommand(pool, { commandId, outcome, detail });
+    await endCommand(deps, { commandId, outcome, detail });
     return await getCommand(commandId);
   }
 

@@ -96,6 +96,7 @@ export const createSweepActivities = (deps: OrchestratorDeps & { retentionMs: nu
       report.count('pruned', await pruneOldRows(pool, { olderThanMs: deps.retentionMs, rows: limits.sweepBatchRows }));
       const finished = report.finish();
       await saveSweepReport(pool, { startedAt, ...finished });
+      deps.observe({ of: 'sweep', counts: finished.counts, seconds: (Date.now() - startedAt.getTime()) / 1_000 });
       return finished;
     },
   };

@@ -65,6 +65,7 @@ export const startControlPlane = async ({
     pool: orchestratorPool,
     log,
     limits,
+    observe: () => undefined,
     callbackBaseUrl: 'http://127.0.0.1:9',
     workflows: createWorkflowsPort(client, { deadlineMs: temporalCallMs, taskQueue }),
     hosts: createHostClient({
@@ -93,7 +94,7 @@ export const startControlPlane = async ({
     workflows,
     secrets: null,
     models: { read: () => Promise.resolve({ models: [], presets: [], default: null, total: 0 }) },
-    metrics: { observe: () => undefined },
+    metrics: { observe: () => undefined, observeCommand: () => undefined, openStream: () => () => undefined },
     log,
     limits,
     keyRing: { keys: [{ name: 'bench', role: 'product', secret: sensitive(apiKey) }], serviceSecrets: [], legacySecretInQuery: false },

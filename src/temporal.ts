@@ -10,7 +10,7 @@ import {
   type ScheduleOptions,
 } from '@temporalio/client';
 import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes';
-import type { NativeConnection } from '@temporalio/worker';
+import type { BufferedMetricUpdate, NativeConnection } from '@temporalio/worker';
 import type { TemporalConfig } from './config';
 import type { Log } from './log';
 import { makeApplyJobId, workerCleanupScheduleId } from './contracts/ids';
@@ -40,11 +40,19 @@ export async function connectNative(config: TemporalConfig): Promise<NativeConne
 
 const logLevels = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
-/** Sends the SDK's own lines, those of workflows and activities among them, through our log, which hides secrets. Before the first connection. */
-export async function sendSdkLinesTo(log: Log): Promise<void> {
-  const { DefaultLogger, Runtime } = await import('@temporalio/worker');
+/** Of updates between two looks of ours (src/metrics/sdk.ts); what is more is dropped, and the SDK says so. */
+const sdkUpdatesMax = 100_000;
+
+/**
+ * Sends the SDK's own lines, those of workflows and activities among them, through our log, which hides secrets, and keeps its metrics for us. Before
+ * the first connection.
+ */
+export async function installSdkRuntime(log: Log): Promise<{ retrieve: () => Iterable<BufferedMetricUpdate> }> {
+  const { DefaultLogger, MetricsBuffer, Runtime } = await import('@temporalio/worker');
   const logger = new DefaultLogger('INFO', ({ level, message, meta }) => log.log(logLevels[level], message, meta));
-  Runtime.install({ logger });
+  const buffer = new MetricsBuffer({ maxBufferSize: sdkUpdatesMax, useSecondsForDurations: true });
+  Runtime.install({ logger, telemetryOptions: { metrics: { buffer } } });
+  return { retrieve: () => buffer.retrieveUpdates() };
 }
 
 function connectionOptions({ address, apiKey, tls }: TemporalConfig) {

@@ -5,19 +5,19 @@ import { limits } from '../src/contracts/limits';
 import { taskQueues } from '../src/contracts/messages';
 import { createRedact } from '../src/domain/redact';
 import type { Log } from '../src/log';
-import { createMetrics, startMetricsServer } from '../src/metrics';
+import { createMetrics } from '../src/metrics';
+import { addSdkMetrics, type SdkMetricsSource } from '../src/metrics/sdk';
+import { startMetricsServer } from '../src/metrics/server';
 import { runChild } from '../src/process/child';
 import { connectNative } from '../src/temporal';
 import { runProcess, runWorker } from './run-worker';
 
 /** The deployer: the activities that start programs on this machine, which holds their keys. */
-const startDeployer = async (config: Config, log: Log): Promise<void> => {
+const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): Promise<void> => {
   const connection = await connectNative(config.temporal);
-  const metrics = await startMetricsServer(createMetrics({ process: 'deployer' }), {
-    host: config.metricsHost,
-    port: config.metricsPort,
-    log,
-  });
+  const metrics = createMetrics({ process: 'deployer' });
+  const sdkMetrics = addSdkMetrics(metrics, sdk);
+  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
 
   const activities = createDeployActivities({
     log,
@@ -31,7 +31,8 @@ const startDeployer = async (config: Config, log: Log): Promise<void> => {
   try {
     await runWorker({ connection, config, log, taskQueue: taskQueues.deploy, activities });
   } finally {
-    await metrics.stop();
+    sdkMetrics.stop();
+    await metricsServer.stop();
     await connection.close();
   }
 };

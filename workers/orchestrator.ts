@@ -8,7 +8,10 @@ import { fleetGauges } from '../src/db/fleet-gauges';
 import { createPool } from '../src/db/pool';
 import { createHostClient } from '../src/ghosthands/client';
 import type { Log } from '../src/log';
-import { createMetrics, startMetricsServer } from '../src/metrics';
+import { createMetrics } from '../src/metrics';
+import { addSdkMetrics, type SdkMetricsSource } from '../src/metrics/sdk';
+import { startMetricsServer } from '../src/metrics/server';
+import { createWorkMetrics } from '../src/metrics/work';
 import { createSecretBox } from '../src/secret-box';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
@@ -17,7 +20,7 @@ import { runProcess, runWorker, workflowSource } from './run-worker';
 import { createWorkflowsPort } from './workflows-port';
 
 /** The orchestrator: the workflows of jobs and of the sweep, and all their activities. Any number of them share the work. */
-const startOrchestrator = async (config: Config, log: Log): Promise<void> => {
+const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource): Promise<void> => {
   const pool = createPool(config.database.url.unredacted(), {
     max: config.database.poolMax,
     applicationName: 'yardmaster-orchestrator',
@@ -30,7 +33,8 @@ const startOrchestrator = async (config: Config, log: Log): Promise<void> => {
   const client = createClient(config.temporal);
   await ensureWorkerCleanupSchedule(client);
   const metrics = createMetrics({ process: 'orchestrator' });
-  for (const gauge of fleetGauges(pool)) metrics.addGauge(gauge);
+  for (const gauge of fleetGauges(pool, limits)) metrics.addGauge(gauge);
+  const sdkMetrics = addSdkMetrics(metrics, sdk);
   const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
   const workflows = createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs });
   const listener = assignOnNotify({
@@ -45,6 +49,7 @@ const startOrchestrator = async (config: Config, log: Log): Promise<void> => {
     pool,
     log,
     limits,
+    observe: createWorkMetrics(metrics),
     callbackBaseUrl: config.callbackBaseUrl,
     workflows,
     hosts: createHostClient({
@@ -69,6 +74,7 @@ const startOrchestrator = async (config: Config, log: Log): Promise<void> => {
     await runWorker({ connection, config, log, taskQueue: taskQueues.orchestrator, activities, workflows: workflowSource() });
   } finally {
     await listener.close();
+    sdkMetrics.stop();
     await metricsServer.stop();
     await connection.close();
     await client.connection.close();

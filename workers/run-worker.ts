@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { loadConfig, type Config } from '../src/config';
 import { createLog, type Log } from '../src/log';
-import { sendSdkLinesTo } from '../src/temporal';
+import type { SdkMetricsSource } from '../src/metrics/sdk';
+import { installSdkRuntime } from '../src/temporal';
 import { workflowBundlePath } from './bundle-workflows';
 
 /** The prebuilt bundle where the build made one, else the sources: a developer's start without a build. */
@@ -62,13 +63,16 @@ export const createTunedWorker = async (options: WorkerOptions & { connection: N
   await Worker.create({ ...workerTuning, ...options });
 
 /** A process of ours from its configuration to its exit code, which tells the truth: 0 only after a drain. */
-export const runProcess = async (name: 'orchestrator' | 'deployer', start: (config: Config, log: Log) => Promise<void>): Promise<void> => {
+export const runProcess = async (
+  name: 'orchestrator' | 'deployer',
+  start: (config: Config, log: Log, sdk: SdkMetricsSource) => Promise<void>,
+): Promise<void> => {
   try {
     const config = loadConfig(process.env, name);
     const log = createLog({ level: config.logLevel, process: name, pretty: config.logPretty, secrets: config.secrets });
-    await sendSdkLinesTo(log);
+    const sdk = await installSdkRuntime(log);
     for (const notice of config.notices) log.log(notice.level, notice.message);
-    await start(config, log).catch((error: unknown) => {
+    await start(config, log, sdk).catch((error: unknown) => {
       log.error(`The ${name} ends`, { error });
       process.exitCode = 1;
     });

@@ -1,4 +1,4 @@
-import type { CommandKind, CommandOutcome, CommandView, MeansUsed, ResolutionType, RouteTaken } from '../contracts/command';
+import type { CommandKind, CommandOutcome, CommandView, MeansUsed, ResolutionType, Route, RouteTaken } from '../contracts/command';
 import type { JobState } from '../contracts/job';
 import type { Queryable } from './queryable';
 
@@ -70,17 +70,25 @@ export const listCommands = async (db: Queryable, { jobId, rows: limit }: { jobI
   return rows.map(toCommand);
 };
 
-/** Writes what is known by now; what is left out stays. An ended command does not change any more. */
+interface NotedCommand {
+  jobId: string;
+  kind: CommandKind;
+  route: Route | 'none';
+  outcome: CommandOutcome | 'none';
+}
+
+/** Writes what is known by now; what is left out stays. An ended command does not change any more: null. */
 export const noteCommand = async (
   db: Queryable,
   note: { commandId: string; route?: RouteTaken; means?: MeansUsed[]; outcome?: CommandOutcome; detail?: string; isEnd?: boolean },
-): Promise<void> => {
-  await db.query(
+): Promise<NotedCommand | null> => {
+  const { rows } = await db.query<NotedCommand>(
     `update yardmaster.command set
        route = coalesce($2::jsonb, route), attempt_id = coalesce(($2::jsonb ->> 'attemptId')::uuid, attempt_id),
        means = means || coalesce($3::jsonb, '[]'), outcome = coalesce($4, outcome), detail = coalesce($5, detail),
        ended_at = case when $6::boolean then now() end, touched_at = now()
-     where command_id = $1::uuid and ended_at is null`,
+     where command_id = $1::uuid and ended_at is null
+     returning job_id as "jobId", kind, coalesce(route ->> 'route', 'none') as route, coalesce(outcome, 'none') as outcome`,
     [
       note.commandId,
       note.route === undefined ? null : JSON.stringify(note.route),
@@ -90,6 +98,7 @@ export const noteCommand = async (
       note.isEnd ?? false,
     ],
   );
+  return rows[0] ?? null;
 };
 
 /** Open commands that nobody has touched for a while: their workflow was never started, or is gone. */

@@ -1,4 +1,11 @@
+import { jobStates, terminalJobStates, type JobState } from '../contracts/job';
+import type { Limits } from '../contracts/limits';
+import { reportHosts } from '../domain/fleet-report';
+import { healthWords } from '../domain/health';
+import { listProbes, listWorkers } from './fleet';
+import { countLiveJobs } from './job-counts';
 import type { Queryable } from './queryable';
+import { countWorkers, workerConditions } from './worker-counts';
 
 export interface FleetGauge {
   name: string;
@@ -7,28 +14,38 @@ export interface FleetGauge {
   read: () => Promise<{ labels?: Record<string, string>; value: number }[]>;
 }
 
-/** Figures of the fleet for `metrics.addGauge`. Each statement touches live rows only, so none grows with what has ended. */
-export const fleetGauges = (db: Queryable): FleetGauge[] => [
+const liveStates = jobStates.filter((state) => !(terminalJobStates as readonly JobState[]).includes(state));
+
+/**
+ * Figures of the fleet for `metrics.addGauge`. Each statement touches live rows only, so none grows with what has ended, and no label names a host,
+ * a worker or a job.
+ */
+export const fleetGauges = (db: Queryable, limits: Limits): FleetGauge[] => [
   {
     name: 'yardmaster_jobs',
     help: 'Jobs that have not ended, by state.',
     labelNames: ['state'],
     read: async () => {
-      const { rows } = await db.query<{ state: string; jobs: number }>(
-        `select state, count(*)::int as jobs from yardmaster.job where ended_at is null group by state`,
-      );
-      return rows.map(({ state, jobs }) => ({ labels: { state }, value: jobs }));
+      const counts = await countLiveJobs(db);
+      return liveStates.map((state) => ({ labels: { state }, value: counts.find((count) => count.state === state)?.jobs ?? 0 }));
     },
   },
   {
     name: 'yardmaster_oldest_waiting_job_seconds',
     help: 'How long the oldest job has waited for a worker.',
     labelNames: [],
+    read: async () =>
+      await readOne(db, `coalesce(extract(epoch from now() - min(state_at)), 0)::float8`, `yardmaster.job where state = 'waiting'`),
+  },
+  {
+    name: 'yardmaster_open_commands',
+    help: 'Commands without an end, by kind.',
+    labelNames: ['kind'],
     read: async () => {
-      const { rows } = await db.query<{ seconds: number }>(
-        `select coalesce(extract(epoch from now() - min(state_at)), 0)::float8 as seconds from yardmaster.job where state = 'waiting'`,
+      const { rows } = await db.query<{ kind: string; commands: number }>(
+        `select kind, count(*)::int as commands from yardmaster.command where ended_at is null group by kind`,
       );
-      return rows.map(({ seconds }) => ({ value: seconds }));
+      return rows.map(({ kind, commands }) => ({ labels: { kind }, value: commands }));
     },
   },
   {
@@ -43,14 +60,57 @@ export const fleetGauges = (db: Queryable): FleetGauge[] => [
     },
   },
   {
-    name: 'yardmaster_holds',
-    help: 'Hosts that get no new job; host "*" is the pause of the whole fleet.',
-    labelNames: ['host'],
+    name: 'yardmaster_oldest_undelivered_callback_seconds',
+    help: 'Age of the oldest callback that is not settled.',
+    labelNames: [],
+    read: async () =>
+      await readOne(db, `coalesce(extract(epoch from now() - min(created_at)), 0)::float8`, `yardmaster.callback where settled_at is null`),
+  },
+  {
+    name: 'yardmaster_workers',
+    help: 'Registered workers, by the condition that keeps them from a job.',
+    labelNames: ['condition'],
     read: async () => {
-      const { rows } = await db.query<{ host: string }>(
-        `select distinct host from yardmaster.host_hold where expires_at is null or expires_at > now()`,
-      );
-      return rows.map(({ host }) => ({ labels: { host }, value: 1 }));
+      const { counts } = await countWorkers(db, { wantedId: null, limits });
+      return workerConditions.map((condition) => ({ labels: { condition }, value: counts[condition] }));
     },
   },
+  {
+    name: 'yardmaster_hosts',
+    help: 'Hosts of the last day, by health.',
+    labelNames: ['health'],
+    read: async () => {
+      const [workers, probes] = await Promise.all([listWorkers(db, limits), listProbes(db, limits)]);
+      const { hosts } = reportHosts({ workers, probes, holds: [] });
+      return healthWords.map((health) => ({ labels: { health }, value: hosts.filter((host) => host.health === health).length }));
+    },
+  },
+  {
+    name: 'yardmaster_held_hosts',
+    help: 'Hosts that get no new job because somebody holds them.',
+    labelNames: [],
+    read: async () => await readOne(db, 'count(distinct host)::int', `yardmaster.host_hold where host <> '*' and ${isInForce}`),
+  },
+  {
+    name: 'yardmaster_fleet_paused',
+    help: '1 while nothing new is assigned anywhere.',
+    labelNames: [],
+    read: async () => await readOne(db, 'count(distinct host)::int', `yardmaster.host_hold where host = '*' and ${isInForce}`),
+  },
+  {
+    name: 'yardmaster_last_sweep_age_seconds',
+    help: 'Since the last pass of the sweep ended; absent before the first.',
+    labelNames: [],
+    read: async () =>
+      await readOne(
+        db,
+        `extract(epoch from now() - ended_at)::float8`,
+        `(select ended_at from yardmaster.sweep_report order by sweep_id desc limit 1) last`,
+      ),
+  },
 ];
+
+const isInForce = '(expires_at is null or expires_at > now())';
+
+const readOne = async (db: Queryable, figure: string, from: string): Promise<{ value: number }[]> =>
+  (await db.query<{ value: number }>(`select ${figure} as value from ${from}`)).rows;

@@ -34,10 +34,12 @@ export const makeSettingsTable = (): string =>
     `| **one of each** | | | **${connectionBudget.reduce((sum, { pool, listen }) => sum + pool + listen, 0)}** |`,
   ].join('\n');
 
+export const withSettingsTable = (markdown: string): string => withTable(markdown, settingsMarkers, makeSettingsTable());
+
 /** Puts the table between the markers; a text without them stays as it is. */
-export const withSettingsTable = (markdown: string): string => {
-  const [before, rest] = markdown.split(settingsMarkers.start);
-  const after = rest?.split(settingsMarkers.end)[1];
+export const withTable = (markdown: string, markers: { start: string; end: string }, table: string): string => {
+  const [before, rest] = markdown.split(markers.start);
+  const after = rest?.split(markers.end)[1];
   if (before === undefined || after === undefined) return markdown;
-  return `${before}${settingsMarkers.start}\n${makeSettingsTable()}\n${settingsMarkers.end}${after}`;
+  return `${before}${markers.start}\n${table}\n${markers.end}${after}`;
 };

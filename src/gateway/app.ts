@@ -82,10 +82,23 @@ const bodyReaders = (endpoint: Endpoint, readBody: readonly RequestHandler[]): r
 
 const noteRoute = (path: string): RequestHandler => {
   return (request, _response, next) => {
-    getFacts(request).route = path;
+    const facts = getFacts(request);
+    facts.route = path;
+    facts.log = facts.log.child(idsIn(request.params));
     next();
   };
 };
+
+/** Every line about a job, an attempt, a worker or a deploy names it, as its path does. */
+const idsIn = (params: Readonly<Record<string, string | string[]>>): Record<string, string> =>
+  Object.fromEntries(
+    loggedIds.flatMap((name) => {
+      const id = params[name];
+      return typeof id === 'string' ? [[name, id] as const] : [];
+    }),
+  );
+
+const loggedIds = ['jobId', 'attemptId', 'workerId', 'deployId'] as const;
 
 const methodsByPath = (): Map<string, string[]> => {
   const methods = new Map<string, string[]>();

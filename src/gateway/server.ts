@@ -4,11 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, type Config } from '../config';
 import { limits } from '../contracts/limits';
 import { listApiHosts } from '../db/api-hosts';
-import { findFleetPause } from '../db/holds';
-import { countLiveJobs } from '../db/job-counts';
 import { createPool } from '../db/pool';
 import { createLog, type Log } from '../log';
-import { createMetrics, startMetricsServer } from '../metrics';
+import { createMetrics } from '../metrics';
+import { startMetricsServer } from '../metrics/server';
 import { createSecretBox } from '../secret-box';
 import { createClient } from '../temporal';
 import { createApp } from './app';
@@ -48,10 +47,7 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       timeoutMs: limits.probeTimeoutMs,
       answerBytesMax: limits.probeAnswerBytesMax,
     }),
-    metrics: createGatewayMetrics(metrics, {
-      countLiveJobs: async () => await countLiveJobs(pool),
-      isPaused: async () => (await findFleetPause(pool)) !== null,
-    }),
+    metrics: createGatewayMetrics(metrics),
     keyRing: {
       keys: config.keys,
       serviceSecrets: config.product.acceptedServiceSecrets,

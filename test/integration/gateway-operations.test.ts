@@ -204,7 +204,7 @@ describe('limits of a caller', () => {
   });
 });
 
-it('measures requests by the template of their route, and counts the live jobs', async () => {
+it('measures requests by the template of their route', async () => {
   await call(`${gateway.url}/v1/jobs/${id}`, { key: testKeys.readOnly });
   await call(`${gateway.url}/nothing/here`);
   const text = await until(
@@ -215,7 +215,27 @@ it('measures requests by the template of their route, and counts the live jobs',
     { what: 'the requests are measured' },
   );
   expect(text).toMatch(/yardmaster_http_request_duration_seconds_count\{.*route="\/v1\/jobs\/:jobId".*status="404".*\}/);
-  expect(text).toMatch(/yardmaster_live_jobs\{state="waiting".*\} 0/);
-  expect(text).toMatch(/yardmaster_fleet_paused\{.*\} 0/);
   expect(text).not.toMatch(id);
+});
+
+it('names in every line the request, and the job or the worker that it is about', async () => {
+  await call(`${gateway.url}/v1/jobs/${id}`, { key: testKeys.readOnly, headers: { 'x-request-id': 'find-my-lines' } });
+  await call(`${gateway.url}/v1/workers/worker-17`, { key: testKeys.readOnly, headers: { 'x-request-id': 'find-my-worker' } });
+  const lineOf = async (requestId: string): Promise<unknown> =>
+    await until(
+      async () =>
+        gateway.logLines
+          .join('')
+          .split('\n')
+          .find((line) => line.includes(requestId)),
+      { what: 'the line is written' },
+    ).then((line) => JSON.parse(line) as unknown);
+  expect(await lineOf('find-my-lines')).toMatchObject({
+    level: 'info',
+    process: 'test',
+    requestId: 'find-my-lines',
+    jobId: id,
+    status: 404,
+  });
+  expect(await lineOf('find-my-worker')).toMatchObject({ requestId: 'find-my-worker', workerId: 'worker-17', status: 404 });
 });

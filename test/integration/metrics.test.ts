@@ -1,7 +1,13 @@
 import { createLog } from '../../src/log';
 import { fleetGauges } from '../../src/db/fleet-gauges';
-import { createMetrics, startMetricsServer, type Metrics, type MetricsServer } from '../../src/metrics';
+import { limits } from '../../src/contracts/limits';
+import { createMetrics, type Metrics } from '../../src/metrics';
+import { addSdkMetrics, type SdkUpdate } from '../../src/metrics/sdk';
+import { startMetricsServer, type MetricsServer } from '../../src/metrics/server';
+import { createWorkMetrics } from '../../src/metrics/work';
 import { withDatabase } from '../support/database';
+import { addWorker } from '../support/fleet-rows';
+import { withYard } from '../support/yard';
 
 const database = withDatabase();
 
@@ -22,7 +28,7 @@ afterEach(async () => {
 
 it('tells the figures of the process and of the fleet as they are at the scrape', async () => {
   const metrics = createMetrics({ process: 'gateway' });
-  fleetGauges(database.pool).forEach(metrics.addGauge);
+  fleetGauges(database.pool, limits).forEach(metrics.addGauge);
   server = await serve(metrics);
   const insert = (state: string) =>
     database.pool.query(
@@ -34,14 +40,48 @@ it('tells the figures of the process and of the fleet as they are at the scrape'
   expect((await scrape(server)).text).toContain('yardmaster_jobs{state="waiting",process="gateway"} 1');
   await insert('waiting');
   await insert('uncertain');
-  await database.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'test', 'ada')`);
+  await database.pool.query(
+    `insert into yardmaster.host_hold (host, reason, actor) values ('*', 'test', 'ada'), ('10.0.0.1', 'test', 'ada')`,
+  );
+  await addWorker(database.pool);
+  await addWorker(database.pool, { status: 'offline' });
   const { status, text } = await scrape(server);
   expect(status).toBe(200);
   expect(text).toContain('yardmaster_jobs{state="waiting",process="gateway"} 2');
   expect(text).toContain('yardmaster_jobs{state="uncertain",process="gateway"} 1');
-  expect(text).toContain('yardmaster_holds{host="*",process="gateway"} 1');
+  expect(text).toContain('yardmaster_fleet_paused{process="gateway"} 1');
+  expect(text).toContain('yardmaster_held_hosts{process="gateway"} 1');
+  expect(text).toContain('yardmaster_workers{condition="held",process="gateway"} 1');
+  expect(text).toContain('yardmaster_workers{condition="offline",process="gateway"} 1');
+  expect(text).toContain('yardmaster_hosts{health="healthy",process="gateway"} 1');
+  expect(text).not.toMatch(/yardmaster_last_sweep_age_seconds\{/);
   expect(text).toMatch(/yardmaster_oldest_waiting_job_seconds\{process="gateway"\} 60\.\d/);
   expect(text).toContain('nodejs_eventloop_lag_seconds');
+});
+
+it('shows what the SDK counted behind the same address, each metric with the labels of each case', async () => {
+  const metrics = createMetrics({ process: 'orchestrator' });
+  const polls = { name: 'temporal_request', kind: 'counter', description: 'Requests' };
+  const slow = { name: 'temporal_request_latency', kind: 'histogram', description: 'How "long"' };
+  const updates: SdkUpdate[] = [
+    { metric: polls, value: 2, attributes: { operation: 'Poll' } },
+    { metric: polls, value: 1, attributes: { operation: 'Poll' } },
+    { metric: polls, value: 1, attributes: { operation: 'Poll', status_code: 'a "b"' } },
+    { metric: slow, value: 0.03, attributes: {} },
+    { metric: slow, value: 100, attributes: {} },
+    { metric: { name: 'slots', kind: 'gauge' }, value: 5, attributes: {} },
+    { metric: { name: 'slots', kind: 'gauge' }, value: 4, attributes: {} },
+  ];
+  const sdk = addSdkMetrics(metrics, { retrieve: () => updates.splice(0) });
+  server = await serve(metrics);
+  const { text } = await scrape(server);
+  sdk.stop();
+  expect(text).toContain('# TYPE temporal_request_total counter\ntemporal_request_total{operation="Poll",process="orchestrator"} 3\n');
+  expect(text).toContain('temporal_request_total{operation="Poll",status_code="a \\"b\\"",process="orchestrator"} 1\n');
+  expect(text).toContain('temporal_request_latency_seconds_bucket{process="orchestrator",le="0.025"} 0\n');
+  expect(text).toContain('temporal_request_latency_seconds_bucket{process="orchestrator",le="60"} 1\n');
+  expect(text).toContain('temporal_request_latency_seconds_count{process="orchestrator"} 2\n');
+  expect(text).toContain('temporal_slots{process="orchestrator"} 4\n');
 });
 
 it('answers without a figure that cannot be read, and counts that', async () => {
@@ -72,4 +112,47 @@ it('has nothing else on its port', async () => {
   server = await serve(createMetrics({ process: 'gateway' }));
   expect((await scrape(server, '/')).status).toBe(404);
   expect((await scrape(server, '/metrics', 'POST')).status).toBe(404);
+});
+
+describe('the work of an orchestrator', () => {
+  const metrics = createMetrics({ process: 'orchestrator' });
+  const yard = withYard({ hosts: 1, observe: createWorkMetrics(metrics), limits: { retryBackoffFirstMs: 1_000 } });
+
+  test('is counted by its ends, its waits, its commands and its findings, under no id', async () => {
+    const handle = await yard.submit('https://sim.test/fails-before-form?times=1&ms=50&lost=running');
+    await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
+    const cancelled = await yard.submit('https://sim.test/slow-start?startMs=60000');
+    const jobId = cancelled.workflowId.replace('apply-job-', '');
+    await yard.until(jobId, 'running');
+    await yard.client.workflow.execute('cancelJob', {
+      workflowId: `cancel-job-${jobId}`,
+      taskQueue: yard.taskQueue,
+      args: [{ jobId, actor: 'zoe' }],
+    });
+    await cancelled.result();
+    await yard.sweep();
+
+    const text = await metrics.text();
+    const figure = (series: string): number =>
+      Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(series))
+          ?.split(' ')
+          .at(-1) ?? Number.NaN,
+      );
+    expect(figure('yardmaster_job_states_total{state="succeeded"')).toBe(1);
+    expect(figure('yardmaster_job_states_total{state="cancelled"')).toBe(1);
+    expect(figure('yardmaster_attempts_ended_total{end="failed"')).toBe(1);
+    expect(figure('yardmaster_attempts_ended_total{end="completed"')).toBe(1);
+    expect(figure('yardmaster_attempts_ended_total{end="stopped"')).toBe(1);
+    expect(figure('yardmaster_attempt_run_seconds_count{')).toBe(1);
+    expect(figure('yardmaster_job_wait_seconds_count')).toBe(2);
+    expect(figure('yardmaster_claim_wait_seconds_count')).toBeGreaterThanOrEqual(2);
+    expect(figure('yardmaster_commands_ended_total{kind="cancel",route="owner",outcome="cancelled"')).toBe(1);
+    expect(figure('yardmaster_callbacks_settled_total{settled_as="delivered"')).toBeGreaterThanOrEqual(2);
+    expect(figure('yardmaster_sweep_pass_seconds_count')).toBeGreaterThanOrEqual(2);
+    expect(text).not.toContain(jobId);
+    expect(text).not.toContain('worker-1');
+  });
 });

@@ -83,7 +83,7 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
   ['reading all of a job', async (db) => await findJobDetails(db, ids.ended, { rows: 50 })],
   ['reading a job for the product', async (db) => await findProductStatus(db, ids.ended)],
   ['counting live jobs', async (db) => await countLiveJobs(db)],
-  ['measuring the fleet', async (db) => await Promise.all(fleetGauges(db).map(async ({ read }) => await read()))],
+  ['measuring the fleet', async (db) => await Promise.all(fleetGauges(db, limits).map(async ({ read }) => await read()))],
   ['listing the newest jobs', list({})],
   ['listing jobs from the middle of the past', async (db) => await list({ after: halfWay() })(db)],
   ['listing the jobs of a user', async (db) => await list({ userId: ids.user })(db)],

@@ -3,7 +3,7 @@ import { Worker } from '@temporalio/worker';
 import { loadConfig } from '../../src/config';
 import { sensitive } from '../../src/domain/sensitive';
 import { createLog } from '../../src/log';
-import { connectNative, sendSdkLinesTo } from '../../src/temporal';
+import { connectNative, installSdkRuntime } from '../../src/temporal';
 import { withTemporal } from '../support/temporal';
 
 const temporal = withTemporal();
@@ -11,7 +11,9 @@ const temporal = withTemporal();
 it('writes what the SDK says as lines of our log, without secrets', async () => {
   const destination = new PassThrough();
   const taskQueue = 'queue-of-the-secret-0123456789';
-  await sendSdkLinesTo(createLog({ level: 'info', process: 'orchestrator', secrets: [sensitive('the-secret-0123456789')], destination }));
+  await installSdkRuntime(
+    createLog({ level: 'info', process: 'orchestrator', secrets: [sensitive('the-secret-0123456789')], destination }),
+  );
   const { temporal: config } = loadConfig(
     { DATABASE_URL: 'postgres://db/fleet', TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: temporal.namespace },
     'migrate',

@@ -3,8 +3,6 @@ import { createServer } from 'node:http';
 import { Writable } from 'node:stream';
 import type { Pool } from 'pg';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
-import { countLiveJobs } from '../../src/db/job-counts';
-import { findFleetPause } from '../../src/db/holds';
 import { listApiHosts } from '../../src/db/api-hosts';
 import { sensitive } from '../../src/domain/sensitive';
 import { createApp } from '../../src/gateway/app';
@@ -71,10 +69,7 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
       timeoutMs: 2_000,
       answerBytesMax: 65_536,
     }),
-    metrics: createGatewayMetrics(metrics, {
-      countLiveJobs: async () => await countLiveJobs(pool),
-      isPaused: async () => (await findFleetPause(pool)) !== null,
-    }),
+    metrics: createGatewayMetrics(metrics),
     keyRing: {
       keys: [
         { name: 'app', role: 'product', secret: sensitive(testKeys.product) },

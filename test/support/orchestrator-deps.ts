@@ -10,6 +10,7 @@ export const makeDeps = (pool: Pool, more: Partial<OrchestratorDeps> = {}): Orch
   limits,
   log: createLog({ level: 'error', process: 'test' }),
   callbackBaseUrl,
+  observe: () => {},
   workflows: createRefusal<OrchestratorDeps['workflows']>({ wake: async () => {} }),
   hosts: createRefusal<OrchestratorDeps['hosts']>({}),
   callbacks: createRefusal<OrchestratorDeps['callbacks']>({}),

@@ -10,6 +10,7 @@ import type { CallbackReply, CommandDeps } from '../../activities/deps';
 import type { CallbackBody } from '../../src/contracts/callback';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
+import type { Observe } from '../../src/contracts/observations';
 import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
 import { createLog, type Log } from '../../src/log';
 import type { Sensitive } from '../../src/domain/sensitive';
@@ -27,6 +28,7 @@ export interface OrchestratorOptions {
   addressMap?: HostAddressMap;
   limits?: Partial<Limits>;
   secrets?: CommandDeps['secrets'];
+  observe?: Observe;
   cancelMeans?: CommandDeps['cancelMeans'];
   ghServiceSecret?: Sensitive<string>;
   /** Instead of standard output; then lines of level info come too. */
@@ -54,6 +56,7 @@ export const startOrchestrator = async (
     pool: options.pool,
     log,
     limits,
+    observe: options.observe ?? (() => undefined),
     callbackBaseUrl: options.callbackBaseUrl,
     workflows: createWorkflowsPort(options.client, { deadlineMs: 2_000, taskQueue: options.taskQueue }),
     hosts: createHostClient({

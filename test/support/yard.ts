@@ -16,6 +16,7 @@ import type { NewJob } from '../../src/contracts/job';
 import { makeApplyJobId } from '../../src/contracts/ids';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { searchAttributes, wakeSignal } from '../../src/contracts/messages';
+import type { Observe } from '../../src/contracts/observations';
 import { acceptJob } from '../../src/db/accept-job';
 import { findJob, type Job } from '../../src/db/jobs';
 import { withTransaction } from '../../src/db/pool';
@@ -40,6 +41,7 @@ export interface YardOptions {
   cancelMeans?: CommandDeps['cancelMeans'];
   /** What a host has of its own, by its number from 0. */
   hostOptions?: (index: number) => Partial<SimulatorOptions['hosts'][number]>;
+  observe?: Observe;
   /** Instead of standard output. */
   logDestination?: NodeJS.WritableStream;
   /** A deployer runs too: true when it restarted the worker of that host. Without it nobody takes a recycle. */
@@ -143,6 +145,7 @@ export const withYard = (options: YardOptions = {}): Yard => {
       ),
       limits,
       secrets: options.secrets,
+      observe: options.observe,
       cancelMeans: options.cancelMeans,
       ghServiceSecret: sensitive(serviceSecret),
       logDestination: options.logDestination,

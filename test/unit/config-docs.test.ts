@@ -2,7 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '../../src/config';
 import { projectRoot } from '../../src/dev/project-root';
-import { makeEnvExample, settingsMarkers, withSettingsTable } from '../../src/dev/settings-docs';
+import { makeEnvExample, settingsMarkers, withSettingsTable, withTable } from '../../src/dev/settings-docs';
+import { makeMetricsTable, metricsMarkers } from '../../src/dev/metrics-docs';
 import { settingDocs } from '../../src/settings';
 
 /** What stands in a file, and what should; `UPDATE_DOCS=1 npx jest config-docs` writes it. */
@@ -21,6 +22,13 @@ it('finds .env.example as the settings say', () => {
 
 it('finds the README’s table of settings as the settings say', () => {
   const { present, wanted } = compare('README.md', withSettingsTable);
+  expect(present).toBe(wanted);
+});
+
+it('finds the operators’ table of metrics as the processes show them', async () => {
+  const table = await makeMetricsTable();
+  const { present, wanted } = compare('docs/operators.md', (text) => withTable(text, metricsMarkers, table));
+  expect(table).toContain('| `yardmaster_jobs` | gauge | `state` |');
   expect(present).toBe(wanted);
 });
 

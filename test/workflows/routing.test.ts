@@ -164,6 +164,7 @@ describe('the route of a cancel', () => {
       pool: yard.pool,
       log: createLog({ level: 'error', process: 'test' }),
       limits,
+      observe: () => {},
       callbackBaseUrl: '',
       workflows: {
         wake: nothing,

@@ -7,7 +7,7 @@ import { judgeSaid } from '../../domain/said-outcome';
 import type { GatewayDeps } from '../gateway-deps';
 import { noSuchCommand } from './refusals';
 
-type AwaitDeps = Pick<GatewayDeps, 'pool' | 'limits'>;
+type AwaitDeps = Pick<GatewayDeps, 'pool' | 'limits' | 'metrics'>;
 
 /** The command as its row says when it has an outcome, or when the time is over. */
 export const awaitCommand = async (deps: AwaitDeps, commandId: string, waitMs: number): Promise<Command> => {
@@ -26,15 +26,17 @@ export const readCommand = async (deps: AwaitDeps, commandId: string): Promise<C
   return await settleSaid(deps, command);
 };
 
-export const settleSaid = async ({ pool }: AwaitDeps, command: Command): Promise<Command> => {
+export const settleSaid = async ({ pool, metrics }: AwaitDeps, command: Command): Promise<Command> => {
   const { commandId, jobId, kind, generation } = command;
   if (command.endedAt !== null || (kind !== 'retry' && kind !== 'resolve')) return command;
   const job = await findJob(pool, jobId);
   const end = job === null ? null : judgeSaid({ kind, generation }, job);
   if (end === null) return command;
-  await withTransaction(pool, async (client) => {
-    await noteCommand(client, { commandId, ...end, isEnd: true });
+  const ended = await withTransaction(pool, async (client) => {
+    const noted = await noteCommand(client, { commandId, ...end, isEnd: true });
     await recordCommandEnd(client, commandId);
+    return noted;
   });
+  if (ended !== null) metrics.observeCommand({ of: 'command', kind: ended.kind, route: ended.route, outcome: ended.outcome });
   return (await findCommand(pool, commandId)) ?? command;
 };

@@ -1,7 +1,4 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
-import type { Log } from './log';
 
 export interface GaugeReading {
   labels?: Record<string, string>;
@@ -17,9 +14,15 @@ export interface GaugeOptions {
 }
 
 export interface Metrics {
+  /** gateway, orchestrator or deployer: a label of every line. */
+  process: string;
   /** For counters and histograms of one's own: `new Counter({ …, registers: [metrics.registry] })`. */
   registry: Registry;
   addGauge: (options: GaugeOptions) => void;
+  /** Lines that somebody else keeps, in the same format; asked at each scrape. */
+  addText: (read: () => string) => void;
+  /** Everything, as /metrics shows it. */
+  text: () => Promise<string>;
 }
 
 /** A scrape must answer while Postgres does not: what is not read by then is left out of it, and counted. */
@@ -36,8 +39,12 @@ export function createMetrics({ process: processName }: { process: string }): Me
     labelNames: ['gauge'],
     registers: [registry],
   });
+  const texts: (() => string)[] = [];
   return {
+    process: processName,
     registry,
+    addText: (read) => void texts.push(read),
+    text: async () => [await registry.metrics(), ...texts.map((read) => read())].join('\n'),
     addGauge({ name, help, labelNames = [], read }) {
       const gauge = new Gauge({
         name,
@@ -64,41 +71,3 @@ const within = async <Result>(ms: number, work: () => Promise<Result>): Promise<
   });
   return await Promise.race([work(), late]).finally(() => clearTimeout(timer));
 };
-
-export interface MetricsServer {
-  port: number;
-  stop(): Promise<void>;
-}
-
-/** `GET /metrics` on a port of its own, which need not be open to those who may call the API. */
-export async function startMetricsServer(
-  metrics: Metrics,
-  { host, port, log }: { host: string; port: number; log: Log },
-): Promise<MetricsServer> {
-  const server = createServer((request, response) => {
-    const path = request.url?.split('?')[0];
-    if (request.method !== 'GET' || path !== '/metrics') {
-      response.writeHead(404).end('Only GET /metrics is here.\n');
-      return;
-    }
-    metrics.registry.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
-      (error: unknown) => {
-        log.warn('The metrics could not be collected', { error });
-        response.writeHead(500).end();
-      },
-    );
-  });
-  server.listen(port, host);
-  await once(server, 'listening');
-  const address = server.address();
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
-    async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
-}
