@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import type { MeansUsed, RouteStep, RouteTaken } from '../src/contracts/command';
 import { failureTypes } from '../src/contracts/errors';
@@ -8,28 +7,16 @@ import { findCommand, noteCommand, openCommand, viewCommand, type Command } from
 import { findJob } from '../src/db/jobs';
 import { lookUpRoute } from '../src/db/routes';
 import { cancelOutcome, outcomes } from '../src/domain/command-outcome';
-import { provesExit, type PortSeen } from '../src/domain/exit-proof';
 import { fallbackMessage, routeCommand, routeLevel } from '../src/domain/route-command';
 import type { CancelMeans, CommandDeps } from './deps';
 import { endCommand } from './end-command';
-
-/** `gone`: another process or none; `idle`: the process is through with the attempt. */
-export type ExitProof = 'gone' | 'idle' | null;
+import { createExitWatch, type ExitProof } from './exit-watch';
 
 export interface Stopped {
   proof: ExitProof;
   /** Something of the worker was there: it may still run. */
   isReached: boolean;
   detail: string;
-}
-
-/** What is watched for its end, and what is known of it. */
-interface Watch {
-  workerId: string;
-  attemptId: string;
-  claimedAtMs: number | null;
-  isAddressCurrent: boolean;
-  isEnding: boolean;
 }
 
 export interface CancelProgress {
@@ -50,6 +37,7 @@ export interface CancelPlan {
 /** The steps of a cancel. None of them ends a job: that is applyJob's, which is told what was proven (design §4 Commands). */
 export const createCancelActivities = (deps: CommandDeps) => {
   const { pool, log, limits, hosts, workflows } = deps;
+  const { look, watchExit } = createExitWatch(deps);
 
   return {
     /** Writes the command, or joins the open one; from then on nothing of the job is assigned or tried again. */
@@ -192,36 +180,6 @@ export const createCancelActivities = (deps: CommandDeps) => {
     if (job?.attempt?.attemptId !== attemptId) return { host: null, claimedAtMs: null };
     const { host, claimedAt } = job.attempt;
     return { host, claimedAtMs: claimedAt === null ? null : Date.now() - (job.now.getTime() - claimedAt.getTime()) };
-  }
-
-  /**
-   * An answer was given somewhere between question and arrival, and so its uptime gives an earliest and a latest start. The process before gets the
-   * latest and later ones the earliest, so that a slow answer of the same process never looks like another process.
-   */
-  async function look(host: string, start: 'earliest' | 'latest'): Promise<PortSeen> {
-    const askedAtMs = Date.now();
-    const answer = await hosts.readWorkerPort(host);
-    if (answer.kind !== 'answers') return { kind: answer.kind };
-    const { worker_id: workerId, active_jobs: activeJobs, uptime_ms: uptimeMs } = answer.status;
-    const processStartedAtMs = (start === 'earliest' ? askedAtMs : Date.now()) - uptimeMs;
-    return { kind: 'answers', workerId, activeJobs, processStartedAtMs, atMs: Date.now() };
-  }
-
-  /** GH exits 1.0 s after its listener ended, and its container is back about a second later: looked at often enough to see the gap. */
-  async function watchExit(
-    host: string,
-    before: PortSeen,
-    { workerId, attemptId, claimedAtMs, isAddressCurrent, isEnding }: Watch,
-  ): Promise<ExitProof> {
-    const looks: PortSeen[] = [];
-    const deadline = Date.now() + (isEnding ? limits.exitProofMs : limits.exitProofMs / 4);
-    do {
-      looks.push(await look(host, 'earliest'));
-      const proof = provesExit(before, looks, { workerId, claimedAtMs, isAddressCurrent, jitterMs: limits.processStartJitterMs / 2 });
-      if (proof !== null && (await findCancelListener(pool, attemptId)) !== 'present') return proof;
-      await sleep(limits.exitLookEveryMs);
-    } while (Date.now() < deadline);
-    return null;
   }
 };
 

@@ -6,6 +6,7 @@ import { createOwnerActivities } from './owner';
 import { createRecycleActivities, type RecycleDeps } from './recycle';
 import { createResumeActivities } from './resume';
 import { createSweepActivities } from './sweep';
+import { createWorkerActActivities } from './worker-acts';
 
 /** Everything that the orchestrator's task queue runs. */
 export const createOrchestratorActivities = (deps: CommandDeps & { retentionMs: number; heartbeat: () => void }) => ({
@@ -15,6 +16,7 @@ export const createOrchestratorActivities = (deps: CommandDeps & { retentionMs: 
   ...createOwnerActivities(deps),
   ...createCallbackActivities(deps),
   ...createSweepActivities(deps),
+  ...createWorkerActActivities(deps),
 });
 
 /** Everything that the deployer's task queue runs. */

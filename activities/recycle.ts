@@ -54,7 +54,7 @@ export const createRecycleActivities = ({ log, limits, redact, recycle, runComma
    * Runs the configured command, which replaces the worker's process by a fresh one. `done` says that the command succeeded, not that the worker
    * is gone: its port proves that. A repetition restarts the worker again, so the caller asks only while the attempt is still the worker's.
    */
-  async recycleWorker({ attemptId, ...target }: RecycleTarget & { attemptId: string }): Promise<RecycleResult> {
+  async recycleWorker({ attemptId, ...target }: RecycleTarget & { attemptId: string | null }): Promise<RecycleResult> {
     if (recycle === null) return { kind: 'not_configured', detail: 'RECYCLE_COMMAND is not set for the deployer' };
     const made = makeRecycleCommand(recycle.command, target);
     const fields = { attemptId, workerId: target.workerId, host: target.host };

@@ -4,5 +4,7 @@ export { cancelJob } from './cancel-job';
 export { deliverCallbacks } from './deliver-callbacks';
 export { kamalDeploy } from './kamal-deploy';
 export { lookAtDestination } from './look-at-destination';
+export { drainWorker } from './drain-worker';
+export { recycleWorker } from './recycle-worker';
 export { resumeJob } from './resume-job';
 export { workerCleanup } from './worker-cleanup';

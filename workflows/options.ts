@@ -6,12 +6,14 @@ import type { OwnerActivities } from '../activities/owner';
 import type { RecycleActivities } from '../activities/recycle';
 import type { ResumeActivities } from '../activities/resume';
 import type { SweepActivities } from '../activities/sweep';
+import type { WorkerActActivities } from '../activities/worker-acts';
 import { taskQueues } from '../src/contracts/messages';
 
 /** Every step that is a statement or two in Postgres and may run any number of times. */
-type Steps = JobActivities & CancelSteps & ResumeSteps;
+type Steps = JobActivities & CancelSteps & ResumeSteps & WorkerActSteps;
 type CancelSteps = Omit<CancelActivities, 'stopAttempt' | 'proveStopped' | 'tellJob'>;
 type ResumeSteps = Omit<ResumeActivities, 'deliverResume'>;
+type WorkerActSteps = Pick<WorkerActActivities, 'openDrain' | 'endDrain' | 'openRecycle' | 'endRecycle'>;
 
 /** Run beside the workflow task, which costs next to nothing (1.01 × a bare start → activity was measured). */
 const local = proxyLocalActivities<Steps>({
@@ -73,6 +75,13 @@ export const { recycleWorker } = proxyActivities<RecycleActivities>({
   heartbeatTimeout: '10 seconds',
   retry: { maximumAttempts: 1 },
   summary: 'Recycle the worker',
+});
+
+/** Look at a worker's port; for `proveRecycled` up to 4 s long. */
+export const { lookAtDrain, lookBeforeRecycle, proveRecycled } = proxyActivities<WorkerActActivities>({
+  startToCloseTimeout: '20 seconds',
+  retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
+  summary: 'Look at the worker',
 });
 
 /** Probes a host twice, a second apart. Repeated by the workflow with fresh eyes, not by the server with old ones. */

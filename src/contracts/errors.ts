@@ -11,6 +11,11 @@ export const problems = {
   not_found: { status: 404, title: 'Nothing here', meaning: 'No such path.' },
   method_not_allowed: { status: 405, title: 'Not with this method', meaning: 'The path exists; the header Allow names its methods.' },
   worker_not_found: { status: 404, title: 'No such worker', meaning: 'No registered worker has that id.' },
+  worker_busy: {
+    status: 409,
+    title: 'The worker has a job',
+    meaning: 'The detail names it. Wait for its end or cancel it; or repeat with `force: true`, which interrupts it.',
+  },
   job_not_found: { status: 404, title: 'No such job', meaning: 'The id is well-formed, no job has it.' },
   command_not_found: { status: 404, title: 'No such command', meaning: 'The id is well-formed, no command has it.' },
   callback_not_found: { status: 404, title: 'No such callback', meaning: 'That job has no callback of that generation and number.' },
@@ -76,6 +81,7 @@ export const problemCodes: readonly ProblemCode[] = Object.keys(problems).filter
 /** Types of permanent failures inside workflows and activities (ApplicationFailure.type); everything else is retried. */
 export const failureTypes = {
   jobNotFound: 'JobNotFound',
+  workerNotFound: 'WorkerNotFound',
   notOwner: 'NotOwner',
   invalidInput: 'InvalidInput',
   deployUnderWay: 'DeployUnderWay',

@@ -9,6 +9,11 @@ export const makeCancelJobId = ({ jobId }: { jobId: string }): string => `cancel
 
 export const makeResumeJobId = ({ jobId }: { jobId: string }): string => `resume-job-${jobId}`;
 
+/** One drain of a worker at a time; a second one joins it. */
+export const makeDrainWorkerId = ({ workerId }: { workerId: string }): string => `drain-worker-${workerId}`;
+
+export const makeRecycleWorkerId = ({ workerId }: { workerId: string }): string => `recycle-worker-${workerId}`;
+
 /** The one schedule of the control plane; its workflows are `worker-cleanup-<time>`. */
 export const workerCleanupScheduleId = 'worker-cleanup';
 

@@ -62,6 +62,16 @@ export const limits = {
   secretLifeMs: 300_000,
   /** An open command untouched for this long has no workflow. */
   commandUntouchedMs: 60_000,
+  /** How long a drain waits for a worker's job: half an hour by itself, the four hours that a job may wait for a worker at most. */
+  drainMs: 1_800_000,
+  drainMaxMs: 14_400_000,
+  /** A drain looks after a tenth of the time that it has waited, so that a long one does not fill a history. */
+  drainLookFirstMs: 1_000,
+  drainLookMaxMs: 60_000,
+  /** A recycle that was broken off must not keep its worker from jobs for good. */
+  recycleHoldMs: 900_000,
+  /** What the product deregisters it terminates within minutes; GH's next heartbeat would bring it back (ghosthands §1.4). */
+  deregisterHoldMs: 3_600_000,
   /** A cancel of the workflow reaches the deployer in a heartbeat's reply. */
   recycleHeartbeatMs: 1_000,
   /** From SIGTERM to SIGKILL of a command that hangs: ssh ends at once, so this is for what it started. */

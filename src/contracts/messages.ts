@@ -16,6 +16,8 @@ export const workflowNames = {
   kamalDeploy: 'kamalDeploy',
   lookAtDestination: 'lookAtDestination',
   breakDeployLock: 'breakDeployLock',
+  drainWorker: 'drainWorker',
+  recycleWorker: 'recycleWorker',
 } as const;
 
 export interface ApplyJobInput {
@@ -66,6 +68,26 @@ export interface ResumeJobInput {
   note?: string;
   actor?: string;
   source?: string;
+}
+
+/** Started by REST, the CLI or the Web UI; a second start joins the first. */
+export interface DrainWorkerInput {
+  workerId: string;
+  reason?: string;
+  actor?: string;
+  /** Where it came from: rest, product, atm, temporal. */
+  source?: string;
+  /** How long the worker's job is waited for. */
+  deadlineMs?: number;
+}
+
+export interface RecycleWorkerInput {
+  workerId: string;
+  reason?: string;
+  actor?: string;
+  source?: string;
+  /** Also while a job runs there, which is then interrupted. */
+  force?: boolean;
 }
 
 /** To a cancel or resume workflow: the job has moved; look at the rows. */

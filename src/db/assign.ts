@@ -20,7 +20,7 @@ export const assignWaitingJobs = async (
   { callbackBaseUrl, limits }: { callbackBaseUrl: string; limits: Limits },
 ): Promise<Assignment[]> => {
   const [, { rows }] = await Promise.all([
-    db.query(`select pg_advisory_xact_lock(hashtext('yardmaster.assign'))`),
+    lockAssigning(db),
     db.query<{ job_id: string; attempt_id: string; worker_id: string; host: string }>(assignStatement, [
       limits.workerHeartbeatFreshMs,
       limits.probeFreshMs,
@@ -30,6 +30,11 @@ export const assignWaitingJobs = async (
     ]),
   ]);
   return rows.map((row) => ({ jobId: row.job_id, attemptId: row.attempt_id, workerId: row.worker_id, host: row.host }));
+};
+
+/** Until the end of the transaction nothing is assigned: what commits with it, the next assigning statement sees. */
+export const lockAssigning = async (db: Queryable): Promise<void> => {
+  await db.query(`select pg_advisory_xact_lock(hashtext('yardmaster.assign'))`);
 };
 
 /** Of an attempt `a` and the probe `p` of its worker's host: is what it left behind still in that process? */

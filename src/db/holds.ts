@@ -6,8 +6,10 @@ export const assignChannel = 'yardmaster_assign';
 /** The host name that stands for the whole fleet. */
 const wholeFleet = '*';
 
-/** Whose hold it is: a person's, or one of a deploy. Each releases its own alone. */
+/** Whose hold it is: a person's of the host, that of a drained worker, of a recycle or of a deploy. Each releases its own alone. */
 export const personHolder = 'person';
+export const makeWorkerHolder = ({ workerId }: { workerId: string }): string => `worker:${workerId}`;
+export const makeRecycleHolder = ({ workerId }: { workerId: string }): string => `recycle:${workerId}`;
 export const makeDeployHolder = ({ deployId }: { deployId: string }): string => `deploy:${deployId}`;
 
 /** Nothing new is assigned anywhere. */
@@ -39,7 +41,7 @@ export const unpauseFleet = async (db: Queryable): Promise<boolean> => await rel
 export interface Hold {
   /** An address or an instance id, as the caller named it. */
   host: string;
-  /** `person`, or `deploy:<deployId>`. */
+  /** `person`, `worker:<workerId>`, `recycle:<workerId>` or `deploy:<deployId>`. */
   holder: string;
   reason: string;
   actor: string;
@@ -77,6 +79,22 @@ export const releaseHost = async (db: Queryable, host: string, holder: string = 
     [host, assignChannel, holder],
   );
   return rowCount === 1;
+};
+
+/** Ends every hold of that holder, whatever the host; false when there was none. */
+export const releaseHolder = async (db: Queryable, holder: string): Promise<boolean> => {
+  const { rowCount } = await db.query(
+    `with ended as (delete from yardmaster.host_hold where holder = $1 returning host) select pg_notify($2, host) from ended`,
+    [holder, assignChannel],
+  );
+  return (rowCount ?? 0) > 0;
+};
+
+export const isHeldBy = async (db: Queryable, holder: string): Promise<boolean> => {
+  const { rowCount } = await db.query(`select from yardmaster.host_hold where holder = $1 and (expires_at is null or expires_at > now())`, [
+    holder,
+  ]);
+  return (rowCount ?? 0) > 0;
 };
 
 /** The hosts that are held; the pause of the whole fleet is none of them. */

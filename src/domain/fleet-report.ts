@@ -49,7 +49,7 @@ export const reportHosts = <W extends FleetWorkerSeen, P extends FleetProbeSeen,
 };
 
 /** Registries hold `unknown`, `local` and worse (ghosthands §5). */
-const isAddress = (host: string | null): host is string => host !== null && /^[0-9a-fA-F.:]+$/.test(host) && /[.:]/.test(host);
+export const isAddress = (host: string | null): host is string => host !== null && /^[0-9a-fA-F.:]+$/.test(host) && /[.:]/.test(host);
 
 /** What the registry says of the workers of one machine. Offline rows beside a worker that beats are those of processes before it (ghosthands §5). */
 export const registryOf = (workers: readonly FleetWorkerSeen[]): HealthFacts['registry'] => {

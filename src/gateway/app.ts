@@ -22,6 +22,7 @@ import { createDocumentRoutes } from './routes/documents';
 import { createFleetRoutes } from './routes/fleet';
 import { createHealthRoutes } from './routes/health';
 import { createJobRoutes } from './routes/jobs';
+import { createWorkerActRoutes } from './routes/worker-acts';
 
 /** The gateway without a port: server.ts listens, tests too. */
 export const createApp = (deps: GatewayDeps): Express => {
@@ -31,6 +32,7 @@ export const createApp = (deps: GatewayDeps): Express => {
     ...createCommandRoutes(deps),
     ...createAuditRoutes(deps),
     ...createFleetRoutes(deps),
+    ...createWorkerActRoutes(deps),
     ...createHealthRoutes(deps),
     ...createDocumentRoutes(deps.settings),
     ...createValetRoutes(deps),

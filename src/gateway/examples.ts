@@ -83,3 +83,6 @@ export const valetResumeExamples = {
     notes: 'from the inbox',
   },
 } as const;
+
+export const drainExamples = { drain: { reason: 'a new kernel', deadlineSeconds: 1800 } };
+export const recycleExamples = { recycle: { reason: 'its browser hangs' }, forced: { reason: 'its browser hangs', force: true } };

@@ -97,6 +97,7 @@ const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
     ['unauthorized', access[name] !== 'public'],
     ['forbidden', access[name] !== 'public'],
     ['job_not_found', endpoint.path.includes(':jobId')],
+    ['worker_not_found', endpoint.path.includes(':workerId')],
     ['command_not_found', endpoint.path.includes(':commandId')],
     ['too_large', hasBody],
     ['unsupported_media_type', hasBody],

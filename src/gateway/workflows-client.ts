@@ -5,7 +5,15 @@ import {
   type Client,
   type SignalDefinition,
 } from '@temporalio/client';
-import { makeApplyJobId, makeCancelJobId, makeDeliverCallbacksId, makeResumeJobId, workerCleanupScheduleId } from '../contracts/ids';
+import {
+  makeApplyJobId,
+  makeCancelJobId,
+  makeDeliverCallbacksId,
+  makeDrainWorkerId,
+  makeRecycleWorkerId,
+  makeResumeJobId,
+  workerCleanupScheduleId,
+} from '../contracts/ids';
 import {
   resolveSignal,
   retrySignal,
@@ -13,6 +21,8 @@ import {
   workflowNames,
   type CancelJobInput,
   type DeliverCallbacksInput,
+  type DrainWorkerInput,
+  type RecycleWorkerInput,
   type ResolveSignal,
   type ResumeJobInput,
   type RetrySignal,
@@ -31,6 +41,9 @@ export interface WorkflowsClient {
   startCancelJob(input: CancelJobInput): Promise<StartedCommand>;
   /** A second resume of a job is another one, and finds the first still there. */
   startResumeJob(input: ResumeJobInput): Promise<StartedCommand>;
+  /** A second one joins the first. */
+  startDrainWorker(input: DrainWorkerInput): Promise<StartedCommand>;
+  startRecycleWorker(input: RecycleWorkerInput): Promise<StartedCommand>;
   /** A person's word to a job; its workflow is started where it is missing. */
   retryUncertainJob(jobId: string, word: RetrySignal): Promise<StartedCommand>;
   resolveJob(jobId: string, word: ResolveSignal): Promise<StartedCommand>;
@@ -57,6 +70,19 @@ export const createWorkflowsClient = (
     }
   };
 
+  /** Joins the workflow of that id where one runs. */
+  const startOrJoin = async (type: string, workflowId: string, input: object, staticSummary: string): Promise<StartedCommand> =>
+    await attempt(() =>
+      client.workflow.start(type, {
+        workflowId,
+        taskQueue,
+        args: [input],
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+        staticSummary,
+      }),
+    );
+
   /** Over whatever the rows say: a run that was terminated is replaced, and reads them before the word. */
   const tellApplyJob = async <Word>(jobId: string, signal: SignalDefinition<[Word]>, word: Word): Promise<StartedCommand> =>
     await attempt(() =>
@@ -76,16 +102,7 @@ export const createWorkflowsClient = (
     startApplyJob: async (job) => await startApplyJob(client, job, { deadlineMs, taskQueue }),
     startNextGeneration: async (job) => await startApplyJob(client, job, { deadlineMs, taskQueue, isNewGeneration: true }),
     startCancelJob: async (input) =>
-      await attempt(() =>
-        client.workflow.start(workflowNames.cancelJob, {
-          workflowId: makeCancelJobId(input),
-          taskQueue,
-          args: [input],
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          staticSummary: `Cancel of job ${input.jobId}`,
-        }),
-      ),
+      await startOrJoin(workflowNames.cancelJob, makeCancelJobId(input), input, `Cancel of job ${input.jobId}`),
     startResumeJob: async (input) =>
       await attempt(() =>
         client.workflow.start(workflowNames.resumeJob, {
@@ -97,6 +114,10 @@ export const createWorkflowsClient = (
           staticSummary: `Resume of job ${input.jobId}`,
         }),
       ),
+    startDrainWorker: async (input) =>
+      await startOrJoin(workflowNames.drainWorker, makeDrainWorkerId(input), input, `Drain of worker ${input.workerId}`),
+    startRecycleWorker: async (input) =>
+      await startOrJoin(workflowNames.recycleWorker, makeRecycleWorkerId(input), input, `Recycle of worker ${input.workerId}`),
     retryUncertainJob: async (jobId, word) => await tellApplyJob(jobId, retrySignal, word),
     resolveJob: async (jobId, word) => await tellApplyJob(jobId, resolveSignal, word),
     wakeApplyJob: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason }, { deadlineMs }),

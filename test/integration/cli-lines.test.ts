@@ -7,7 +7,9 @@ import { promisify } from 'node:util';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { makeApplyJobId, makeCancelJobId, workerCleanupScheduleId } from '../../src/contracts/ids';
 import { taskQueues } from '../../src/contracts/messages';
+import type { WorkerAct } from '../../src/contracts/worker-act';
 import { findJob, type Job } from '../../src/db/jobs';
+import { findLastWorkerAct } from '../../src/db/worker-acts';
 import { projectRoot } from '../../src/dev/project-root';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { withDatabase } from '../support/database';
@@ -53,6 +55,7 @@ describe("the README's lines for the Temporal CLI", () => {
       dir: path.join(projectRoot(), '.yardmaster/logs', temporal.namespace),
       hosts: 2,
       orchestrators: 1,
+      recycles: true,
     });
     stopping.push(plane.stop);
     bin = await mkdtemp(path.join(os.tmpdir(), 'yardmaster-cli-'));
@@ -94,6 +97,7 @@ describe("the README's lines for the Temporal CLI", () => {
       ...process.env,
       PATH: `${bin}:${process.env.PATH}`,
       JOB: jobId,
+      WORKER: 'worker-1',
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_NAMESPACE: temporal.namespace,
     };
@@ -147,6 +151,11 @@ describe("the README's lines for the Temporal CLI", () => {
 
   const untilCancelled = async (jobId: string): Promise<void> =>
     await untilJob(jobId, 'the job is cancelled', ({ state }) => state === 'cancelled');
+  const untilActEnded = async (act: WorkerAct, outcome: string): Promise<unknown> =>
+    await until(async () => (await findLastWorkerAct(database.pool, { workerId: 'worker-1', act }))?.outcome === outcome, {
+      what: `a ${act} of worker-1 has ended as ${outcome}`,
+      timeoutMs: 60_000,
+    });
   const countSweeps = async (): Promise<number> =>
     (await database.pool.query<{ count: number }>('select count(*)::int as count from yardmaster.sweep_report')).rows[0]?.count ?? 0;
   const schedule = () => temporal.client.schedule.getHandle(workerCleanupScheduleId);
@@ -297,6 +306,8 @@ describe("the README's lines for the Temporal CLI", () => {
         },
       },
     ],
+    [/^temporal workflow start --type drainWorker /, { prepare: noJob, check: async () => await untilActEnded('drain', 'drained') }],
+    [/^temporal workflow start --type recycleWorker /, { prepare: noJob, check: async () => await untilActEnded('recycle', 'recycled') }],
     [
       /^temporal schedule describe /,
       { prepare: noJob, check: async (_jobId, output) => expect(output).toContain(workerCleanupScheduleId) },

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
-import { makeCancelJobId, makeDeliverCallbacksId, makeResumeJobId, parseApplyJobId } from '../../src/contracts/ids';
+import {
+  makeCancelJobId,
+  makeDeliverCallbacksId,
+  makeDrainWorkerId,
+  makeRecycleWorkerId,
+  makeResumeJobId,
+  parseApplyJobId,
+} from '../../src/contracts/ids';
 import { cancelSignal, resolveSignal, resumeSignal, retrySignal } from '../../src/contracts/messages';
 import type { applyJob } from '../../workflows';
 import { until } from './until';
@@ -144,5 +151,24 @@ export const playStories = (yard: Yard, record: Record): void => {
     await yard.client.workflow.execute('workerCleanup', { workflowId, taskQueue: yard.taskQueue });
     await record('worker-cleanup', workflowId);
     await started.result();
+  });
+
+  test('records a drain, which waits for a job', async () => {
+    const started = await submit('/quick?ms=1500');
+    const { attempt } = await yard.until(started.jobId, 'running');
+    const drained = { workerId: attempt?.workerId ?? '', reason: 'a recording', actor: 'test' };
+    const workflowId = makeDrainWorkerId(drained);
+    await yard.client.workflow.execute('drainWorker', { workflowId, taskQueue: yard.taskQueue, args: [drained] });
+    await record('drain-worker', workflowId);
+  });
+
+  test('records a recycle, which interrupts a job', async () => {
+    const started = await submit('/slow-start?startMs=4000&ms=50');
+    const { attempt } = await yard.until(started.jobId, 'running');
+    const recycled = { workerId: attempt?.workerId ?? '', reason: 'a recording', actor: 'test', force: true };
+    const workflowId = makeRecycleWorkerId(recycled);
+    await yard.client.workflow.execute('recycleWorker', { workflowId, taskQueue: yard.taskQueue, args: [recycled] });
+    await record('recycle-worker', workflowId);
+    await started.handle.result();
   });
 };

@@ -68,6 +68,7 @@ export const recordAgain = (): void => {
       callbackBackoffFirstMs: 4_000,
     },
     times: { exitDelayMs: 1_000 },
+    recycle: async (simulator, host) => await simulator.restart(host).then(() => true),
   });
   playStories(yard, async (ending, workflowId) => {
     const history: unknown = JSON.parse(historyToJSON(await yard.client.workflow.getHandle(workflowId).fetchHistory()));

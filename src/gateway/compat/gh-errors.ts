@@ -10,6 +10,7 @@ const ghErrors: Readonly<Record<ProblemCode, string>> = {
   not_found: 'not_found',
   method_not_allowed: 'http_error',
   worker_not_found: 'not_found',
+  worker_busy: 'invalid_state',
   job_not_found: 'not_found',
   command_not_found: 'not_found',
   callback_not_found: 'not_found',
@@ -31,7 +32,7 @@ const ghErrors: Readonly<Record<ProblemCode, string>> = {
   unavailable: 'unavailable',
 };
 
-const stateCodes: readonly ProblemCode[] = ['job_state_conflict', 'confirmation_needed', 'command_under_way'];
+const stateCodes: readonly ProblemCode[] = ['job_state_conflict', 'confirmation_needed', 'command_under_way', 'worker_busy'];
 
 /** The product takes any 409 for success (valet §0.3), so that a refusal is never one: 423 where the state forbids it, else 422. */
 const statusFor = ({ code, status }: Problem): number => {

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../endpoint';
-import { holdExamples, pauseExamples, releaseExamples } from '../examples';
+import { drainExamples, holdExamples, pauseExamples, recycleExamples, releaseExamples } from '../examples';
 import {
   fleetReportSchema,
   holdBodySchema,
@@ -10,8 +10,12 @@ import {
   workerParamsSchema,
   workerSchema,
 } from '../schemas/fleet';
+import { waitQuerySchema } from '../schemas/commands';
 import { fleetSchema } from '../schemas/job-answers';
+import { drainBodySchema, recycleBodySchema, releasedWorkerSchema, releaseWorkerBodySchema, workerActSchema } from '../schemas/worker-acts';
 import { pauseBodySchema } from '../schemas/requests';
+
+const actUnderWay = { description: 'Not over yet; Location tells where to look.', schema: workerActSchema } as const;
 
 /** Hosts, workers, and who may get work. */
 export const fleetEndpoints = {
@@ -86,5 +90,69 @@ export const fleetEndpoints = {
     summary: 'One worker',
     params: workerParamsSchema,
     answers: { 200: { description: 'Whatever its status.', schema: workerSchema } },
+  },
+  drainWorker: {
+    method: 'post',
+    path: '/v1/workers/:workerId/drain',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'Drain a worker',
+    description:
+      "No new job comes to its host, and its present one is waited for until the deadline. Never GH's own drain, which gives the job away after 30 s " +
+      'while it runs on. The hold stays until the worker is released.',
+    params: workerParamsSchema,
+    query: waitQuerySchema,
+    body: drainBodySchema,
+    bodyExamples: drainExamples,
+    answers: {
+      200: { description: 'Over: `outcome` says whether it is drained, and `job` what is still there.', schema: workerActSchema },
+      202: actUnderWay,
+    },
+  },
+  getDrain: {
+    method: 'get',
+    path: '/v1/workers/:workerId/drain',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'The last drain of a worker',
+    params: workerParamsSchema,
+    answers: { 200: { description: 'What came of it, or what is still there.', schema: workerActSchema } },
+  },
+  releaseWorker: {
+    method: 'post',
+    path: '/v1/workers/:workerId/release',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'Let a drained worker have jobs again',
+    params: workerParamsSchema,
+    body: releaseWorkerBodySchema,
+    bodyExamples: releaseExamples,
+    answers: { 200: { description: 'It is not held by a drain any more; other holds stay.', schema: releasedWorkerSchema } },
+  },
+  recycleWorker: {
+    method: 'post',
+    path: '/v1/workers/:workerId/recycle',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'Replace the process of a worker',
+    description: 'Runs RECYCLE_COMMAND on the deployer and proves that another process is there.',
+    params: workerParamsSchema,
+    query: waitQuerySchema,
+    body: recycleBodySchema,
+    bodyExamples: recycleExamples,
+    answers: {
+      200: { description: 'Over: `outcome` says what came of it, `job` what was interrupted.', schema: workerActSchema },
+      202: actUnderWay,
+      409: { description: 'A job runs there, and `force` is not set.' },
+    },
+  },
+  getRecycle: {
+    method: 'get',
+    path: '/v1/workers/:workerId/recycle',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'The last recycle of a worker',
+    params: workerParamsSchema,
+    answers: { 200: { description: 'What came of it.', schema: workerActSchema } },
   },
 } as const satisfies Record<string, Endpoint>;

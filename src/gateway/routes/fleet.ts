@@ -10,7 +10,7 @@ import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
 import { fleetAnswer } from '../job-answers';
-import { Problem } from '../problem';
+import { noSuchWorker } from '../worker-act';
 
 type FleetRoute = 'pause' | 'unpause' | 'holdHost' | 'releaseHost' | 'getFleet' | 'listWorkers' | 'getWorker';
 
@@ -93,7 +93,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
 
   getWorker: answer(endpoints.getWorker, async ({ params: { workerId } }) => {
     const worker = await findWorker(deps.pool, deps.limits, workerId);
-    if (worker === null) throw new Problem('worker_not_found', `No worker ${workerId} is registered; GET /v1/workers lists them`);
+    if (worker === null) throw noSuchWorker(workerId);
     return { status: 200, body: worker };
   }),
 });

@@ -35,7 +35,7 @@ export const releaseBodySchema = z.strictObject({ reason: z.string().trim().min(
 const holdSchema = z
   .strictObject({
     host: z.string(),
-    holder: z.string().meta({ description: '`person`, or the deploy that holds it: `deploy:<deployId>`.' }),
+    holder: z.string().meta({ description: '`person`; a drained worker, `worker:<workerId>`; `recycle:<workerId>`; `deploy:<deployId>`.' }),
     reason: z.string(),
     actor: z.string(),
     heldAt: instantSchema,

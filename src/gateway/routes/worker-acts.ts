@@ -1,0 +1,59 @@
+import type { RequestHandler } from 'express';
+import type { WorkerAct, WorkerActView } from '../../contracts/worker-act';
+import { recordAct } from '../../db/audit';
+import { findWorker } from '../../db/fleet';
+import { makeWorkerHolder, releaseHolder } from '../../db/holds';
+import { withTransaction } from '../../db/pool';
+import { findLastWorkerAct } from '../../db/worker-acts';
+import { actorOf } from '../actor';
+import { answer, type Answer } from '../endpoint';
+import { endpoints } from '../endpoints';
+import type { GatewayDeps } from '../gateway-deps';
+import { Problem } from '../problem';
+import { drainWorker, noSuchWorker, recycleWorker } from '../worker-act';
+
+type Names = 'drainWorker' | 'getDrain' | 'releaseWorker' | 'recycleWorker' | 'getRecycle';
+
+/** What is asked of a worker rather than of a job: keep it from jobs and wait, let it have them again, replace its process. */
+export const createWorkerActRoutes = (deps: GatewayDeps): Record<Names, RequestHandler> => {
+  const waitMsOf = ({ wait = deps.limits.commandWaitSecondsDefault }: { wait?: number }): number => wait * 1_000;
+
+  const read = async (workerId: string, act: WorkerAct): Promise<Answer> => {
+    const view = await findLastWorkerAct(deps.pool, { workerId, act });
+    if (view !== null) return { status: 200, body: view };
+    if ((await findWorker(deps.pool, deps.limits, workerId)) === null) throw noSuchWorker(workerId);
+    throw new Problem('not_found', `Nobody has asked for a ${act} of ${workerId}`);
+  };
+
+  return {
+    drainWorker: answer(endpoints.drainWorker, async ({ params: { workerId }, query, body: { reason, deadlineSeconds } }, facts) => {
+      const deadlineMs = deadlineSeconds === undefined ? deps.limits.drainMs : deadlineSeconds * 1_000;
+      return actAnswer(await drainWorker(deps, { workerId, reason, deadlineMs, waitMs: waitMsOf(query) }, facts));
+    }),
+
+    getDrain: answer(endpoints.getDrain, async ({ params: { workerId } }) => await read(workerId, 'drain')),
+
+    releaseWorker: answer(endpoints.releaseWorker, async ({ params: { workerId }, body: { reason } }, facts) => {
+      const worker = await findWorker(deps.pool, deps.limits, workerId);
+      if (worker === null) throw noSuchWorker(workerId);
+      const wasHeld = await withTransaction(deps.pool, async (client) => {
+        await recordAct(client, { ...actorOf(facts), act: 'release', subjectKind: 'worker', subject: workerId, detail: { reason } });
+        return await releaseHolder(client, makeWorkerHolder({ workerId }));
+      });
+      facts.log.warn(wasHeld ? 'A worker is released' : 'The worker was not drained', { workerId, reason });
+      return { status: 200, body: { workerId, wasHeld } };
+    }),
+
+    recycleWorker: answer(endpoints.recycleWorker, async ({ params: { workerId }, query, body: { reason, force } }, facts) => {
+      return actAnswer(await recycleWorker(deps, { workerId, reason, force, waitMs: waitMsOf(query) }, facts));
+    }),
+
+    getRecycle: answer(endpoints.getRecycle, async ({ params: { workerId } }) => await read(workerId, 'recycle')),
+  };
+};
+
+const actAnswer = (view: WorkerActView): Answer => ({
+  status: view.endedAt === null ? 202 : 200,
+  headers: { Location: `/v1/workers/${encodeURIComponent(view.workerId)}/${view.act}` },
+  body: view,
+});

@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import { makeDrainWorkerId, parseApplyJobId } from '../../src/contracts/ids';
+import { workerActSchema } from '../../src/gateway/schemas/worker-acts';
+import { createWorkflowsClient } from '../../src/gateway/workflows-client';
+import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
+import { until } from '../support/until';
+import { withYard } from '../support/yard';
+
+/** Hosts whose recycle command fails, and those where it says "done" and does nothing. */
+const broken = new Set<string>();
+const lazy = new Set<string>();
+
+const yard = withYard({
+  hosts: 2,
+  limits: { retryBackoffFirstMs: 500, attemptSilentMs: 5_000, doubtRecheckMs: 500 },
+  times: { exitDelayMs: 1_000, containerRestartMs: 2_500 },
+  recycle: async (simulator, host) => {
+    if (broken.has(host)) return false;
+    if (!lazy.has(host)) await simulator.restart(host);
+    return true;
+  },
+});
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  const workflows = createWorkflowsClient(yard.client, { deadlineMs: 5_000, taskQueue: yard.taskQueue });
+  gateway = await startTestGateway({ pool: yard.pool, workflows });
+});
+afterAll(async () => await gateway.stop());
+
+afterEach(async () => {
+  broken.clear();
+  lazy.clear();
+  await yard.pool.query('delete from yardmaster.host_hold');
+  await until(
+    async () => {
+      await yard.sweep();
+      const { rowCount } = await yard.pool.query(
+        `select from yardmaster.host_probe p where is_worker_up and active_jobs = 0
+           and not exists (select from yardmaster.attempt a where a.worker_id = p.worker_id and a.ended_at is null)`,
+      );
+      return rowCount === 2;
+    },
+    { what: 'both workers are idle', timeoutMs: 30_000 },
+  );
+});
+
+const post = async (path: string, json: object, key: string = testKeys.operator): Promise<Reply> =>
+  await call(`${gateway.url}${path}`, { key, json });
+const get = async (path: string): Promise<Reply> => await call(`${gateway.url}${path}`, { key: testKeys.readOnly });
+
+const runningJob = async (url: string): Promise<{ jobId: string; workerId: string; host: string }> => {
+  const handle = await yard.submit(url, { jobId: randomUUID() });
+  const jobId = parseApplyJobId(handle.workflowId)?.jobId ?? '';
+  const { attempt } = await yard.until(jobId, 'running');
+  return { jobId, workerId: attempt?.workerId ?? '', host: attempt?.host ?? '' };
+};
+
+const auditOf = async (workerId: string): Promise<object[]> => {
+  const { rows } = await yard.pool.query<object>(
+    `select act, actor, outcome from yardmaster.audit where subject_kind = 'worker' and subject = $1 order by audit_id`,
+    [workerId],
+  );
+  return rows;
+};
+
+describe('a drain', () => {
+  it('of an idle worker is over at once, keeps new jobs away until the worker is released, and is audited', async () => {
+    const drained = await post('/v1/workers/worker-1/drain?wait=10', { reason: 'a new kernel' });
+    expect(drained.status).toBe(200);
+    expect(workerActSchema.parse(drained.body)).toMatchObject({
+      act: 'drain',
+      outcome: 'drained',
+      actor: 'ops',
+      reason: 'a new kernel',
+      job: null,
+    });
+    expect((await get('/v1/workers/worker-1')).body).toMatchObject({ condition: 'held' });
+
+    expect((await post('/v1/workers/worker-1/release', { reason: 'done' }, testKeys.deployer)).body).toEqual({
+      workerId: 'worker-1',
+      wasHeld: true,
+    });
+    await until(async () => (await get('/v1/workers/worker-1')).body.condition === 'idle', { what: 'it is idle again' });
+    expect(await auditOf('worker-1')).toEqual([
+      { act: 'drain', actor: 'ops', outcome: null },
+      { act: 'drain_ended', actor: 'ops', outcome: 'drained' },
+      { act: 'release', actor: 'atm', outcome: null },
+    ]);
+  });
+
+  it('waits for the job of its worker, names it meanwhile, lets it end by itself, and takes a second drain for the first', async () => {
+    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=4000');
+    const first = await post(`/v1/workers/${workerId}/drain?wait=0`, { reason: 'a look' });
+    expect(first).toMatchObject({ status: 202, body: { outcome: null, job: { jobId, state: 'running' } } });
+    expect(first.headers.get('location')).toBe(`/v1/workers/${workerId}/drain`);
+    const second = await post(`/v1/workers/${workerId}/drain?wait=20`, { reason: 'me too' }, testKeys.deployer);
+    expect(second).toMatchObject({ status: 200, body: { actId: first.body.actId, outcome: 'drained', reason: 'a look' } });
+    expect(await yard.job(jobId)).toMatchObject({ state: 'succeeded', tries: 1 });
+    expect((await get(`/v1/workers/${workerId}/drain`)).body).toMatchObject({ actId: first.body.actId, outcome: 'drained' });
+  });
+
+  it('says at its deadline which job is still there, and leaves it alone', async () => {
+    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=8000');
+    const late = await post(`/v1/workers/${workerId}/drain?wait=10`, { reason: 'in a hurry', deadlineSeconds: 1 });
+    expect(late).toMatchObject({ status: 200, body: { outcome: 'deadline_passed', job: { jobId, state: 'running' } } });
+    expect(late.body.detail).toMatch(jobId);
+    expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+  });
+
+  it('ends when somebody releases the worker meanwhile', async () => {
+    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=6000');
+    await post(`/v1/workers/${workerId}/drain?wait=0`, { reason: 'a look' });
+    await yard.client.workflow.getHandle(makeDrainWorkerId({ workerId })).describe();
+    await post(`/v1/workers/${workerId}/release`, { reason: 'never mind' });
+    await until(async () => (await get(`/v1/workers/${workerId}/drain`)).body.outcome === 'released', {
+      what: 'the drain has ended',
+      timeoutMs: 20_000,
+    });
+    expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+  });
+
+  it('does not take a worker for drained whose port says nothing', async () => {
+    yard.simulator.partition('127.0.1.2', 'http');
+    const late = await post('/v1/workers/worker-2/drain?wait=15', { reason: 'a look', deadlineSeconds: 1 });
+    expect(late.body).toMatchObject({ outcome: 'deadline_passed', job: null, detail: expect.stringMatching(/nobody can tell/) });
+    yard.simulator.heal('127.0.1.2');
+  });
+
+  it('is a workflow that the CLI starts as well', async () => {
+    const view = await yard.client.workflow.execute('drainWorker', {
+      workflowId: makeDrainWorkerId({ workerId: 'worker-2' }),
+      taskQueue: yard.taskQueue,
+      args: [{ workerId: 'worker-2', reason: 'by hand', actor: 'zoe' }],
+    });
+    expect(view).toMatchObject({ outcome: 'drained', actor: 'zoe', reason: 'by hand' });
+  });
+
+  it.each([
+    ['of nobody', '/v1/workers/nobody/drain', { reason: 'x' }, 404],
+    ['without a reason', '/v1/workers/worker-1/drain', {}, 422],
+    ['of a day', '/v1/workers/worker-1/drain', { reason: 'x', deadlineSeconds: 86_400 }, 422],
+    ['read before there was one', '/v1/workers/nobody/drain', null, 404],
+  ])('is refused %s', async (_what, path, body, status) => {
+    expect((body === null ? await get(path) : await post(path, body)).status).toBe(status);
+  });
+});
+
+describe('a recycle', () => {
+  it('replaces the process of an idle worker, proves it, and gives it jobs again', async () => {
+    const before = Date.now();
+    const recycled = await post('/v1/workers/worker-1/recycle?wait=20', { reason: 'its browser hangs' });
+    expect(recycled.status).toBe(200);
+    expect(workerActSchema.parse(recycled.body)).toMatchObject({ act: 'recycle', outcome: 'recycled', isForced: false, job: null });
+    const response = await fetch(`http://127.0.0.1:${yard.simulator.host('worker-1').ports.status}/worker/status`);
+    const { uptime_ms: uptimeMs } = (await response.json()) as { uptime_ms: number };
+    expect(uptimeMs).toBeLessThan(Date.now() - before + 1_000);
+    expect((await yard.pool.query('select from yardmaster.host_hold')).rowCount).toBe(0);
+  });
+
+  it('is refused while a job runs there, and names it', async () => {
+    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=2000');
+    const refused = await post(`/v1/workers/${workerId}/recycle`, { reason: 'a look' });
+    expect(refused).toMatchObject({ status: 409, body: { code: 'worker_busy', detail: expect.stringMatching(jobId) } });
+    expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+  });
+
+  it('is refused by its workflow too, so that nobody gets past the look', async () => {
+    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=3000');
+    const view = await yard.client.workflow.execute('recycleWorker', {
+      workflowId: `recycle-worker-${workerId}`,
+      taskQueue: yard.taskQueue,
+      args: [{ workerId, actor: 'zoe' }],
+    });
+    expect(view).toMatchObject({ outcome: 'refused', job: { jobId } });
+    expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+  });
+
+  it('that is forced names the job that it interrupts, which is tried again where nothing was submitted', async () => {
+    const { jobId, workerId } = await runningJob('https://sim.test/slow-start?startMs=8000&ms=100');
+    const forced = await post(`/v1/workers/${workerId}/recycle?wait=20`, { reason: 'a look', force: true });
+    expect(forced).toMatchObject({ status: 200, body: { outcome: 'recycled', isForced: true, job: { jobId } } });
+    const job = await yard.until(jobId, 'succeeded', 60_000);
+    expect(job.tries).toBe(2);
+  });
+
+  it('P3: that is forced over an open form leaves its job uncertain', async () => {
+    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=20000');
+    await until(() => yard.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'form_opened'), {
+      what: 'the form is open',
+    });
+    await post(`/v1/workers/${workerId}/recycle?wait=20`, { reason: 'a look', force: true });
+    await yard.until(jobId, 'uncertain', 30_000);
+    expect(yard.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'submitted')).toBe(false);
+  });
+
+  it('says that the command failed, and that a process outlived one that succeeded', async () => {
+    broken.add('127.0.1.1');
+    expect((await post('/v1/workers/worker-1/recycle?wait=20', { reason: 'a look' })).body).toMatchObject({
+      outcome: 'failed',
+      detail: expect.stringMatching(/exited with 1/),
+    });
+    lazy.add('127.0.1.2');
+    expect((await post('/v1/workers/worker-2/recycle?wait=20', { reason: 'a look' })).body).toMatchObject({ outcome: 'unproven' });
+  });
+
+  it('is an operator’s alone', async () => {
+    expect((await post('/v1/workers/worker-1/recycle', { reason: 'x' }, testKeys.deployer)).status).toBe(403);
+  });
+});

@@ -1,0 +1,21 @@
+import { judgeDrain, type DrainFacts } from '../../../src/domain/worker-drain';
+
+const idlePort = { kind: 'answers', workerId: 'w', activeJobs: 0, processStartedAtMs: 0, atMs: 1 } as const;
+const facts: DrainFacts = { workerId: 'w', isHeld: true, job: null, port: idlePort };
+const job = { jobId: 'j-1', state: 'running' };
+
+it.each<[string, Partial<DrainFacts>, string, RegExp]>([
+  ['it has no job and says so', {}, 'drained', /no job/],
+  ['it has no job and no process', { port: { kind: 'refused' } }, 'drained', /refuses/],
+  ['it has a job', { job }, 'waits', /j-1 is running/],
+  ['it has a job that its port does not know of yet', { job: { ...job, state: 'assigned' } }, 'waits', /assigned/],
+  ['its port says nothing', { port: { kind: 'silent' } }, 'waits', /nobody can tell/],
+  ['another worker answers for it', { port: { ...idlePort, workerId: 'other' } }, 'waits', /another worker/],
+  ['it runs what is not ours', { port: { ...idlePort, activeJobs: 1 } }, 'waits', /not ours/],
+  ['it was released', { isHeld: false }, 'released', /released/],
+  ['it was released with a job', { isHeld: false, job }, 'released', /released/],
+])('when %s, it is %s', (_what, more, expected, detail) => {
+  const finding = judgeDrain({ ...facts, ...more });
+  expect(finding.kind === 'over' ? finding.outcome : 'waits').toBe(expected);
+  expect(finding.detail).toMatch(detail);
+});

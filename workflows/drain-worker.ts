@@ -1,0 +1,35 @@
+import { CancellationScope, isCancellation, setCurrentDetails, sleep } from '@temporalio/workflow';
+import { limits } from '../src/contracts/limits';
+import type { DrainWorkerInput } from '../src/contracts/messages';
+import type { WorkerActView } from '../src/contracts/worker-act';
+import { lookAtDrain, takeStep } from './options';
+
+/**
+ * Keeps a worker from new jobs and waits for the one that it has. Never GH's own drain, which gives the job away after 30 s while it runs on, and
+ * cannot be taken back (ghosthands §2.1). At the deadline it says what is still there; the hold stays until somebody releases the worker.
+ */
+export async function drainWorker(input: DrainWorkerInput): Promise<WorkerActView> {
+  const { workerId } = input;
+  const { view, remainingMs } = await takeStep('openDrain', input, 'Hold its host');
+  const { actId } = view;
+  const startedAt = Date.now();
+  try {
+    for (;;) {
+      const { finding, jobId } = await lookAtDrain({ workerId });
+      setCurrentDetails(finding.detail);
+      const waitedMs = Date.now() - startedAt;
+      if (finding.kind === 'over') {
+        return await takeStep('endDrain', { workerId, actId, outcome: finding.outcome, detail: finding.detail, jobId }, finding.outcome);
+      }
+      if (waitedMs >= remainingMs) {
+        return await takeStep('endDrain', { workerId, actId, outcome: 'deadline_passed', detail: finding.detail, jobId }, 'Not in time');
+      }
+      const pauseMs = Math.min(limits.drainLookMaxMs, Math.max(limits.drainLookFirstMs, waitedMs / 10));
+      await sleep(Math.min(pauseMs, Math.max(1, remainingMs - waitedMs)), { summary: finding.detail });
+    }
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    const end = { workerId, actId, outcome: 'stopped', detail: 'The wait was cancelled; the worker is still held', jobId: null } as const;
+    return await CancellationScope.nonCancellable(async () => await takeStep('endDrain', end, 'The wait was cancelled'));
+  }
+}

@@ -1,0 +1,44 @@
+import { CancellationScope, setCurrentDetails } from '@temporalio/workflow';
+import type { RecycleResult } from '../activities/recycle';
+import type { RecycleWorkerInput } from '../src/contracts/messages';
+import type { WorkerActOutcome, WorkerActView } from '../src/contracts/worker-act';
+import { lookBeforeRecycle, proveRecycled, recycleWorker as runRecycleCommand, takeStep, tellJob } from './options';
+
+/**
+ * Replaces a worker's process by a fresh one and proves it. A job that this interrupts is told what became of its process, and ends tried again or
+ * uncertain by its own workflow. Once begun it is not cut off: the command may have hit by then.
+ */
+export async function recycleWorker(input: RecycleWorkerInput): Promise<WorkerActView> {
+  return await CancellationScope.nonCancellable(async () => {
+    const { workerId } = input;
+    const { view, refusal, target, interrupted } = await takeStep('openRecycle', input, 'Hold its host, look at its job');
+    const end = async (outcome: WorkerActOutcome, detail: string): Promise<WorkerActView> => {
+      setCurrentDetails(`**${outcome}**: ${detail}`);
+      const jobId = interrupted?.jobId ?? null;
+      return await takeStep('endRecycle', { workerId, actId: view.actId, outcome, detail, jobId }, outcome);
+    };
+    if (refusal !== null) return await end('refused', refusal);
+
+    const attemptId = interrupted?.attemptId ?? null;
+    const before = target.host === null ? null : await lookBeforeRecycle({ host: target.host });
+    const result = await runRecycleCommand({ ...target, attemptId }).catch((): RecycleResult => ({
+      kind: 'failed',
+      detail: 'no deployer took it in time, or it broke off',
+    }));
+    const proof = before === null || result.kind === 'not_configured' ? null : await proveRecycled({ target, attemptId, before });
+    if (interrupted !== null && result.kind !== 'not_configured') await tellInterrupted(interrupted, proof);
+
+    if (proof === 'gone') return await end('recycled', result.detail);
+    if (result.kind !== 'done') return await end(result.kind, result.detail);
+    return await end('unproven', `${result.detail}, but the process that was there is not proven gone`);
+  });
+}
+
+/** Proven, it may move at once; otherwise its owner is examined, and what nobody can prove becomes uncertain. */
+const tellInterrupted = async (
+  { jobId, attemptId }: { jobId: string; attemptId: string },
+  proof: 'gone' | 'idle' | null,
+): Promise<void> => {
+  const reason = 'worker_recycled';
+  await tellJob({ jobId, wake: proof === null ? { reason, examineOwner: true } : { reason, stopped: { attemptId, proof } } });
+};
