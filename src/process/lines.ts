@@ -1,10 +1,5 @@
+import type { LinePart } from '../domain/line-redact';
 import { createPlainText } from './plain-text';
-
-/** A line, or a part of one that is too long; every part but the last is cut. */
-export interface LinePart {
-  text: string;
-  isCut: boolean;
-}
 
 /**
  * Bytes in pieces → lines of plain text, the same wherever the pieces were cut. LF and CR LF end a line, and so does the end of the output. A lone CR

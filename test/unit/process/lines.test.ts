@@ -1,5 +1,6 @@
 import { array, assert, constantFrom, oneof, property, string, uint8Array, nat } from 'fast-check';
-import { createLines, type LinePart } from '../../../src/process/lines';
+import type { LinePart } from '../../../src/domain/line-redact';
+import { createLines } from '../../../src/process/lines';
 
 const charsMax = 10;
 
