@@ -38,6 +38,9 @@ export interface Config {
     bodyBytesMax: number;
     rateLimitPerMinute: number;
     legacySecretInQuery: boolean;
+    corsOrigins: string[];
+    /** Null: no second listener. */
+    workerPort: number | null;
   };
   keys: Key[];
   product: {
@@ -276,6 +279,8 @@ function makeConfig(
       bodyBytesMax: read.BODY_BYTES_MAX,
       rateLimitPerMinute: read.RATE_LIMIT_PER_MINUTE,
       legacySecretInQuery: read.LEGACY_SECRET_IN_QUERY,
+      corsOrigins: read.CORS_ORIGINS,
+      workerPort: read.GATEWAY_WORKER_PORT ?? null,
     },
     keys,
     product: {

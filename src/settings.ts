@@ -231,6 +231,13 @@ export const settings = {
       processes: ['gateway'],
       default: 'http://127.0.0.1:GATEWAY_PORT',
     }),
+  GATEWAY_WORKER_PORT: whole(0, 65_535)
+    .optional()
+    .register(documented, {
+      meaning:
+        'A second port of the gateway with the worker pages alone (/worker/status, /worker/health, /worker/drain): VALET derives :3101 from GHOSTHANDS_API_URL. Not set, there is none.',
+      processes: ['gateway'],
+    }),
   CALLBACK_BASE_URL: baseUrl().optional().register(documented, {
     meaning: 'Where GH workers reach the gateway; it is written into every attempt row. Needed unless GATEWAY_PUBLIC_URL is set.',
     processes: jobProcesses,
@@ -249,6 +256,14 @@ export const settings = {
   RATE_LIMIT_PER_MINUTE: whole(1, 1_000_000)
     .prefault('1200')
     .register(documented, { meaning: 'Requests of one caller in a minute.', processes: ['gateway'] }),
+  CORS_ORIGINS: origins()
+    .prefault('')
+    .register(documented, {
+      meaning:
+        'Origins whose web pages may read the paths of ATM’s dashboard, separated by commas. Pages of the gateway’s own origin need none.',
+      processes: ['gateway'],
+      default: 'none',
+    }),
   LEGACY_SECRET_IN_QUERY: flag()
     .prefault('false')
     .register(documented, {

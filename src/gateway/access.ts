@@ -57,4 +57,5 @@ export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> 
   // Open at GH too (ghosthands §1.1), and asked by VALET's start-up check without a key.
   listModels: 'public',
   health: 'public',
+  machine: 'public',
 };

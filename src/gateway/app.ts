@@ -1,6 +1,7 @@
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { access } from './access';
+import { createMonitoringRoutes } from './compat/monitoring';
 import { createValetRoutes } from './compat/valet';
 import { createValetCommandRoutes } from './compat/valet-commands';
 import type { Endpoint } from './endpoint';
@@ -8,6 +9,7 @@ import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import type { GatewayDeps } from './gateway-deps';
 import { accessLog } from './middleware/access-log';
 import { authorise, identify } from './middleware/auth';
+import { allowOrigins } from './middleware/cors';
 import { answerErrors, answerNotFound } from './middleware/errors';
 import { jsonBody } from './middleware/json-body';
 import { optionalBody } from './middleware/optional-body';
@@ -41,12 +43,19 @@ export const createApp = (deps: GatewayDeps): Express => {
     ...createDocumentRoutes(deps.settings),
     ...createValetRoutes(deps),
     ...createValetCommandRoutes(deps),
+    ...createMonitoringRoutes(),
   };
   const app = express();
   app.set('trust proxy', deps.settings.trustProxy);
   app.set('query parser', 'simple');
   app.disable('etag');
-  app.use(requestId(deps.log), securityHeaders, closeWhileDraining(deps.isDraining), accessLog(deps.metrics.observe));
+  app.use(
+    requestId(deps.log),
+    securityHeaders,
+    closeWhileDraining(deps.isDraining),
+    accessLog(deps.metrics.observe),
+    allowOrigins(deps.settings.corsOrigins),
+  );
   app.use(identify(deps.keyRing), limitRate(deps.settings.rateLimitPerMinute));
   const readBody = jsonBody(deps.settings.bodyBytesMax);
   for (const name of endpointNames) {

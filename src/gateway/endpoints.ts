@@ -2,6 +2,7 @@ import { commandEndpoints } from './endpoints/commands';
 import { deployEndpoints } from './endpoints/deploys';
 import { fleetEndpoints } from './endpoints/fleet';
 import { jobEndpoints } from './endpoints/jobs';
+import { monitoringEndpoints } from './endpoints/monitoring';
 import { operationsEndpoints } from './endpoints/operations';
 import { productEndpoints } from './endpoints/product';
 
@@ -13,6 +14,7 @@ export const endpoints = {
   ...deployEndpoints,
   ...operationsEndpoints,
   ...productEndpoints,
+  ...monitoringEndpoints,
 } as const;
 
 export type EndpointName = keyof typeof endpoints;

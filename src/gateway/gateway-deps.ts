@@ -29,6 +29,8 @@ export interface GatewayDeps {
     bodyBytesMax: number;
     rateLimitPerMinute: number;
     allowedCallbackOrigins: readonly string[];
+    /** Web pages of other origins that may read the dashboard's paths. */
+    corsOrigins: readonly string[];
   };
   /** True from SIGTERM on. */
   isDraining: () => boolean;

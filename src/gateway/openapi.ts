@@ -2,7 +2,9 @@ import { OpenAPIRegistry, OpenApiGeneratorV31, extendZodWithOpenApi, type RouteC
 import { z } from 'zod';
 import { problems, type ProblemCode } from '../contracts/errors';
 import { access } from './access';
+import { atmErrorSchema } from './compat/atm-schemas';
 import { ghErrorSchema } from './compat/valet-schemas';
+import type { Dialect } from './dialect';
 import type { Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import { problemSchema } from './schemas/problem';
@@ -31,6 +33,7 @@ export const makeOpenApiDocument = (publicUrl: string): OpenApiDocument => {
 const securitySchemes = {
   apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
   bearer: { type: 'http', scheme: 'bearer' },
+  deploySecret: { type: 'apiKey', in: 'header', name: 'X-Deploy-Secret' },
   serviceKey: { type: 'apiKey', in: 'header', name: 'X-GH-Service-Key' },
 } as const;
 
@@ -67,7 +70,12 @@ const securityOf = (name: EndpointName, { dialect }: Endpoint): Record<string, s
   const roles = access[name];
   if (roles === 'public') return [];
   if (roles.includes('worker')) return [{ serviceKey: [] }];
-  return [...(dialect === 'product' ? [{ serviceKey: [] }] : []), { apiKey: [] }, { bearer: [] }];
+  const own: Record<Dialect, Record<string, string[]>[]> = {
+    native: [],
+    product: [{ serviceKey: [] }],
+    atm: [{ deploySecret: [] }, { serviceKey: [] }],
+  };
+  return [...own[dialect], { apiKey: [] }, { bearer: [] }];
 };
 
 const examplesOf = ({ bodyExamples = {} }: Endpoint): Record<string, { value: object }> =>
@@ -85,12 +93,15 @@ const ownAnswers = ({ answers }: Endpoint): Responses =>
       ]),
   );
 
+const errorContentOf = {
+  native: { 'application/problem+json': { schema: problemSchema } },
+  product: { 'application/json': { schema: ghErrorSchema } },
+  atm: { 'application/json': { schema: atmErrorSchema } },
+} as const;
+
 /** What can go wrong follows from what an endpoint takes and who may use it. */
 const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
-  const content =
-    endpoint.dialect === 'product'
-      ? { 'application/json': { schema: ghErrorSchema } }
-      : { 'application/problem+json': { schema: problemSchema } };
+  const content = errorContentOf[endpoint.dialect];
   const hasBody = endpoint.body !== undefined;
   const codes: [ProblemCode, boolean][] = [
     ['malformed', hasBody || endpoint.params !== undefined || endpoint.query !== undefined],

@@ -1,3 +1,4 @@
+import { machineSchema } from '../../src/gateway/compat/monitoring-schemas';
 import { createLog } from '../../src/log';
 import { fleetGauges } from '../../src/db/fleet-gauges';
 import { limits } from '../../src/contracts/limits';
@@ -24,6 +25,16 @@ let server: MetricsServer | undefined;
 afterEach(async () => {
   await server?.stop();
   server = undefined;
+});
+
+it('tells beside them how busy the machine is (M3)', async () => {
+  server = await serve(createMetrics({ process: 'deployer' }));
+  const { status, text } = await scrape(server, '/monitoring/system');
+  expect(status).toBe(200);
+  const figures = machineSchema.parse(JSON.parse(text));
+  expect(figures.cpu.cores).toBeGreaterThan(0);
+  expect(figures.memory.usedMb).toBeLessThanOrEqual(figures.memory.totalMb);
+  expect(figures.disk.totalGb).toBeGreaterThan(0);
 });
 
 it('tells the figures of the process and of the fleet as they are at the scrape', async () => {

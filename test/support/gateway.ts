@@ -97,6 +97,7 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
       bodyBytesMax: 262_144,
       rateLimitPerMinute: 100_000,
       allowedCallbackOrigins: ['https://valet.test'],
+      corsOrigins: ['https://dashboard.test'],
       ...options.settings,
     },
     isDraining: () => false,

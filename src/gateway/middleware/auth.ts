@@ -38,8 +38,7 @@ export const authorise = (roles: readonly Role[] | 'public'): RequestHandler => 
     if (roles === 'public') return next();
     const { caller } = getFacts(request);
     if (caller === null) {
-      const how =
-        roles.includes('worker') || dialectOf(request.path) === 'product' ? 'X-GH-Service-Key' : 'X-API-Key or Authorization: Bearer';
+      const how = roles.includes('worker') ? headerOf.product : headerOf[dialectOf(request.path)];
       throw new Problem('unauthorized', `A valid key is needed: send it as ${how}`, { headers: { 'WWW-Authenticate': 'Bearer' } });
     }
     if (!roles.includes(caller.role)) {
@@ -49,10 +48,14 @@ export const authorise = (roles: readonly Role[] | 'public'): RequestHandler => 
   };
 };
 
+const headerOf = { native: 'X-API-Key or Authorization: Bearer', product: 'X-GH-Service-Key', atm: 'X-Deploy-Secret' } as const;
+
 const findKey = (request: Request): string | undefined => {
-  // GH decides by its own header when it is there (ghosthands §1.1).
-  const service = dialectOf(request.path) === 'product' ? request.get('x-gh-service-key') : undefined;
-  return service ?? request.get('x-api-key') ?? /^Bearer +(\S+) *$/i.exec(request.get('authorization') ?? '')?.[1];
+  const dialect = dialectOf(request.path);
+  // ATM's own header on its paths; GH decides by its own when it is there (ghosthands §1.1), and VALET sends it on ATM's paths too (atm §8).
+  const deploy = dialect === 'atm' ? request.get('x-deploy-secret') : undefined;
+  const service = dialect === 'native' ? undefined : request.get('x-gh-service-key');
+  return deploy ?? service ?? request.get('x-api-key') ?? /^Bearer +(\S+) *$/i.exec(request.get('authorization') ?? '')?.[1];
 };
 
 const findWorkerSecret = (request: Request, legacySecretInQuery: boolean): string | undefined => {

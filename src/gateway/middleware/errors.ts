@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { problems } from '../../contracts/errors';
 import { isDatabaseOutage } from '../../db/outage';
+import { answerInAtmWords } from '../compat/atm-errors';
 import { answerInGhWords } from '../compat/gh-errors';
 import { dialectOf } from '../dialect';
 import { Problem } from '../problem';
@@ -17,7 +18,9 @@ export const answerErrors: ErrorRequestHandler = (error: unknown, request, respo
   // Its first bytes are out: only cutting the connection tells that the rest is missing.
   if (response.headersSent) return next(error);
   response.set(problem.headers);
-  if (dialectOf(request.path) === 'product') answerInGhWords(response, problem);
+  const dialect = dialectOf(request.path);
+  if (dialect === 'product') answerInGhWords(response, problem);
+  else if (dialect === 'atm') answerInAtmWords(response, problem, request.path);
   else answerProblem(request, response, problem);
 };
 
