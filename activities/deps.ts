@@ -42,6 +42,8 @@ export interface WorkflowsPort {
   ensureDeliverCallbacks(jobId: string, generation: number): Promise<void>;
   /** Jobs whose workflow was closed by force or failure since then. */
   listAbortedApplyJobs(since: Date): Promise<string[]>;
+  /** Jobs whose workflow runs; asks for the list only when there are more than that many. */
+  listRunningApplyJobs(than: { moreThan: number }): Promise<string[]>;
 }
 
 export type CallbackReply =

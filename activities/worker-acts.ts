@@ -7,7 +7,7 @@ import { isHeldBy, makeRecycleHolder, makeWorkerHolder, releaseHolder } from '..
 import { withTransaction } from '../src/db/pool';
 import { endWorkerAct, findLastWorkerAct, openWorkerAct, type NewWorkerAct, type OpenedAct } from '../src/db/worker-acts';
 import type { PortSeen } from '../src/domain/exit-proof';
-import { isAddress } from '../src/domain/fleet-report';
+import { isAddress } from '../src/domain/host-address';
 import { judgeDrain, type DrainFinding } from '../src/domain/worker-drain';
 import type { OrchestratorDeps } from './deps';
 import { createExitWatch, type ExitProof } from './exit-watch';

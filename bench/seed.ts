@@ -95,8 +95,8 @@ const statements = [
    select job_id, user_id, 'yardmaster', 'apply', 'https://jobs.example.test/postings/' || n, 'Apply to the job posting at the target URL',
      jsonb_build_object('user_data', jsonb_build_object('first_name', 'Zoë', 'last_name', 'Ünal', 'email', 'zoe-' || n || '@example.test'),
        'qa_overrides', jsonb_build_object('Are you authorised to work here?', 'Yes'), 'tier', 'starter', 'platform', 'greenhouse'),
-     'task-' || n, 'key-' || n, 'completed', 'strict', worker_id, accepted_at, accepted_at + interval '5 min', accepted_at + interval '5 min',
-     accepted_at, '{"submitted": true}'
+     'task-' || n, 'key-' || n, case when n % 10 = 0 then 'failed' else 'completed' end, 'strict', worker_id, accepted_at, accepted_at + interval '5 min',
+     accepted_at + interval '5 min', accepted_at, '{"submitted": true}'
    from ended`,
   `insert into gh_automation_jobs (id, user_id, created_by, job_type, target_url, task_description, status, worker_affinity, worker_id,
      started_at, completed_at, last_heartbeat, created_at, max_retries, callback_url)

@@ -104,7 +104,7 @@ export async function ensureWorkerCleanupSchedule(
       workflowType: workflowNames.workerCleanup,
       workflowId: workerCleanupScheduleId,
       taskQueue,
-      args: [],
+      args: [{}],
       workflowExecutionTimeout: '2 minutes',
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '60 seconds' },

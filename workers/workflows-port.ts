@@ -11,6 +11,7 @@ import { taskQueues, wakeSignal, workflowNames, type WakeSignal } from '../src/c
 
 /** How many aborted workflows one pass looks at; the next pass finds the rest. */
 const abortedListMax = 500;
+const runningListMax = 5_000;
 
 /** What activities ask of Temporal, on the worker's own connection. */
 export const createWorkflowsPort = (
@@ -18,6 +19,16 @@ export const createWorkflowsPort = (
   { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string },
 ): WorkflowsPort => {
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
+
+  const listJobs = async (query: string, max: number): Promise<string[]> => {
+    const jobIds: string[] = [];
+    for await (const { workflowId } of client.workflow.list({ query, pageSize: Math.min(max, 1_000) })) {
+      const parsed = parseApplyJobId(workflowId);
+      if (parsed !== null) jobIds.push(parsed.jobId);
+      if (jobIds.length >= max) break;
+    }
+    return jobIds;
+  };
 
   return {
     async wake(jobId, reason) {
@@ -70,14 +81,16 @@ export const createWorkflowsPort = (
     },
 
     async listAbortedApplyJobs(since) {
-      const jobIds: string[] = [];
-      const query = `WorkflowType = '${workflowNames.applyJob}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut') AND CloseTime > '${since.toISOString()}'`;
-      for await (const { workflowId } of client.workflow.list({ query, pageSize: abortedListMax })) {
-        const parsed = parseApplyJobId(workflowId);
-        if (parsed !== null) jobIds.push(parsed.jobId);
-        if (jobIds.length >= abortedListMax) break;
-      }
-      return jobIds;
+      return await listJobs(
+        `WorkflowType = '${workflowNames.applyJob}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut') AND CloseTime > '${since.toISOString()}'`,
+        abortedListMax,
+      );
+    },
+
+    async listRunningApplyJobs({ moreThan }) {
+      const query = `WorkflowType = '${workflowNames.applyJob}' AND ExecutionStatus = 'Running'`;
+      const { count } = await soon(async () => await client.workflow.count(query));
+      return count > moreThan ? await listJobs(query, runningListMax) : [];
     },
   };
 };

@@ -1,10 +1,10 @@
 import { setCurrentDetails } from '@temporalio/workflow';
-import type { SweepReport } from '../src/contracts/sweep';
+import type { SweepReport, SweepRequest } from '../src/contracts/sweep';
 import { sweepFleet } from './options';
 
 /** One pass over the fleet, started by the schedule `worker-cleanup`: it probes every host and finds what hints have missed. */
-export async function workerCleanup(): Promise<SweepReport> {
-  const report = await sweepFleet();
+export async function workerCleanup(request: SweepRequest = {}): Promise<SweepReport> {
+  const report = await sweepFleet(request);
   setCurrentDetails(
     Object.entries(report.counts)
       .map(([name, count]) => `- ${name}: ${count}`)

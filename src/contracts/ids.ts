@@ -17,6 +17,9 @@ export const makeRecycleWorkerId = ({ workerId }: { workerId: string }): string 
 /** The one schedule of the control plane; its workflows are `worker-cleanup-<time>`. */
 export const workerCleanupScheduleId = 'worker-cleanup';
 
+/** A pass that only looks, asked for by a person; a second one joins the first. */
+export const dryRunSweepId = 'worker-cleanup-dry-run';
+
 const applyJobIdPattern = /^apply-job-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
 /** The job of an apply-job workflow, or null for the id of anything else. */
@@ -29,8 +32,8 @@ export const parseApplyJobId = (workflowId: string): { jobId: string } | null =>
 export const makeKamalDeployId = ({ service, destination }: { service: string; destination: string }): string =>
   `kamal-deploy-${service}-${destination}`;
 
-/** Looks for the same thing join each other; what a version means is one question for each version. */
-export const makeLookAtDestinationId = ({ destination, want, version }: { destination: string; want: string; version?: string }): string =>
-  ['look-at-destination', destination, want, ...(version === undefined ? [] : [version])].join('-');
+/** Looks at the same destination join each other. */
+export const makeLookAtDestinationId = ({ destination, want }: { destination: string; want: string }): string =>
+  `look-at-destination-${destination}-${want}`;
 
 export const makeBreakDeployLockId = ({ destination }: { destination: string }): string => `break-deploy-lock-${destination}`;

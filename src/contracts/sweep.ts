@@ -1,7 +1,91 @@
+/** What a finding asks of a person: a `repair` is done, a `notice` tells, an `alarm` wants a look. */
+export type FindingWeight = 'repair' | 'notice' | 'alarm';
+
+/** Every word that a pass over the fleet may use, in one place: for reports, metrics and pages (docs/operators.md explains them). */
+export const sweepFindings = {
+  worker_marked_offline: { weight: 'repair', meaning: 'A worker was silent for too long, and its registry row says so now.' },
+  worker_port_down: { weight: 'notice', meaning: 'A host gave no usable answer on its worker port.' },
+  deaf_port: { weight: 'alarm', meaning: 'A worker beats in the registry while its worker port gives no usable answer.' },
+  twin_workers: { weight: 'alarm', meaning: 'Two processes answer to one worker id, and both would claim.' },
+  bad_registry_row: { weight: 'notice', meaning: 'A registry row says something that cannot be; the field is named.' },
+  address_by_instance: { weight: 'notice', meaning: 'A row without a usable address is asked at that of its instance.' },
+  tainted_worker: { weight: 'notice', meaning: 'A wait for a human that nobody ends hangs in its process.' },
+  unclaiming_worker: { weight: 'notice', meaning: 'It did not claim what was meant for it.' },
+  queue_mode_worker: { weight: 'alarm', meaning: 'It takes jobs past us, since it runs in GH’s queue mode.' },
+  busy_with_ended_job: { weight: 'alarm', meaning: 'It says that it works on a job that has ended.' },
+  several_listeners: { weight: 'alarm', meaning: 'More than one process listens for the cancel of an attempt: it may run twice.' },
+  foreign_claim: {
+    weight: 'alarm',
+    meaning: 'An attempt was claimed by another worker than the one it was meant for; our record follows.',
+  },
+  worker_changed: { weight: 'repair', meaning: 'Another process answers where an attempt runs, or none: its workflow examines it.' },
+  worker_gone: {
+    weight: 'repair',
+    meaning: 'The registry says offline, or nothing, of the worker of an attempt: its workflow examines it.',
+  },
+  zombie_attempt: { weight: 'repair', meaning: 'A row says running while its worker is idle: its workflow examines it.' },
+  silent_attempt: { weight: 'repair', meaning: 'The row of an attempt is silent or gone: its workflow examines it.' },
+  accepted_without_workflow: { weight: 'repair', meaning: 'An accepted job had no workflow.' },
+  missed_claim: { weight: 'repair', meaning: 'A claim that no hint told.' },
+  missed_callback: { weight: 'repair', meaning: 'A row that ended, or waits, without a word.' },
+  missed_deadline: { weight: 'repair', meaning: 'A deadline passed and nothing happened.' },
+  untouched: { weight: 'repair', meaning: 'A live job that nobody has touched for long.' },
+  workflow_aborted: { weight: 'repair', meaning: 'A workflow was closed by force while its job lives.' },
+  workflow_without_row: { weight: 'repair', meaning: 'The row of a workflow is gone; the workflow is woken, and ends.' },
+  job_row_gone: { weight: 'alarm', meaning: 'The public row of a live job was deleted: it is never assigned again.' },
+  command_without_workflow: { weight: 'repair', meaning: 'An open command had no workflow.' },
+  callbacks_without_workflow: { weight: 'repair', meaning: 'Callbacks were due and nobody delivered them.' },
+  loose_attempt_ended: { weight: 'repair', meaning: 'An attempt that its job had left behind is over, and frees its worker.' },
+  attempts_erased: { weight: 'repair', meaning: 'Copies of personal data in attempts of an ended job were taken out.' },
+  credentials_scrubbed: { weight: 'repair', meaning: 'What a person typed into a resume was still in a row, and was taken out.' },
+  secrets_expired: { weight: 'repair', meaning: 'Secrets that nobody used in time were deleted.' },
+  left_waiter_gone: { weight: 'repair', meaning: 'A wait for a human has ended, and its worker takes jobs again.' },
+  mirror_repaired: { weight: 'repair', meaning: 'Somebody wrote over the public row of a live job.' },
+  late_overwrite_repaired: {
+    weight: 'repair',
+    meaning: 'Somebody wrote over the public row of an ended job; kept as an event of the job.',
+  },
+  job_adopted: { weight: 'repair', meaning: 'The row of an older producer was taken over before a worker claimed it.' },
+  row_not_adopted: { weight: 'alarm', meaning: 'The row of an older producer cannot be taken over; the field is named.' },
+  adoption_is_off: { weight: 'alarm', meaning: 'Rows wait for adoption, but a worker in queue mode might run them beside us.' },
+  assigned_by_sweep: { weight: 'repair', meaning: 'A waiting job met an idle worker.' },
+  sandbox_repaired: { weight: 'repair', meaning: 'A sandbox told another health than registry and ports show.' },
+  sandbox_without_worker: { weight: 'notice', meaning: 'No worker is registered for a sandbox.' },
+  sandbox_address_moved: { weight: 'notice', meaning: 'The registry knows another address of a sandbox.' },
+  worker_of_no_sandbox: { weight: 'notice', meaning: 'A worker at an address that no sandbox has.' },
+  pruned: { weight: 'repair', meaning: 'Jobs beyond the retention were deleted.' },
+  left_for_next_pass: { weight: 'notice', meaning: 'There was more of it than one pass takes; the next one goes on.' },
+} as const satisfies Record<string, { weight: FindingWeight; meaning: string }>;
+
+export type SweepFinding = keyof typeof sweepFindings;
+
+export interface SweepItem {
+  finding: SweepFinding;
+  /** Id of the worker, host, job, attempt or sandbox that it is about. */
+  subject: string;
+  detail: string;
+  /** Of a repair: what it found and what it left. */
+  before?: string;
+  after?: string;
+}
+
 /** What a pass over the fleet found and did; no personal data, since it is a workflow's result. */
 export interface SweepReport {
-  /** Each finding's name → how many, including those beyond the listed ones. */
-  counts: Record<string, number>;
+  kind: SweepKind;
+  /** Nothing was repaired: the report says what would have been. */
+  isDryRun: boolean;
+  /** Each finding → how many, including those beyond the listed ones. */
+  counts: Partial<Record<SweepFinding, number>>;
   /** The first of them, for a person. */
-  items: { finding: string; subject: string; detail: string }[];
+  items: SweepItem[];
+}
+
+/** `light`: heartbeats, ports, listeners, jobs that nobody moves, waiting jobs. `full`: every rule. */
+export const sweepKinds = ['light', 'full'] as const;
+export type SweepKind = (typeof sweepKinds)[number];
+
+/** Input of the workflow workerCleanup. Without `full`, a pass is full when the last full one is old enough. */
+export interface SweepRequest {
+  dryRun?: boolean;
+  full?: boolean;
 }

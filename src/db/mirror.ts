@@ -34,26 +34,34 @@ export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => 
   );
 };
 
+/** A public row that somebody wrote over, and both words for its status. */
+export interface MirrorRepair {
+  jobId: string;
+  found: string;
+  wanted: string;
+}
+
 /**
- * Keeps the job rows of all live jobs warm, and puts right what a neighbour wrote over their state. Answers how many were written over. Locks
+ * Keeps the job rows of all live jobs warm, and puts right what a neighbour wrote over their state. Answers which were written over. Locks
  * each job first, and leaves out those that are in the middle of a step: what was read of them would be written over what the step mirrors.
  */
-export const refreshMirrors = async (db: Queryable, { beatMs }: { beatMs: number }): Promise<number> => {
-  const { rows } = await db.query<{ repaired: number }>(
+export const refreshMirrors = async (db: Queryable, { beatMs }: { beatMs: number }): Promise<MirrorRepair[]> => {
+  const { rows } = await db.query<MirrorRepair>(
     `with stale as materialized (
-       select j.job_id, ($2::jsonb) ->> j.state as status, o.status as written
+       select j.job_id, ($2::jsonb) ->> j.state as wanted, o.status as found,
+         o.status <> ($2::jsonb) ->> j.state or o.worker_affinity is distinct from 'strict' or o.target_worker_id is not null as is_wrong
        from yardmaster.job j join gh_automation_jobs o on o.id = j.job_id
        where j.ended_at is null
          and (o.last_heartbeat is null or o.last_heartbeat < now() - $1::int * interval '1 ms' or o.status <> ($2::jsonb) ->> j.state
-           or o.worker_affinity <> 'strict' or o.target_worker_id is not null)
+           or o.worker_affinity is distinct from 'strict' or o.target_worker_id is not null)
        for no key update of j skip locked
      ), refreshed as (
-       update gh_automation_jobs g set last_heartbeat = now(), status = m.status, worker_affinity = 'strict', target_worker_id = null
+       update gh_automation_jobs g set last_heartbeat = now(), status = m.wanted, worker_affinity = 'strict', target_worker_id = null
        from stale m where g.id = m.job_id
-       returning m.status <> m.written as is_repaired
+       returning m.job_id, m.found, m.wanted, m.is_wrong
      )
-     select count(*) filter (where is_repaired)::int as repaired from refreshed`,
+     select job_id as "jobId", found, wanted from refreshed where is_wrong`,
     [beatMs, JSON.stringify(ghStatusOf)],
   );
-  return rows[0]?.repaired ?? 0;
+  return rows;
 };

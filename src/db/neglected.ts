@@ -4,18 +4,11 @@ import type { Queryable } from './queryable';
 /** A live job whose rows say something that its workflow has not acted upon, and what. */
 export interface NeglectedJob {
   jobId: string;
-  finding:
-    | 'accepted_without_workflow'
-    | 'missed_claim'
-    | 'missed_callback'
-    | 'silent_attempt'
-    | 'worker_changed'
-    | 'missed_deadline'
-    | 'untouched';
+  finding: 'accepted_without_workflow' | 'missed_claim' | 'missed_callback' | 'missed_deadline' | 'untouched';
 }
 
 /**
- * What lost hints leave behind. Reads live jobs only, so its cost does not grow with ended ones. A job is named once, with the finding that
+ * What lost hints leave behind; what its worker looks like is another question (src/domain/attempt-sweep.ts). Reads live jobs only, so its cost does not grow with ended ones. A job is named once, with the finding that
  * needs the least patience.
  */
 export const listNeglectedJobs = async (db: Queryable, limits: Limits): Promise<NeglectedJob[]> => {
@@ -28,33 +21,19 @@ export const listNeglectedJobs = async (db: Queryable, limits: Limits): Promise<
          when j.state = 'waiting_human' and j.human_kind = 'blocker' and g.status not in ('paused', 'needs_human') then 'missed_callback'
          when j.state = 'waiting_human' and j.human_kind = 'review' and g.status not in ('awaiting_review', 'running') then 'missed_callback'
          when j.state = 'uncertain' and a.ended_at is null and g.status in ('completed', 'failed') then 'missed_callback'
-         -- A refused port or another start time is no proof yet: the workflow examines the owner itself.
-         when a.ended_at is null and (j.state in ('running', 'waiting_human') or (j.state = 'uncertain' and j.touched_at < now() - interval '1 min'))
-           and (p.process_started_at > a.claimed_at + $6::int * interval '1 ms'
-             or (p.probed_at > a.claimed_at and not p.is_worker_up and p.problem = 'refused')) then 'worker_changed'
-         when a.ended_at is null and j.state in ('running', 'waiting_human') and not j.is_owner_in_doubt
-           and (g.id is null or g.last_heartbeat < now() - $2::int * interval '1 ms') then 'silent_attempt'
-         when j.deadline_at < now() - $3::int * interval '1 ms' then 'missed_deadline'
-         when j.touched_at < now() - $4::int * interval '1 ms' then 'untouched'
+         when j.deadline_at < now() - $2::int * interval '1 ms' then 'missed_deadline'
+         when j.touched_at < now() - $3::int * interval '1 ms' then 'untouched'
        end as finding
        from yardmaster.job j
        left join yardmaster.attempt a on a.attempt_id = j.attempt_id
        left join gh_automation_jobs g on g.id = j.attempt_id
-       left join yardmaster.host_probe p on p.host = a.host and p.worker_id = a.worker_id
        left join lateral (
          select true as is_review from gh_job_events where j.state = 'running' and job_id = j.attempt_id and event_type in ('awaiting_user_review', 'awaiting_review') limit 1
        ) e on true
        where j.ended_at is null
      ) looked where finding is not null
-     order by finding = 'untouched', "jobId" limit $5::int`,
-    [
-      limits.unstartedMs,
-      limits.attemptSilentMs,
-      limits.sweepEveryMs,
-      limits.untouchedMs,
-      limits.sweepBatchRows,
-      limits.processStartJitterMs,
-    ],
+     order by finding = 'untouched', "jobId" limit $4::int`,
+    [limits.unstartedMs, limits.sweepEveryMs, limits.untouchedMs, limits.sweepBatchRows],
   );
   return rows;
 };
@@ -73,4 +52,22 @@ export const listNeglectedCallbacks = async (
     [afterMs, limit],
   );
   return rows;
+};
+
+/** Live jobs whose public row was deleted: they are never assigned again, and end by their deadline. */
+export const listJobsWithoutRow = async (db: Queryable, { rows: limit }: { rows: number }): Promise<string[]> => {
+  const { rows } = await db.query<{ job_id: string }>(
+    `select job_id from yardmaster.job j where ended_at is null and not exists (select from gh_automation_jobs g where g.id = j.job_id) limit $1::int`,
+    [limit],
+  );
+  return rows.map(({ job_id: jobId }) => jobId);
+};
+
+/** Of these jobs, the ones that we have no record of. */
+export const listUnknownJobs = async (db: Queryable, jobIds: string[]): Promise<string[]> => {
+  const { rows } = await db.query<{ job_id: string }>(
+    `select job_id from unnest($1::uuid[]) as job_id where not exists (select from yardmaster.job j where j.job_id = job_id.job_id)`,
+    [jobIds],
+  );
+  return rows.map(({ job_id: jobId }) => jobId);
 };

@@ -1,4 +1,5 @@
 import { Pool, type PoolClient } from 'pg';
+import type { Queryable } from './queryable';
 
 /** What this folder needs of a logger; winston's fits. */
 export interface DbLog {
@@ -66,6 +67,37 @@ export async function withTransaction<Result>(
     throw error;
   } finally {
     client.release(broken);
+  }
+}
+
+/**
+ * Does `work` and takes all of it back: what would happen, without it happening. It gives way to whoever waits for the same rows, sooner than Postgres
+ * looks for deadlocks.
+ */
+export async function withRollback<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query(`begin; set local lock_timeout = '500ms'`);
+    return await work(client);
+  } finally {
+    await client.query('rollback').catch((error: Error) => {
+      broken = error;
+    });
+    client.release(broken);
+  }
+}
+
+/** Inside of a transaction: what `work` did is taken back when it fails, and the rest stays. */
+export async function withSavepoint<Result>(db: Queryable, work: () => Promise<Result>): Promise<Result> {
+  await db.query('savepoint part');
+  try {
+    const result = await work();
+    await db.query('release savepoint part');
+    return result;
+  } catch (error) {
+    await db.query('rollback to savepoint part');
+    throw error;
   }
 }
 

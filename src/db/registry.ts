@@ -1,39 +1,46 @@
-import type { Limits } from '../contracts/limits';
+import type { OfflineRepair } from '../domain/registry-sweep';
 import type { Queryable } from './queryable';
 
-/** A worker whose registry row was put right. */
-export interface SilentWorker {
+/** A registry row before anybody knows where it can be asked. */
+export interface RegistryRow {
   workerId: string;
-  reason: 'silent' | 'replaced';
+  status: string;
+  address: string | null;
+  instanceId: string | null;
+  heartbeatAgeMs: number | null;
+  registeredAgeMs: number | null;
+  beat: string | null;
+  endedJobAgeMs: number | null;
 }
 
-/**
- * Marks workers offline that have not beaten for long, or for less long where a newer one beats from their address; draining ones too, which GH
- * never reaps (ghosthands §5). Never one whose port answers: it lost its way to the database, or its clock is wrong, and lives.
- */
-export const markSilentWorkersOffline = async (
-  db: Queryable,
-  limits: Pick<Limits, 'workerSilentMs' | 'workerReplacedMs' | 'workerHeartbeatFreshMs' | 'probeFreshMs'>,
-): Promise<SilentWorker[]> => {
-  const { rows } = await db.query<SilentWorker>(
-    `with silent as (
-       select r.worker_id, case when r.last_heartbeat < now() - $1::int * interval '1 ms' then 'silent' else 'replaced' end as reason
-       from gh_worker_registry r
-       where r.status in ('active', 'draining') and r.last_heartbeat < now() - $2::int * interval '1 ms'
-         and (r.last_heartbeat < now() - $1::int * interval '1 ms'
-           or exists (select from gh_worker_registry n
-             -- Names such as unknown and local are the address of many (ghosthands §5).
-             where n.ec2_ip = r.ec2_ip and r.ec2_ip ~ '^[0-9a-fA-F]*[.:]' and n.worker_id <> r.worker_id and n.status = 'active' and n.registered_at > r.registered_at
-               and n.last_heartbeat > now() - $3::int * interval '1 ms'))
-         and not exists (select from yardmaster.host_probe p
-           where p.worker_id = r.worker_id and p.is_worker_up and p.probed_at > now() - $4::int * interval '1 ms')
-     )
-     update gh_worker_registry r set status = 'offline'
-     from silent s
-     -- A beat that came meanwhile wins.
-     where r.worker_id = s.worker_id and r.status in ('active', 'draining') and r.last_heartbeat < now() - $2::int * interval '1 ms'
-     returning r.worker_id as "workerId", s.reason`,
-    [limits.workerSilentMs, limits.workerReplacedMs, limits.workerHeartbeatFreshMs, limits.probeFreshMs],
+/** The rows that say that they live, or did a moment ago, or say nothing about it. */
+export const listRegistry = async (db: Queryable, { rows: limit }: { rows: number }): Promise<RegistryRow[]> => {
+  const { rows } = await db.query<RegistryRow>(
+    `/* list_registry */
+     select r.worker_id as "workerId", r.status, r.ec2_ip as address, r.ec2_instance_id as "instanceId",
+       (extract(epoch from now() - r.last_heartbeat) * 1000)::float8 as "heartbeatAgeMs",
+       (extract(epoch from now() - r.registered_at) * 1000)::float8 as "registeredAgeMs",
+       r.last_heartbeat::text as beat,
+       (extract(epoch from now() - a.ended_at) * 1000)::float8 as "endedJobAgeMs"
+     from gh_worker_registry r
+     left join yardmaster.attempt a on a.attempt_id = r.current_job_id
+     where r.status <> 'offline' or r.last_heartbeat > now() - interval '10 min'
+     order by r.worker_id limit $1::int`,
+    [limit],
   );
   return rows;
+};
+
+/** Answers whose row was put right. A beat that came meanwhile wins, and so does a new status. */
+export const markWorkersOffline = async (db: Queryable, repairs: readonly OfflineRepair[]): Promise<string[]> => {
+  if (repairs.length === 0) return [];
+  const { rows } = await db.query<{ worker_id: string }>(
+    `/* mark_workers_offline */
+     update gh_worker_registry r set status = 'offline'
+     from jsonb_to_recordset($1::jsonb) as seen("workerId" text, status text, beat text)
+     where r.worker_id = seen."workerId" and r.status = seen.status and r.last_heartbeat = seen.beat::timestamptz
+     returning r.worker_id`,
+    [JSON.stringify(repairs)],
+  );
+  return rows.map(({ worker_id: workerId }) => workerId);
 };

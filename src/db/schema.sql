@@ -314,7 +314,11 @@ create table yardmaster.sweep_report (
   ended_at timestamp with time zone not null default now(),
   counts jsonb not null,
   items jsonb not null,
+  kind text not null default 'full'::text,
+  is_dry_run boolean not null default false,
+  constraint sweep_report_kind_check CHECK ((kind = ANY (ARRAY['light'::text, 'full'::text]))),
   constraint sweep_report_pkey PRIMARY KEY (sweep_id)
 );
 CREATE INDEX sweep_report_age_idx ON yardmaster.sweep_report USING btree (started_at);
+CREATE INDEX sweep_report_full_idx ON yardmaster.sweep_report USING btree (started_at) WHERE ((kind = 'full'::text) AND (NOT is_dry_run));
 

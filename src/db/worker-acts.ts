@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { JobState } from '../contracts/job';
 import type { WorkerAct, WorkerActOutcome, WorkerActView } from '../contracts/worker-act';
-import { isAddress } from '../domain/fleet-report';
+import { isAddress } from '../domain/host-address';
 import { lockAssigning } from './assign';
 import { recordAct, type Actor } from './audit';
 import { findWorker, type FleetLimits, type FleetWorker } from './fleet';

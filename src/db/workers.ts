@@ -1,20 +1,5 @@
 import type { Queryable } from './queryable';
 
-/** A host worth probing: a registry row that says it lives, or lived a moment ago. */
-export interface RegisteredHost {
-  host: string;
-}
-
-export const listHostsToProbe = async (db: Queryable, { rows: limit }: { rows: number }): Promise<RegisteredHost[]> => {
-  const { rows } = await db.query<RegisteredHost>(
-    `select distinct ec2_ip as host from gh_worker_registry
-     where ec2_ip is not null and (status in ('active', 'draining') or last_heartbeat > now() - interval '10 min')
-     order by ec2_ip limit $1::int`,
-    [limit],
-  );
-  return rows;
-};
-
 /** What a host's ports said; `null` fields where the worker port gave no usable answer. */
 export interface HostProbe {
   host: string;

@@ -1,3 +1,4 @@
+import { isAddress } from './host-address';
 import { judgeHealth, type Health, type HealthFacts } from './health';
 
 export interface FleetWorkerSeen {
@@ -47,9 +48,6 @@ export const reportHosts = <W extends FleetWorkerSeen, P extends FleetProbeSeen,
   });
   return { hosts, withoutAddress: rows.workers.filter(({ host }) => !isAddress(host)) };
 };
-
-/** Registries hold `unknown`, `local` and worse (ghosthands §5). */
-export const isAddress = (host: string | null): host is string => host !== null && /^[0-9a-fA-F.:]+$/.test(host) && /[.:]/.test(host);
 
 /** What the registry says of the workers of one machine. Offline rows beside a worker that beats are those of processes before it (ghosthands §5). */
 export const registryOf = (workers: readonly FleetWorkerSeen[]): HealthFacts['registry'] => {

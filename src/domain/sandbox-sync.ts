@@ -1,3 +1,4 @@
+import type { SweepItem } from '../contracts/sweep';
 import { registryOf, type FleetProbeSeen, type FleetWorkerSeen } from './fleet-report';
 import { judgeHealth, type Health } from './health';
 
@@ -11,12 +12,6 @@ export interface SandboxSeen {
   health: SandboxHealth;
 }
 
-export interface SandboxFinding {
-  finding: 'sandbox_repaired' | 'sandbox_without_worker' | 'sandbox_address_moved' | 'worker_of_no_sandbox';
-  subject: string;
-  detail: string;
-}
-
 /**
  * Compares the product's sandboxes with the registry (M1): by instance id, then by address. Answers which sandboxes tell a wrong health, and what else
  * a person should know. One without any worker keeps its health: nothing is known about it.
@@ -25,9 +20,9 @@ export const syncSandboxes = (rows: {
   sandboxes: readonly SandboxSeen[];
   workers: readonly (FleetWorkerSeen & { workerId: string })[];
   probes: readonly FleetProbeSeen[];
-}): { repairs: { sandboxId: string; health: SandboxHealth }[]; findings: SandboxFinding[] } => {
+}): { repairs: { sandboxId: string; health: SandboxHealth }[]; findings: SweepItem[] } => {
   const repairs: { sandboxId: string; health: SandboxHealth }[] = [];
-  const findings: SandboxFinding[] = [];
+  const findings: SweepItem[] = [];
   const placed = new Set<string>();
   for (const sandbox of rows.sandboxes) {
     const workers = workersOf(sandbox, rows.workers);
@@ -46,7 +41,13 @@ export const syncSandboxes = (rows: {
     const health = sandboxHealthOf[judged.health];
     if (health === sandbox.health) continue;
     repairs.push({ sandboxId: sandbox.sandboxId, health });
-    findings.push({ finding: 'sandbox_repaired', subject: sandbox.sandboxId, detail: `${sandbox.health} → ${health}: ${judged.reason}` });
+    findings.push({
+      finding: 'sandbox_repaired',
+      subject: sandbox.sandboxId,
+      detail: judged.reason,
+      before: sandbox.health,
+      after: health,
+    });
   }
   // Without a single sandbox the product does not keep them for this fleet.
   if (rows.sandboxes.length > 0) {

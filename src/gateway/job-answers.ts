@@ -1,7 +1,7 @@
 import type { FleetPause } from '../db/holds';
 import type { JobDetails, JobSummary } from '../db/job-reads';
 import type { WorkerCondition, WorkerCounts } from '../db/worker-counts';
-import { withoutUrlSecrets } from './url-secrets';
+import { withoutUrlSecrets } from '../domain/url-secrets';
 
 /** Dates become ISO text when the answer is written as JSON. */
 export const fleetAnswer = (pause: FleetPause | null): object => ({ isPaused: pause !== null, pause });

@@ -1,7 +1,7 @@
 import type { NewJob } from '../contracts/job';
 import { makeRequestHash } from './request-hash';
 import type { SubmitJob } from './schemas/submit-job';
-import { withoutUrlSecrets, withoutUrlSecretsDeep } from './url-secrets';
+import { withoutUrlSecrets, withoutUrlSecretsDeep } from '../domain/url-secrets';
 
 /** What a request does not say itself. */
 export interface Arrival {

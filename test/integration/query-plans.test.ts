@@ -1,6 +1,7 @@
 import { limits } from '../../src/contracts/limits';
 import { assignWaitingJobs } from '../../src/db/assign';
 import { listAudit, type AuditFilter } from '../../src/db/audit';
+import { adoptRows, listAdoptableRows } from '../../src/db/adopt';
 import { eraseAttempts, mirrorEvents, readAttempt } from '../../src/db/attempts';
 import { enqueueCallback, leaseNextCallback } from '../../src/db/callbacks';
 import { listCommands, listNeglectedCommands } from '../../src/db/commands';
@@ -8,13 +9,18 @@ import { fleetGauges } from '../../src/db/fleet-gauges';
 import { countLiveJobs } from '../../src/db/job-counts';
 import { findJobDetails, listJobs, type JobFilter } from '../../src/db/job-reads';
 import { findJob } from '../../src/db/jobs';
+import { listOverwrites } from '../../src/db/late-overwrites';
+import { listLeftCredentials } from '../../src/db/left-credentials';
+import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
 import { clearLeftWaiters, endLooseAttempts, listUnerasedJobs } from '../../src/db/loose-attempts';
 import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
-import { listNeglectedCallbacks, listNeglectedJobs } from '../../src/db/neglected';
+import { listJobsWithoutRow, listNeglectedCallbacks, listNeglectedJobs, listUnknownJobs } from '../../src/db/neglected';
 import { findProductStatus } from '../../src/db/product-status';
 import type { Queryable } from '../../src/db/queryable';
+import { listRegistry, markWorkersOffline } from '../../src/db/registry';
 import { recordCallback } from '../../src/db/received-callbacks';
 import { pruneOldRows } from '../../src/db/retention';
+import { findLastSweep, isFullSweepDue } from '../../src/db/sweep-reports';
 import { lookUpRoute } from '../../src/db/routes';
 import { countWorkers } from '../../src/db/worker-counts';
 import { withDatabase } from '../support/database';
@@ -57,6 +63,21 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
   ['mirroring the events of all live attempts', async (db) => await mirrorEvents(db, null)],
   ['keeping the mirrors warm', async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs })],
   ['finding neglected jobs', async (db) => await listNeglectedJobs(db, limits)],
+  ['finding the attempts that have not ended', async (db) => await listLiveAttempts(db, limits)],
+  ['following a claim', async (db) => await reownAttempts(db, [{ attemptId: ids.attempt, from: 'worker-1', to: 'worker-none' }])],
+  ['reading the registry', async (db) => await listRegistry(db, { rows: limits.fleetRowsMax })],
+  [
+    'marking workers offline',
+    async (db) => await markWorkersOffline(db, [{ workerId: 'worker-1', status: 'active', beat: '2026-01-01', reason: 'silent' }]),
+  ],
+  ['finding public rows that were written over', async (db) => await listOverwrites(db, limits)],
+  ['finding credentials that were left', async (db) => await listLeftCredentials(db)],
+  ['finding rows to adopt', async (db) => await listAdoptableRows(db, { rows: 500 })],
+  ['adopting rows', async (db) => await adoptRows(db, [{ jobId: ids.user, callbackUrl: null }], limits)],
+  ['finding live jobs without a row', async (db) => await listJobsWithoutRow(db, { rows: 500 })],
+  ['finding jobs without a record', async (db) => await listUnknownJobs(db, [ids.live, ids.ended, ids.user])],
+  ['deciding the kind of a pass', async (db) => await isFullSweepDue(db, { everyMs: 25_000 })],
+  ['reading the last full pass', async (db) => await findLastSweep(db, { kind: 'full' })],
   ['finding neglected callbacks', async (db) => await listNeglectedCallbacks(db, { afterMs: 0, rows: 500 })],
   ['finding neglected commands', async (db) => await listNeglectedCommands(db, { afterMs: 0, rows: 500 })],
   ['ending loose attempts', async (db) => await endLooseAttempts(db, limits)],

@@ -1,7 +1,9 @@
 import { limits } from '../../src/contracts/limits';
-import { markSilentWorkersOffline } from '../../src/db/registry';
+import { listRegistry, markWorkersOffline } from '../../src/db/registry';
+import { locateWorkers } from '../../src/domain/host-address';
+import { sweepRegistry, type OfflineRepair } from '../../src/domain/registry-sweep';
 import { withDatabase } from '../support/database';
-import { addWorker, emptyTables, type WorkerRows } from '../support/fleet-rows';
+import { addWorker, emptyTables } from '../support/fleet-rows';
 
 const database = withDatabase();
 beforeEach(async () => await emptyTables(database.pool));
@@ -9,53 +11,69 @@ beforeEach(async () => await emptyTables(database.pool));
 const statusOf = async (workerId: string): Promise<string | undefined> =>
   (await database.pool.query<{ status: string }>('select status from gh_worker_registry where worker_id = $1', [workerId])).rows[0]?.status;
 
-const minuteMs = 60_000;
-const deaf = { isWorkerUp: false } as const;
+const decide = async (): Promise<OfflineRepair[]> => {
+  const { workers } = locateWorkers(await listRegistry(database.pool, { rows: 100 }), []);
+  return sweepRegistry({ workers, ports: [] }, limits).offline;
+};
 
-describe('a worker', () => {
-  test.each<[string, Partial<WorkerRows>, 'offline' | 'active' | 'draining']>([
-    ['that has been silent for more than five minutes', { ...deaf, heartbeatAgeMs: 5 * minuteMs + 1_000 }, 'offline'],
-    ['that drains and has been silent for as long', { ...deaf, status: 'draining', heartbeatAgeMs: 6 * minuteMs }, 'offline'],
-    ['that was never probed', { probeAgeMs: null, heartbeatAgeMs: 6 * minuteMs }, 'offline'],
-    ['without a usable address', { host: 'unknown', probeAgeMs: null, heartbeatAgeMs: 6 * minuteMs }, 'offline'],
-    ['that has been silent for four minutes', { ...deaf, heartbeatAgeMs: 4 * minuteMs }, 'active'],
-    ['that is silent and answers: it has lost the database, or its clock is wrong', { heartbeatAgeMs: 60 * minuteMs }, 'active'],
-    ['whose address answers for another worker now', { probedWorkerId: 'another', heartbeatAgeMs: 6 * minuteMs }, 'offline'],
-    ['that answered long ago', { probeAgeMs: 10 * minuteMs, heartbeatAgeMs: 6 * minuteMs }, 'offline'],
-    ['with a heartbeat from the future', { ...deaf, heartbeatAgeMs: -10 * minuteMs }, 'active'],
-  ])('%s', async (_what, worker, status) => {
-    const { workerId } = await addWorker(database.pool, worker);
-    await markSilentWorkersOffline(database.pool, limits);
+const silentMs = 6 * 60_000;
+
+describe('marking a worker offline', () => {
+  test('is written once, and draining rows too', async () => {
+    const active = await addWorker(database.pool, { heartbeatAgeMs: silentMs });
+    const draining = await addWorker(database.pool, { heartbeatAgeMs: silentMs, status: 'draining' });
+    const fresh = await addWorker(database.pool);
+    const marked = await markWorkersOffline(database.pool, await decide());
+    expect(marked.toSorted()).toEqual([active.workerId, draining.workerId].toSorted());
+    expect([await statusOf(active.workerId), await statusOf(draining.workerId), await statusOf(fresh.workerId)]).toEqual([
+      'offline',
+      'offline',
+      'active',
+    ]);
+    expect(await decide()).toEqual([]);
+  });
+
+  test.each([
+    ['beat', 'update gh_worker_registry set last_heartbeat = now()', 'active'],
+    ['began to drain', `update gh_worker_registry set status = 'draining'`, 'draining'],
+    ['was deleted', 'delete from gh_worker_registry', undefined],
+  ])('does nothing to a worker that %s meanwhile', async (_what, meanwhile, status) => {
+    const { workerId } = await addWorker(database.pool, { heartbeatAgeMs: silentMs });
+    const decided = await decide();
+    expect(decided).toHaveLength(1);
+    await database.pool.query(meanwhile);
+    expect(await markWorkersOffline(database.pool, decided)).toEqual([]);
     expect(await statusOf(workerId)).toBe(status);
   });
 
-  test('is offline after two minutes when a newer one beats from its address, and the newer one stays', async () => {
-    const old = await addWorker(database.pool, { ...deaf, heartbeatAgeMs: 3 * minuteMs });
-    await database.pool.query(`update gh_worker_registry set registered_at = now() - interval '1 day'`);
-    const newer = await addWorker(database.pool, { host: old.host, probeAgeMs: null });
-    expect(await markSilentWorkersOffline(database.pool, limits)).toEqual([{ workerId: old.workerId, reason: 'replaced' }]);
-    expect(await statusOf(newer.workerId)).toBe('active');
+  test('takes ids as they are', async () => {
+    const workerId = `o'worker "1"; drop table gh_worker_registry --`;
+    await addWorker(database.pool, { workerId, heartbeatAgeMs: silentMs });
+    expect(await markWorkersOffline(database.pool, await decide())).toEqual([workerId]);
+    expect(await statusOf(workerId)).toBe('offline');
   });
+});
 
-  test('is not offline after three minutes when only an older one shares its address', async () => {
-    const newer = await addWorker(database.pool, { ...deaf, heartbeatAgeMs: 3 * minuteMs });
-    const older = await addWorker(database.pool, { host: newer.host, probeAgeMs: null });
-    await database.pool.query(`update gh_worker_registry set registered_at = now() - interval '1 day' where worker_id = $1`, [
-      older.workerId,
-    ]);
-    expect(await markSilentWorkersOffline(database.pool, limits)).toEqual([]);
-  });
-
-  test('without an address is not replaced by another without one', async () => {
-    await addWorker(database.pool, { host: 'unknown', probeAgeMs: null, heartbeatAgeMs: 3 * minuteMs });
-    await database.pool.query(`update gh_worker_registry set registered_at = now() - interval '1 day'`);
-    await addWorker(database.pool, { host: 'unknown', probeAgeMs: null });
-    expect(await markSilentWorkersOffline(database.pool, limits)).toEqual([]);
-  });
-
-  test('is named once: a second pass finds nothing', async () => {
-    const { workerId } = await addWorker(database.pool, { ...deaf, heartbeatAgeMs: 6 * minuteMs });
-    expect(await markSilentWorkersOffline(database.pool, limits)).toEqual([{ workerId, reason: 'silent' }]);
-    expect(await markSilentWorkersOffline(database.pool, limits)).toEqual([]);
-  });
+test('a registry that has drifted, with rows that say nothing, is read without a crash and nothing of it is written', async () => {
+  await database.pool.query(
+    'alter table gh_worker_registry alter column last_heartbeat drop not null, alter column registered_at drop not null, drop constraint gh_worker_registry_status_check',
+  );
+  await database.pool.query(
+    `insert into gh_worker_registry (worker_id, status, ec2_ip, last_heartbeat, registered_at) values
+       ('no-beat', 'active', '10.0.0.1', null, now()), ('no-start', 'active', '10.0.0.2', now(), null), ('a-word', 'zombie', '10.0.0.3', now(), now()),
+       ('never', 'active', '10.0.0.4', '-infinity', now()), ('for-ever', 'active', '10.0.0.5', 'infinity', now()), ('', 'active', '', now(), now())`,
+  );
+  const rows = await listRegistry(database.pool, { rows: 100 });
+  const { workers, findings } = locateWorkers(rows, []);
+  const decided = sweepRegistry({ workers, ports: [] }, limits);
+  const bad = [...findings, ...decided.findings].filter(({ finding }) => finding === 'bad_registry_row');
+  expect(bad.map(({ subject, detail }) => `${subject}: ${detail.split(':')[0]}`).toSorted()).toEqual([
+    ': ec2_ip',
+    'a-word: status',
+    'for-ever: last_heartbeat',
+    'never: last_heartbeat',
+    'no-beat: last_heartbeat',
+    'no-start: registered_at',
+  ]);
+  expect(decided.offline).toEqual([]);
 });

@@ -73,7 +73,8 @@ const statements: readonly Statement[] = [
   () => `
     insert into gh_automation_jobs (id, user_id, created_by, job_type, target_url, task_description, status, worker_affinity, target_worker_id, last_heartbeat)
     select id, user_id, 'yardmaster', 'apply', 'https://jobs.test/1', 'Apply', status, 'strict', null, now() from (
-      select job_id as id, user_id, case when ended_at is null then 'pending' else 'completed' end as status from yardmaster.job
+      select job_id as id, user_id, case state when 'succeeded' then 'completed' when 'failed' then 'failed' when 'cancelled' then 'cancelled' else 'pending' end as status
+      from yardmaster.job
       union all
       select a.attempt_id, j.user_id, case when a.ended_at is null then 'running' else 'completed' end from yardmaster.attempt a join yardmaster.job j using (job_id)
     ) rows`,

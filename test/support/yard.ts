@@ -208,7 +208,7 @@ export const withYard = (options: YardOptions = {}): Yard => {
     received: (jobId) => arrived.filter((body) => body.job_id === jobId),
     failCallbacks: (statuses) => void answers.push(...statuses),
     async sweep() {
-      await temporal.client.workflow.execute('workerCleanup', { workflowId: temporal.unique('sweep'), taskQueue });
+      await temporal.client.workflow.execute('workerCleanup', { workflowId: temporal.unique('sweep'), taskQueue, args: [{ full: true }] });
     },
   };
   return yard;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { sweepFindings } from '../../src/contracts/sweep';
 import { workerConditions } from '../../src/db/worker-counts';
 import { projectRoot } from '../../src/dev/project-root';
 
@@ -10,9 +11,15 @@ it('explains every condition that keeps a worker from a job', () => {
   expect(explained.toSorted()).toEqual(workerConditions.filter((condition) => condition !== 'idle').toSorted());
 });
 
+it('explains every finding of the sweep in its own words', () => {
+  const table = /<!-- findings:start -->([\s\S]*?)<!-- findings:end -->/.exec(text)?.[1] ?? '';
+  const explained = [...table.matchAll(/^\| `(\w+)` \| ([^|]*) \|$/gm)].map(([, name, meaning]) => `${name} ${meaning}`);
+  expect(explained).toEqual(Object.entries(sweepFindings).map(([name, { weight, meaning }]) => `${name} ${weight}: ${meaning}`));
+});
+
 it('leads nowhere that does not exist', () => {
   const paths = [...text.matchAll(/(?:GET|POST) `?(\/v1\/[\w/$<>-]*)/g)].map(([, found]) => found ?? '');
-  const known = /^\/v1\/(jobs(\/\$JOB(\/callbacks\/<generation>\/<seq>\/redeliver)?)?|pause|unpause)$/;
+  const known = /^\/v1\/(jobs(\/\$JOB(\/callbacks\/<generation>\/<seq>\/redeliver)?)?|pause|unpause|fleet(\/sweep)?)$/;
   expect(paths.length).toBeGreaterThan(3);
   expect(paths.filter((found) => !known.test(found))).toEqual([]);
 });

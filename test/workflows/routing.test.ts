@@ -172,6 +172,7 @@ describe('the route of a cancel', () => {
         ensureCommand: nothing,
         ensureDeliverCallbacks: nothing,
         listAbortedApplyJobs: async () => [],
+        listRunningApplyJobs: async () => [],
       },
       callbacks: { send: async () => ({ kind: 'accepted' }) },
       // Its listener is gone, and so the second has begun in which it still goes on.

@@ -1,7 +1,7 @@
 import type { NewJob } from '../../contracts/job';
 import { applyDescription, cleanMetadata, tierOf, type Arrival } from '../new-job';
 import { makeRequestHash } from '../request-hash';
-import { withoutUrlSecrets, withoutUrlSecretsDeep } from '../url-secrets';
+import { withoutUrlSecrets, withoutUrlSecretsDeep } from '../../domain/url-secrets';
 import type { ValetApply, ValetTask } from './valet-schemas';
 
 /** GH fixes three attempts whatever VALET asks for (ghosthands §1.4). */

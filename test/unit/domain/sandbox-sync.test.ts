@@ -1,4 +1,5 @@
-import { syncSandboxes, type SandboxFinding, type SandboxHealth, type SandboxSeen } from '../../../src/domain/sandbox-sync';
+import type { SweepItem } from '../../../src/contracts/sweep';
+import { syncSandboxes, type SandboxHealth, type SandboxSeen } from '../../../src/domain/sandbox-sync';
 
 const sandbox: SandboxSeen = { sandboxId: 'sandbox-1', instanceId: 'i-1', address: '10.0.0.1', health: 'healthy' };
 const worker = { workerId: 'worker-1', host: '10.0.0.1', instanceId: 'i-1', status: 'active', isBeating: true };
@@ -46,7 +47,7 @@ describe('the health of a sandbox', () => {
   });
 });
 
-test.each<[string, Partial<Rows>, Omit<SandboxFinding, 'detail'>[]]>([
+test.each<[string, Partial<Rows>, Omit<SweepItem, 'detail'>[]]>([
   ['nothing where all is as it should be', {}, []],
   ['a sandbox without a worker', { workers: [] }, [{ finding: 'sandbox_without_worker', subject: 'sandbox-1' }]],
   [

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { withoutUrlSecrets, withoutUrlSecretsDeep } from '../../../src/gateway/url-secrets';
+import { withoutUrlSecrets, withoutUrlSecretsDeep } from '../../../src/domain/url-secrets';
 
 it.each([
   ['https://v.test/hook?token=s', 'https://v.test/hook'],

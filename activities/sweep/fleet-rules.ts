@@ -1,0 +1,92 @@
+import type { SweepFinding } from '../../src/contracts/sweep';
+import { listProbes, listWorkers } from '../../src/db/fleet';
+import { listRegistry, markWorkersOffline, type RegistryRow } from '../../src/db/registry';
+import { listActiveSandboxes, repairSandboxes } from '../../src/db/sandboxes';
+import type { WorkerCondition } from '../../src/db/worker-counts';
+import { saveProbes, type HostProbe } from '../../src/db/workers';
+import { locateWorkers } from '../../src/domain/host-address';
+import { sweepRegistry, type PortSeen, type WorkerRowSeen } from '../../src/domain/registry-sweep';
+import { syncSandboxes, type SandboxSeen } from '../../src/domain/sandbox-sync';
+import { portOf, probeHosts } from './probe-hosts';
+import type { Pass } from './pass';
+
+/** Registry and ports, in every pass: what is asked now is what assigning believes for the next seconds. */
+export const mendRegistry = async (pass: Pass): Promise<void> => {
+  const { limits } = pass.deps;
+  const rows = pass.bound('registry rows', await listRegistry(pass.db, { rows: limits.fleetRowsMax }), limits.fleetRowsMax);
+  const { workers, findings } = await locate(pass, rows);
+  for (const finding of findings) pass.add(finding);
+
+  const hosts = [...new Set(workers.flatMap(({ host }) => host ?? []))].toSorted();
+  const probes = await probeHosts(pass.deps, hosts);
+  await save(pass, probes);
+  const first = sweepRegistry({ workers, ports: probes.map(portOf) }, limits);
+  const ports = await lookAgain(pass, workers, probes, new Set(first.offline.map(({ workerId }) => workerId)));
+  const decided = sweepRegistry({ workers, ports }, limits);
+  for (const finding of decided.findings) pass.add(finding);
+  // GH's own reaper is left to do so where we may not.
+  const marked = await pass.asTheNeighboursAllow(
+    'update (status) on gh_worker_registry',
+    async () => await markWorkersOffline(pass.db, decided.offline),
+  );
+  for (const { workerId, status, reason } of decided.offline) {
+    if (marked?.includes(workerId) === true)
+      pass.add({ finding: 'worker_marked_offline', subject: workerId, detail: reason, before: status, after: 'offline' });
+  }
+};
+
+/** The product's sandboxes, and why workers take nothing. */
+export const mendSandboxes = async (pass: Pass): Promise<void> => {
+  const { limits } = pass.deps;
+  const workers = await listWorkers(pass.db, limits);
+  for (const { workerId, host, condition } of workers) {
+    const finding = findingOf[condition];
+    if (finding !== undefined) pass.add({ finding, subject: workerId, detail: host ?? 'no address' });
+  }
+  const sandboxes = await listSandboxes(pass);
+  if (sandboxes.length === 0) return;
+  const located = locateWorkers(
+    workers.map((worker) => ({ ...worker, address: worker.host })),
+    sandboxes,
+  );
+  const { repairs, findings } = syncSandboxes({ sandboxes, workers: located.workers, probes: await listProbes(pass.db, limits) });
+  const grant = 'update (health_status, last_health_check_at) on sandboxes';
+  const repaired = repairs.length === 0 ? [] : await pass.asTheNeighboursAllow(grant, async () => await repairSandboxes(pass.db, repairs));
+  for (const finding of findings) if (repaired !== null || finding.finding !== 'sandbox_repaired') pass.add(finding);
+};
+
+/** The conditions that a person should know of. The others are told by other rules, or need nobody. */
+const findingOf: Partial<Record<WorkerCondition, SweepFinding>> = {
+  inQueueMode: 'queue_mode_worker',
+  tainted: 'tainted_worker',
+  deaf: 'unclaiming_worker',
+};
+
+/** Sandboxes are read only where some row cannot be asked by its own word. */
+const locate = async (pass: Pass, rows: readonly RegistryRow[]) => {
+  const own = locateWorkers(rows, []);
+  return own.findings.length === 0 ? own : locateWorkers(rows, await listSandboxes(pass));
+};
+
+const listSandboxes = async (pass: Pass): Promise<SandboxSeen[]> =>
+  (await pass.asTheNeighboursAllow('select on sandboxes', async () => await listActiveSandboxes(pass.db))) ?? [];
+
+const save = async ({ db, deps: { limits } }: Pass, probes: HostProbe[]): Promise<void> => {
+  if (probes.length > 0) await saveProbes(db, probes, { jitterMs: limits.processStartJitterMs });
+};
+
+/** One lost answer must mark nobody offline: whoever would be, and was silent rather than refused, is asked a second time. */
+const lookAgain = async (
+  pass: Pass,
+  workers: readonly WorkerRowSeen[],
+  probes: HostProbe[],
+  doomed: ReadonlySet<string>,
+): Promise<PortSeen[]> => {
+  const silent = new Set(probes.map(portOf).flatMap((port) => (port.kind === 'silent' ? port.host : [])));
+  const hosts = workers.flatMap(({ workerId, host }) => (doomed.has(workerId) && host !== null && silent.has(host) ? host : []));
+  if (hosts.length === 0) return probes.map(portOf);
+  const again = await probeHosts(pass.deps, [...new Set(hosts)]);
+  await save(pass, again);
+  const asked = new Map([...probes, ...again].map((probe) => [probe.host, probe]));
+  return [...asked.values()].map(portOf);
+};

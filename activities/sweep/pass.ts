@@ -1,0 +1,110 @@
+import {
+  sweepFindings,
+  type FindingWeight,
+  type SweepFinding,
+  type SweepItem,
+  type SweepKind,
+  type SweepReport,
+} from '../../src/contracts/sweep';
+import { findRefusal } from '../../src/db/outage';
+import { withSavepoint, withTransaction } from '../../src/db/pool';
+import type { Queryable } from '../../src/db/queryable';
+import type { OrchestratorDeps } from '../deps';
+
+export type SweepDeps = OrchestratorDeps & { retentionMs: number; heartbeat: () => void };
+
+/** One pass, as its parts use it: what they may do to rows and workflows, and the report that they all write. */
+export interface Pass {
+  deps: SweepDeps;
+  kind: SweepKind;
+  isDryRun: boolean;
+  add(item: Omit<SweepItem, 'detail'> & { detail?: string }): void;
+  count(finding: SweepFinding, n: number): void;
+  /** Says so when a list is as long as a pass takes at most. */
+  bound<Row>(what: string, rows: Row[], max?: number): Row[];
+  /**
+   * Where statements go. In a dry run it is one transaction that is taken back at the end: each part sees what those before it did, and the report
+   * cannot differ from what a pass would do.
+   */
+  db: Queryable;
+  /** Several statements that belong together. */
+  together<Result>(work: (db: Queryable) => Promise<Result>): Promise<Result>;
+  /** What a neighbour's table refuses, or has no column for, is left undone, and said: null. */
+  asTheNeighboursAllow<Result>(what: string, work: () => Promise<Result>): Promise<Result | null>;
+  /** Tells workflows, some at a time; a hint that fails is repeated by the next pass. Nobody is told in a dry run. */
+  tell<Item>(items: readonly Item[], hint: (item: Item) => Promise<void>): Promise<void>;
+  finish(): SweepReport;
+}
+
+export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db' | 'kind' | 'isDryRun'>): Pass => {
+  const { pool, log, limits } = deps;
+  const counts: SweepReport['counts'] = {};
+  const items: SweepItem[] = [];
+
+  const pass: Pass = {
+    deps,
+    db,
+    kind,
+    isDryRun,
+    add(item) {
+      pass.count(item.finding, 1);
+      items.push({ detail: '', ...item });
+    },
+    count(finding, n) {
+      if (n > 0) counts[finding] = (counts[finding] ?? 0) + n;
+    },
+    bound(what, rows, max = limits.sweepBatchRows) {
+      if (rows.length >= max) pass.add({ finding: 'left_for_next_pass', subject: what, detail: `more than ${max}` });
+      return rows;
+    },
+    async together(work) {
+      return isDryRun ? await work(db) : await withTransaction(pool, work);
+    },
+    async asTheNeighboursAllow(what, work) {
+      try {
+        return isDryRun ? await withSavepoint(db, work) : await work();
+      } catch (error) {
+        const refusal = findRefusal(error);
+        if (refusal === null || !refusedByTheirTable.has(refusal.code)) throw error;
+        log.warn("A part of the sweep is left undone: the neighbours' table refuses it (docs/operators.md has the grants)", {
+          what,
+          error,
+        });
+        return null;
+      }
+    },
+    async tell(told, hint) {
+      if (isDryRun) return;
+      await atOnce(told, limits.probesAtOnce, async (item) => {
+        await hint(item).catch((error: unknown) => log.warn('A workflow could not be told, the next pass tries again', { item, error }));
+      });
+    },
+    finish: () => ({ kind, isDryRun, counts, items: items.toSorted(byWeight).slice(0, itemsMax) }),
+  };
+  return pass;
+};
+
+/** SQLSTATE: no privilege, no such column, no such type. */
+const refusedByTheirTable: ReadonlySet<string> = new Set(['42501', '42703', '42704']);
+
+/** A workflow's result and a row: enough for a person to read. */
+const itemsMax = 100;
+
+/** Fifty dead ports must not crowd out what was done about them. */
+const byWeight = (a: SweepItem, b: SweepItem): number =>
+  weights.indexOf(sweepFindings[a.finding].weight) - weights.indexOf(sweepFindings[b.finding].weight);
+const weights: readonly FindingWeight[] = ['alarm', 'repair', 'notice'];
+
+export const atOnce = async <Item, Result>(
+  items: readonly Item[],
+  width: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> => {
+  const results: Result[] = [];
+  const queue = items.values();
+  const lane = async (): Promise<void> => {
+    for (const item of queue) results.push(await work(item));
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+  return results;
+};

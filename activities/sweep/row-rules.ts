@@ -1,0 +1,48 @@
+import { eraseAttempts } from '../../src/db/attempts';
+import { listOverwrites, repairOverwrites } from '../../src/db/late-overwrites';
+import { listLeftCredentials } from '../../src/db/left-credentials';
+import { clearLeftWaiters, endLooseAttempts, listUnerasedJobs } from '../../src/db/loose-attempts';
+import { refreshMirrors } from '../../src/db/mirror';
+import { scrubResolution } from '../../src/db/resume';
+import { pruneOldRows } from '../../src/db/retention';
+import { eraseExpiredSecrets } from '../../src/db/secrets';
+import type { Pass } from './pass';
+
+/** What is wrong in rows, ours and the public ones. */
+export const mendRows = async (pass: Pass): Promise<void> => {
+  const { limits } = pass.deps;
+  for (const { attemptId, jobId } of await endLooseAttempts(pass.db, limits))
+    pass.add({ finding: 'loose_attempt_ended', subject: attemptId, detail: `of job ${jobId}`, before: 'open', after: 'ended' });
+  pass.count('left_waiter_gone', await clearLeftWaiters(pass.db));
+  for (const { jobId, found, wanted } of await refreshMirrors(pass.db, { beatMs: limits.mirrorBeatMs }))
+    pass.add({ finding: 'mirror_repaired', subject: jobId, before: found, after: wanted });
+  await mendOverwrites(pass);
+};
+
+/** What must not stay: copies of personal data, what a person typed, secrets, and what is older than the retention. */
+export const eraseRows = async (pass: Pass): Promise<void> => {
+  const { limits, retentionMs } = pass.deps;
+  const rows = limits.sweepBatchRows;
+  const unerased = pass.bound('attempts to erase', await listUnerasedJobs(pass.db, { rows }));
+  for (const jobId of unerased) await eraseAttempts(pass.db, jobId);
+  pass.count('attempts_erased', unerased.length);
+
+  for (const { rowId, resolvedAt, now } of await listLeftCredentials(pass.db)) {
+    // A moment that cannot be read is no reason to keep them.
+    const ageMs = resolvedAt === null ? NaN : now.getTime() - Date.parse(resolvedAt);
+    if (ageMs < limits.credentialsLeftMs) continue;
+    await scrubResolution(pass.db, rowId);
+    pass.add({ finding: 'credentials_scrubbed', subject: rowId });
+  }
+  pass.count('secrets_expired', await eraseExpiredSecrets(pass.db));
+  pass.count('pruned', await pruneOldRows(pass.db, { olderThanMs: retentionMs, rows }));
+};
+
+const mendOverwrites = async (pass: Pass): Promise<void> => {
+  const { limits } = pass.deps;
+  const overwrites = pass.bound('overwritten rows', await listOverwrites(pass.db, limits));
+  if (overwrites.length === 0) return;
+  const repaired = await pass.together(async (db) => await repairOverwrites(db, overwrites));
+  for (const { jobId, found, wanted } of repaired)
+    pass.add({ finding: 'late_overwrite_repaired', subject: jobId, before: found, after: wanted });
+};

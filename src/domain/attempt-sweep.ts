@@ -1,0 +1,74 @@
+import type { HumanKind, JobState } from '../contracts/job';
+import type { Limits } from '../contracts/limits';
+import type { SweepItem } from '../contracts/sweep';
+
+/** An attempt that has not ended, with all that is seen of its worker. Ages are the database's. */
+export interface LiveAttemptSeen {
+  attemptId: string;
+  jobId: string;
+  /** The job still means this attempt. */
+  isCurrent: boolean;
+  jobState: JobState;
+  humanKind: HumanKind | null;
+  isOwnerInDoubt: boolean;
+  jobTouchedAgeMs: number;
+  /** The worker that our record names; it was meant for it, until another one claimed. */
+  workerId: string;
+  host: string | null;
+  isClaimed: boolean;
+  /** Null: the row of the attempt is gone. */
+  row: { status: string; claimedBy: string | null; heartbeatAgeMs: number | null } | null;
+  /** Null: no such worker is registered. */
+  registryStatus: string | null;
+  /** What its host's worker port said since the claim; null when nobody asked lately. */
+  port: { kind: 'answers'; workerId: string; activeJobs: number; hasRestarted: boolean } | { kind: 'refused' } | { kind: 'silent' } | null;
+  /** Processes that listen for its cancel. */
+  listeners: number;
+}
+
+export interface AttemptDecision {
+  /** Its workflow looks at the worker itself: nothing here is a proof. */
+  examine: { jobId: string; finding: ExamineFinding }[];
+  /** Claimed by another worker than our record says. */
+  reowned: { attemptId: string; jobId: string; from: string; to: string }[];
+  findings: SweepItem[];
+}
+export type ExamineFinding = 'worker_changed' | 'worker_gone' | 'zombie_attempt' | 'silent_attempt';
+
+export type AttemptLimits = Pick<Limits, 'attemptSilentMs'>;
+
+/** What the live attempts say about their workers. A refused port, a silent row or an offline worker is a reason to examine, never a verdict. */
+export const sweepAttempts = (attempts: readonly LiveAttemptSeen[], limits: AttemptLimits): AttemptDecision => {
+  const decision: AttemptDecision = { examine: [], reowned: [], findings: [] };
+  for (const attempt of attempts) {
+    const { attemptId, jobId, listeners, row, workerId } = attempt;
+    if (listeners > 1)
+      decision.findings.push({ finding: 'several_listeners', subject: attemptId, detail: `${listeners} processes listen` });
+    if (row !== null && row.claimedBy !== null && row.claimedBy !== workerId) {
+      decision.reowned.push({ attemptId, jobId, from: workerId, to: row.claimedBy });
+      // The next pass sees it with its real worker.
+      continue;
+    }
+    const finding = doubt(attempt, limits);
+    if (finding !== null) decision.examine.push({ jobId, finding });
+  }
+  return decision;
+};
+
+const doubt = (attempt: LiveAttemptSeen, { attemptSilentMs }: AttemptLimits): ExamineFinding | null => {
+  const { isClaimed, isCurrent, isOwnerInDoubt, jobState, jobTouchedAgeMs, port, registryStatus, row, workerId } = attempt;
+  if (!isCurrent || !isClaimed) return null;
+  const isUnderWay = jobState === 'running' || jobState === 'waiting_human';
+  // An uncertain job that keeps its worker is looked at now and then, for the late proof.
+  if (!isUnderWay && !(jobState === 'uncertain' && jobTouchedAgeMs > uncertainLookMs)) return null;
+  if (port?.kind === 'refused') return 'worker_changed';
+  if (port?.kind === 'answers' && (port.workerId !== workerId || port.hasRestarted)) return 'worker_changed';
+  // Its workflow has a doubt already, and looks again by itself.
+  if (!isUnderWay || isOwnerInDoubt) return null;
+  const isSilent = row === null || (row.heartbeatAgeMs !== null && row.heartbeatAgeMs > attemptSilentMs);
+  if (isSilent && port?.kind === 'answers' && port.activeJobs === 0) return 'zombie_attempt';
+  if (isSilent) return 'silent_attempt';
+  return registryStatus === null || registryStatus === 'offline' ? 'worker_gone' : null;
+};
+
+const uncertainLookMs = 60_000;

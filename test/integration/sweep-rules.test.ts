@@ -1,0 +1,269 @@
+import { limits } from '../../src/contracts/limits';
+import { moveJob } from '../../src/db/jobs';
+import { mirrorJob } from '../../src/db/mirror';
+import { withDatabase } from '../support/database';
+import { addAttempt, addWaitingJob, addWorker, assignAll, claim, emptyTables } from '../support/fleet-rows';
+import { sweepOnce } from '../support/sweep-pass';
+
+const database = withDatabase();
+beforeEach(async () => await emptyTables(database.pool));
+
+const { query } = {
+  query: async (text: string, values: unknown[] = []) => (await database.pool.query<Record<string, unknown>>(text, values)).rows,
+};
+const rowOf = async (id: string): Promise<Record<string, unknown>> =>
+  (await query('select * from gh_automation_jobs where id = $1', [id]))[0] ?? {};
+
+/** A job that a worker has claimed and runs. */
+const runningJob = async (worker: Parameters<typeof addWorker>[1] = {}) => {
+  const { workerId, host } = await addWorker(database.pool, worker);
+  const jobId = await addWaitingJob(database.pool, { affinity: 'strict', wantedWorker: workerId });
+  const [assigned] = await assignAll(database.pool);
+  const attemptId = assigned?.attemptId ?? '';
+  expect(await claim(database.pool, workerId)).toBe(attemptId);
+  await query(`update yardmaster.attempt set state = 'running', claimed_at = now() - interval '1 min' where attempt_id = $1`, [attemptId]);
+  await query(`update gh_automation_jobs set status = 'running' where id = $1`, [attemptId]);
+  const move = {
+    jobId,
+    generation: 1,
+    state: 'running',
+    reason: 'running',
+    deadlineInMs: 3_600_000,
+    attempt: { attemptId, workerId },
+  } as const;
+  await moveJob(database.pool, move);
+  await mirrorJob(database.pool, jobId);
+  return { workerId, host, jobId, attemptId };
+};
+
+/** A job that has ended, with its public row as we left it. */
+const endedJob = async (): Promise<string> => {
+  const jobId = await addWaitingJob(database.pool);
+  await moveJob(database.pool, { jobId, generation: 1, state: 'succeeded', reason: 'completed', deadlineInMs: null, attempt: null });
+  await query(`update gh_automation_jobs set status = 'completed', completed_at = now() where id = $1`, [jobId]);
+  return jobId;
+};
+const age = async (jobId: string, minutes: number): Promise<unknown> =>
+  await query(`update yardmaster.job set ended_at = now() - $2::int * interval '1 min' where job_id = $1`, [jobId, minutes]);
+
+describe('a live attempt', () => {
+  test('whose worker works is left alone', async () => {
+    const { host } = await runningJob();
+    const { report, told } = await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 1 } } });
+    expect(report.counts).toEqual({});
+    expect(told).toEqual([]);
+  });
+
+  test('whose port refuses, has it examined in a light pass', async () => {
+    const { jobId, host } = await runningJob();
+    const { report, told } = await sweepOnce(database.pool, { full: false, ports: { [host]: 'refused' } });
+    expect(report).toMatchObject({ kind: 'light', counts: { worker_changed: 1, worker_port_down: 1 } });
+    expect(told).toEqual([`examine ${jobId} worker_changed`]);
+  });
+
+  test('whose worker went offline, or vanished from the registry, has it examined', async () => {
+    const offline = await runningJob();
+    const gone = await runningJob();
+    await query(`update gh_worker_registry set status = 'offline' where worker_id = $1`, [offline.workerId]);
+    await query('delete from gh_worker_registry where worker_id = $1', [gone.workerId]);
+    const { told } = await sweepOnce(database.pool, { ports: { [offline.host]: { active_jobs: 1 } } });
+    expect(told.toSorted()).toEqual([offline, gone].map(({ jobId }) => `examine ${jobId} worker_gone`).toSorted());
+  });
+
+  test('that says running while its worker is idle, has it examined', async () => {
+    const { jobId, attemptId } = await runningJob();
+    await query(`update gh_automation_jobs set last_heartbeat = now() - interval '40 s' where id = $1`, [attemptId]);
+    expect((await sweepOnce(database.pool)).told).toEqual([`examine ${jobId} zombie_attempt`]);
+  });
+
+  test('that ended without a word wakes its workflow', async () => {
+    const { jobId, attemptId, host } = await runningJob();
+    await query(`update gh_automation_jobs set status = 'failed' where id = $1`, [attemptId]);
+    const { told } = await sweepOnce(database.pool, { full: false, ports: { [host]: { active_jobs: 1 } } });
+    expect(told).toEqual([`ensure ${jobId} missed_callback`]);
+  });
+
+  test('that another worker claimed is from then on an attempt of that worker', async () => {
+    const { attemptId, workerId, host } = await runningJob();
+    const other = await addWorker(database.pool);
+    await query('update gh_automation_jobs set worker_id = $2 where id = $1', [attemptId, other.workerId]);
+    const ports = { [host]: { active_jobs: 0 }, [other.host]: { active_jobs: 1 } };
+    const { of } = await sweepOnce(database.pool, { ports });
+    expect(of('foreign_claim')).toEqual([expect.objectContaining({ subject: attemptId, before: workerId, after: other.workerId })]);
+    expect(await query('select worker_id, host from yardmaster.attempt where attempt_id = $1', [attemptId])).toEqual([
+      { worker_id: other.workerId, host: other.host },
+    ]);
+    expect((await sweepOnce(database.pool, { ports })).report.counts).toEqual({});
+  });
+
+  test('that a worker claimed beside its own one is an alarm, and our record stays', async () => {
+    const mine = await runningJob();
+    const other = await runningJob();
+    await query('update gh_automation_jobs set worker_id = $2 where id = $1', [mine.attemptId, other.workerId]);
+    const ports = { [mine.host]: { active_jobs: 1 }, [other.host]: { active_jobs: 1 } };
+    const { of } = await sweepOnce(database.pool, { ports });
+    expect(of('foreign_claim')).toMatchObject([{ before: mine.workerId, after: mine.workerId }]);
+  });
+
+  test('that two processes listen for is an alarm', async () => {
+    const { attemptId, host } = await runningJob();
+    const clients = await Promise.all([1, 2].map(async () => await database.pool.connect()));
+    try {
+      for (const client of clients) await client.query(`LISTEN "gh_job_cancel_${attemptId}"`);
+      const { of } = await sweepOnce(database.pool, { full: false, ports: { [host]: { active_jobs: 1 } } });
+      expect(of('several_listeners')).toEqual([{ finding: 'several_listeners', subject: attemptId, detail: '2 processes listen' }]);
+    } finally {
+      for (const client of clients) client.release(true);
+    }
+  });
+});
+
+describe('the public row', () => {
+  test.each([
+    ['that looks alive again, however long ago the job ended', `status = 'running'`, 60 * 24 * 10],
+    ['that any worker could claim', `status = 'pending', worker_affinity = 'preferred'`, 60 * 24 * 10],
+    ['that ended in another way', `status = 'failed', error_code = 'STALE_TASK'`, 1],
+    ['that ended in another way, two hours later', `status = 'failed', error_code = 'STALE_TASK'`, 128],
+    ['that is aimed at a worker', `target_worker_id = 'worker-1'`, 4],
+    ['that holds what somebody typed', `interaction_data = '{"resolution_data":{"code":"123456"}}'`, 2],
+  ])('of an ended job %s is repaired, and the event is kept', async (_what, change, minutes) => {
+    const jobId = await endedJob();
+    await age(jobId, minutes);
+    await query(`update gh_automation_jobs set ${change} where id = $1`, [jobId]);
+    const found = String((await rowOf(jobId))['status']);
+    const { of } = await sweepOnce(database.pool);
+    expect(of('late_overwrite_repaired')).toEqual([
+      { finding: 'late_overwrite_repaired', subject: jobId, detail: '', before: found, after: 'completed' },
+    ]);
+    expect(await rowOf(jobId)).toMatchObject({
+      status: 'completed',
+      error_code: null,
+      worker_affinity: 'strict',
+      target_worker_id: null,
+      interaction_data: null,
+    });
+    expect(
+      await query(`select from_status, to_status, actor from gh_job_events where job_id = $1 and event_type = 'late_overwrite_repaired'`, [
+        jobId,
+      ]),
+    ).toEqual([{ from_status: found, to_status: 'completed', actor: 'yardmaster' }]);
+    expect((await sweepOnce(database.pool)).of('late_overwrite_repaired')).toEqual([]);
+  });
+
+  test('of a live job that somebody wrote over is put right', async () => {
+    const { jobId, host } = await runningJob();
+    await query(`update gh_automation_jobs set status = 'failed' where id = $1`, [jobId]);
+    const { report, of } = await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 1 } } });
+    expect(report.counts).toEqual({ mirror_repaired: 1 });
+    expect(of('mirror_repaired')).toMatchObject([{ subject: jobId, before: 'failed', after: 'running' }]);
+    expect(await rowOf(jobId)).toMatchObject({ status: 'running' });
+  });
+
+  test('of a live job that was deleted is an alarm', async () => {
+    const { jobId, host } = await runningJob();
+    await query('delete from gh_automation_jobs where id = $1', [jobId]);
+    const { of } = await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 1 } } });
+    expect(of('job_row_gone')).toMatchObject([{ subject: jobId }]);
+  });
+});
+
+describe('what a person typed into a resume', () => {
+  const typed = (resolvedAt: string): string =>
+    JSON.stringify({ type: 'captcha', resolution_type: 'code_entry', resolution_data: { code: '123456' }, resolved_at: resolvedAt });
+
+  test.each<[string, string, boolean]>([
+    ['that was left there is taken out of the row', new Date(Date.now() - 120_000).toISOString(), true],
+    ['whose moment nobody can read is taken out of the row', 'yesterday', true],
+    ['stays for the seconds in which the worker reads it', new Date().toISOString(), false],
+  ])('%s', async (_what, resolvedAt, isScrubbed) => {
+    const { attemptId, host } = await runningJob();
+    await query('update gh_automation_jobs set interaction_data = $2 where id = $1', [attemptId, typed(resolvedAt)]);
+    const { of } = await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 1 } } });
+    expect(of('credentials_scrubbed')).toHaveLength(isScrubbed ? 1 : 0);
+    const { interaction_data: left } = await rowOf(attemptId);
+    expect(left).toEqual(isScrubbed ? { type: 'captcha' } : JSON.parse(typed(resolvedAt)));
+  });
+});
+
+describe('a worker that takes nothing', () => {
+  test('because of a wait that an attempt left behind is named', async () => {
+    const { workerId } = await addWorker(database.pool);
+    const attemptId = await addAttempt(database.pool, { jobId: await endedJob(), workerId, hasLeftWaiter: true });
+    await query(
+      `insert into gh_automation_jobs (id, user_id, job_type, target_url, task_description, status, worker_affinity) values ($1, gen_random_uuid(), 'apply', 'https://x.test', 'x', 'failed', 'strict')`,
+      [attemptId],
+    );
+    await query(`insert into gh_job_events (job_id, event_type) values ($1, 'hitl_paused')`, [attemptId]);
+    const { of } = await sweepOnce(database.pool);
+    expect(of('tainted_worker')).toMatchObject([{ subject: workerId }]);
+  });
+
+  test('because it did not claim is named', async () => {
+    const { workerId } = await addWorker(database.pool);
+    await addAttempt(database.pool, { jobId: await endedJob(), workerId, endReason: 'not_claimed' });
+    expect((await sweepOnce(database.pool)).of('unclaiming_worker')).toMatchObject([{ subject: workerId }]);
+  });
+
+  test('because it runs in queue mode is named', async () => {
+    const { workerId, host } = await addWorker(database.pool);
+    const { of } = await sweepOnce(database.pool, { ports: { [host]: { dispatch_mode: 'queue' } } });
+    expect(of('queue_mode_worker')).toMatchObject([{ subject: workerId }]);
+  });
+});
+
+describe('a worker without a usable address', () => {
+  test('is asked at that of its instance, and its row stays as it is', async () => {
+    const { workerId } = await addWorker(database.pool, { host: 'unknown', instanceId: 'i-77', probeAgeMs: null, heartbeatAgeMs: 600_000 });
+    await query(
+      `insert into sandboxes (name, environment, instance_id, instance_type, public_ip, status, ec2_status) values ('a', 'dev', 'i-77', 't3', '10.7.7.7', 'active', 'running')`,
+    );
+    const before = await query('select * from gh_worker_registry');
+    // Its port answers, so that it is alive although its heartbeat is old.
+    const { asked, of } = await sweepOnce(database.pool, { ports: { '10.7.7.7': { worker_id: workerId } } });
+    expect(asked).toEqual(['10.7.7.7']);
+    expect(of('address_by_instance')).toMatchObject([{ subject: workerId, detail: '10.7.7.7 by i-77' }]);
+    expect(of('worker_marked_offline')).toEqual([]);
+    expect(await query('select * from gh_worker_registry')).toEqual(before);
+    await query('delete from sandboxes');
+  });
+});
+
+test('one lost answer marks nobody offline: a silent port is asked a second time', async () => {
+  const { host, workerId } = await addWorker(database.pool, { heartbeatAgeMs: 600_000 });
+  const { asked, of } = await sweepOnce(database.pool, { ports: { [host]: 'silent' } });
+  expect(asked).toEqual([host, host]);
+  expect(of('worker_marked_offline')).toEqual([
+    { finding: 'worker_marked_offline', subject: workerId, detail: 'silent', before: 'active', after: 'offline' },
+  ]);
+});
+
+test('a workflow whose row is gone is woken, so that it ends', async () => {
+  const orphan = '00000000-0000-4000-8000-000000000001';
+  const ended = await endedJob();
+  const { told, report } = await sweepOnce(database.pool, { running: [orphan, ended] });
+  expect(told).toEqual([`wake ${orphan} workflow_without_row`]);
+  expect(report.counts).toEqual({ workflow_without_row: 1 });
+});
+
+test('a waiting job meets a worker that came back, in a light pass', async () => {
+  const jobId = await addWaitingJob(database.pool);
+  const { workerId } = await addWorker(database.pool, { probeAgeMs: null });
+  const { of, told } = await sweepOnce(database.pool, { full: false });
+  expect(of('assigned_by_sweep')).toMatchObject([{ subject: jobId, before: 'waiting', after: workerId }]);
+  expect(told).toEqual([`wake ${jobId} assigned`]);
+});
+
+describe('the kind of a pass', () => {
+  const next = async (): Promise<string> => (await sweepOnce(database.pool, { full: undefined })).report.kind;
+
+  test('is full at first, light while the last full one is young, and full again, by the rows and the clock of the database', async () => {
+    expect([await next(), await next(), await next()]).toEqual(['full', 'light', 'light']);
+    await query(`update yardmaster.sweep_report set started_at = started_at - $1::int * interval '1 ms'`, [limits.sweepFullEveryMs]);
+    expect([await next(), await next()]).toEqual(['full', 'light']);
+  });
+
+  test('is not decided by one that only looked', async () => {
+    await sweepOnce(database.pool, { dryRun: true });
+    expect(await next()).toBe('full');
+  });
+});

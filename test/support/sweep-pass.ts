@@ -1,0 +1,57 @@
+import type { Pool } from 'pg';
+import type { OrchestratorDeps, WorkerPortAnswer } from '../../activities/deps';
+import { createSweepActivities } from '../../activities/sweep';
+import type { WorkerStatus } from '../../src/contracts/ghosthands';
+import { limits } from '../../src/contracts/limits';
+import type { SweepItem, SweepReport, SweepRequest } from '../../src/contracts/sweep';
+import { makeDeps } from './orchestrator-deps';
+
+export interface PassOptions extends SweepRequest {
+  /** What a host's worker port says; without an entry it answers for the worker that is registered there, idle. */
+  ports?: Record<string, Partial<WorkerStatus> | 'refused' | 'silent'>;
+  /** Jobs whose workflow runs. */
+  running?: string[];
+  pool?: Pool;
+}
+
+export interface PassOutcome {
+  report: SweepReport;
+  /** What it told workflows: `<act> <job> <reason>`. */
+  told: string[];
+  /** Hosts in the order in which they were asked. */
+  asked: string[];
+  of(finding: SweepItem['finding']): SweepItem[];
+}
+
+/** One pass over the rows of a test: everything is real but the ports and Temporal, which this plays. */
+export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<PassOutcome> => {
+  const { ports = {}, running = [], pool: ofOrchestrator = pool, ...request } = options;
+  const { rows } = await pool.query<{ host: string; worker_id: string }>('select ec2_ip as host, worker_id from gh_worker_registry');
+  const registered = new Map(rows.map(({ host, worker_id: workerId }) => [host, workerId]));
+  const told: string[] = [];
+  const asked: string[] = [];
+  const workflows: OrchestratorDeps['workflows'] = {
+    wake: async (jobId, reason) => void told.push(`wake ${jobId} ${reason}`),
+    ensureApplyJob: async (jobId, { reason, examineOwner }) =>
+      void told.push(`${examineOwner === true ? 'examine' : 'ensure'} ${jobId} ${reason}`),
+    ensureCommand: async ({ jobId, kind }) => void told.push(`command ${jobId} ${kind}`),
+    ensureDeliverCallbacks: async (jobId, generation) => void told.push(`callbacks ${jobId} ${generation}`),
+    listAbortedApplyJobs: async () => [],
+    listRunningApplyJobs: async ({ moreThan }) => (running.length > moreThan ? running : []),
+  };
+  const readWorkerPort = async (host: string): Promise<WorkerPortAnswer> => {
+    asked.push(host);
+    const said = ports[host];
+    if (said === 'refused') return { kind: 'refused' };
+    if (said === 'silent') return { kind: 'silent', problem: 'ETIMEDOUT' };
+    const idle = { worker_id: registered.get(host) ?? '', active_jobs: 0, is_running: true, is_draining: false, dispatch_mode: 'legacy' };
+    return { kind: 'answers', status: { ...idle, uptime_ms: 3_600_000, ...said } };
+  };
+  const { sweepFleet } = createSweepActivities({
+    ...makeDeps(ofOrchestrator, { workflows, hosts: { readWorkerPort, isApiUp: async () => true } }),
+    retentionMs: limits.retentionMs,
+    heartbeat: () => {},
+  });
+  const report = await sweepFleet({ full: true, ...request });
+  return { report, told, asked, of: (finding) => report.items.filter((item) => item.finding === finding) };
+};

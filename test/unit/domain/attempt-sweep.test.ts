@@ -1,0 +1,69 @@
+import { limits } from '../../../src/contracts/limits';
+import { sweepAttempts, type ExamineFinding, type LiveAttemptSeen } from '../../../src/domain/attempt-sweep';
+
+const attempt: LiveAttemptSeen = {
+  attemptId: 'attempt-1',
+  jobId: 'job-1',
+  isCurrent: true,
+  jobState: 'running',
+  humanKind: null,
+  isOwnerInDoubt: false,
+  jobTouchedAgeMs: 5_000,
+  workerId: 'worker-1',
+  host: '10.0.0.1',
+  isClaimed: true,
+  row: { status: 'running', claimedBy: 'worker-1', heartbeatAgeMs: 4_000 },
+  registryStatus: 'active',
+  port: { kind: 'answers', workerId: 'worker-1', activeJobs: 1, hasRestarted: false },
+  listeners: 1,
+};
+const answers = { kind: 'answers', workerId: 'worker-1', activeJobs: 1, hasRestarted: false } as const;
+const silentRow = { status: 'running', claimedBy: 'worker-1', heartbeatAgeMs: 40_000 };
+
+const sweep = (more: Partial<LiveAttemptSeen>) => sweepAttempts([{ ...attempt, ...more }], limits);
+
+describe('the worker of an attempt is examined', () => {
+  test.each<[string, Partial<LiveAttemptSeen>, ExamineFinding | null]>([
+    ['not while it works', {}, null],
+    ['when its port refuses', { port: { kind: 'refused' } }, 'worker_changed'],
+    ['when its process has started again', { port: { ...answers, hasRestarted: true } }, 'worker_changed'],
+    ['when another worker answers there', { port: { ...answers, workerId: 'worker-2' } }, 'worker_changed'],
+    ['not when its port is only silent: that proves nothing', { port: { kind: 'silent' } }, null],
+    ['not when nobody asked its port', { port: null }, null],
+    ['when its row is silent', { row: silentRow, port: { kind: 'silent' } }, 'silent_attempt'],
+    ['when its row is silent and it is busy', { row: silentRow }, 'silent_attempt'],
+    ['when its row says running and it is idle', { row: silentRow, port: { ...answers, activeJobs: 0 } }, 'zombie_attempt'],
+    ['not when it is idle and its row beat a moment ago', { port: { ...answers, activeJobs: 0 } }, null],
+    ['when its row is gone', { row: null }, 'silent_attempt'],
+    ['when the registry says offline', { registryStatus: 'offline' }, 'worker_gone'],
+    ['when nobody is registered by its name', { registryStatus: null }, 'worker_gone'],
+    ['when the registry says offline, and a person is waited for', { jobState: 'waiting_human', registryStatus: 'offline' }, 'worker_gone'],
+    ['not again while its workflow has a doubt already', { isOwnerInDoubt: true, row: silentRow }, null],
+    ['not before it claimed', { isClaimed: false, port: { kind: 'refused' } }, null],
+    ['not when its job has gone on without it', { isCurrent: false, port: { kind: 'refused' } }, null],
+    ['not in every pass when its job is uncertain', { jobState: 'uncertain', port: { kind: 'refused' } }, null],
+    [
+      'now and then when its job is uncertain',
+      { jobState: 'uncertain', jobTouchedAgeMs: 61_000, port: { kind: 'refused' } },
+      'worker_changed',
+    ],
+    ['not for its silence when its job is uncertain', { jobState: 'uncertain', jobTouchedAgeMs: 61_000, row: silentRow }, null],
+  ])('%s', (_what, more, finding) => {
+    expect(sweep(more).examine).toEqual(finding === null ? [] : [{ jobId: 'job-1', finding }]);
+  });
+});
+
+test('more than one process that listens for a cancel is an alarm', () => {
+  expect(sweep({ listeners: 2 }).findings).toEqual([{ finding: 'several_listeners', subject: 'attempt-1', detail: '2 processes listen' }]);
+  expect(sweep({ listeners: 0 }).findings).toEqual([]);
+});
+
+test('a claim by another worker changes our record before anything is said of the one it was meant for', () => {
+  const { reowned, examine } = sweep({ row: { ...silentRow, claimedBy: 'worker-2' }, port: { kind: 'refused' } });
+  expect(reowned).toEqual([{ attemptId: 'attempt-1', jobId: 'job-1', from: 'worker-1', to: 'worker-2' }]);
+  expect(examine).toEqual([]);
+});
+
+test('a row that was given back names nobody, which is no claim', () => {
+  expect(sweep({ row: { status: 'pending', claimedBy: null, heartbeatAgeMs: 1_000 } }).reowned).toEqual([]);
+});
