@@ -2,10 +2,12 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdConflictPolicy,
   WorkflowIdReusePolicy,
+  isGrpcDeadlineError,
   type Client,
   type SignalDefinition,
 } from '@temporalio/client';
 import {
+  dryRunSweepId,
   makeApplyJobId,
   makeCancelJobId,
   makeDeliverCallbacksId,
@@ -27,6 +29,7 @@ import {
   type ResumeJobInput,
   type RetrySignal,
 } from '../contracts/messages';
+import type { SweepReport, SweepRequest } from '../contracts/sweep';
 import { startApplyJob, wakeApplyJob, type ApplyJobStart, type StartedApplyJob } from '../temporal';
 
 /** `unreachable`: nobody knows; the row is the promise, and the sweep starts what has no workflow. */
@@ -52,6 +55,8 @@ export interface WorkflowsClient {
   deliverCallbacks(callbacks: DeliverCallbacksInput): Promise<void>;
   /** The next sweep at once instead of in ten seconds. */
   sweepNow(): Promise<void>;
+  /** A pass that only looks; a second one joins the first. Null when it has no report yet after that time. */
+  lookNow(options: { waitMs: number }): Promise<SweepReport | null>;
   check(): Promise<void>;
 }
 
@@ -135,6 +140,26 @@ export const createWorkflowsClient = (
     },
     async sweepNow() {
       await soon(() => client.schedule.getHandle(workerCleanupScheduleId).trigger());
+    },
+    async lookNow({ waitMs }) {
+      const request: SweepRequest = { dryRun: true };
+      const handle = await soon(() =>
+        client.workflow.start(workflowNames.workerCleanup, {
+          workflowId: dryRunSweepId,
+          taskQueue,
+          args: [request],
+          workflowExecutionTimeout: '2 minutes',
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: 'What a pass over the fleet would do',
+        }),
+      );
+      try {
+        return await client.withDeadline(Date.now() + waitMs, async (): Promise<SweepReport> => await handle.result());
+      } catch (error) {
+        if (isGrpcDeadlineError(error)) return null;
+        throw error;
+      }
     },
     async check() {
       await soon(() => client.workflowService.describeNamespace({ namespace: client.options.namespace }));

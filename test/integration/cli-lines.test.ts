@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
-import { makeApplyJobId, makeCancelJobId, workerCleanupScheduleId } from '../../src/contracts/ids';
+import { dryRunSweepId, makeApplyJobId, makeCancelJobId, workerCleanupScheduleId } from '../../src/contracts/ids';
 import { taskQueues } from '../../src/contracts/messages';
 import type { WorkerAct } from '../../src/contracts/worker-act';
 import { findJob, type Job } from '../../src/db/jobs';
@@ -311,6 +311,50 @@ describe("the README's lines for the Temporal CLI", () => {
     [
       /^temporal schedule describe /,
       { prepare: noJob, check: async (_jobId, output) => expect(output).toContain(workerCleanupScheduleId) },
+    ],
+    [
+      /^temporal schedule toggle .*--pause/,
+      {
+        prepare: noJob,
+        async check() {
+          expect((await schedule().describe()).state).toMatchObject({ paused: true, note: 'moving the database' });
+          await schedule().unpause();
+        },
+      },
+    ],
+    [
+      /^temporal schedule toggle .*--unpause/,
+      {
+        async prepare() {
+          await schedule().pause('a test');
+          return '';
+        },
+        check: async () => expect((await schedule().describe()).state).toMatchObject({ paused: false, note: 'it has moved' }),
+      },
+    ],
+    [
+      /^temporal workflow start --type workerCleanup /,
+      {
+        prepare: noJob,
+        async check() {
+          const report = await temporal.client.workflow.getHandle(dryRunSweepId).result();
+          expect(report).toMatchObject({ kind: 'full', isDryRun: true });
+        },
+      },
+    ],
+    [
+      /^temporal workflow result --workflow-id worker-cleanup-dry-run/,
+      {
+        async prepare() {
+          await temporal.client.workflow.start('workerCleanup', {
+            workflowId: dryRunSweepId,
+            taskQueue: taskQueues.orchestrator,
+            args: [{ dryRun: true }],
+          });
+          return '';
+        },
+        check: (_jobId, output) => Promise.resolve(expect(output).toMatch(/"isDryRun":\s*true/)),
+      },
     ],
     [
       /^temporal schedule trigger /,

@@ -1,9 +1,12 @@
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { fleetReportSchema, hostAnswerSchema, workerListSchema, workerSchema } from '../../src/gateway/schemas/fleet';
+import { fleetReportSchema, hostAnswerSchema, sweepReportSchema, workerListSchema, workerSchema } from '../../src/gateway/schemas/fleet';
+import { ensureWorkerCleanupSchedule } from '../../src/temporal';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
 import { call, startTestGateway, testKeys, type TestGateway } from '../support/gateway';
+import { startOrchestrator } from '../support/orchestrator';
 import { withTemporal } from '../support/temporal';
+import { until } from '../support/until';
 
 const database = withDatabase();
 const temporal = withTemporal();
@@ -120,7 +123,10 @@ describe('the report on the fleet', () => {
     await database.pool.query(
       `insert into yardmaster.sweep_report (started_at, counts, items) values (now(), '{"worker_port_down": 2}', '[]')`,
     );
-    expect((await get('/v1/fleet')).body.lastSweep).toMatchObject({ counts: { worker_port_down: 2 } });
+    expect(fleetReportSchema.parse((await get('/v1/fleet')).body)).toMatchObject({
+      lastSweep: { kind: 'full', counts: { worker_port_down: 2 } },
+      lastFullSweep: { counts: { worker_port_down: 2 } },
+    });
   });
 });
 
@@ -142,5 +148,82 @@ describe('a worker', () => {
     const { workerId } = await addWorker(database.pool, { status: 'offline', heartbeatAgeMs: 90_000_000 });
     expect((await get('/v1/workers')).body.workers).toEqual([]);
     expect(await get(`/v1/workers/${workerId}`)).toMatchObject({ status: 200, body: { status: 'offline', condition: 'offline' } });
+  });
+});
+
+describe('a sweep that somebody asks for', () => {
+  const taskQueue = 'yardmaster';
+  const withOrchestrator = async (work: () => Promise<void>): Promise<void> => {
+    const orchestrator = await startOrchestrator({
+      pool: database.pool,
+      address: temporal.address,
+      namespace: temporal.namespace,
+      client: temporal.client,
+      taskQueue,
+      callbackBaseUrl: 'http://yard.test',
+    });
+    try {
+      await work();
+    } finally {
+      await orchestrator.stop();
+    }
+  };
+
+  it('only looks with dryRun, and answers what a pass would do', async () => {
+    const { workerId } = await addWorker(database.pool, { host: 'unknown', probeAgeMs: null, heartbeatAgeMs: 600_000 });
+    await withOrchestrator(async () => {
+      const looked = await post('/v1/fleet/sweep', { dryRun: true });
+      expect(looked.status).toBe(200);
+      expect(sweepReportSchema.parse(looked.body)).toMatchObject({
+        kind: 'full',
+        isDryRun: true,
+        items: expect.arrayContaining([expect.objectContaining({ finding: 'worker_marked_offline', subject: workerId, after: 'offline' })]),
+      });
+      expect((await get(`/v1/workers/${workerId}`)).body).toMatchObject({ status: 'active' });
+      expect((await get('/v1/fleet')).body.lastSweep).toBeNull();
+    });
+  });
+
+  it('says where its report will be when nobody makes the pass in time', async () => {
+    const impatient = await startTestGateway({
+      pool: database.pool,
+      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+      limits: { sweepWaitMs: 300 },
+    });
+    try {
+      const asked = await call(`${impatient.url}/v1/fleet/sweep`, { key: testKeys.operator, json: { dryRun: true } });
+      expect(asked).toMatchObject({ status: 202, body: { workflowId: 'worker-cleanup-dry-run' } });
+    } finally {
+      await impatient.stop();
+      await temporal.client.workflow.getHandle('worker-cleanup-dry-run').terminate();
+    }
+  });
+
+  it('is a pass of the schedule without dryRun, also while that is paused', async () => {
+    await ensureWorkerCleanupSchedule(temporal.client);
+    const schedule = temporal.client.schedule.getHandle('worker-cleanup');
+    await schedule.pause('a test');
+    await withOrchestrator(async () => {
+      const last = async () => (await get('/v1/fleet')).body.lastSweep;
+      // The schedule's own first pass.
+      await until(last, { what: 'the first pass' });
+      await database.pool.query('delete from yardmaster.sweep_report');
+      expect(await post('/v1/fleet/sweep', {})).toMatchObject({ status: 202, body: { lookAt: '/v1/fleet' } });
+      await until(last, { what: 'the pass was made' });
+      expect((await schedule.describe()).state).toMatchObject({ paused: true, note: 'a test' });
+    });
+    await schedule.delete();
+  });
+
+  it.each([
+    ['without the role', testKeys.readOnly, { dryRun: true }, 403],
+    ['with a field that nobody knows', testKeys.operator, { dry: true }, 422],
+    ['with a word instead of yes or no', testKeys.operator, { dryRun: 'yes' }, 422],
+  ])('is refused %s', async (_what, key, json, status) => {
+    expect((await call(`${gateway.url}/v1/fleet/sweep`, { key, json })).status).toBe(status);
+  });
+
+  it('is a 503 where there is no schedule, or no Temporal', async () => {
+    expect(await post('/v1/fleet/sweep', {})).toMatchObject({ status: 503, body: { code: 'unavailable' } });
   });
 });

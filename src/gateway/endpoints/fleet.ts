@@ -1,11 +1,14 @@
 import type { Endpoint } from '../endpoint';
-import { drainExamples, holdExamples, pauseExamples, recycleExamples, releaseExamples } from '../examples';
+import { drainExamples, holdExamples, pauseExamples, recycleExamples, releaseExamples, sweepExamples } from '../examples';
 import {
   fleetReportSchema,
   holdBodySchema,
   hostAnswerSchema,
   hostParamsSchema,
   releaseBodySchema,
+  sweepAskedSchema,
+  sweepBodySchema,
+  sweepReportSchema,
   workerListSchema,
   workerParamsSchema,
   workerSchema,
@@ -63,6 +66,22 @@ export const fleetEndpoints = {
     body: releaseBodySchema,
     bodyExamples: releaseExamples,
     answers: { 200: { description: 'Not held.', schema: hostAnswerSchema } },
+  },
+  sweepFleet: {
+    method: 'post',
+    path: '/v1/fleet/sweep',
+    dialect: 'native',
+    tag: 'Fleet',
+    summary: 'Sweep the fleet now',
+    description:
+      'The next pass at once instead of in ten seconds, also while the schedule is paused. With dryRun a pass that repairs nothing, and its report.',
+    body: sweepBodySchema,
+    bodyExamples: sweepExamples,
+    isBodyOptional: true,
+    answers: {
+      200: { description: 'What a pass would do (dryRun).', schema: sweepReportSchema },
+      202: { description: 'Asked for; `lookAt` has the report soon.', schema: sweepAskedSchema },
+    },
   },
   getFleet: {
     method: 'get',

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { dryRunSweepId, workerCleanupScheduleId } from '../../contracts/ids';
 import { recordAct } from '../../db/audit';
 import { findWorker, listProbes, listWorkers, type FleetProbe } from '../../db/fleet';
 import { findFleetPause, holdHost, listHolds, listWorkersOfHost, pauseFleet, releaseHost, unpauseFleet } from '../../db/holds';
@@ -6,13 +7,14 @@ import { withTransaction } from '../../db/pool';
 import { findLastSweep } from '../../db/sweep-reports';
 import { reportHosts } from '../../domain/fleet-report';
 import { actorOf } from '../actor';
+import { temporalIsAway } from '../commands/refusals';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
 import { fleetAnswer } from '../job-answers';
 import { noSuchWorker } from '../worker-act';
 
-type FleetRoute = 'pause' | 'unpause' | 'holdHost' | 'releaseHost' | 'getFleet' | 'listWorkers' | 'getWorker';
+type FleetRoute = 'pause' | 'unpause' | 'holdHost' | 'releaseHost' | 'sweepFleet' | 'getFleet' | 'listWorkers' | 'getWorker';
 
 /** What the fleet is, and what keeps it from new jobs: the pause of the whole, the hold of a host. What runs goes on. */
 export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, RequestHandler> => ({
@@ -61,9 +63,25 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
     return { status: 200, body: { host, hold: null, workers } };
   }),
 
+  sweepFleet: answer(endpoints.sweepFleet, async ({ body: { dryRun } }, facts) => {
+    await recordAct(deps.pool, { ...actorOf(facts), act: 'sweep', subjectKind: 'fleet', subject: '*', detail: { dryRun } });
+    try {
+      if (!dryRun) {
+        await deps.workflows.sweepNow();
+        return { status: 202, body: { workflowId: workerCleanupScheduleId, lookAt: '/v1/fleet' } };
+      }
+      const report = await deps.workflows.lookNow({ waitMs: deps.limits.sweepWaitMs });
+      if (report !== null) return { status: 200, body: report };
+      return { status: 202, body: { workflowId: dryRunSweepId, lookAt: `temporal workflow result --workflow-id ${dryRunSweepId}` } };
+    } catch (error) {
+      facts.log.warn('A sweep was asked for, and Temporal did not take it', { error });
+      throw temporalIsAway();
+    }
+  }),
+
   getFleet: answer(endpoints.getFleet, async () => {
     const { pool, limits } = deps;
-    const [workers, probes, holds, pause, lastSweep] = await withTransaction(pool, async (client) => {
+    const [workers, probes, holds, pause, lastSweep, lastFullSweep] = await withTransaction(pool, async (client) => {
       // One moment for all of it.
       await client.query('set transaction isolation level repeatable read, read only');
       return await Promise.all([
@@ -72,6 +90,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
         listHolds(client),
         findFleetPause(client),
         findLastSweep(client),
+        findLastSweep(client, { kind: 'full' }),
       ]);
     });
     const { hosts, withoutAddress } = reportHosts({ workers, probes, holds });
@@ -82,6 +101,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
         hosts: hosts.map(({ probe, ...host }) => ({ ...host, ports: probe === null ? null : portsOf(probe) })),
         withoutAddress,
         lastSweep,
+        lastFullSweep,
       },
     };
   }),

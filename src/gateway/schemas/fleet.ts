@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
 import { healthWords } from '../../domain/health';
+import { sweepFindings, sweepKinds, type SweepFinding } from '../../contracts/sweep';
 import { instantSchema } from './values';
 import { fleetSchema } from './job-answers';
 
@@ -65,6 +66,39 @@ export const workerSchema = z
   })
   .meta({ id: 'Worker' });
 
+const findingNames = Object.keys(sweepFindings).filter((name): name is SweepFinding => name in sweepFindings);
+
+const sweepFields = {
+  kind: z
+    .enum(sweepKinds)
+    .meta({ description: 'light: heartbeats, ports, listeners, what moves jobs; full: every rule, about every third pass.' }),
+  counts: z.partialRecord(z.enum(findingNames), z.int()),
+  items: z
+    .array(
+      z.strictObject({
+        finding: z.enum(findingNames),
+        subject: z.string().meta({ description: 'The worker, host, job, attempt or sandbox that it is about.' }),
+        detail: z.string(),
+        before: z.string().optional(),
+        after: z.string().optional(),
+      }),
+    )
+    .meta({ description: 'The first of them, alarms and repairs before notices.' }),
+};
+const lastSweepSchema = z.strictObject({ startedAt: instantSchema, endedAt: instantSchema, ...sweepFields }).meta({ id: 'LastSweep' });
+
+export const sweepBodySchema = z
+  .strictObject({ dryRun: z.boolean().default(false).meta({ description: 'Looks, reports, and repairs nothing.' }) })
+  .meta({ id: 'Sweep' });
+
+export const sweepReportSchema = z
+  .strictObject({ ...sweepFields, isDryRun: z.boolean() })
+  .meta({ id: 'SweepReport', description: 'What a pass found, and what it did or would do.' });
+
+export const sweepAskedSchema = z
+  .strictObject({ workflowId: z.string(), lookAt: z.string().meta({ description: 'Where its report will be.' }) })
+  .meta({ id: 'SweepAsked' });
+
 const fleetHostSchema = z
   .strictObject({
     host: z.string(),
@@ -83,10 +117,8 @@ export const fleetReportSchema = z
     fleet: fleetSchema,
     hosts: z.array(fleetHostSchema),
     withoutAddress: z.array(workerSchema).meta({ description: 'Workers that registered without a usable address: nobody can ask them.' }),
-    lastSweep: z
-      .strictObject({ startedAt: instantSchema, endedAt: instantSchema, counts: z.record(z.string(), z.int()) })
-      .nullable()
-      .meta({ description: 'What the last pass over the fleet found.' }),
+    lastSweep: lastSweepSchema.nullable().meta({ description: 'What the last pass over the fleet found, of either kind.' }),
+    lastFullSweep: lastSweepSchema.nullable().meta({ description: 'What the last pass found that applied every rule.' }),
   })
   .meta({ id: 'FleetReport' });
 
