@@ -5,6 +5,8 @@ export interface DemoJob {
   title: string;
   path: string;
   ends: JobState;
+  /** How many workers had it by then; any number where nothing is said. */
+  attempts?: number;
   /** It may run nowhere else. */
   strictWorker?: string;
   /** A person at the other end of the story. */
@@ -14,7 +16,8 @@ export interface DemoJob {
     | 'sends the code'
     | 'cancels it while it waits'
     | 'cancels it while it runs'
-    | 'cancels it though the registry forgot its worker';
+    | 'cancels it though the registry forgot its worker'
+    | 'kills its worker';
 }
 
 export const demoJobs: readonly DemoJob[] = [
@@ -39,6 +42,14 @@ export const demoJobs: readonly DemoJob[] = [
     path: '/slow-start?startMs=60000',
     ends: 'cancelled',
     person: 'cancels it though the registry forgot its worker',
+  },
+  // The form was never open, so another worker may have it; with an open one a person would be asked.
+  {
+    title: 'its worker is killed',
+    path: '/slow-start?startMs=60000&times=1&ms=800',
+    ends: 'succeeded',
+    attempts: 2,
+    person: 'kills its worker',
   },
   { title: 'GH loses its callbacks', path: '/quick?ms=800&lost=running,completed', ends: 'succeeded' },
 ];

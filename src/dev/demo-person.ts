@@ -40,6 +40,12 @@ export const actAsPerson = async (
       void ask<CommandAnswer>(`${job}/cancel?wait=20`, { reason: 'the registry row is gone' }).then(say, complain);
       return true;
     }
+    case 'kills its worker': {
+      const workerId = attempts.at(-1)?.workerId;
+      if (state !== 'running' || workerId === undefined) return false;
+      await killWorker(fleet, workerId);
+      return true;
+    }
   }
 };
 
@@ -62,6 +68,17 @@ const forgetWorker = async ({ stack }: DemoFleet, workerId: string): Promise<voi
   await client.connect();
   await client.query('delete from gh_worker_registry where worker_id = $1', [workerId]);
   await client.end();
+};
+
+/** SIGKILL in the middle of a job, over the simulator's control port; Docker starts the container again. */
+const killWorker = async ({ simulator }: DemoFleet, workerId: string): Promise<void> => {
+  const response = await fetch(`http://127.0.0.1:${simulator.controlPort}/hosts/${workerId}/kill`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ restart: true }),
+  });
+  if (!response.ok) throw new Error(`the simulator answered ${response.status}`);
+  console.log(`        ${workerId} is killed`);
 };
 
 export const ask = async <Answer>(url: string, body?: object): Promise<Answer> => {

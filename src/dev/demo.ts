@@ -78,12 +78,16 @@ const watch = async (fleet: DemoFleet, jobs: Submitted[], timeoutMs: number): Pr
 };
 
 const judge = (jobs: Submitted[], rows: DemoRow[], endedAfter: ReadonlyMap<string, number>): boolean => {
-  const wrong = jobs.filter((job, index) => rows[index]?.state !== job.demo.ends);
+  const wrong = jobs.filter(
+    ({ demo }, index) => rows[index]?.state !== demo.ends || (demo.attempts !== undefined && rows[index].attempts !== demo.attempts),
+  );
   if (!process.stdout.isTTY) console.log(`\n${formatTable(rows)}`);
   console.log(
     `\nFirst finished job after ${(Math.min(...endedAfter.values()) / 1000).toFixed(1)} s, all after ${(Math.max(...endedAfter.values()) / 1000).toFixed(1)} s.`,
   );
-  for (const { demo } of wrong) console.log(`✗ "${demo.title}" should have ended ${demo.ends}`);
+  for (const { demo } of wrong) {
+    console.log(`✗ "${demo.title}" should have ended ${demo.ends}${demo.attempts === undefined ? '' : ` after ${demo.attempts} attempts`}`);
+  }
   if (wrong.length === 0) console.log(`✓ All ${jobs.length} jobs ended as they should.`);
   return wrong.length === 0;
 };

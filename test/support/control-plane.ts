@@ -10,6 +10,8 @@ import { startProductReceiver, type ProductMood, type ProductReceiver } from './
 
 export interface ControlPlaneOptions {
   databaseUrl: string;
+  /** Another way to it for our own processes. */
+  ownDatabaseUrl?: string;
   temporal: { address: string; namespace: string };
   /** Logs of our processes; thrown away at the start. */
   dir: string;
@@ -34,7 +36,7 @@ export interface ControlPlane {
   unspeakable: readonly string[];
   secrets: readonly string[];
   /** `POST /v1/jobs`, as a product does it. */
-  submit(targetUrl: string): Promise<{ status: number; jobId: string; sentMs: number }>;
+  submit(targetUrl: string, more?: object): Promise<{ status: number; jobId: string; sentMs: number }>;
   /** `POST /v1/jobs/:jobId/cancel`, as an operator does it; waits for the outcome. */
   cancel(jobId: string, options: { waitSeconds: number }): Promise<{ status: number; outcome: string | null }>;
   stop: () => Promise<void>;
@@ -74,8 +76,8 @@ const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unkn
   const gatewayPort = await freePort();
   const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
   const env = {
-    DATABASE_URL: options.databaseUrl,
-    DATABASE_DIRECT_URL: options.databaseUrl,
+    DATABASE_URL: options.ownDatabaseUrl ?? options.databaseUrl,
+    DATABASE_DIRECT_URL: options.ownDatabaseUrl ?? options.databaseUrl,
     TEMPORAL_ADDRESS: options.temporal.address,
     TEMPORAL_NAMESPACE: options.temporal.namespace,
     GATEWAY_PORT: String(gatewayPort),
@@ -112,12 +114,12 @@ const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unkn
     product,
     unspeakable: [marker, operatorKey, serviceSecret],
     secrets: [operatorKey, serviceSecret],
-    async submit(targetUrl) {
+    async submit(targetUrl, more = {}) {
       const sentAt = Date.now();
       const response = await fetch(`${gatewayUrl}/v1/jobs`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-api-key': operatorKey },
-        body: JSON.stringify(makeRequest({ targetUrl, callbackUrl: product.callbackUrl, marker })),
+        body: JSON.stringify({ ...makeRequest({ targetUrl, callbackUrl: product.callbackUrl, marker }), ...more }),
         signal: AbortSignal.timeout(submitTimeoutMs),
       });
       const { jobId = '' } = answerSchema.parse(await response.json());

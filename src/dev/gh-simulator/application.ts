@@ -88,7 +88,7 @@ async function deregisterWorker(record: AttemptRecord): Promise<void> {
   const reason = 'deregistered by the simulator';
   await record.patch({
     status: 'failed',
-    completed_at: new Date(),
+    completed_at: record.worker.now(),
     error_code: 'worker_deregistered',
     error_details: { message: `Worker deregistered: ${reason}` },
   });

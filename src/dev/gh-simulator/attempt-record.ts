@@ -37,6 +37,11 @@ export class AttemptRecord {
     this.attemptNumber = attemptNumber;
   }
 
+  /** How long the browser of this attempt takes; null takes GH's scaled default. */
+  get startMs(): number | null {
+    return this.attemptNumber <= this.behaviour.slowStarts ? this.behaviour.startMs : null;
+  }
+
   note(event: SubmissionEvent, detail?: string): void {
     const { workerId, processId, log } = this.worker;
     log.write({ workerId, processId, rowId: this.job.id, jobId: this.jobId, attemptNumber: this.attemptNumber, event, detail });
@@ -48,7 +53,7 @@ export class AttemptRecord {
 
   /** started_at is set anew with every `running` (ghosthands §4). */
   async updateStatus(status: string, message: string): Promise<void> {
-    const now = new Date();
+    const now = this.worker.now();
     await this.patch({ status, status_message: message, last_heartbeat: now, ...(status === 'running' && { started_at: now }) });
   }
 
@@ -114,7 +119,7 @@ export class AttemptRecord {
       valet_task_id: job.valet_task_id,
       status,
       worker_id: worker.workerId,
-      ...(hasEnded && { completed_at: new Date().toISOString() }),
+      ...(hasEnded && { completed_at: worker.now().toISOString() }),
       ...fields,
     };
     worker.callbacks.send(job.callback_url, payload, behaviour.callbacks);

@@ -104,7 +104,7 @@ export class Attempt {
   }
 
   private async beat(): Promise<void> {
-    const row = await this.worker.rest.patchJob(this.job.id, { last_heartbeat: new Date() });
+    const row = await this.worker.rest.patchJob(this.job.id, { last_heartbeat: this.worker.now() });
     const isForeign =
       row?.execution_attempt_id != null && row.execution_attempt_id !== this.attemptId && this.worker.database.hasDirectPool;
     if (row?.status === 'cancelled' || isForeign) this.cancel();
@@ -150,7 +150,7 @@ export class Attempt {
     const { behaviour } = this.record;
     // No timeout bounds this phase (ghosthands §4).
     if (behaviour.hang === 'start') await life.forever();
-    await life.sleep(behaviour.startMs ?? times.browserStartMs);
+    await life.sleep(this.record.startMs ?? times.browserStartMs);
     failIf(this.record, 'start');
     await crashProcessIf(this.record, 'before-form');
     const browser = new SimulatedBrowser(life);
@@ -188,7 +188,7 @@ export class Attempt {
     const { record, worker } = this;
     record.note('restarted');
     await record.event('browser_crash_detected', { attempt, error_message: message });
-    await worker.life.sleep(record.behaviour.startMs ?? worker.times.browserStartMs);
+    await worker.life.sleep(record.startMs ?? worker.times.browserStartMs);
     this.browser = new SimulatedBrowser(worker.life);
     await record.event('browser_crash_recovered', { attempt });
     await record.updateStatus('running', 'Recovered from crash, retrying handler');

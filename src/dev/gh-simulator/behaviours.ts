@@ -5,6 +5,8 @@ export interface Behaviour {
   name: string;
   /** Real milliseconds from the URL; null takes GH's scaled default. */
   startMs: number | null;
+  /** `startMs` is that of so many first attempts of the job. */
+  slowStarts: number;
   workMs: number | null;
   /** Bounds the handler instead of the row's `timeout_seconds`. */
   handlerTimeoutMs: number | null;
@@ -71,7 +73,7 @@ type Query = z.infer<typeof querySchema>;
 const behaviours: Record<string, (query: Query) => Partial<Behaviour>> = {
   quick: () => ({}),
   callbacks: () => ({}),
-  'slow-start': ({ startMs, ms: slowMs }) => ({ startMs: startMs ?? slowMs ?? 2_000, workMs: null }),
+  'slow-start': ({ startMs, ms: slowMs, times }) => ({ startMs: startMs ?? slowMs ?? 2_000, slowStarts: times ?? forEver, workMs: null }),
   'fails-before-form': ({ code, times }) => ({ failure: { at: 'start', code: code ?? 'network_error', times: times ?? 1 } }),
   'fails-after-form': ({ code, times }) => ({ failure: { at: 'form', code: code ?? 'timeout', times: times ?? forEver } }),
   'fails-after-submit': ({ code, times }) => ({ failure: { at: 'after-submit', code: code ?? 'timeout', times: times ?? forEver } }),
@@ -111,6 +113,7 @@ export function parseBehaviour(targetUrl: string): Behaviour {
   return {
     name,
     startMs: query.startMs,
+    slowStarts: forEver,
     workMs: query.ms,
     handlerTimeoutMs: query.handlerTimeoutMs,
     end: 'submitted',

@@ -16,6 +16,8 @@ const actions: Record<string, Action> = {
   },
   hang: (host) => host.hang(),
   partition: (host, body) => host.partition(z.object({ scope: z.enum(['http', 'database', 'both']).default('both') }).parse(body).scope),
+  clock: (host, body) => host.setClock(z.object({ skewMs: z.number().int() }).parse(body).skewMs),
+  replace: (host, body) => host.replace(z.object({ workerId: z.string().min(1), instanceId: z.string().optional() }).parse(body)),
   heal: (host) => host.heal(),
   'postgrest-outage': (host) => host.breakPostgrest(),
   'api-down': (host) => host.stopApi(),

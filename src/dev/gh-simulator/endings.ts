@@ -9,7 +9,7 @@ export async function finishInvalid(record: AttemptRecord): Promise<void> {
   await record.updateStatus('failed', message);
   await record.patch({
     status: 'failed',
-    completed_at: new Date(),
+    completed_at: record.worker.now(),
     error_code: 'validation_error',
     error_details: { message, errors: ['user_data.email is missing'] },
     llm_cost_cents: 0,
@@ -24,7 +24,7 @@ export async function finishCompleted(record: AttemptRecord, result: HandlerResu
   const final = await writeMode(record, result);
   await record.progress('completed');
   // An old error_code stays (ghosthands §4).
-  await record.patch({ status: 'completed', completed_at: new Date(), result_summary: summary, ...final, ...record.costColumns });
+  await record.patch({ status: 'completed', completed_at: record.worker.now(), result_summary: summary, ...final, ...record.costColumns });
   await record.event('job_completed', {
     handler: record.job.job_type,
     result_summary: summary,
@@ -79,13 +79,13 @@ export async function finishFailed(record: AttemptRecord, code: string, message:
       error_code: code,
       error_details: { message, retry: job.retry_count + 1, backoff_seconds: backoffSeconds },
       worker_id: null,
-      scheduled_at: new Date(Date.now() + backoffSeconds * 1_000 * record.worker.timeScale),
+      scheduled_at: new Date(record.worker.now().getTime() + backoffSeconds * 1_000 * record.worker.timeScale),
       ...counts,
     });
   } else {
     await record.patch({
       status: 'failed',
-      completed_at: new Date(),
+      completed_at: record.worker.now(),
       error_code: code,
       error_details: { message },
       llm_cost_cents,
@@ -100,7 +100,7 @@ export async function requeueForLogin(record: AttemptRecord): Promise<void> {
   await record.patch({
     status: 'pending',
     worker_id: null,
-    scheduled_at: new Date(Date.now() + 5_000 * record.worker.timeScale),
+    scheduled_at: new Date(record.worker.now().getTime() + 5_000 * record.worker.timeScale),
     status_message: 'Recovering authentication',
   });
 }

@@ -32,7 +32,7 @@ export async function askHuman(record: AttemptRecord, browser: SimulatedBrowser,
     await record.event('hitl_timeout', { timeout_seconds: 300 });
     await record.patch({
       status: 'failed',
-      completed_at: new Date(),
+      completed_at: record.worker.now(),
       error_code: 'hitl_timeout',
       error_details: { message: 'Human intervention timed out after 300s', blocker_type: blocker.type },
     });
@@ -58,9 +58,9 @@ async function pauseRow(record: AttemptRecord, browser: SimulatedBrowser, blocke
       details: blocker.details,
       screenshot_url: screenshotUrl,
       page_url: job.target_url,
-      detected_at: new Date().toISOString(),
+      detected_at: record.worker.now().toISOString(),
     },
-    paused_at: new Date(),
+    paused_at: record.worker.now(),
     status_message: `Waiting for human: ${blocker.type}`,
   });
   browser.pause();

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { createApiApp } from './api-server';
 import type { HostConfig } from './config';
+import type { Lives } from './lives';
 import { SimulatedServer } from './simulated-server';
 import { SimulatedWorker, type WorkerSurroundings } from './simulated-worker';
 
@@ -14,6 +15,9 @@ export class SimulatedHost {
   private api: SimulatedServer | null = null;
   private apiPort: number;
   private mode: HostConfig['dispatchMode'];
+  private clockSkewMs = 0;
+  /** Under which its container starts; another one after it was replaced. */
+  private identity: Pick<HostConfig, 'workerId' | 'instanceId'>;
   private wantsWorker = false;
   private restartTimer: NodeJS.Timeout | null = null;
   private restarts = 0;
@@ -21,11 +25,13 @@ export class SimulatedHost {
 
   constructor(
     readonly config: HostConfig,
-    private readonly surroundings: Omit<WorkerSurroundings, 'onExit'>,
+    private readonly surroundings: Omit<WorkerSurroundings, 'onExit' | 'clockSkewMs'>,
     private readonly apiPool: Pool,
     private readonly containerRestartMs: number,
+    private readonly lives: Lives,
   ) {
     this.mode = config.dispatchMode;
+    this.identity = { workerId: config.workerId, instanceId: config.instanceId };
     this.apiPort = config.apiPort;
   }
 
@@ -34,7 +40,7 @@ export class SimulatedHost {
   }
 
   get workerId(): string {
-    return this.config.workerId;
+    return this.identity.workerId;
   }
 
   get ports(): { api: number; status: number } {
@@ -62,7 +68,7 @@ export class SimulatedHost {
   async startWorker(): Promise<void> {
     if (this.worker) return;
     this.wantsWorker = true;
-    this.worker = this.createWorker(this.config);
+    this.worker = this.createWorker({ ...this.config, ...this.identity });
     await Promise.race([this.worker.start(), new Promise<void>((resolve) => this.worker?.life.onEnd(resolve))]);
   }
 
@@ -102,18 +108,33 @@ export class SimulatedHost {
     await this.startWorker();
   }
 
+  /** A deploy that gives the container another id: the old process is gone, a new worker has its address and its ports. */
+  async replace(identity: { workerId: string; instanceId?: string }): Promise<void> {
+    this.kill();
+    this.identity = { workerId: identity.workerId, instanceId: identity.instanceId ?? this.config.instanceId };
+    await this.startWorker();
+  }
+
+  /** What the machine's clock shows too much, or too little; its processes write their times by it. */
+  setClock(skewMs: number): void {
+    this.clockSkewMs = skewMs;
+  }
+
   hang(): void {
     this.worker?.hang();
+    this.noteAll('silent');
   }
 
   partition(scope: 'http' | 'database' | 'both' = 'both'): void {
     if (scope !== 'database' && this.api) this.api.isMute = true;
     this.worker?.partition(scope);
+    if (scope === 'both') this.noteAll('silent');
   }
 
   heal(): void {
     if (this.api) this.api.isMute = false;
     this.worker?.heal();
+    this.noteAll('heard');
   }
 
   breakPostgrest(): void {
@@ -128,7 +149,7 @@ export class SimulatedHost {
 
   /** A second process with the same worker id, as an overlapping deploy makes it (ghosthands §16.5). */
   async twin(where: { ip?: string; listenIp?: string; statusPort?: number } = {}): Promise<SimulatedWorker> {
-    const config = { ...this.config, statusPort: 0, ...where };
+    const config = { ...this.config, ...this.identity, statusPort: 0, ...where };
     const twin = this.createWorker(config);
     this.twins.add(twin);
     await Promise.race([twin.start(), new Promise<void>((resolve) => twin.life.onEnd(resolve))]);
@@ -174,11 +195,18 @@ export class SimulatedHost {
 
   private createWorker(config: HostConfig): SimulatedWorker {
     const onExit = (worker: SimulatedWorker, code: number, reason: string): void => this.workerExited(worker, code, reason);
-    return new SimulatedWorker(config, { ...this.surroundings, onExit }, this.mode);
+    const worker = new SimulatedWorker(config, { ...this.surroundings, onExit, clockSkewMs: () => this.clockSkewMs }, this.mode);
+    this.lives.note(worker, 'started');
+    return worker;
+  }
+
+  private noteAll(event: 'silent' | 'heard'): void {
+    if (this.worker) this.lives.note(this.worker, event);
   }
 
   private workerExited(worker: SimulatedWorker, code: number, reason: string): void {
     this.surroundings.say(`${this.workerId} (${worker.processId}) exited with ${code}: ${reason}`);
+    this.lives.note(worker, 'ended');
     if (this.twins.delete(worker)) return;
     this.worker = null;
     this.lastExit = { at: new Date().toISOString(), code, reason };

@@ -24,6 +24,8 @@ export interface WorkerSurroundings {
   log: SubmissionsLog;
   say: (line: string) => void;
   onExit: (worker: SimulatedWorker, code: number, reason: string) => void;
+  /** How wrong the clock of its machine is; by default not at all. */
+  clockSkewMs?: () => number;
 }
 
 /** One process of GH's worker, from its start to its exit (ghosthands §5). It never starts twice: the container's next process is a new one. */
@@ -68,6 +70,7 @@ export class SimulatedWorker {
         host.variant === 'staging' && host.hasCallbackDedupe ? askDedupe(rest) : null,
       ),
       log: surroundings.log,
+      now: () => new Date(Date.now() + (surroundings.clockSkewMs?.() ?? 0)),
       exit: (code, reason) => this.exit(code, reason),
     };
     this.poller = new Poller(this.context, mode);
@@ -77,6 +80,10 @@ export class SimulatedWorker {
 
   get isReady(): boolean {
     return this.hasStarted;
+  }
+
+  get workerId(): string {
+    return this.host.workerId;
   }
 
   get port(): number {

@@ -1,6 +1,7 @@
 import { Pool } from 'pg';
 import { completeHost, type SimulatorOptions, simulatorConfigSchema } from './config';
 import { createControlApp } from './control-server';
+import { Lives } from './lives';
 import { SimulatedHost } from './simulated-host';
 import { SimulatedServer } from './simulated-server';
 import { type SubmissionEntry, SubmissionsLog } from './submissions-log';
@@ -22,6 +23,7 @@ export interface Simulator {
   partition(ip: string, scope?: 'http' | 'database' | 'both'): void;
   heal(ip: string): void;
   breakPostgrest(ip: string): void;
+  lives: Lives;
   log(): SubmissionEntry[];
   /** Kills everything; leaves the tables as they are. */
   stop(): Promise<void>;
@@ -32,6 +34,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const { say = () => {}, ...rest } = options;
   const config = simulatorConfigSchema.parse(rest);
   const log = new SubmissionsLog(config.logFile);
+  const lives = new Lives();
   const directUrl = config.directUrl ?? config.databaseUrl;
   const restPool = createPool(config.databaseUrl, restPoolMax);
   const apiPool = createPool(config.databaseUrl, apiPoolMax);
@@ -40,7 +43,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     const host = completeHost(entry);
     const surroundings = { databaseUrl: config.databaseUrl, directUrl, serviceSecret: config.serviceSecret, restPool, log, say };
     const times = { ...scaledTimes(host.timeScale), ...host.times };
-    return new SimulatedHost(host, surroundings, apiPool, times.containerRestartMs);
+    return new SimulatedHost(host, surroundings, apiPool, times.containerRestartMs, lives);
   });
   const control = config.controlPort == null ? null : new SimulatedServer(createControlApp(hosts, log));
 
@@ -72,6 +75,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       partition: (ip, scope) => find(ip).partition(scope),
       heal: (ip) => find(ip).heal(),
       breakPostgrest: (ip) => find(ip).breakPostgrest(),
+      lives,
       log: () => log.entries(),
       stop,
     };

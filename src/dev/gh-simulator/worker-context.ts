@@ -17,6 +17,8 @@ export interface WorkerContext {
   rest: Postgrest;
   callbacks: CallbackSender;
   log: SubmissionsLog;
+  /** By the clock of its machine: GH stamps job rows with it, and the registry with the database's. */
+  now(): Date;
   /** Ends the process at once, as `process.exit` does. */
   exit(code: number, reason: string): void;
 }

@@ -71,7 +71,8 @@ export class WorkerDatabase {
   }
 
   private lost(purpose: string): void {
-    if (!this.life.isOver) this.life.whenAwake(() => this.onConnectionLost(purpose));
+    // Behind a cut line nobody learns that the server has given the session up.
+    void this.line.pass().then(() => this.life.whenAwake(() => this.onConnectionLost(purpose)));
   }
 
   private config(connectionString: string): ClientConfig {

@@ -1,0 +1,184 @@
+import type { Client } from '@temporalio/client';
+import type { Pool } from 'pg';
+import { findViolations } from './checker';
+import { startControlPlane } from './control-plane';
+import { startDatabaseGate } from './database-gate';
+import { gatherEvidence } from './evidence';
+import type { Fault, Played } from './faults/fault';
+import type { Ground } from './faults/ground';
+import { hostFaults } from './faults/host-faults';
+import { yardFaults } from './faults/yard-faults';
+import { untilAllIsQuiet } from './kill-run';
+import { createSeededRandom } from './seeded-random';
+
+/** One line of the fault table. */
+export interface FaultRow {
+  fault: string;
+  runs: number;
+  violations: string[];
+  recoveryMs: number[];
+  leftToPerson: number;
+}
+
+/** Idle machines that take what others lose. */
+const spareHosts = 4;
+
+export interface FaultYard extends Ground {
+  stop: () => Promise<void>;
+}
+
+/** The real processes with production's limits and GH's real times, two orchestrators among them, and a machine for every fault. */
+export const startFaultYard = async ({
+  databaseUrl,
+  pool,
+  client,
+  temporal,
+  dir,
+}: {
+  databaseUrl: string;
+  pool: Pool;
+  client: Client;
+  temporal: { address: string; namespace: string };
+  dir: string;
+}): Promise<FaultYard> => {
+  const gate = await startDatabaseGate(databaseUrl);
+  await noteOfflineMarks(pool);
+  const faultHosts = [...hostFaults, ...yardFaults].reduce((sum, { hosts }) => sum + hosts, 0);
+  const plane = await startControlPlane({
+    databaseUrl,
+    ownDatabaseUrl: gate.databaseUrl,
+    temporal,
+    dir,
+    hosts: faultHosts + spareHosts,
+    orchestrators: 2,
+    timeScale: 1,
+    // Postgres has 200 connections for all: a worker without a direct URL holds one instead of two or three (ghosthands §6.4).
+    hostOptions: (index) => ({ hasDirectUrl: index % 5 < 2 || index >= 50 }),
+  }).catch(async (error: unknown) => {
+    await gate.stop();
+    throw error;
+  });
+  return {
+    pool,
+    client,
+    plane,
+    gate,
+    async stop() {
+      await plane.stop();
+      await gate.stop();
+    },
+  };
+};
+
+/** Plays every fault once and adds what came of it to the table. */
+export const playRound = async (yard: FaultYard, round: number, table: Map<string, FaultRow>): Promise<void> => {
+  const hosts = yard.plane.simulator.hosts.values();
+  const take = (count: number) => Array.from({ length: count }, () => hosts.next().value!);
+  const barrier = createBarrier(hostFaults.length);
+  const faultOf = new Map<string, string>();
+  const note = async (fault: Fault, played: Promise<Played>): Promise<void> => {
+    const row = rowOf(table, fault.name);
+    row.runs++;
+    try {
+      const { jobIds, recoveryMs, isLeftToPerson = false, broken } = await played;
+      for (const jobId of jobIds) faultOf.set(jobId, fault.name);
+      if (recoveryMs !== null) row.recoveryMs.push(recoveryMs);
+      if (isLeftToPerson) row.leftToPerson++;
+      row.violations.push(...broken);
+    } catch (error) {
+      barrier.giveUp();
+      row.violations.push(error instanceof Error ? error.message : String(error));
+    }
+  };
+  const places = [...hostFaults, ...yardFaults].map((fault) => ({ fault, hosts: take(fault.hosts) }));
+  await Promise.all(
+    places
+      .filter(({ fault }) => hostFaults.includes(fault))
+      .map(async ({ fault, hosts: own }) => await note(fault, fault.play({ ground: yard, hosts: own, round, staged: barrier.wait }))),
+  );
+  for (const { fault, hosts: own } of places.filter(({ fault: each }) => yardFaults.includes(each))) {
+    await note(fault, fault.play({ ground: yard, hosts: own, round, staged: async () => await Promise.resolve() }));
+  }
+  await judge(yard, table, faultOf);
+};
+
+/** Promises 1 to 8 by what happened at the machines and what the product received; and no living worker is written off. */
+const judge = async (yard: FaultYard, table: Map<string, FaultRow>, faultOf: ReadonlyMap<string, string>): Promise<void> => {
+  const whole = rowOf(table, 'whatever the fault');
+  whole.runs++;
+  await untilAllIsQuiet({ ...yard, random: createSeededRandom(1) }, { timeoutMs: 120_000 }).catch((error: unknown) => {
+    whole.violations.push(String(error));
+  });
+  const evidence = await gatherEvidence({ ...yard, acceptedJobIds: [...faultOf.keys()] });
+  const known = new Set([...table.values()].flatMap(({ violations }) => violations));
+  for (const { promise, jobId, what } of findViolations(evidence)) {
+    const told = `P${promise} ${jobId ?? ''}: ${what}`;
+    if (!known.has(told)) rowOf(table, faultOf.get(jobId ?? '') ?? whole.fault).violations.push(told);
+  }
+  const { rows } = await yard.pool.query<{ worker_id: string; at: Date }>(
+    `delete from public.test_offline_mark where application_name in ('yardmaster-orchestrator', 'yardmaster-orchestrator-listen', 'yardmaster-gateway')
+     returning worker_id, at`,
+  );
+  for (const { worker_id: workerId, at } of rows) {
+    if (yard.plane.simulator.lives.couldBeHeard(workerId, at.getTime())) whole.violations.push(`${workerId} was marked offline and lived`);
+  }
+};
+
+/** Who wrote which worker off, in the database itself: no report of ours has to be believed. */
+const noteOfflineMarks = async (pool: Pool): Promise<void> => {
+  await pool.query(
+    `create table public.test_offline_mark (worker_id text, at timestamptz, application_name text);
+     create function public.test_note_offline() returns trigger language plpgsql security definer as $$
+     begin
+       insert into public.test_offline_mark values (new.worker_id, clock_timestamp(), current_setting('application_name'));
+       return new;
+     end $$;
+     create trigger test_note_offline after update of status on gh_worker_registry for each row
+       when (new.status = 'offline' and old.status <> 'offline') execute function public.test_note_offline()`,
+  );
+};
+
+const rowOf = (table: Map<string, FaultRow>, fault: string): FaultRow => {
+  const row = table.get(fault) ?? { fault, runs: 0, violations: [], recoveryMs: [], leftToPerson: 0 };
+  table.set(fault, row);
+  return row;
+};
+
+/** Opens when so many have come, or when somebody says that one will not. */
+const createBarrier = (count: number): { wait: () => Promise<void>; giveUp: () => void } => {
+  let missing = count;
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const arrive = (): void => {
+    missing--;
+    if (missing === 0) open();
+  };
+  return {
+    giveUp: arrive,
+    async wait() {
+      arrive();
+      await opened;
+    },
+  };
+};
+
+export const formatFaultTable = (table: ReadonlyMap<string, FaultRow>): string => {
+  const rows = [...table.values()].map(({ fault, runs, violations, recoveryMs, leftToPerson }) => {
+    const sorted = recoveryMs.toSorted((a, b) => a - b);
+    const seconds = (ms: number | undefined): string => (ms === undefined ? '–' : (ms / 1_000).toFixed(1));
+    return [
+      fault,
+      String(runs),
+      String(violations.length),
+      seconds(sorted[Math.ceil(sorted.length / 2) - 1]),
+      seconds(sorted.at(-1)),
+      String(leftToPerson),
+    ];
+  });
+  const lines = [
+    ['fault', 'runs', 'violations', 'recovery p50 s', 'max s', 'looked at too late'],
+    ['---', '---', '---', '---', '---', '---'],
+    ...rows,
+  ];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+};

@@ -1,0 +1,31 @@
+import type { SimulatedHost } from '../../../src/dev/gh-simulator/simulated-host';
+import type { Ground } from './ground';
+
+export interface Played {
+  jobIds: string[];
+  /** From the fault to the state that was promised after it; null where nothing had to recover. */
+  recoveryMs: number | null;
+  /** Looked at too late, so that nothing proves how its process spent its last minute: the job rests for a person instead of running elsewhere. */
+  isLeftToPerson?: boolean;
+  /** What was promised for this fault beyond promises 1 to 8, and is not so. */
+  broken: string[];
+}
+
+export interface Play {
+  ground: Ground;
+  hosts: SimulatedHost[];
+  /** Counted from 0. */
+  round: number;
+  /** Ends when every fault of the round is ready to begin: from then on, no job is aimed at a host that is about to fail. */
+  staged: () => Promise<void>;
+}
+
+/** What goes wrong, and what has to be true afterwards. It leaves its hosts as healthy as it found them. */
+export interface Fault {
+  name: string;
+  hosts: number;
+  play(play: Play): Promise<Played>;
+}
+
+export const expectThat = (facts: Record<string, boolean>): string[] =>
+  Object.entries(facts).flatMap(([fact, isTrue]) => (isTrue ? [] : [`not so: ${fact}`]));
