@@ -78,6 +78,8 @@ export const limits = {
   commandKillAfterMs: 3_000,
   /** Of each stream of a command; its end is kept. */
   commandOutputBytesMax: 65_536,
+  /** A longer line of a deploy's log comes in parts: no table, page or browser likes a line of megabytes. */
+  logLineCharsMax: 16_384,
   retryBackoffFirstMs: 5_000,
   retryBackoffMaxMs: 60_000,
   /** VALET writes `queued` unguarded after our 201, so a faster `running` would be overwritten (valet §2.2, §9.2.8). */

@@ -9,7 +9,27 @@ export type Leftover =
   | { kind: 'problem'; problem: string };
 
 /** As the supervisor writes it; `startedTicks` and `bootId` are null where there is no /proc. */
-const pidFileSchema = z.object({ pid: z.int().min(2), startedTicks: z.string().nullable(), bootId: z.string().nullable() });
+const processSchema = z.object({ pid: z.int().min(1), startedTicks: z.string().nullable(), bootId: z.string().nullable() });
+export type ProcessIdentity = z.output<typeof processSchema>;
+
+/** The leader of a group: 1 is nobody's child, and -1 would be everybody. */
+const pidFileSchema = processSchema.refine(({ pid }) => pid > 1);
+
+export const identifyProcess = (pid: number): ProcessIdentity => ({ pid, startedTicks: readStartedTicks(pid), bootId: readBootId() });
+
+/** Does this very process still live? Where that cannot be told, it does as long as anybody has its number. */
+export const isProcess = (identity: unknown): boolean => {
+  const read = processSchema.safeParse(identity);
+  if (!read.success) return false;
+  const { pid, startedTicks, bootId } = read.data;
+  if (startedTicks !== null) return bootId === readBootId() && startedTicks === readStartedTicks(pid);
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+};
 
 const pollMs = 25;
 /** After SIGKILL only what hangs inside of the kernel is still there. */
@@ -31,7 +51,7 @@ export const endLeftover = async (
   const { pid, startedTicks, bootId } = written.data;
   if (startedTicks === null || bootId === null) return { kind: 'problem', problem: `process ${pid} cannot be told from another one here` };
   // The numbers of another boot say nothing about this one.
-  if (bootId !== readOrNull('/proc/sys/kernel/random/boot_id')?.trim() || !isOurs({ pid, startedTicks, pidFile })) {
+  if (bootId !== readBootId() || !isOurs({ pid, startedTicks, pidFile })) {
     rmSync(pidFile, { force: true });
     return { kind: 'none' };
   }
@@ -73,6 +93,13 @@ const membersOf = (groupId: number): { pid: number; startedTicks: string | undef
       const [state, , group, ...rest] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
       return Number(group) === groupId && state !== 'Z' ? [{ pid: Number(name), startedTicks: rest[16] }] : [];
     });
+
+const readStartedTicks = (pid: number): string | null => {
+  const stat = readOrNull(`/proc/${pid}/stat`);
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+};
+
+const readBootId = (): string | null => readOrNull('/proc/sys/kernel/random/boot_id')?.trim() ?? null;
 
 const readOrNull = (file: string): string | null => {
   try {
