@@ -104,6 +104,7 @@ export const startControlPlane = async ({
       bodyBytesMax: limits.requestBodyBytesMax,
       rateLimitPerMinute: 1_000_000,
       allowedCallbackOrigins: [],
+      corsOrigins: [],
     },
     isDraining: () => false,
   });

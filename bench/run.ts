@@ -10,6 +10,7 @@ import { measureAccept } from './measures/accept';
 import { measureAssigning } from './measures/assigning';
 import { measureCancels } from './measures/cancels';
 import { measureLifecycles } from './measures/lifecycles';
+import { measureSweeping } from './measures/sweeping';
 import { startYard } from './yard';
 
 const say = (line: string): void => console.error(line);
@@ -25,6 +26,8 @@ const sizes = {
     endedJobs: 1_000_000,
     assignRounds: 400,
     assignMs: 40_000,
+    sweepRounds: 200,
+    sweepMs: 60_000,
     runningJobs: 50,
     cancels: 70,
   },
@@ -37,6 +40,8 @@ const sizes = {
     endedJobs: 20_000,
     assignRounds: 60,
     assignMs: 5_000,
+    sweepRounds: 30,
+    sweepMs: 6_000,
     runningJobs: 8,
     cancels: 10,
   },
@@ -110,6 +115,10 @@ const run = async (): Promise<void> => {
           deadlineMs: size.assignMs,
           say,
         }),
+      );
+    if (isWanted('sweeping'))
+      await measure('sweeping', async () =>
+        measureSweeping(stack.databaseUrl, { endedJobs: size.endedJobs, rounds: size.sweepRounds, deadlineMs: size.sweepMs, say }),
       );
   } finally {
     await stack.stop();
