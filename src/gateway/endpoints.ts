@@ -1,5 +1,4 @@
 import { commandEndpoints } from './endpoints/commands';
-import { deployEndpoints } from './endpoints/deploys';
 import { fleetEndpoints } from './endpoints/fleet';
 import { jobEndpoints } from './endpoints/jobs';
 import { monitoringEndpoints } from './endpoints/monitoring';
@@ -11,7 +10,6 @@ export const endpoints = {
   ...jobEndpoints,
   ...commandEndpoints,
   ...fleetEndpoints,
-  ...deployEndpoints,
   ...operationsEndpoints,
   ...productEndpoints,
   ...monitoringEndpoints,

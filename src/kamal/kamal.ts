@@ -93,3 +93,5 @@ export interface Leftovers {
   problems: string[];
   removedDirectories: number;
 }
+
+export type CreateKamal = (options: KamalOptions) => Kamal;

@@ -17,6 +17,7 @@ import { makeApplyJobId } from '../../src/contracts/ids';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { searchAttributes, wakeSignal } from '../../src/contracts/messages';
 import type { Observe } from '../../src/contracts/observations';
+import type { SweepRequest } from '../../src/contracts/sweep';
 import { acceptJob } from '../../src/db/accept-job';
 import { findJob, type Job } from '../../src/db/jobs';
 import { withTransaction } from '../../src/db/pool';
@@ -68,7 +69,8 @@ export interface Yard {
   received(jobId: string): CallbackBody[];
   /** Answers the next callbacks with these status codes, then 200 again. */
   failCallbacks(statuses: number[]): void;
-  sweep(): Promise<void>;
+  /** A pass that applies every rule, unless it is told otherwise. */
+  sweep(request?: SweepRequest): Promise<void>;
 }
 
 const serviceSecret = 'test-service-secret';
@@ -207,8 +209,8 @@ export const withYard = (options: YardOptions = {}): Yard => {
       ),
     received: (jobId) => arrived.filter((body) => body.job_id === jobId),
     failCallbacks: (statuses) => void answers.push(...statuses),
-    async sweep() {
-      await temporal.client.workflow.execute('workerCleanup', { workflowId: temporal.unique('sweep'), taskQueue, args: [{ full: true }] });
+    async sweep(request = { full: true }) {
+      await temporal.client.workflow.execute('workerCleanup', { workflowId: temporal.unique('sweep'), taskQueue, args: [request] });
     },
   };
   return yard;

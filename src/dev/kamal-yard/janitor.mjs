@@ -2,7 +2,7 @@
 // Takes everything of a yard away: at its start, what a killed one left; at SIGTERM (src/dev/keeper.mjs sends it when the owner ends, however it
 // ends), all of it with the directory. Containers outlive everybody who started them, so somebody has to be left who knows them.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -29,7 +29,6 @@ async function clean() {
   for (const folder of foldersWithStores()) removeContainers(folder);
   killAll(isMarked);
   unmountAll();
-  if (existsSync(path.join(dir, 'run'))) rmSync(realpathSync(path.join(dir, 'run')), { recursive: true, force: true });
   for (const name of readdirSync(dir)) if (name !== 'kept') rmSync(path.join(dir, name), { recursive: true, force: true });
 }
 
@@ -42,15 +41,7 @@ function foldersWithStores() {
 function removeContainers(folder) {
   const store = path.join(folder, 'store');
   const env = { ...process.env, CONTAINERS_CONF: path.join(dir, 'podman/containers.conf') };
-  const runroot = realpathSync(path.join(dir, 'run'));
-  const args = [
-    '--root',
-    path.join(store, 'root'),
-    '--runroot',
-    path.join(runroot, path.basename(folder)),
-    '--tmpdir',
-    path.join(store, 'tmp'),
-  ];
+  const args = ['--root', path.join(store, 'root'), '--runroot', path.join(store, 'run'), '--tmpdir', path.join(store, 'tmp')];
   const run = (program, ...words) => {
     try {
       return execFileSync(program, words, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 20_000 });
@@ -68,8 +59,7 @@ function removeContainers(folder) {
 
 function unmountAll() {
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
-  const runFolder = existsSync(path.join(dir, 'run')) ? realpathSync(path.join(dir, 'run')) : dir;
-  const ours = mounts.map((line) => line.split(' ')[1] ?? '').filter((at) => at.startsWith(`${dir}/`) || at.startsWith(`${runFolder}/`));
+  const ours = mounts.map((line) => line.split(' ')[1] ?? '').filter((at) => at.startsWith(`${dir}/`));
   for (const at of ours.toReversed()) {
     try {
       execFileSync('umount', ['--lazy', at], { stdio: 'ignore' });

@@ -1,6 +1,5 @@
 import { assert, property, string } from 'fast-check';
-import { createRedact, isPersonalField, isSecretField } from '../../../src/domain/redact';
-import { secretLengthMin } from '../../../src/domain/secret-forms';
+import { createRedact, isPersonalField, isSecretField, secretLengthMin } from '../../../src/domain/redact';
 import { sensitive } from '../../../src/domain/sensitive';
 
 const redact = createRedact();

@@ -1,0 +1,105 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net';
+import { limits } from '../../src/contracts/limits';
+import { createHostClient } from '../../src/ghosthands/client';
+
+const host = '10.0.0.1';
+const status = { worker_id: 'w', active_jobs: 0, is_running: true, is_draining: false, dispatch_mode: 'legacy', uptime_ms: 1 };
+
+const servers: (Server | TcpServer)[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    if ('closeAllConnections' in server) server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** A client whose host is this server; `timeoutMs` as in life unless the test has to wait for it. */
+const clientOf = async (server: Server | TcpServer, timeoutMs: number = limits.probeTimeoutMs) => {
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It listens on a port.
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return createHostClient({
+    addressMap: { [host]: { api: url, worker: url } },
+    timeoutMs,
+    answerBytesMax: limits.probeAnswerBytesMax,
+    serviceSecret: null,
+  });
+};
+const answering = (listener: RequestListener): Server => createServer(listener);
+
+test('a host that says more than its status is read all the same', async () => {
+  const client = await clientOf(answering((_request, response) => response.end(JSON.stringify({ ...status, more: 'words' }))));
+  expect(await client.readWorkerPort(host)).toEqual({ kind: 'answers', status });
+});
+
+test('a host that answers megabytes is cut off, long before it is through', async () => {
+  let sent = 0;
+  let isCut = false;
+  const client = await clientOf(
+    answering((_request, response) => {
+      const more = (): void => {
+        if (response.destroyed) {
+          isCut = true;
+          return;
+        }
+        sent += 65_536;
+        if (sent > 50_000_000) response.end();
+        else if (response.write('x'.repeat(65_536))) setImmediate(more);
+        else response.once('drain', more);
+      };
+      response.on('close', () => {
+        isCut = true;
+      });
+      more();
+    }),
+  );
+  expect(await client.readWorkerPort(host)).toEqual({ kind: 'silent', problem: `more than ${limits.probeAnswerBytesMax} bytes` });
+  expect(await client.isApiUp(host)).toBe(false);
+  expect(isCut).toBe(true);
+  expect(sent).toBeLessThan(50_000_000);
+});
+
+test.each<[string, RequestListener]>([
+  ['HTML', (_request, response) => response.setHeader('content-type', 'text/html').end('<html>502 Bad Gateway</html>')],
+  ['an empty body', (_request, response) => response.end()],
+  ['a list', (_request, response) => response.end('[]')],
+  ['null', (_request, response) => response.end('null')],
+  ['half of a status', (_request, response) => response.end('{"worker_id":"w"')],
+  ['a number for a name', (_request, response) => response.end(JSON.stringify({ ...status, worker_id: 7 }))],
+  ['a negative uptime', (_request, response) => response.end(JSON.stringify({ ...status, uptime_ms: -1 }))],
+])('a host that answers %s proves nothing', async (_what, listener) => {
+  expect(await (await clientOf(answering(listener))).readWorkerPort(host)).toMatchObject({ kind: 'silent' });
+});
+
+test.each<[string, () => Server | TcpServer]>([
+  ['accepts and says nothing', () => createTcpServer(() => {})],
+  ['sends its headers and then nothing', () => answering((_request, response) => response.writeHead(200).write('{'))],
+  [
+    'sends a byte now and then',
+    () =>
+      answering((_request, response) => {
+        const timer = setInterval(() => response.write(' '), 50);
+        response.on('close', () => clearInterval(timer));
+      }),
+  ],
+])('a host that %s is given up in time', async (_what, createIt) => {
+  const client = await clientOf(createIt(), 300);
+  const startedAt = Date.now();
+  expect(await client.readWorkerPort(host)).toMatchObject({ kind: 'silent' });
+  expect(await client.isApiUp(host)).toBe(false);
+  expect(Date.now() - startedAt).toBeLessThan(5_000);
+});
+
+test('a port where nothing listens refuses, which is another thing', async () => {
+  const server = answering(() => {});
+  const client = await clientOf(server);
+  await new Promise<void>((resolve) => void server.close(() => resolve()));
+  expect(await client.readWorkerPort(host)).toEqual({ kind: 'refused' });
+});
+
+test.each(['unknown', '', "o'host", 'host name', '10.0.0.1:3101/x?'])('nobody is asked at %j, which is no address', async (address) => {
+  const client = createHostClient({ addressMap: {}, timeoutMs: 300, answerBytesMax: 1_000, serviceSecret: null });
+  expect(await client.readWorkerPort(address)).toMatchObject({ kind: 'silent', problem: `not an address: ${address}` });
+});

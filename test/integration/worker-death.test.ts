@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { limits } from '../../src/contracts/limits';
+import { until } from '../support/until';
+import { withYard, type Yard } from '../support/yard';
+
+/** Passes as the schedule makes them, one after the other, until the work is done. */
+const whileSwept = async <Result>(yard: Yard, everyMs: number, work: () => Promise<Result>): Promise<Result> => {
+  let isOver = false;
+  const sweeping = (async () => {
+    while (!isOver) {
+      const nextAt = Date.now() + everyMs;
+      await yard.sweep({});
+      while (!isOver && Date.now() < nextAt) await delay(50);
+    }
+  })();
+  try {
+    return await work();
+  } finally {
+    isOver = true;
+    await sweeping;
+  }
+};
+
+const statusOf = async (yard: Yard, workerId: string): Promise<string | undefined> =>
+  (await yard.pool.query<{ status: string }>('select status from gh_worker_registry where worker_id = $1', [workerId])).rows[0]?.status;
+
+/** A job that its worker works on with the form still closed. */
+const startJob = async (yard: Yard): Promise<{ jobId: string; workerId: string; host: string }> => {
+  const { workflowId } = await yard.submit('https://sim.test/slow-start?startMs=600000');
+  const jobId = workflowId.replace('apply-job-', '');
+  const { attempt } = await yard.until(jobId, 'running', 60_000);
+  return { jobId, workerId: attempt?.workerId ?? '', host: attempt?.host ?? '' };
+};
+
+const untilElsewhere = async (yard: Yard, job: { jobId: string; workerId: string }): Promise<void> => {
+  await until(
+    async () => {
+      const { attempt, state, reason } = await yard.job(job.jobId);
+      if (attempt?.number === 2 && attempt.state === 'running') return attempt.workerId !== job.workerId;
+      throw new Error(`${state} (${reason}), attempt ${attempt?.number}`);
+    },
+    { what: 'the job runs elsewhere', timeoutMs: 120_000, everyMs: 50 },
+  );
+};
+
+describe('H2: a worker that is killed', () => {
+  // Everything as in life: limits, GH's own times, a pass every 10 s.
+  const yard = withYard({ hosts: 4, timeScale: 1, limits: { sweepEveryMs: limits.sweepEveryMs, probeFreshMs: limits.probeFreshMs } });
+
+  test('says nothing in the registry, and its job runs elsewhere within 45 s', async () => {
+    const recoveryMs = await whileSwept(yard, limits.sweepEveryMs, async () => {
+      const jobs = [await startJob(yard), await startJob(yard)];
+      return await Promise.all(
+        jobs.map(async (job, index) => {
+          await delay(index * 4_000);
+          yard.simulator.kill(job.host);
+          const killedAt = Date.now();
+          await untilElsewhere(yard, job);
+          expect(await statusOf(yard, job.workerId)).toBe('active');
+          return Date.now() - killedAt;
+        }),
+      );
+    });
+    process.stdout.write(`recovery after kill -9: ${recoveryMs.map((ms) => `${(ms / 1_000).toFixed(1)} s`).join(', ')}\n`);
+    expect(Math.max(...recoveryMs)).toBeLessThan(45_000);
+  }, 240_000);
+});
+
+describe('H2: a worker that is told to end', () => {
+  const yard = withYard({ hosts: 2 });
+
+  test('is offline by its own word, and its job runs elsewhere once its process is gone', async () => {
+    const job = await startJob(yard);
+    await whileSwept(yard, 1_000, async () => {
+      yard.simulator.terminate(job.host, { graceMs: 4_000 });
+      await until(async () => (await statusOf(yard, job.workerId)) === 'offline', { what: 'the worker is offline', timeoutMs: 30_000 });
+      await untilElsewhere(yard, job);
+    });
+    const { rows } = await yard.pool.query('select count(*)::int as live from yardmaster.attempt where job_id = $1 and ended_at is null', [
+      job.jobId,
+    ]);
+    expect(rows).toEqual([{ live: 1 }]);
+  }, 120_000);
+});
