@@ -20,8 +20,12 @@ interface Owned {
   owner: string;
 }
 
-/** What is known of the worker besides its rows. */
+/**
+ * What is known, besides its rows, of the worker that has this attempt. A step may be repeated after it was committed and its answer was lost; by then
+ * the job may have another attempt, of which this says nothing.
+ */
 interface Evidence {
+  attemptId: string | undefined;
   proof: OwnerProof;
   isUnreachable: boolean;
 }
@@ -71,7 +75,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     },
 
     /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker, or a cancel that stopped it, gave. */
-    async advanceJob({ jobId, owner, proof = 'none', isUnreachable = false }: Owned & Partial<Evidence>): Promise<JobView> {
+    async advanceJob({ jobId, owner, attemptId, proof = 'none', isUnreachable = false }: Owned & Partial<Evidence>): Promise<JobView> {
       return await inTransaction(async (client, { served, commit, step }) => {
         const [isLocked, job, read] = await Promise.all([
           lockUnlessWaiting(client, jobId),
@@ -79,7 +83,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
           readAttemptOfJob(client, jobId),
         ]);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
-        const isWorkerFree = !isLocked || (await advanceLocked(step, client, job, read, { proof, isUnreachable }));
+        const isWorkerFree = !isLocked || (await advanceLocked(step, client, job, read, { attemptId, proof, isUnreachable }));
         const [assignments, advanced] = await Promise.all([isWorkerFree ? assign(client) : [], getJob(client, jobId), commit()]);
         served.push(...assignments);
         return advanced;
@@ -132,7 +136,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     client: PoolClient,
     job: Job,
     read: AttemptRead,
-    { proof, isUnreachable }: Evidence,
+    evidence: Evidence,
   ): Promise<boolean> {
     if (job.state === 'waiting') {
       if (job.isCancelRequested) {
@@ -160,6 +164,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     }
     if (job.attempt === null || job.attempt.state === 'ended') return false;
     const { attemptId } = job.attempt;
+    const { proof, isUnreachable } = evidence.attemptId === attemptId ? evidence : nothingKnown;
     const seen = read.kind === 'seen' ? read.seen : null;
     if (read.kind === 'unreadable')
       deps.log.error('An attempt row breaks our expectations', { jobId: job.jobId, attemptId, problem: read.problem });
@@ -181,6 +186,8 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
 };
 
 export type JobActivities = ReturnType<typeof createJobActivities>;
+
+const nothingKnown = { proof: 'none', isUnreachable: false } as const;
 
 const cancelledBeforeWorker = { state: 'cancelled', reason: 'cancelled_before_worker', deadlineInMs: null } as const;
 

@@ -7,11 +7,11 @@ import { findCancelListener } from '../src/db/cancel-listeners';
 import type { OrchestratorDeps, WorkerPortAnswer } from './deps';
 
 export const createOwnerActivities = ({ pool, log, limits, hosts }: OrchestratorDeps) => ({
-  /** Looks twice, a second apart, at the process that claimed the job's attempt: port, start time and listener. Changes nothing. */
-  async examineOwner({ jobId }: { jobId: string }): Promise<OwnerProof> {
+  /** Looks twice, a second apart, at the process that claimed this attempt of the job: port, start time and listener. Changes nothing. */
+  async examineOwner({ jobId, attemptId }: { jobId: string; attemptId: string | undefined }): Promise<OwnerProof> {
     const job = await findJob(pool, jobId);
     const attempt = job?.attempt;
-    if (!attempt || attempt.claimedAt === null || attempt.host === null) return 'none';
+    if (attempt?.attemptId !== attemptId || !attempt || attempt.claimedAt === null || attempt.host === null) return 'none';
     const first = await hosts.readWorkerPort(attempt.host);
     await sleep(1_000);
     // Before the question, so that the start that follows from the answer's uptime is the earliest possible, however slow host or database are.

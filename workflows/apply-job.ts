@@ -60,14 +60,14 @@ const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobVie
       const attemptId = job.attempt?.attemptId;
       // Without an attempt there is nothing to reach; a timer brings no word at all, and must not look like one about it.
       if (attemptId !== undefined && word?.unreachableAttemptId === attemptId) {
-        return await takeStep('advanceJob', { ...owned, isUnreachable: true }, 'A cancel finds no way to its worker');
+        return await takeStep('advanceJob', { ...owned, attemptId, isUnreachable: true }, 'A cancel finds no way to its worker');
       }
       if (word?.stopped && word.stopped.attemptId === attemptId) {
-        return await takeStep('advanceJob', { ...owned, proof: word.stopped.proof }, 'A cancel has stopped its worker');
+        return await takeStep('advanceJob', { ...owned, attemptId, proof: word.stopped.proof }, 'A cancel has stopped its worker');
       }
       if (!job.isOwnerInDoubt && word?.examineOwner !== true) return await takeStep('advanceJob', owned, 'Look at the rows');
-      const proof = await examineOwner({ jobId: owned.jobId });
-      return await takeStep('advanceJob', { ...owned, proof }, `Look at the rows: the worker is ${proof}`);
+      const proof = await examineOwner({ jobId: owned.jobId, attemptId });
+      return await takeStep('advanceJob', { ...owned, attemptId, proof }, `Look at the rows: the worker is ${proof}`);
     }
   }
 };

@@ -92,6 +92,32 @@ describe('a step that waited for the row behind another run of itself', () => {
   });
 });
 
+/** A step that was committed is repeated when its answer came too late, with what was known of the attempt before. */
+describe('what is known of an earlier attempt', () => {
+  const yard = withYard({ hosts: 1 });
+
+  test('P3: says nothing of the present one', async () => {
+    const handle = await yard.submit('https://sim.test/slow-start?startMs=60000');
+    const jobId = handle.workflowId.replace('apply-job-', '');
+    const { owner, attempt } = await yard.until(jobId, 'running');
+    await handle.terminate('its steps are taken by hand here');
+    const attemptId = attempt?.attemptId ?? '';
+
+    const step = { jobId, owner: owner ?? '', proof: 'gone' } as const;
+    const earlier = '11111111-2222-4333-8444-555555555555';
+    await expect(yard.activities.advanceJob({ ...step, attemptId: earlier })).resolves.toMatchObject({
+      state: 'running',
+      attempt: { attemptId },
+    });
+    await expect(yard.activities.advanceJob({ ...step, attemptId: earlier, isUnreachable: true })).resolves.toMatchObject({
+      state: 'running',
+    });
+    await expect(yard.activities.examineOwner({ jobId, attemptId: earlier })).resolves.toBe('none');
+    await expect(yard.activities.examineOwner({ jobId, attemptId })).resolves.toBe('alive');
+    await expect(yard.activities.advanceJob({ ...step, attemptId })).resolves.toMatchObject({ state: 'waiting', reason: 'retry' });
+  });
+});
+
 describe('the attempts of a job', () => {
   const yard = withYard({ hosts: 1, limits: { retryBackoffFirstMs: 100 } });
 
