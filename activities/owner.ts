@@ -4,6 +4,7 @@ import type { OwnerProof } from '../src/domain/next-step';
 import { readAttempt } from '../src/db/attempts';
 import { findJob } from '../src/db/jobs';
 import { findCancelListener } from '../src/db/cancel-listeners';
+import { findSaidSince } from '../src/db/workers';
 import type { OrchestratorDeps, WorkerPortAnswer } from './deps';
 
 export const createOwnerActivities = ({ pool, log, limits, hosts }: OrchestratorDeps) => ({
@@ -18,11 +19,17 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
     const askedAt = (await findJob(pool, jobId))?.now ?? job.now;
     const second = await hosts.readWorkerPort(attempt.host);
     const listener = await findCancelListener(pool, attempt.attemptId);
+    const saidSince = await findSaidSince(
+      pool,
+      attempt.host,
+      second.kind === 'answers' ? { workerId: second.status.worker_id } : 'refused',
+    );
     const read = await readAttempt(pool, attempt.attemptId);
     const proof = proveOwner(
       {
         port: portOf(second, askedAt),
         listener,
+        saidSince,
         workerId: attempt.workerId,
         claimedAt: attempt.claimedAt,
         askedAt,

@@ -44,6 +44,8 @@ export const limits = {
   processStartJitterMs: 2_000,
   /** A start is examined as the earliest possible one, so only a clock that was put right lies between it and the claim. */
   ownerStartJitterMs: 100,
+  /** From its first claim to its bound port a process of GH needs a moment; five seconds are enough for a slow machine. */
+  portBoundMs: 5_000,
   /** GH's process is gone 1.0 s after its cancel listener (ghosthands §16.3); a slow machine gets four times as long. */
   exitProofMs: 4_000,
   exitLookEveryMs: 100,

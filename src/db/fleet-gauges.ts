@@ -105,7 +105,7 @@ export const fleetGauges = (db: Queryable, limits: Limits): FleetGauge[] => [
       await readOne(
         db,
         `extract(epoch from now() - ended_at)::float8`,
-        `(select ended_at from yardmaster.sweep_report order by sweep_id desc limit 1) last`,
+        `(select ended_at from yardmaster.sweep_report where not is_dry_run order by sweep_id desc limit 1) last`,
       ),
   },
 ];

@@ -203,6 +203,7 @@ create table yardmaster.host_probe (
   process_started_at timestamp with time zone,
   freed_at timestamp with time zone,
   problem text,
+  said_since timestamp with time zone,
   constraint host_probe_pkey PRIMARY KEY (host)
 );
 CREATE INDEX host_probe_worker_idx ON yardmaster.host_probe USING btree (worker_id);

@@ -23,9 +23,9 @@ export interface HostProbe {
 export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs }: { jitterMs: number }): Promise<void> => {
   await db.query(
     `insert into yardmaster.host_probe as p (host, probed_at, is_api_up, is_worker_up, worker_id, dispatch_mode, is_running, is_draining, active_jobs,
-       process_started_at, problem)
+       process_started_at, problem, said_since)
      select host, now(), "isApiUp", "isWorkerUp", "workerId", "dispatchMode", "isRunning", "isDraining", "activeJobs",
-       now() - ("ageMs" + "uptimeMs") * interval '1 ms', problem
+       now() - ("ageMs" + "uptimeMs") * interval '1 ms', problem, now()
      from jsonb_to_recordset($1::jsonb) as probe(host text, "isApiUp" boolean, "isWorkerUp" boolean, "workerId" text, "dispatchMode" text,
        "isRunning" boolean, "isDraining" boolean, "activeJobs" int, "uptimeMs" float8, "ageMs" float8, problem text)
      on conflict (host) do update set
@@ -40,7 +40,19 @@ export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs 
          when p.worker_id is distinct from excluded.worker_id or p.process_started_at is null then excluded.process_started_at
          when excluded.process_started_at > p.process_started_at + $2::int * interval '1 ms' then excluded.process_started_at
          else p.process_started_at end,
-       problem = excluded.problem`,
+       problem = excluded.problem,
+       said_since = case when (p.worker_id, p.problem) is not distinct from (excluded.worker_id, excluded.problem)
+         then coalesce(p.said_since, now()) else now() end`,
     [JSON.stringify(probes.map(({ sentAtMs, ...probe }) => ({ ...probe, ageMs: Date.now() - sentAtMs }))), jitterMs],
   );
+};
+
+/** Since when a host's port has been refused at every probe, or has shown this worker at every one; null when the last probe said something else. */
+export const findSaidSince = async (db: Queryable, host: string, said: { workerId: string } | 'refused'): Promise<Date | null> => {
+  const { rows } = await db.query<{ saidSince: Date | null }>(
+    `select said_since as "saidSince" from yardmaster.host_probe
+     where host = $1 and case when $2::text is null then problem = 'refused' else worker_id = $2 end`,
+    [host, said === 'refused' ? null : said.workerId],
+  );
+  return rows[0]?.saidSince ?? null;
 };

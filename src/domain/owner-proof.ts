@@ -10,6 +10,8 @@ export interface OwnerSeen {
     | { kind: 'silent' };
   /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §16.3). */
   listener: 'present' | 'absent' | 'unreadable';
+  /** Since when every probe has got the port's present answer; null when that is not known. */
+  saidSince: Date | null;
   workerId: string;
   claimedAt: Date;
   /** The database's clock when the port was asked. */
@@ -19,15 +21,17 @@ export interface OwnerSeen {
   wasIdleBefore: boolean;
 }
 
+export type OwnerLimits = Pick<Limits, 'ownerStartJitterMs' | 'attemptSilentMs' | 'portBoundMs'>;
+
 /**
  * Is the process that claimed the attempt gone? A stale heartbeat is not death, and a missing listener alone is none either: it vanishes a
  * second before its process does, and workers without a direct URL never have one (ghosthands §16.3).
  */
-export const proveOwner = (seen: OwnerSeen, limits: Pick<Limits, 'ownerStartJitterMs' | 'attemptSilentMs'>): OwnerProof => {
+export const proveOwner = (seen: OwnerSeen, limits: OwnerLimits): OwnerProof => {
   if (seen.listener === 'present') return 'alive';
   if (seen.port.kind === 'silent') return 'unknown';
   if (seen.port.kind === 'refused' || seen.port.workerId !== seen.workerId) {
-    return seen.listener === 'absent' ? goneBy(seen, seen.askedAt, limits) : 'unknown';
+    return seen.listener === 'absent' ? goneBy(seen, wasGoneBy(seen, limits), limits) : 'unknown';
   }
   const { processStartedAt, activeJobs } = seen.port;
   if (processStartedAt.getTime() > seen.claimedAt.getTime() + limits.ownerStartJitterMs) return goneBy(seen, processStartedAt, limits);
@@ -35,6 +39,13 @@ export const proveOwner = (seen: OwnerSeen, limits: Pick<Limits, 'ownerStartJitt
   const isRowSilent = seen.heartbeatAgeMs === null || seen.heartbeatAgeMs > limits.attemptSilentMs;
   return activeJobs === 0 && seen.wasIdleBefore && isRowSilent ? 'idle' : 'alive';
 };
+
+/**
+ * An examination may come long after the death, so the first probe that found the process gone counts, where it is one: a fresh process claims before
+ * its port is bound (ghosthands §2.1), and is refused meanwhile.
+ */
+const wasGoneBy = ({ saidSince, claimedAt, askedAt }: OwnerSeen, { portBoundMs }: OwnerLimits): Date =>
+  saidSince !== null && saidSince.getTime() > claimedAt.getTime() + portBoundMs && saidSince < askedAt ? saidSince : askedAt;
 
 /**
  * A process that went on living for longer than a few beats without one had lost its way to write: PostgREST was away, and what its row does not

@@ -139,7 +139,7 @@ export const untilPassAfter = async ({ pool }: Ground, atMs: number): Promise<nu
   await until(
     async () => {
       const { rows } = await pool.query<{ at: Date }>(
-        `select min(ended_at) as at from yardmaster.sweep_report where started_at > $1::timestamptz having count(*) > 0`,
+        `select min(ended_at) as at from yardmaster.sweep_report where not is_dry_run and started_at > $1::timestamptz having count(*) > 0`,
         [new Date(atMs)],
       );
       return rows[0]?.at.getTime();

@@ -15,6 +15,7 @@ const answering = (more: Partial<Extract<OwnerSeen['port'], { kind: 'answers' }>
 const makeOwner = (more: Partial<OwnerSeen> = {}): OwnerSeen => ({
   port: answering(),
   listener: 'absent',
+  saidSince: null,
   workerId: 'worker-1',
   claimedAt,
   askedAt: now,
@@ -49,6 +50,26 @@ describe('is the process that claimed an attempt still there', () => {
     ['it started just after the claim', { port: answering({ processStartedAt: after(-59_899) }) }, 'gone'],
     ['its start lies within the jitter after the claim', { port: answering({ processStartedAt: after(-59_900) }) }, 'alive'],
     ['the port is refused and the row was beaten for until a few beats ago', { port: { kind: 'refused' }, heartbeatAgeMs: 30_000 }, 'gone'],
+    [
+      'the port is refused, and was so at a probe a few beats after the last one',
+      { port: { kind: 'refused' }, heartbeatAgeMs: 50_000, saidSince: after(-20_000) },
+      'gone',
+    ],
+    [
+      'another worker answers, and did so at a probe a few beats after the last one',
+      { port: answering({ workerId: 'worker-2' }), heartbeatAgeMs: 50_000, saidSince: after(-20_000) },
+      'gone',
+    ],
+    [
+      'the port is refused, and the first probe that said so came late',
+      { port: { kind: 'refused' }, heartbeatAgeMs: 50_000, saidSince: after(-19_999) },
+      'gone_in_silence',
+    ],
+    [
+      'the port was refused when a fresh process had not bound it yet',
+      { port: { kind: 'refused' }, heartbeatAgeMs: 55_000, saidSince: after(-55_000) },
+      'gone_in_silence',
+    ],
     ['the port is refused and the row was silent before', { port: { kind: 'refused' }, heartbeatAgeMs: 30_001 }, 'gone_in_silence'],
     [
       'another worker answers and the row was silent before',
@@ -126,6 +147,7 @@ const anyOwner: Arbitrary<OwnerSeen> = record({
     answering({ processStartedAt: after(-1_000) }),
   ),
   listener: constantFrom('present' as const, 'absent' as const, 'unreadable' as const),
+  saidSince: constantFrom(null, after(-3_600_000), after(-20_000)),
   workerId: constantFrom('worker-1'),
   claimedAt: integer({ min: -7_200_000, max: 0 }).map(after),
   askedAt: constantFrom(now),

@@ -1,0 +1,48 @@
+import { findSaidSince, saveProbes, type HostProbe } from '../../src/db/workers';
+import { withDatabase } from '../support/database';
+
+const database = withDatabase();
+const host = '10.7.0.1';
+
+const save = async (more: Partial<HostProbe>): Promise<void> => {
+  const probe = {
+    host,
+    isApiUp: true,
+    isWorkerUp: false,
+    workerId: null,
+    dispatchMode: null,
+    isRunning: null,
+    isDraining: null,
+    activeJobs: null,
+    uptimeMs: null,
+    sentAtMs: Date.now(),
+    problem: null,
+    ...more,
+  };
+  await saveProbes(database.pool, [probe], { jitterMs: 2_000 });
+};
+const answers = (workerId: string): Partial<HostProbe> => ({ isWorkerUp: true, workerId, activeJobs: 0, uptimeMs: 1_000 });
+const refused = { problem: 'refused' };
+
+it('remembers the first of the probes that said the same, and forgets it with the first that does not', async () => {
+  await save(answers('worker-1'));
+  expect(await findSaidSince(database.pool, host, 'refused')).toBeNull();
+  const up = await findSaidSince(database.pool, host, { workerId: 'worker-1' });
+  await save(answers('worker-1'));
+  expect(await findSaidSince(database.pool, host, { workerId: 'worker-1' })).toEqual(up);
+
+  await save(refused);
+  const since = await findSaidSince(database.pool, host, 'refused');
+  expect(since?.getTime()).toBeGreaterThan(up?.getTime() ?? Infinity);
+  await save(refused);
+  expect(await findSaidSince(database.pool, host, 'refused')).toEqual(since);
+  expect(await findSaidSince(database.pool, host, { workerId: 'worker-1' })).toBeNull();
+
+  await save({ problem: 'nothing within 2000 ms' });
+  expect(await findSaidSince(database.pool, host, 'refused')).toBeNull();
+  await save(refused);
+  expect((await findSaidSince(database.pool, host, 'refused'))?.getTime()).toBeGreaterThan(since?.getTime() ?? Infinity);
+  await save(answers('worker-2'));
+  expect(await findSaidSince(database.pool, host, { workerId: 'worker-1' })).toBeNull();
+  expect(await findSaidSince(database.pool, host, { workerId: 'worker-2' })).not.toBeNull();
+});
