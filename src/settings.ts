@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { findTemplateProblem } from './domain/recycle-command';
-import { secretLengthMin } from './domain/redact';
+import { secretLengthMin } from './domain/secret-forms';
 import { sensitive } from './domain/sensitive';
 
 /** `migrate` is the command that makes our tables; the others are processes that stay. */

@@ -61,6 +61,11 @@ export const problems = {
     title: 'No deployer answers',
     meaning: 'The process that runs Kamal does not take work at the moment. Nothing was started.',
   },
+  too_many_readers: {
+    status: 503,
+    title: 'Too many readers',
+    meaning: 'This gateway streams to as many readers as it may. Repeat after Retry-After, or use another gateway.',
+  },
   secrets_key_missing: {
     status: 503,
     title: 'Secrets cannot be kept here',

@@ -32,8 +32,8 @@ export const parseApplyJobId = (workflowId: string): { jobId: string } | null =>
 export const makeKamalDeployId = ({ service, destination }: { service: string; destination: string }): string =>
   `kamal-deploy-${service}-${destination}`;
 
-/** Looks at the same destination join each other. */
-export const makeLookAtDestinationId = ({ destination, want }: { destination: string; want: string }): string =>
-  `look-at-destination-${destination}-${want}`;
+/** Looks for the same thing join each other; what a version means is one question for each version. */
+export const makeLookAtDestinationId = ({ destination, want, version }: { destination: string; want: string; version?: string }): string =>
+  ['look-at-destination', destination, want, ...(version === undefined ? [] : [version])].join('-');
 
 export const makeBreakDeployLockId = ({ destination }: { destination: string }): string => `break-deploy-lock-${destination}`;

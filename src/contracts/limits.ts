@@ -80,6 +80,8 @@ export const limits = {
   commandKillAfterMs: 3_000,
   /** Of each stream of a command; its end is kept. */
   commandOutputBytesMax: 65_536,
+  /** A longer line of a deploy's log comes in parts: no table, page or browser likes a line of megabytes. */
+  logLineCharsMax: 16_384,
   retryBackoffFirstMs: 5_000,
   retryBackoffMaxMs: 60_000,
   /** VALET writes `queued` unguarded after our 201, so a faster `running` would be overwritten (valet §2.2, §9.2.8). */
@@ -128,6 +130,31 @@ export const limits = {
   productCommandWaitMs: 10_000,
   /** What a job's own page shows of its commands; GET /v1/jobs/:jobId/commands has the others. */
   lastCommandsShown: 10,
+  /** A tag is asked for in a registry, which answers in well under a second; beyond this nobody polls the deployer's queue. */
+  lookAtVersionMs: 5_000,
+  /** Kamal starts (1 s), and asks each host over SSH. */
+  lookAtHostsMs: 45_000,
+  /** Kamal starts and goes to the primary host. */
+  breakLockMs: 30_000,
+  /** One page of a log: 500 readers that stand still with one in their hands hold 32 MB. */
+  logPageRows: 500,
+  logPageBytes: 65_536,
+  /** Pages that readers who catch up read at once, of the gateway's 10 connections. */
+  logPagesAtOnce: 3,
+  /** What a live log keeps in memory for all its readers: some seconds of a flood. */
+  logTailBytes: 524_288,
+  /** Lines that come within this time are read, and sent, together; half of it is what a line waits at most in the middle. */
+  logGatherMs: 15,
+  /** How late a line is when its notification was lost. */
+  logPollMs: 1_000,
+  /** A reader costs a socket and some kB; beyond this another gateway is due. */
+  logReadersMax: 2_000,
+  /** Proxies cut what is silent for 30 to 60 s; ATM's own server after 252 s (atm §1.6). */
+  streamHeartbeatMs: 15_000,
+  /** A reader that takes nothing for so long loses its place, and goes on when it comes back. */
+  streamStalledMs: 600_000,
+  /** What a browser is told to wait before it connects again. */
+  streamRetryMs: 2_000,
   requestBodyBytesMax: 262_144,
   pageRowsDefault: 50,
   pageRowsMax: 200,

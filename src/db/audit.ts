@@ -10,7 +10,7 @@ export interface Actor {
 /** One act that changes something. `detail` holds ids and words of ours, and why the fleet is paused; never a note beside a secret. */
 export interface Act extends Actor {
   act: string;
-  subjectKind: 'job' | 'fleet' | 'callback' | 'host' | 'worker' | 'deploy';
+  subjectKind: 'job' | 'fleet' | 'callback' | 'host' | 'worker' | 'deploy' | 'destination';
   subject: string;
   route?: string | null;
   outcome?: string | null;

@@ -1,12 +1,10 @@
+import { listSecretForms } from './secret-forms';
 import { redacted, type Sensitive } from './sensitive';
 
 /** Takes the secrets and the personal data that can be recognised out of a text. */
 export type Redact = (text: string) => string;
 
 export const hiddenEmail = '[e-mail]';
-
-/** A shorter value is a word: hiding it everywhere would make the text unreadable, and say nothing safely. The configuration refuses such secrets. */
-export const secretLengthMin = 8;
 
 /** Words that end the name of a secret: `GH_SERVICE_SECRET`, `access_token`, `X-API-Key`. `total_tokens` and `idempotency_key` are none. */
 const secretName =
@@ -37,7 +35,7 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/[\p{L}\p{N}._%+'-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){0,8}\.\p{L}{2,24}/gu, hiddenEmail],
 ];
 
-/** Hides the given values, also where they are URL-encoded, JSON-escaped or in base64, and everything that looks like a secret. */
+/** Hides the given values, in every form that they may have in an output, and everything that looks like a secret. */
 export const createRedact = (secrets: readonly Sensitive<string>[] = []): Redact => {
   const known = knownValues(secrets);
   return (text) => {
@@ -47,18 +45,13 @@ export const createRedact = (secrets: readonly Sensitive<string>[] = []): Redact
 };
 
 const knownValues = (secrets: readonly Sensitive<string>[]): RegExp | null => {
-  const values = secrets.map((secret) => secret.unredacted()).filter((value) => value.length >= secretLengthMin);
-  const written = new Set(
-    values.flatMap((value) => [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), toBase64(value)]),
-  );
+  const written = new Set(secrets.flatMap((secret) => listSecretForms(secret.unredacted())));
   // The longest first: one secret may be the beginning of another.
   const alternatives = [...written].toSorted((a, b) => b.length - a.length).map(escapeForRegExp);
   return alternatives.length === 0 ? null : new RegExp(alternatives.join('|'), 'g');
 };
 
 const escapeForRegExp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
-
-const toBase64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/=+$/, '');
 
 const secretFieldPattern = new RegExp(`${secretName}$`, 'i');
 

@@ -4,6 +4,8 @@ import type { EndpointName } from './endpoints';
 export type Role = 'product' | 'operator' | 'deployer' | 'read_only' | 'worker';
 
 const everyone = ['product', 'operator', 'deployer', 'read_only'] as const;
+/** Who operates jobs may watch a deploy, but not run one; the product has no business with them. */
+const deployReaders = ['operator', 'deployer', 'read_only'] as const;
 
 /** Which roles may use which endpoint. An endpoint without a line here does not compile. */
 export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> = {
@@ -32,6 +34,16 @@ export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> 
   releaseWorker: ['operator', 'deployer'],
   recycleWorker: ['operator'],
   getRecycle: everyone,
+  placeDeploy: ['deployer'],
+  listDeploys: deployReaders,
+  getDeploy: deployReaders,
+  approveDeploy: ['deployer'],
+  rejectDeploy: ['deployer'],
+  cancelDeploy: ['deployer'],
+  streamDeployLog: deployReaders,
+  getDeployLog: deployReaders,
+  listDestinations: deployReaders,
+  breakDeployLock: ['deployer'],
   livez: 'public',
   readyz: 'public',
   openapi: 'public',

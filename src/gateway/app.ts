@@ -20,6 +20,8 @@ import { getFacts } from './request-facts';
 import { createAuditRoutes } from './routes/audit';
 import { createCallbackRoutes } from './routes/callbacks';
 import { createCommandRoutes } from './routes/commands';
+import { createDeployLogRoutes } from './routes/deploy-logs';
+import { createDeployRoutes } from './routes/deploys';
 import { createDocumentRoutes } from './routes/documents';
 import { createFleetRoutes } from './routes/fleet';
 import { createHealthRoutes } from './routes/health';
@@ -35,6 +37,8 @@ export const createApp = (deps: GatewayDeps): Express => {
     ...createAuditRoutes(deps),
     ...createFleetRoutes(deps),
     ...createWorkerActRoutes(deps),
+    ...createDeployRoutes(deps),
+    ...createDeployLogRoutes(deps),
     ...createHealthRoutes(deps),
     ...createDocumentRoutes(deps.settings),
     ...createValetRoutes(deps),

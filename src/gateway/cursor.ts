@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { DeployCursor } from '../db/deploy-reads';
 import type { JobCursor } from '../db/job-reads';
 import { Problem } from './problem';
 
@@ -14,6 +15,17 @@ export const parseAuditCursor = (text: string): number => {
   const read = auditCursorSchema.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')));
   if (!read.success) throw malformedCursor('is not a cursor of this list: use nextCursor of the last answer, or leave it out');
   return read.data[1];
+};
+
+const deployCursorSchema = z.tuple([z.literal('deploys'), z.int().min(0).max(8e15), z.guid()]);
+
+export const makeDeployCursor = ({ atMicros, deployId }: DeployCursor): string =>
+  Buffer.from(JSON.stringify(['deploys', atMicros, deployId])).toString('base64url');
+
+export const parseDeployCursor = (text: string): DeployCursor => {
+  const read = deployCursorSchema.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')));
+  if (!read.success) throw malformedCursor('is not a cursor of this list: use nextCursor of the last answer, or leave it out');
+  return { atMicros: read.data[1], deployId: read.data[2] };
 };
 
 /** Opaque to callers, so that its content may change. */

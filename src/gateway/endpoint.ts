@@ -54,7 +54,7 @@ export const answer = <E extends Endpoint>(
 };
 
 /** The compiler cannot follow a schema through a generic; `read` answers exactly what the schema of that name makes. */
-const readInput = <E extends Endpoint>(endpoint: E, request: Request): Input<E> =>
+export const readInput = <E extends Endpoint>(endpoint: E, request: Request): Input<E> =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   ({
     params: read(endpoint.params, request.params, { where: 'path', code: 'malformed' }),

@@ -1,4 +1,5 @@
 import { commandEndpoints } from './endpoints/commands';
+import { deployEndpoints } from './endpoints/deploys';
 import { fleetEndpoints } from './endpoints/fleet';
 import { jobEndpoints } from './endpoints/jobs';
 import { monitoringEndpoints } from './endpoints/monitoring';
@@ -10,6 +11,7 @@ export const endpoints = {
   ...jobEndpoints,
   ...commandEndpoints,
   ...fleetEndpoints,
+  ...deployEndpoints,
   ...operationsEndpoints,
   ...productEndpoints,
   ...monitoringEndpoints,

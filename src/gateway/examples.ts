@@ -88,3 +88,18 @@ export const valetResumeExamples = {
 
 export const drainExamples = { drain: { reason: 'a new kernel', deadlineSeconds: 1800 } };
 export const recycleExamples = { recycle: { reason: 'its browser hangs' }, forced: { reason: 'its browser hangs', force: true } };
+
+export const deployExamples = {
+  'the newest of a branch, one host first': {
+    destination: 'staging',
+    version: 'staging',
+    strategy: { canaryHosts: 1, soakSeconds: 60 },
+    reason: 'The new login',
+  },
+  'a plan only': { destination: 'staging', version: 'staging-1a2b3c4', dryRun: true },
+  'back to an older version': { destination: 'staging', version: 'staging-0f9e8d7', kind: 'rollback', reason: 'It loses sessions' },
+} as const;
+
+export const deployWordExamples = { 'with a reason': { reason: 'The release notes are missing' } } as const;
+
+export const breakLockExamples = { 'after a killed run': { reason: 'The laptop that held it has gone home' } } as const;

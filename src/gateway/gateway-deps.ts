@@ -5,12 +5,16 @@ import type { SecretBox } from '../secret-box';
 import type { KeyRing } from './middleware/auth';
 import type { GatewayMetrics } from './gateway-metrics';
 import type { ModelsReader } from './models-reader';
+import type { DeploysClient } from './deploys-client';
+import type { LogStreams } from './sse/log-streams';
 import type { WorkflowsClient } from './workflows-client';
 
 /** Everything the gateway works with, made by server.ts or by a test. */
 export interface GatewayDeps {
   pool: Pool;
   workflows: WorkflowsClient;
+  deploys: DeploysClient;
+  streams: LogStreams;
   models: ModelsReader;
   metrics: GatewayMetrics;
   log: Log;

@@ -110,6 +110,7 @@ const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
     ['job_not_found', endpoint.path.includes(':jobId')],
     ['worker_not_found', endpoint.path.includes(':workerId')],
     ['command_not_found', endpoint.path.includes(':commandId')],
+    ['deploy_not_found', endpoint.path.includes(':deployId')],
     ['too_large', hasBody],
     ['unsupported_media_type', hasBody],
     ['invalid', hasBody],

@@ -17,6 +17,8 @@ export interface RequestFacts {
   address: string | null;
   /** The endpoint's path with its parameters' names, for logs and metrics; null when nothing is there. */
   route: string | null;
+  /** A stream lasts as long as its reader likes, which is no time to answer. */
+  isStream: boolean;
 }
 
 const factsOf = new WeakMap<IncomingMessage, RequestFacts>();

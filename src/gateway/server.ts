@@ -13,7 +13,9 @@ import { createClient } from '../temporal';
 import { createApp } from './app';
 import { drain } from './drain';
 import { createGatewayMetrics } from './gateway-metrics';
+import { createDeploysClient } from './deploys-client';
 import { createModelsReader } from './models-reader';
+import { createLogStreams } from './sse/log-streams';
 import { createWorkflowsClient } from './workflows-client';
 
 export interface RunningGateway {
@@ -34,6 +36,7 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   });
   const client = createClient(config.temporal);
   const metrics = createMetrics({ process: 'gateway' });
+  const streams = createLogStreams({ pool, directUrl: config.database.directUrl?.unredacted(), limits, log });
   let isDraining = false;
   const app = createApp({
     pool,
@@ -41,6 +44,8 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
     limits,
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
     workflows: createWorkflowsClient(client, { deadlineMs: limits.temporalCallMs }),
+    deploys: createDeploysClient(client, { deadlineMs: limits.temporalCallMs }),
+    streams,
     models: createModelsReader({
       listHosts: async (most) => await listApiHosts(pool, { rows: most }),
       addressMap: config.hostAddressMap,
@@ -65,8 +70,13 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
     async stop() {
       isDraining = true;
       log.info('The gateway drains');
+      const streamsClosed = streams.close();
       await drain(server, config.process.shutdownGraceMs);
-      const givenBack = Promise.allSettled([metricsServer.stop(), pool.end(), client.connection.close()]);
+      const givenBack = Promise.allSettled([
+        metricsServer.stop(),
+        streamsClosed.then(async () => await pool.end()),
+        client.connection.close(),
+      ]);
       // A statement that Postgres never answers holds its connection for ever; the end of the process ends both.
       await Promise.race([givenBack, delay(giveBackMs, undefined, { ref: false })]);
       log.info('The gateway has stopped');

@@ -3,6 +3,87 @@ export interface KamalCommand {
   /** For a person: `app stop`. */
   name: string;
   args: readonly string[];
+  /**
+   * Asked of each of these hosts by itself (and of each of its roles), and the answers put under headings of ours: Kamal prints what its hosts
+   * answer as it comes, heading and answer apart, so that of several at once nobody can tell whose is whose.
+   */
+  each?: { hosts: readonly string[]; by: 'host' | 'role' };
 }
 
+// The destination is added by the session, to all of them. `-h` is hosts, not help (kamal §9.1); a value after `=` is never taken for an option.
+const toHosts = (hosts: readonly string[]): string => `--hosts=${hosts.join(',')}`;
+const ofVersion = (version: string): string => `--version=${version}`;
+
 export const version = (): KamalCommand => ({ name: 'version', args: ['version'] });
+
+/** Parses and validates the whole configuration; prints it with its secrets hidden. */
+export const config = (): KamalCommand => ({ name: 'config', args: ['config'] });
+
+/** The version is written into the lock for people to read. No hosts: the lock is on the primary host of all (kamal §9.4). */
+export const lockAcquire = ({ message, version: locked }: { message: string; version: string }): KamalCommand => ({
+  name: 'lock acquire',
+  args: ['lock', 'acquire', `--message=${message}`, ofVersion(locked)],
+});
+
+/** Whoever holds it: look before. */
+export const lockRelease = (): KamalCommand => ({ name: 'lock release', args: ['lock', 'release'] });
+
+export const lockStatus = (): KamalCommand => ({ name: 'lock status', args: ['lock', 'status'] });
+
+/** Pulls and checks the label `service`; removes the local tag before, so never for a version that runs or is the way back (kamal §9.1). */
+export const buildPull = (pulled: string, hosts: readonly string[]): KamalCommand => ({
+  name: `build pull ${pulled}`,
+  args: ['build', 'pull', ofVersion(pulled), toHosts(hosts)],
+});
+
+export const appStop = (hosts: readonly string[]): KamalCommand => ({
+  name: `app stop on ${hosts.join(', ')}`,
+  args: ['app', 'stop', toHosts(hosts)],
+});
+
+/** Starts the container of a version that is there. Exit 0 says nothing: Kamal ignores that there is none. */
+export const appStart = (started: string, hosts: readonly string[]): KamalCommand => ({
+  name: `app start ${started} on ${hosts.join(', ')}`,
+  args: ['app', 'start', ofVersion(started), toHosts(hosts)],
+});
+
+/** `--skip-push`: nothing is built. */
+export const deployVersion = (deployed: string, hosts: readonly string[]): KamalCommand => ({
+  name: `deploy ${deployed} on ${hosts.join(', ')}`,
+  args: ['deploy', '--skip-push', ofVersion(deployed), toHosts(hosts)],
+});
+
+/** The version that runs, of each role: Kamal by itself tells that of a host's first role alone. */
+export const appVersion = (hosts: readonly string[]): KamalCommand => ({
+  name: 'app version',
+  args: ['app', 'version', '--quiet'],
+  each: { hosts, by: 'role' },
+});
+
+/** All containers of the service, running or not. */
+export const appContainers = (hosts: readonly string[]): KamalCommand => ({
+  name: 'app containers',
+  args: ['app', 'containers', '--quiet'],
+  each: { hosts, by: 'host' },
+});
+
+export const appImages = (hosts: readonly string[]): KamalCommand => ({
+  name: 'app images',
+  args: ['app', 'images', '--quiet'],
+  each: { hosts, by: 'host' },
+});
+
+/** Of the disk that holds the images; `/` where Docker does not tell. It needs ssh alone, so it also shows that the host can be reached. */
+export const diskSpace = (hosts: readonly string[]): KamalCommand => ({
+  name: 'server exec df',
+  args: [
+    'server',
+    'exec',
+    '--quiet',
+    `df -Pk "$(docker info --format '{{.DockerRootDir}}' 2>/dev/null || echo /)" 2>/dev/null || df -Pk /`,
+  ],
+  each: { hosts, by: 'host' },
+});
+
+/** The last 50 lines of each host. */
+export const audit = (): KamalCommand => ({ name: 'audit', args: ['audit', '--quiet'] });

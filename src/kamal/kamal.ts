@@ -93,5 +93,3 @@ export interface Leftovers {
   problems: string[];
   removedDirectories: number;
 }
-
-export type CreateKamal = (options: KamalOptions) => Kamal;

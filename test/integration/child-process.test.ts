@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createRedact } from '../../src/domain/redact';
 import { sensitive } from '../../src/domain/sensitive';
 import { runChild, type ChildOrder, type ChildResult } from '../../src/process/child';
+import { ignore, isAlive, killLeftPrograms, readPids, remember, spawnOther, stay } from '../support/child-programs';
 import { until } from '../support/until';
 
 let dir: string;
@@ -15,11 +16,11 @@ beforeEach(() => {
   pidFile = path.join(dir, 'pids');
 });
 afterEach(() => {
-  // Whatever the test said: none of its processes may be left.
-  const left = pids().filter(isAlive);
-  for (const pid of left) process.kill(pid, 'SIGKILL');
-  rmSync(dir, { recursive: true });
-  if (left.length > 0) throw new Error(`${left.length} processes of the test were left`);
+  try {
+    killLeftPrograms(pidFile);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });
 
 describe('the end of a command', () => {
@@ -51,7 +52,7 @@ describe('the end of a command', () => {
 
   it('comes by force when the command ignores the polite signal', async () => {
     const asked = new AbortController();
-    const stubborn = `process.on("SIGTERM", () => console.log("not now")); ${remember} setInterval(() => {}, 1000)`;
+    const stubborn = `process.on("SIGTERM", () => console.log("not now")); ${remember} ${stay}`;
     const running = run(stubborn, { signal: asked.signal, killAfterMs: 300 });
     await until(() => pids().length === 1, { what: 'the command runs' });
     asked.abort();
@@ -61,7 +62,7 @@ describe('the end of a command', () => {
 
   it('comes as soon as it is asked for', async () => {
     const asked = new AbortController();
-    const running = run(`${remember} setInterval(() => {}, 1000)`, { signal: asked.signal });
+    const running = run(`${remember} ${stay}`, { signal: asked.signal });
     await until(() => pids().length === 1, { what: 'the command runs' });
     asked.abort();
     expect((await running).end).toEqual({ kind: 'stopped' });
@@ -132,13 +133,9 @@ describe('the environment', () => {
 
 describe('a kill', () => {
   it('of the process that started a command leaves nothing of the command', async () => {
-    const owner = spawn(
-      process.execPath,
-      ['-e', ownerProgram(`process.on("SIGTERM", () => {}); ${remember} setInterval(() => {}, 1000)`)],
-      {
-        stdio: 'ignore',
-      },
-    );
+    const owner = spawn(process.execPath, ['-e', ownerProgram(`${ignore('SIGTERM')} ${remember} ${stay}`)], {
+      stdio: 'ignore',
+    });
     await until(() => pids().length === 1, { what: 'the command runs' });
     owner.kill('SIGKILL');
     await until(() => !pids().some(isAlive), { what: 'the command is gone' });
@@ -146,21 +143,13 @@ describe('a kill', () => {
   });
 
   it('of the supervisor ends the command too, and says that it is lost', async () => {
-    const running = run(`console.log(process.ppid); ${remember} setInterval(() => {}, 1000)`);
+    const running = run(`console.log(process.ppid); ${remember} ${stay}`);
     const [command] = await until(() => (pids().length === 1 ? pids() : null), { what: 'the command runs' });
     process.kill(await parentOf(command ?? 0), 'SIGKILL');
     expect((await running).end).toEqual({ kind: 'lost' });
     await until(() => !pids().some(isAlive), { what: 'the command is gone' });
   });
 });
-
-/** A line of a child's program: writes its pid down. */
-const remember = 'require("node:fs").appendFileSync(process.argv[1], process.pid + "\\n");';
-
-/** A child's program starts another one that stays, and waits until that has written its pid. */
-const spawnOther = (stdio: 'ignore' | 'inherit', detached: boolean): string =>
-  `require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(`process.on("SIGTERM", () => {}); ${remember} setInterval(() => {}, 1000)`)}, process.argv[1]], { stdio: "${stdio}", detached: ${detached} });
-   while (!require("node:fs").existsSync(process.argv[1])) {}`;
 
 const defaults = (): Omit<ChildOrder, 'command'> => ({
   env: { PATH: process.env.PATH ?? '' },
@@ -177,29 +166,13 @@ const run = async (program: string, order: Partial<ChildOrder> = {}): Promise<Ch
 /** The owner is another Node, which alone is killed; it says to the supervisor what src/process/child.ts says. */
 const ownerProgram = (program: string): string => {
   const supervisor = path.join(__dirname, '../../src/process/supervisor.mjs');
-  const order = { command: process.execPath, args: ['-e', program, pidFile], killAfterMs: 300 };
+  const order = { command: process.execPath, args: ['-e', program, pidFile], signals: ['SIGTERM'], killAfterMs: 300, pidFile: null };
   return `const s = require("node:child_process").spawn(process.execPath, [${JSON.stringify(supervisor)}], { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true });
     s.send(${JSON.stringify(order)}); setInterval(() => {}, 1000);`;
 };
 
 function pids(): number[] {
-  try {
-    return readFileSync(pidFile, 'utf8').split('\n').filter(Boolean).map(Number);
-  } catch {
-    // Nobody has written yet.
-    return [];
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    // ESRCH.
-    return false;
-  }
-  // A killed process whose new parent has not collected it is still listed.
-  return !/^\d+ \(.*\) Z/.test(readOrEmpty(`/proc/${pid}/stat`));
+  return readPids(pidFile);
 }
 
 /** `ps` where there is no /proc. */
@@ -207,12 +180,3 @@ const parentOf = async (pid: number): Promise<number> => {
   const { stdout } = await runChild({ ...defaults(), command: ['ps', '-o', 'ppid=', '-p', String(pid)] });
   return Number(stdout);
 };
-
-function readOrEmpty(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    // macOS has no /proc.
-    return '';
-  }
-}

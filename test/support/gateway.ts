@@ -8,7 +8,9 @@ import { sensitive } from '../../src/domain/sensitive';
 import { createApp } from '../../src/gateway/app';
 import type { GatewayDeps } from '../../src/gateway/gateway-deps';
 import { createGatewayMetrics } from '../../src/gateway/gateway-metrics';
+import type { DeploysClient } from '../../src/gateway/deploys-client';
 import { createModelsReader } from '../../src/gateway/models-reader';
+import { createLogStreams } from '../../src/gateway/sse/log-streams';
 import type { WorkflowsClient } from '../../src/gateway/workflows-client';
 import { createLog } from '../../src/log';
 import { createSecretBox } from '../../src/secret-box';
@@ -29,6 +31,10 @@ export const testSecretsKey = sensitive('0f'.repeat(32));
 export interface TestGatewayOptions {
   pool: Pool;
   workflows: WorkflowsClient;
+  /** By default a client that no deploy can go through. */
+  deploys?: DeploysClient;
+  /** For LISTEN; without it news of logs come by polling. */
+  directUrl?: string;
   limits?: Partial<Limits>;
   settings?: Partial<GatewayDeps['settings']>;
   legacySecretInQuery?: boolean;
@@ -57,12 +63,16 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
       done();
     },
   });
+  const log = createLog({ level: 'debug', process: 'test', destination, secrets: Object.values(testKeys).map((key) => sensitive(key)) });
+  const streams = createLogStreams({ pool, directUrl: options.directUrl, limits, log });
   const app = createApp({
     pool,
     workflows: options.workflows,
+    deploys: options.deploys ?? noDeploys,
+    streams,
     limits,
     secrets: options.hasSecretsKey === false ? null : createSecretBox({ current: testSecretsKey, previous: null }),
-    log: createLog({ level: 'debug', process: 'test', destination, secrets: Object.values(testKeys).map((key) => sensitive(key)) }),
+    log,
     models: createModelsReader({
       listHosts: async (most) => await listApiHosts(pool, { rows: most }),
       addressMap: options.addressMap ?? {},
@@ -102,12 +112,19 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
     logLines,
     metrics,
     async stop() {
+      await streams.close();
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
     },
   };
 };
+
+const unreachable = async (): Promise<{ kind: 'unreachable'; error: unknown }> => ({
+  kind: 'unreachable',
+  error: 'no Temporal in this test',
+});
+const noDeploys: DeploysClient = { startDeploy: unreachable, tellDeploy: unreachable, look: unreachable, breakLock: unreachable };
 
 /** What came back, its body read by whoever looks at it. */
 export interface Reply {

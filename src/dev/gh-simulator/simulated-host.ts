@@ -147,6 +147,12 @@ export class SimulatedHost {
     if (this.worker) this.worker.poller.mode = mode;
   }
 
+  /** What a deploy brings; the API tells it at once, as it is asked for it each time. */
+  setImage(imageTag: string): void {
+    this.config.imageTag = imageTag;
+    this.config.commitSha = imageTag;
+  }
+
   /** A second process with the same worker id, as an overlapping deploy makes it (ghosthands §16.5). */
   async twin(where: { ip?: string; listenIp?: string; statusPort?: number } = {}): Promise<SimulatedWorker> {
     const config = { ...this.config, ...this.identity, statusPort: 0, ...where };

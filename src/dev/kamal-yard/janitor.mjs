@@ -2,7 +2,7 @@
 // Takes everything of a yard away: at its start, what a killed one left; at SIGTERM (src/dev/keeper.mjs sends it when the owner ends, however it
 // ends), all of it with the directory. Containers outlive everybody who started them, so somebody has to be left who knows them.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -29,6 +29,7 @@ async function clean() {
   for (const folder of foldersWithStores()) removeContainers(folder);
   killAll(isMarked);
   unmountAll();
+  if (existsSync(path.join(dir, 'run'))) rmSync(realpathSync(path.join(dir, 'run')), { recursive: true, force: true });
   for (const name of readdirSync(dir)) if (name !== 'kept') rmSync(path.join(dir, name), { recursive: true, force: true });
 }
 
@@ -41,7 +42,15 @@ function foldersWithStores() {
 function removeContainers(folder) {
   const store = path.join(folder, 'store');
   const env = { ...process.env, CONTAINERS_CONF: path.join(dir, 'podman/containers.conf') };
-  const args = ['--root', path.join(store, 'root'), '--runroot', path.join(store, 'run'), '--tmpdir', path.join(store, 'tmp')];
+  const runroot = realpathSync(path.join(dir, 'run'));
+  const args = [
+    '--root',
+    path.join(store, 'root'),
+    '--runroot',
+    path.join(runroot, path.basename(folder)),
+    '--tmpdir',
+    path.join(store, 'tmp'),
+  ];
   const run = (program, ...words) => {
     try {
       return execFileSync(program, words, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 20_000 });
@@ -59,7 +68,8 @@ function removeContainers(folder) {
 
 function unmountAll() {
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
-  const ours = mounts.map((line) => line.split(' ')[1] ?? '').filter((at) => at.startsWith(`${dir}/`));
+  const runFolder = existsSync(path.join(dir, 'run')) ? realpathSync(path.join(dir, 'run')) : dir;
+  const ours = mounts.map((line) => line.split(' ')[1] ?? '').filter((at) => at.startsWith(`${dir}/`) || at.startsWith(`${runFolder}/`));
   for (const at of ours.toReversed()) {
     try {
       execFileSync('umount', ['--lazy', at], { stdio: 'ignore' });

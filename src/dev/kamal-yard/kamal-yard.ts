@@ -1,17 +1,18 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { DeployYard } from '../deploy-yard';
 import { type KeptProcess, startKeptProcess } from '../kept-process';
 import { projectRoot } from '../project-root';
 import { runProgram } from '../run-program';
 import type { SubmissionEntry } from '../gh-simulator/submissions-log';
 import { writeDeployConfig } from './deploy-config';
 import { findKamal } from './kamal-binary';
-import { type KamalRun, makeKamalEnv, prepareRepository, runKamal } from './run-kamal';
+import { makeKamalEnv, prepareRepository, runKamal } from './run-kamal';
 import { writePodmanSettings } from './podman';
 import { requireKamalYard } from './prerequisites';
 import { startYardHost, type YardHost } from './yard-host';
-import { prepareYardImages, type PushOptions } from './yard-images';
+import { prepareYardImages } from './yard-images';
 import { claimAddresses } from './yard-addresses';
 import { startYardRegistry } from './yard-registry';
 
@@ -40,32 +41,14 @@ export interface KamalYardOptions {
   say?: (line: string) => void;
 }
 
-export interface KamalYard {
-  kamalBin: string;
-  /** The whole environment of a Kamal: nothing of ours beyond it, and line-buffered output left to the caller. */
-  kamalEnv: Record<string, string>;
-  /** Where Kamal is started: `config/deploy.yml`, `.kamal`, and a git repository with one commit. */
-  configDir: string;
-  service: string;
-  destinations: Record<string, readonly string[]>;
-  registry: { server: string; username: string; password: string; digestOf(tag: string): Promise<string | null> };
+export interface KamalYard extends DeployYard<YardHost> {
   sshKey: string;
   sshPort: number;
-  /** Names and values that Kamal needs as `env.secret`, the registry's password apart. */
-  secrets: Record<string, string>;
-  hosts: YardHost[];
-  host(ip: string): YardHost;
   /** The simulated worker on that host, as the registry names it. */
   workerIdOf(ip: string): string;
   urlsOf(ip: string): { api: string; worker: string };
-  push(version: string, options?: PushOptions): Promise<void>;
-  tagMoving(tag: string, version: string): Promise<void>;
-  removeFromRegistry(version: string): Promise<void>;
-  /** Runs Kamal to its end; its output has both streams. */
-  kamal(...args: string[]): Promise<KamalRun>;
   /** What the simulated workers of all hosts did, oldest first. */
   submissions(): Promise<SubmissionEntry[]>;
-  stop(): Promise<void>;
 }
 
 const sshPort = 2222;
@@ -170,6 +153,7 @@ export const startKamalYard = async (options: KamalYardOptions): Promise<KamalYa
       tagMoving: registry.tagMoving,
       removeFromRegistry: registry.remove,
       kamal: async (...args) => await runKamal(kamalBin, args, { cwd: configDir, env: kamalEnv }),
+      kamalWithLock: async (...args) => await runKamal(kamalBin, args, { cwd: configDir, env: { ...kamalEnv, KAMAL_LOCK: 'true' } }),
       submissions: async () => await readSubmissions(path.join(submissionsDir, 'log.ndjson')),
       stop,
     };

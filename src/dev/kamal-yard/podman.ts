@@ -1,10 +1,12 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { projectRoot } from '../project-root';
 import { programPath } from './prerequisites';
 
 /** What every podman of a yard sees (kamal.md §9.7). */
 export interface PodmanSettings {
+  /** podman refuses a runroot of more than 50 characters, so it is elsewhere; `run` in the directory of the yard leads there. */
+  runFolder: string;
   /** `KAMAL_YARD` marks whatever runs for this yard, so that the janitor finds it. */
   env: Record<string, string>;
 }
@@ -12,6 +14,8 @@ export interface PodmanSettings {
 export const writePodmanSettings = async (dir: string, registry: string): Promise<PodmanSettings> => {
   const folder = path.join(dir, 'podman');
   const networks = path.join(folder, 'networks');
+  const runFolder = await mkdtemp('/run/yard-');
+  await symlink(runFolder, path.join(dir, 'run'));
   await mkdir(networks, { recursive: true });
   const containersConf = path.join(folder, 'containers.conf');
   const registriesConf = path.join(folder, 'registries.conf');
@@ -34,7 +38,7 @@ export const writePodmanSettings = async (dir: string, registry: string): Promis
   );
   await writeFile(registriesConf, `[[registry]]\nlocation = ${JSON.stringify(registry)}\ninsecure = true\n`);
   await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
-  return { env: { CONTAINERS_CONF: containersConf, CONTAINERS_REGISTRIES_CONF: registriesConf, KAMAL_YARD: dir } };
+  return { runFolder, env: { CONTAINERS_CONF: containersConf, CONTAINERS_REGISTRIES_CONF: registriesConf, KAMAL_YARD: dir } };
 };
 
 /** A `docker` in `folder`/bin with containers and images of its own in `folder`/store. */
@@ -46,7 +50,7 @@ export const writeDocker = async (folder: string, settings: PodmanSettings): Pro
   await mkdir(store, { recursive: true });
   // podman fails on a file that is not there yet.
   await writeFile(authFile, '{}');
-  const env = { ...settings.env, YARD_STORE: store, REGISTRY_AUTH_FILE: authFile };
+  const env = { ...settings.env, YARD_STORE: store, YARD_RUN: runroot(folder, settings), REGISTRY_AUTH_FILE: authFile };
   const wrapper = await readFile(path.join(projectRoot(), 'src/dev/kamal-yard/podman-as-docker.sh'), 'utf8');
   const [, ...lines] = wrapper.split('\n');
   const exports = Object.entries(env).map(([name, value]) => `export ${name}='${value}'`);
@@ -56,9 +60,11 @@ export const writeDocker = async (folder: string, settings: PodmanSettings): Pro
   return { bin, env };
 };
 
-export const podmanArgs = (folder: string): string[] => {
+export const podmanArgs = (folder: string, settings: PodmanSettings): string[] => {
   const store = path.join(folder, 'store');
-  return ['--root', path.join(store, 'root'), '--runroot', path.join(store, 'run'), '--tmpdir', path.join(store, 'tmp')];
+  return ['--root', path.join(store, 'root'), '--runroot', runroot(folder, settings), '--tmpdir', path.join(store, 'tmp')];
 };
+
+const runroot = (folder: string, { runFolder }: PodmanSettings): string => path.join(runFolder, path.basename(folder));
 
 export const podmanProgram = (): string => programPath('podman') ?? 'podman';

@@ -1,13 +1,8 @@
 import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { KamalRun } from '../deploy-yard';
 import { runProgram } from '../run-program';
-
-export interface KamalRun {
-  code: number;
-  /** Both streams, as they came. */
-  output: string;
-}
 
 const endsWithinMs = 180_000;
 

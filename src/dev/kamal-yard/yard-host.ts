@@ -3,41 +3,18 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
+import { type DeployContainer, type DeployHost, onlyVersion, versionsByRole } from '../deploy-yard';
 import { type KeptProcess, startKeptProcess } from '../kept-process';
 import { runProgram } from '../run-program';
 import { podmanArgs, podmanProgram, type PodmanSettings, writeDocker } from './podman';
 import { programPath } from './prerequisites';
 
-export interface YardContainer {
-  name: string;
-  image: string;
-  /** `running`, `exited`, `created`, … */
-  state: string;
-  /** Kamal's own labels. */
-  role: string;
-  destination: string;
-  version: string;
-}
-
 /** One machine: an sshd on an address of its own, a home, and containers that no other host sees. */
-export interface YardHost {
-  ip: string;
-  /** SSH user's home, where Kamal keeps `.kamal/lock-*` and its audit log. */
+export interface YardHost extends DeployHost {
+  /** The SSH user's, where Kamal keeps `.kamal/lock-*` and its audit log. */
   home: string;
-  /** Versions of the running containers, by role; a healthy host shows one for all its roles. */
-  runningVersions(): Promise<Record<string, string>>;
-  /** The one version that all running containers have; null when none runs; throws when they differ. */
-  runningVersion(): Promise<string | null>;
-  containers(): Promise<YardContainer[]>;
-  /** Image references (`name:tag`) that this host holds. */
-  images(): Promise<string[]>;
-  /** The text of Kamal's lock, or null when it is free. */
-  lockHolder(destination: string): Promise<string | null>;
   /** `docker …` as on that machine. */
   docker(...args: string[]): Promise<string>;
-  /** No new connection is accepted, and the open ones are cut; containers go on. */
-  stopSsh(): Promise<void>;
-  startSsh(): Promise<void>;
   /** Only the open connections end, as when a network breaks for a moment; the commands that they started go on. */
   cutSsh(): Promise<void>;
   stop(): Promise<void>;
@@ -87,11 +64,10 @@ export const startYardHost = async (options: YardHostOptions): Promise<YardHost>
     for (const pid of sessions) kill(pid);
   };
   const docker = async (...args: string[]): Promise<string> => await runProgram(path.join(bin, 'docker'), args);
-  const containers = async (): Promise<YardContainer[]> =>
+  const containers = async (): Promise<DeployContainer[]> =>
     parseContainers(await podman(folder, options, 'ps', '--all', '--format', 'json'));
 
-  const runningVersions = async (): Promise<Record<string, string>> =>
-    Object.fromEntries((await containers()).filter(({ state }) => state === 'running').map(({ role, version }) => [role, version]));
+  const runningVersions = async (): Promise<Record<string, string>> => versionsByRole(await containers());
 
   await startSsh();
   return {
@@ -99,14 +75,10 @@ export const startYardHost = async (options: YardHostOptions): Promise<YardHost>
     home,
     containers,
     runningVersions,
-    async runningVersion() {
-      const versions = [...new Set(Object.values(await runningVersions()))];
-      if (versions.length > 1) throw new Error(`${ip} runs ${versions.join(' and ')}`);
-      return versions[0] ?? null;
-    },
+    runningVersion: async () => onlyVersion(ip, await runningVersions()),
     async images() {
-      const printed = await docker('images', '--format', '{{.Repository}}:{{.Tag}}');
-      return printed.split('\n').filter((line) => line !== '' && !line.includes('<none>'));
+      const printed = await docker('images', '--format', '{{.Tag}}');
+      return printed.split('\n').filter((tag) => tag !== '' && tag !== '<none>');
     },
     lockHolder: async (destination) =>
       await readFile(path.join(home, `.kamal/lock-${service}-${destination}/details`), 'utf8').then(
@@ -122,7 +94,7 @@ export const startYardHost = async (options: YardHostOptions): Promise<YardHost>
 };
 
 const podman = async (folder: string, { podman: settings }: YardHostOptions, ...args: string[]): Promise<string> =>
-  await runProgram(podmanProgram(), [...podmanArgs(folder), ...args], { env: { ...process.env, ...settings.env } });
+  await runProgram(podmanProgram(), [...podmanArgs(folder, settings), ...args], { env: { ...process.env, ...settings.env } });
 
 /** HOME and PATH of this host for every command, since all hosts share one machine and one user (kamal.md §9.7). */
 const writeSshd = async (folder: string, home: string, bin: string, options: YardHostOptions): Promise<string> => {
@@ -169,10 +141,9 @@ const containersSchema = z
   )
   .nullable();
 
-const parseContainers = (json: string): YardContainer[] =>
+const parseContainers = (json: string): DeployContainer[] =>
   (containersSchema.parse(JSON.parse(json)) ?? []).map(({ Names, Image, State, Labels }) => ({
     name: Names[0] ?? '',
-    image: Image,
     state: State,
     role: Labels?.role ?? '',
     destination: Labels?.destination ?? '',

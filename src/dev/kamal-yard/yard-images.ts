@@ -1,22 +1,19 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { PushOptions } from '../deploy-yard';
 import { runProgram } from '../run-program';
 import { podmanArgs, podmanProgram, type PodmanSettings, writeDocker } from './podman';
 import { registryLogin } from './yard-registry';
 
-export interface PushOptions {
-  /** `exits`: its process ends at once; `exits-late`: only after some seconds; `mute`: it runs and never answers a port. */
-  broken?: keyof typeof faults;
-  /** The image says that it belongs to another service, which Kamal refuses. */
-  wrongLabel?: boolean;
-}
-
 const faults = {
-  exits: 'process.exit(1)',
+  // At its second start only after a while, since podman would start it again dozens of times a second.
+  exits:
+    'const fs = require("fs"); const again = fs.existsSync("/tmp/again"); fs.writeFileSync("/tmp/again", "");' +
+    'setTimeout(() => process.exit(1), again ? 1_000 : 0)',
   // Later than the readiness delay and the second look behind it.
   'exits-late': 'setTimeout(() => process.exit(1), 8_000)',
   mute: 'process.on("SIGTERM", () => process.exit(0)); setInterval(() => undefined, 1_000)',
-} as const;
+} as const satisfies Record<NonNullable<PushOptions['broken']>, string>;
 
 export interface ImagesOptions {
   dir: string;
@@ -47,7 +44,7 @@ export const prepareYardImages = async (options: ImagesOptions): Promise<YardIma
   await runProgram('tar', ['-C', root, '-cf', archive, '.']);
   const { bin, env } = await writeDocker(folder, options.podman);
   const podman = async (...args: string[]): Promise<string> =>
-    await runProgram(podmanProgram(), [...podmanArgs(folder), ...args], { env: { ...process.env, ...env } });
+    await runProgram(podmanProgram(), [...podmanArgs(folder, options.podman), ...args], { env: { ...process.env, ...env } });
 
   return {
     bin,

@@ -28,6 +28,7 @@ const ghErrors: Readonly<Record<ProblemCode, string>> = {
   too_many_requests: 'rate_limit_exceeded',
   internal: 'internal_error',
   no_deployer: 'unavailable',
+  too_many_readers: 'unavailable',
   secrets_key_missing: 'unavailable',
   unavailable: 'unavailable',
 };

@@ -9,12 +9,18 @@ export const accessLog = (
     const startedAt = process.hrtime.bigint();
     const { path } = request;
     response.once('close', () => {
-      const { log, caller, route } = getFacts(request);
+      const { log, caller, route, isStream } = getFacts(request);
       const ms = Number(process.hrtime.bigint() - startedAt) / 1e6;
       // Nobody waits for the answer of a request that was given up: 499 is the usual word for it.
       const status = response.writableFinished ? response.statusCode : 499;
-      log.info('Answered', { method: request.method, path, status, ms: Math.round(ms * 10) / 10, key: caller?.name ?? null });
-      observe({ method: request.method, route: route ?? 'none', status, seconds: ms / 1000 });
+      log.info(isStream ? 'Streamed' : 'Answered', {
+        method: request.method,
+        path,
+        status,
+        ms: Math.round(ms * 10) / 10,
+        key: caller?.name ?? null,
+      });
+      if (!isStream) observe({ method: request.method, route: route ?? 'none', status, seconds: ms / 1000 });
     });
     next();
   };

@@ -12,7 +12,14 @@ export const requestId = (log: Log): RequestHandler => {
     const offered = request.get('x-request-id');
     const id = offered !== undefined && saneRequestId.test(offered) ? offered : randomUUID();
     response.set('X-Request-Id', id);
-    setFacts(request, { requestId: id, log: log.child({ requestId: id }), caller: null, address: request.ip ?? null, route: null });
+    setFacts(request, {
+      requestId: id,
+      log: log.child({ requestId: id }),
+      caller: null,
+      address: request.ip ?? null,
+      route: null,
+      isStream: false,
+    });
     next();
   };
 };

@@ -1,5 +1,6 @@
 import { assert, property, string } from 'fast-check';
-import { createRedact, isPersonalField, isSecretField, secretLengthMin } from '../../../src/domain/redact';
+import { createRedact, isPersonalField, isSecretField } from '../../../src/domain/redact';
+import { secretLengthMin } from '../../../src/domain/secret-forms';
 import { sensitive } from '../../../src/domain/sensitive';
 
 const redact = createRedact();

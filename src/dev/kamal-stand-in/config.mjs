@@ -1,0 +1,68 @@
+// config/deploy.yml with config/deploy.<destination>.yml over it, and the faults in them that Kamal tells.
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'yaml';
+import { KamalError } from './misbehaviour.mjs';
+
+export function readConfig({ configFile = 'config/deploy.yml', destination, version }) {
+  const base = readYaml(path.resolve(configFile));
+  if (base.require_destination && !destination) throw new KamalError('ArgumentError', 'You must specify a destination');
+  const file = destination ? path.resolve(configFile.replace(/(\.ya?ml)$/, `.${destination}$1`)) : null;
+  const config = file ? merge(base, readYaml(file)) : base;
+  const roles = Object.entries(config.servers ?? {}).map(([name, role]) => ({
+    name,
+    hosts: (Array.isArray(role) ? role : role?.hosts) ?? [],
+  }));
+  const primary = roles[0];
+  if (!primary || primary.hosts.length === 0) {
+    throw new KamalError('Kamal::ConfigurationError', `No servers specified for the ${primary?.name ?? 'web'} primary_role`);
+  }
+  return {
+    raw: config,
+    service: config.service,
+    destination,
+    version,
+    repository: `${config.registry?.server ? `${config.registry.server}/` : ''}${config.image ?? config.service}`,
+    roles,
+    hosts: [...new Set(roles.flatMap(({ hosts }) => hosts))],
+    primaryHost: primary.hosts[0],
+    secretNames: [config.registry?.password, config.registry?.username, config.env?.secret].flatMap((names) =>
+      Array.isArray(names) ? names : [],
+    ),
+  };
+}
+
+/** Kamal looks for each secret only when a command needs it, and takes them from its files alone. */
+export function requireSecrets(config, names = config.secretNames) {
+  const files = ['secrets-common', `secrets.${config.destination}`]
+    .map((name) => path.resolve('.kamal', name))
+    .filter((file) => existsSync(file));
+  const found = new Set(
+    files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/^\s*(?:export\s+)?(\w+)\s*=/gm)].map(([, name]) => name)),
+  );
+  const missing = names.find((name) => !found.has(name));
+  if (missing === undefined) return;
+  const where =
+    files.length > 0
+      ? ` in ${files.map((file) => path.relative('.', file)).join(', ')}`
+      : `, no secret files (.kamal/secrets-common, .kamal/secrets.${config.destination}) provided`;
+  throw new KamalError('Kamal::ConfigurationError', `Secret '${missing}' not found${where}`);
+}
+
+function readYaml(file) {
+  if (!existsSync(file)) throw new KamalError('RuntimeError', `Configuration file not found in ${file}`);
+  try {
+    return parse(readFileSync(file, 'utf8')) ?? {};
+  } catch (error) {
+    throw new KamalError('Psych::SyntaxError', `(${file}): ${error.message.split('\n')[0]}`);
+  }
+}
+
+const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+function merge(base, over) {
+  if (!isObject(base) || !isObject(over)) return over === undefined ? base : over;
+  return Object.fromEntries(
+    [...new Set([...Object.keys(base), ...Object.keys(over)])].map((key) => [key, key in over ? merge(base[key], over[key]) : base[key]]),
+  );
+}

@@ -1,0 +1,17 @@
+/** What Kamal's lock says of us: who took it, by which workflow, for which deploy. */
+export interface LockMessage {
+  installation: string;
+  workflowId: string;
+  deployId: string;
+}
+
+export const makeLockMessage = ({ installation, workflowId, deployId }: LockMessage): string => `${installation}/${workflowId}/${deployId}`;
+
+const pattern = /^([\w.-]{1,100})\/(kamal-deploy-[a-z0-9_-]{1,130})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+
+/** Null for the words of anybody else. */
+export const parseLockMessage = (message: string): LockMessage | null => {
+  const [, installation, workflowId, deployId] = pattern.exec(message.trim()) ?? [];
+  if (installation === undefined || workflowId === undefined || deployId === undefined) return null;
+  return { installation, workflowId, deployId };
+};

@@ -1,0 +1,54 @@
+import type { ServerResponse } from 'node:http';
+import type { Pool } from 'pg';
+import { deployLogChannel } from '../../contracts/deploy';
+import type { Limits } from '../../contracts/limits';
+import { createListener } from '../../db/listen';
+import type { Log } from '../../log';
+import { createTurnstile, type LogSource } from './deploy-log';
+import { createLogTails } from './log-tails';
+import { createReaders, type Reader } from './reader';
+
+/** All that streams in one gateway: one LISTEN, one tail for each log that somebody follows, and its readers. */
+export interface LogStreams {
+  source: LogSource;
+  admit(response: ServerResponse): Reader;
+  countReaders: () => { open: number; stalled: number };
+  close(): Promise<void>;
+}
+
+export const createLogStreams = ({
+  pool,
+  directUrl,
+  limits,
+  log,
+}: {
+  pool: Pool;
+  /** Undefined: no LISTEN, news come by polling. */
+  directUrl: string | undefined;
+  limits: Limits;
+  log: Log;
+}): LogStreams => {
+  const readers = createReaders(limits);
+  const tails = createLogTails({ pool, limits, log });
+  const listener = createListener({
+    directUrl,
+    channels: [deployLogChannel],
+    onNotify(_channel, payload) {
+      const [, deployId, seq] = /^(\S+) (\d+)$/.exec(payload) ?? [];
+      if (deployId !== undefined) tails.notice(deployId, Number(seq));
+    },
+    onPoll: tails.poll,
+    pollEveryMs: limits.logPollMs,
+    log,
+    applicationName: 'yardmaster-gateway-listen',
+  });
+  return {
+    source: { pool, tails, limits, turnstile: createTurnstile(limits.logPagesAtOnce) },
+    admit: readers.admit,
+    countReaders: readers.count,
+    async close() {
+      readers.close();
+      await listener.close();
+    },
+  };
+};

@@ -1,0 +1,135 @@
+import { createRedact } from '../domain/redact';
+import { secretLengthMin } from '../domain/secret-forms';
+import { sensitive, type Sensitive } from '../domain/sensitive';
+import { fillHosts, KamalConfigError, type ConfigFacts } from './config';
+import type { Kamal, KamalOptions, KamalSession, KnownDestination, Leftovers, OpenedKamal } from './kamal';
+import { createPrivateDirectory, listPrivateDirectories, removePrivateDirectory } from './private-directory';
+import { listDestinationNames, makeKnownDestination, readProject, writeProject, type Project } from './project';
+import { createRegistry, type Registry } from './registry';
+import { createRunner } from './session';
+import { makeSecretsFile } from './secrets';
+
+/** A registry answers within a second; Docker's hub takes longer when it is busy. */
+const registryTimeoutMs = 15_000;
+
+export const createKamal = (options: KamalOptions): Kamal => {
+  const { configDir, stateDir, killAfterMs, log } = options;
+  /** Said once each: a destination is looked at every few seconds. */
+  const warned = new Set<string>();
+
+  const open = async ({ deployId, destination, fleetHosts }: Parameters<Kamal['open']>[0]): Promise<OpenedKamal> => {
+    const prepared = await prepare(options, destination, fleetHosts);
+    if (prepared.kind === 'refused') return prepared;
+    const { project, known, find } = prepared;
+    const secrets = makeSecretsFile(known.secretNames, find);
+    if (secrets.problems.length > 0) return refuse('secrets', secrets.problems);
+    const hidden = pickHidden(secrets.values, project.facts, known);
+    const short = known.secretNames.filter(
+      (name) => (find(name)?.unredacted().length ?? 0) < secretLengthMin && !project.facts.clear.has(name),
+    );
+    for (const name of short.filter((each) => !warned.has(each))) {
+      warned.add(name);
+      log.warn('A secret is too short to be hidden in a log', { name, lengthMin: secretLengthMin });
+    }
+    const dir = await createPrivateDirectory(stateDir, deployId);
+    try {
+      const started = await writeProject(dir, { configDir, destination, project, secrets: secrets.content });
+      const runner = createRunner({ ...options, dir, project: started, destination: known, secrets: hidden });
+      const session: KamalSession = {
+        destination: known,
+        registry: makeRegistry(project.facts, find),
+        redact: createRedact(hidden),
+        run: runner.run,
+        async close() {
+          await runner.stop();
+          const { problems } = await removePrivateDirectory(dir, { killAfterMs });
+          for (const problem of problems) log.error('Something of Kamal is left', { deployId, problem });
+        },
+      };
+      return { kind: 'opened', session };
+    } catch (error) {
+      await removePrivateDirectory(dir, { killAfterMs });
+      throw error;
+    }
+  };
+
+  return {
+    open,
+
+    async listDestinations() {
+      const names = await listDestinationNames(configDir);
+      return await Promise.all(names.map(async (name) => await readKnown(configDir, name)));
+    },
+
+    async endLeftovers(deployId) {
+      const all: Leftovers = { endedCommands: 0, problems: [], removedDirectories: 0 };
+      for (const dir of await listPrivateDirectories(stateDir, deployId)) {
+        const found = await removePrivateDirectory(dir, { killAfterMs });
+        all.endedCommands += found.endedCommands;
+        all.problems.push(...found.problems);
+        all.removedDirectories += found.removedDirectories;
+      }
+      return all;
+    },
+  };
+};
+
+const refuse = (check: 'config' | 'secrets', details: readonly string[]): Extract<OpenedKamal, { kind: 'refused' }> => ({
+  kind: 'refused',
+  problems: details.map((detail) => ({ check, detail })),
+});
+
+type Find = (name: string) => Sensitive<string> | null;
+type Prepared = { kind: 'prepared'; project: Project; known: KnownDestination; find: Find } | Extract<OpenedKamal, { kind: 'refused' }>;
+
+const prepare = async ({ configDir, findSecret }: KamalOptions, destination: string, fleetHosts: readonly string[]): Promise<Prepared> => {
+  try {
+    const names = await listDestinationNames(configDir);
+    if (!names.includes(destination)) throw new KamalConfigError(`there is no config/deploy.${destination}.yml`);
+    const project = await readProject(configDir, destination);
+    // In one order: the first host carries Kamal's lock.
+    const roles = fillHosts(project.document, project.facts, [...new Set(fleetHosts)].toSorted());
+    const known = makeKnownDestination(destination, project.facts, roles);
+    const find: Find = (name) => {
+      const clear = project.facts.clear.get(name);
+      return findSecret(destination, name) ?? (clear === undefined ? null : sensitive(clear));
+    };
+    return { kind: 'prepared', project, known, find };
+  } catch (error) {
+    if (error instanceof KamalConfigError) return refuse('config', [error.message]);
+    throw error;
+  }
+};
+
+const readKnown = async (configDir: string, destination: string): Promise<KnownDestination> => {
+  try {
+    const { facts } = await readProject(configDir, destination);
+    return makeKnownDestination(destination, facts, facts.roles);
+  } catch (error) {
+    if (!(error instanceof KamalConfigError)) throw error;
+    const nothing = { service: '', rolesFromFleet: [], secretNames: [], registry: null };
+    return { ...nothing, destination, hosts: [], problem: error.message };
+  }
+};
+
+/** A "secret" that is a word of the configuration, as ATM's GH_ENVIRONMENT is the destination's name, would hide half of the log (atm.md §2.5). */
+const pickHidden = (
+  values: readonly Sensitive<string>[],
+  { clear, registry, registryPassword, service }: ConfigFacts,
+  { destination, hosts }: KnownDestination,
+): Sensitive<string>[] => {
+  const printed = new Set([service, destination, registry?.username, registry?.image, ...clear.values(), ...hosts.map(({ host }) => host)]);
+  return [
+    ...values.filter((value) => !printed.has(value.unredacted())),
+    ...(registryPassword === null ? [] : [sensitive(registryPassword)]),
+  ];
+};
+
+const makeRegistry = ({ registry, registryPassword }: ConfigFacts, find: Find): Registry | null => {
+  if (registry === null) return null;
+  const username = registry.usernameName === null ? registry.username : find(registry.usernameName)?.unredacted();
+  const password =
+    registry.passwordName === null ? (registryPassword === null ? null : sensitive(registryPassword)) : find(registry.passwordName);
+  if (typeof username !== 'string' || password === null) return null;
+  return createRegistry({ server: registry.server, image: registry.image, username, password, timeoutMs: registryTimeoutMs });
+};

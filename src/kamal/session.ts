@@ -1,0 +1,142 @@
+import path from 'node:path';
+import { limits } from '../contracts/limits';
+import { createLineRedact, type LinePart } from '../domain/line-redact';
+import type { Sensitive } from '../domain/sensitive';
+import { createLines } from '../process/lines';
+import { streamChild, type OutputStream, type StreamedEnd } from '../process/stream-child';
+import type { KamalCommand } from './commands';
+import type { KamalOptions, KnownDestination, RunOptions } from './kamal';
+import { makeHeading, parseError } from './output';
+import { politeSignals } from './private-directory';
+import { rubyEnvironment } from './project';
+import type { KamalEnd } from './run';
+
+export interface SessionOrder extends Pick<KamalOptions, 'bin' | 'env' | 'killAfterMs'> {
+  dir: string;
+  /** Where Kamal is started. */
+  project: string;
+  destination: KnownDestination;
+  secrets: readonly Sensitive<string>[];
+}
+
+/** Hosts that are asked at the same time: each one is a Ruby of its own. */
+const runsAtOnce = 4;
+
+/** Runs commands in a private project, one process each. */
+export const createRunner = (order: SessionOrder) => {
+  const { dir, destination, secrets, killAfterMs } = order;
+  const closing = new AbortController();
+  const running = new Set<Promise<KamalEnd>>();
+  let count = 0;
+
+  const runOne = async (args: readonly string[], options: RunOptions): Promise<KamalEnd> => {
+    const startedAt = performance.now();
+    const reader = createReader(secrets, options.onLine);
+    count += 1;
+    const end = await streamChild({
+      command: [order.bin, ...args, `--destination=${destination.destination}`],
+      env: environmentOf(order, options),
+      cwd: order.project,
+      timeoutMs: options.timeoutMs,
+      silentMs: options.silentMs,
+      politeSignals,
+      killAfterMs,
+      pidFile: path.join(dir, 'groups', String(count)),
+      onChunk: reader.add,
+      signal: AbortSignal.any([options.signal, closing.signal]),
+    });
+    await reader.end();
+    const output = reader.output();
+    return { end, error: parseError(output), output, durationMs: Math.round(performance.now() - startedAt) };
+  };
+
+  const track = async (start: () => Promise<KamalEnd>): Promise<KamalEnd> => {
+    const run = start();
+    running.add(run);
+    return await run.finally(() => running.delete(run));
+  };
+
+  return {
+    async run({ args, each }: KamalCommand, options: RunOptions): Promise<KamalEnd> {
+      if (each === undefined) return await track(async () => await runOne(args, options));
+      const questions = each.hosts.flatMap((host) => {
+        const roles = each.by === 'role' ? destination.hosts.find((known) => known.host === host)?.roles : undefined;
+        return (roles ?? [null]).map((role) => ({ host, role }));
+      });
+      const answers: KamalEnd[] = [];
+      for (let at = 0; at < questions.length; at += runsAtOnce) {
+        const some = questions.slice(at, at + runsAtOnce).map(async ({ host, role }) => {
+          const scope = [`--hosts=${host}`, ...(role === null ? [] : [`--roles=${role}`])];
+          const ended = await track(async () => await runOne([...args, ...scope], options));
+          return { ...ended, output: `${makeHeading(host, role)}\n${ended.output}` };
+        });
+        answers.push(...(await Promise.all(some)));
+      }
+      return putTogether(answers);
+    },
+
+    /** Nothing runs afterwards, and nothing can be started. */
+    async stop(): Promise<void> {
+      closing.abort();
+      await Promise.allSettled(running);
+    },
+  };
+};
+
+const isSuccess = (end: StreamedEnd): boolean => end.kind === 'exited' && end.code === 0;
+
+/** The first that failed speaks for all. */
+const putTogether = (answers: readonly KamalEnd[]): KamalEnd => {
+  const failed = answers.find(({ end }) => !isSuccess(end));
+  return {
+    end: failed?.end ?? { kind: 'exited', code: 0 },
+    error: failed?.error ?? null,
+    output: answers.map(({ output }) => output).join('\n'),
+    durationMs: Math.max(0, ...answers.map(({ durationMs }) => durationMs)),
+  };
+};
+
+/** Bytes → lines without secrets, to whoever listens; the end of the standard output is kept. */
+const createReader = (secrets: readonly Sensitive<string>[], onLine: RunOptions['onLine']) => {
+  const create = () => ({ lines: createLines({ charsMax: limits.logLineCharsMax }), redact: createLineRedact({ secrets }) });
+  const streams: Record<OutputStream, ReturnType<typeof create>> = { stdout: create(), stderr: create() };
+  let kept: string[] = [];
+  let keptChars = 0;
+
+  const tell = async (stream: OutputStream, shown: readonly string[]): Promise<void> => {
+    for (const line of shown) {
+      if (stream === 'stdout') keep(line);
+      await onLine({ stream, line });
+    }
+  };
+  const keep = (line: string): void => {
+    kept.push(line);
+    keptChars += line.length + 1;
+    // Now and then: a flood is no reason to move the list for each of its lines.
+    if (keptChars < 2 * limits.commandOutputBytesMax) return;
+    while (keptChars > limits.commandOutputBytesMax && kept.length > 1) keptChars -= (kept.shift()?.length ?? 0) + 1;
+  };
+  const show = (stream: OutputStream, parts: readonly LinePart[]): string[] => parts.flatMap((part) => streams[stream].redact.add(part));
+
+  return {
+    add: async (stream: OutputStream, chunk: Buffer): Promise<void> => await tell(stream, show(stream, streams[stream].lines.add(chunk))),
+    async end(): Promise<void> {
+      for (const stream of ['stdout', 'stderr'] as const) {
+        // Whoever refused the lines before refuses these; the command has ended all the same.
+        await tell(stream, [...show(stream, streams[stream].lines.end()), ...streams[stream].redact.end()]).catch(() => undefined);
+      }
+    },
+    output: (): string => kept.join('\n'),
+  };
+};
+
+/** Of Kamal's own words only those that we mean: another lock or version of the environment would be somebody's surprise. */
+const environmentOf = ({ env, dir }: SessionOrder, { hasLock = false }: RunOptions): Record<string, string> => ({
+  // Without one Ruby takes every file for ASCII.
+  LANG: 'C.UTF-8',
+  ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('KAMAL_'))),
+  ...rubyEnvironment(dir, env),
+  // Kamal asks git for one otherwise; where a version matters it is among the arguments.
+  VERSION: 'unversioned',
+  ...(hasLock ? { KAMAL_LOCK: 'true' } : {}),
+});
