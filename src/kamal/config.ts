@@ -1,4 +1,4 @@
-import { parseDocument, type Document } from 'yaml';
+import { isMap, isSeq, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { deployNamePattern } from '../contracts/deploy';
 import type { KnownRegistry } from './kamal';
@@ -29,7 +29,7 @@ const envSchema = z.looseObject({
   secret: z.array(z.string()).nullish(),
   tags: z.record(z.string(), z.looseObject({ secret: z.array(z.string()).nullish() })).nullish(),
 });
-const roleMapSchema = z.looseObject({ hosts: hostsSchema.nullish(), proxy: z.unknown(), env: envSchema.nullish() });
+const roleMapSchema = z.looseObject({ hosts: hostsSchema.nullish(), proxy: z.unknown().optional(), env: envSchema.nullish() });
 type RoleConfig = z.output<typeof roleMapSchema>;
 const roleSchema = z.union([hostsSchema.transform((hosts): RoleConfig => ({ hosts, proxy: undefined })), roleMapSchema]);
 /** Itself, or the name of the secret that holds it. */
@@ -145,10 +145,20 @@ export const fillHosts = (
     throw new KamalConfigError(`no hosts for ${empty.map(({ role }) => role).join(', ')}: none in the file, and none in the fleet`);
   const unusable = filled.flatMap(({ hosts }) => hosts).find((host) => !hostPattern.test(host));
   if (unusable !== undefined) throw new KamalConfigError(`${JSON.stringify(unusable)} is no host`);
-  for (const { role, hosts } of filled) if (rolesFromFleet.includes(role)) destination.setIn(['servers', role, 'hosts'], hosts);
+  for (const { role, hosts } of filled) if (rolesFromFleet.includes(role)) setHosts(destination, role, hosts);
   // Ours, whatever theirs was.
   destination.set('secrets_path', '.kamal/secrets');
   return filled;
+};
+
+/** Where the file has the list, in whatever of Kamal's ways; else where it would be. */
+const setHosts = (destination: Document, role: string, hosts: string[]): void => {
+  const servers = destination.get('servers');
+  if (isSeq(servers)) return destination.set('servers', hosts);
+  if (!isMap(servers)) return destination.set('servers', destination.createNode({ [role]: { hosts } }));
+  const own = servers.get(role);
+  if (isMap(own)) own.set('hosts', destination.createNode(hosts));
+  else servers.set(role, destination.createNode(isSeq(own) ? hosts : { hosts }));
 };
 
 /** ActiveSupport's deep_merge: maps are merged, everything else is replaced. */

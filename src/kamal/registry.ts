@@ -111,8 +111,7 @@ const createAsk = ({ username, password, timeoutMs, server }: RegistryOptions, o
       return await fetch(url, { method: init.method, headers, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
     } catch (error) {
       signal.throwIfAborted();
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      throw new RegistryError(`${server} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`);
+      throw new RegistryError(`${server} does not answer: ${reasonOf(error)}`);
     }
   };
 
@@ -137,6 +136,14 @@ const createAsk = ({ username, password, timeoutMs, server }: RegistryOptions, o
     authorization = await authorize(answer.headers.get('www-authenticate') ?? '', signal);
     return await send(origin + path, { method, authorization }, signal);
   };
+};
+
+/** `fetch failed` says nothing; what made it fail stands below. */
+const reasonOf = (error: unknown): string => {
+  if (typeof error !== 'object' || error === null) return String(error);
+  if ('cause' in error && error.cause !== undefined) return reasonOf(error.cause);
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return 'message' in error ? String(error.message) : 'no reason is told';
 };
 
 const expectOk = (answer: Response, path: string): Response => {
