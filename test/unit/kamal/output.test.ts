@@ -1,0 +1,126 @@
+import {
+  makeHeading,
+  parseAppVersions,
+  parseAudit,
+  parseContainers,
+  parseDiskSpace,
+  parseError,
+  parseImages,
+  parseLockStatus,
+} from '../../../src/kamal/output';
+import { createPlainText } from '../../../src/process/plain-text';
+import { kamalOutput } from '../../fixtures/kamal-output';
+
+const plain = (output: string): string => createPlainText()(output);
+const host = '127.110.62.1';
+const under = (answer: string, role: string | null = null): string => `${makeHeading(host, role)}\n${answer}`;
+
+describe('an error', () => {
+  it('is told by its class and its message', () => {
+    expect(parseError(plain(kamalOutput.lockAcquireHeld))).toEqual({
+      class: 'Kamal::Cli::LockError',
+      message: "Deploy lock found. Run 'kamal lock help' for more information",
+    });
+  });
+
+  it('may go on over several lines', () => {
+    expect(parseError(plain(kamalOutput.pullMissing))?.message).toMatch(
+      /^Exception while executing on host 127\.110\.62\.1: docker exit status: 125\n[^]*\nError: initializing source .*: manifest unknown$/,
+    );
+    expect(parseError(plain(kamalOutput.deployOfDyingWorkers))).toEqual({
+      class: 'Kamal::Cli::Healthcheck::Error',
+      message: [
+        'Exceptions on 2 hosts:',
+        'Exception while executing on host 127.110.62.1: container not ready after 5 seconds (restarting)',
+        'Exception while executing on host 127.110.62.2: container not ready after 5 seconds (restarting)',
+      ].join('\n'),
+    });
+  });
+
+  it('is none where Kamal says that something failed and goes on', () => {
+    expect(parseError(' ERROR Failed to boot workers on 127.0.0.1\n')).toBeNull();
+    expect(parseError(kamalOutput.lockFree)).toBeNull();
+    expect(parseError('')).toBeNull();
+  });
+});
+
+describe('the lock', () => {
+  it('is free when Kamal says so', () => {
+    expect(parseLockStatus(kamalOutput.lockFree)).toBeNull();
+  });
+
+  it('tells who holds it, since when, for what, and whether it is ours', () => {
+    const deployId = '0f3c8a52-0000-4000-8000-000000000001';
+    expect(parseLockStatus(kamalOutput.lockHeld)).toEqual({
+      holder: 'Yard',
+      at: '2026-11-25T23:39:45Z',
+      version: 'v1',
+      message: `yard/kamal-deploy-ghosthands-staging/${deployId}`,
+      deployId,
+    });
+  });
+
+  it.each([
+    ["somebody's", 'Locked by: Meet me at noon at 2026-01-02T03:04:05Z\nVersion: abc\nMessage: Automatic deploy lock', 'Meet me at noon'],
+    ['of nobody with a name', 'Locked by:  at 2026-01-02T03:04:05Z\nVersion: abc\nMessage: two\nlines', ''],
+  ])('may be %s', (_whose, output, holder) => {
+    expect(parseLockStatus(output)).toMatchObject({ holder, at: '2026-01-02T03:04:05Z', version: 'abc', deployId: null });
+  });
+});
+
+it('finds the version of each role that runs', () => {
+  const output = `${under(kamalOutput.versionOfWeb, 'web')}\n${under(kamalOutput.versionOfNothing, 'workers')}`;
+  expect(parseAppVersions(output)).toEqual([{ host, role: 'web', version: 'v1' }]);
+});
+
+it('finds the containers, whether they run or not', () => {
+  const service = { service: 'ghosthands', destination: 'staging' };
+  expect(parseContainers(under(kamalOutput.containers), service)).toEqual([
+    { host, role: 'web', version: 'v1', image: '127.0.0.1:29437/ghosthands:v1', isRunning: true, status: 'Up About a minute ago' },
+    {
+      host,
+      role: 'workers',
+      version: 'v1',
+      image: '127.0.0.1:29437/ghosthands:v1',
+      isRunning: false,
+      status: 'Exited (1) About a minute ago',
+    },
+  ]);
+  expect(parseContainers(under(kamalOutput.containersStopped), service).map(({ isRunning }) => isRunning)).toEqual([false, false]);
+  expect(parseContainers(under(kamalOutput.containers), { ...service, destination: 'production' })).toEqual([]);
+  expect(parseContainers(under(''), service)).toEqual([]);
+});
+
+it("takes Docker's table too, whose commands are shortened", () => {
+  const table = [
+    'CONTAINER ID   IMAGE               COMMAND                  CREATED          STATUS                      PORTS     NAMES',
+    '0123456789ab   r/ghosthands:s-a1   "docker-entrypoint.s…"   10 minutes ago   Up 10 minutes               80/tcp    ghosthands-web-staging-s-a1',
+    'ba9876543210   5f2b1c              "docker-entrypoint.s…"   2 hours ago      Exited (137) 10 minutes ago           ghosthands-web-staging-s-a0_replaced_1f',
+  ].join('\n');
+  expect(parseContainers(under(table), { service: 'ghosthands', destination: 'staging' })).toMatchObject([
+    { version: 's-a1', isRunning: true, status: 'Up 10 minutes' },
+    { version: 's-a0_replaced_1f', isRunning: false, status: 'Exited (137) 10 minutes ago' },
+  ]);
+});
+
+it('finds the images', () => {
+  expect(parseImages(under(kamalOutput.images))).toEqual([{ host, tag: 'v1', imageId: '142181fcd27f' }]);
+});
+
+it('finds the space of the disk', () => {
+  expect(parseDiskSpace(under(kamalOutput.diskSpace))).toEqual([{ host, freeMb: 78_127, totalMb: 258_019 }]);
+  expect(parseDiskSpace(under('df: no file systems processed'))).toEqual([]);
+});
+
+it('reads the audit lines of all hosts, with and without a role', () => {
+  const lines = parseAudit(kamalOutput.audit);
+  expect(lines).toHaveLength(13);
+  expect(lines[0]).toEqual({
+    at: '2026-11-25T23:40:24Z',
+    performer: 'yard@127.0.0.1',
+    destination: 'staging',
+    role: null,
+    text: 'Pulled image with version v1',
+  });
+  expect(lines[3]).toMatchObject({ role: 'web', text: 'Booted app version v1' });
+});
