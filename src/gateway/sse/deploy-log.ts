@@ -54,7 +54,8 @@ export const followLog = async (
       const next = seat.next(position);
       if (next === 'here') {
         const now = seat.head();
-        if (now === null || now.outcome !== null) return now;
+        // The tail may know of the end before it has read up to it.
+        if (now === null || (now.outcome !== null && position >= now.lastSeq)) return now;
         await reader.rest();
         continue;
       }

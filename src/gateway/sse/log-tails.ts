@@ -104,14 +104,24 @@ const createTail = ({ pool, limits, log }: TailDeps, start: LogHead) => {
     }
   };
 
+  /** Retention was faster than we: who needs these lines finds out in Postgres that they are gone. */
+  const forgetUpTo = (seq: number): void => {
+    chunks = [];
+    keptBytes = 0;
+    keptFrom = readTo = seq;
+  };
+
   /** One look; answers whether there is more to read at once. */
   const look = async (): Promise<boolean> => {
     const page = await readLogPage(pool, { deployId, after: readTo, rows: limits.logPageRows, bytes: limits.logPageBytes });
     const wasLive = head?.outcome === null;
     head = page?.head ?? null;
     keep(page?.lines ?? []);
-    if (page === null || page.lines.length > 0 || (wasLive && page.head.outcome !== null)) for (const wake of wakes) wake();
-    return page !== null && page.lines.length > 0 && readTo < page.head.lastSeq;
+    const isEnd = page !== null && page.lines.length === 0;
+    const isGap = isEnd && readTo < page.head.lastSeq;
+    if (isGap) forgetUpTo(page.head.lastSeq);
+    if (!isEnd || isGap || (wasLive && page.head.outcome !== null)) for (const wake of wakes) wake();
+    return !isEnd && head !== null && readTo < head.lastSeq;
   };
 
   const reading = createTurns({
@@ -186,9 +196,9 @@ const createTurns = ({ look, isWanted, gatherMs, onError }: Turns): { now: () =>
   const run = async (): Promise<void> => {
     isLooking = true;
     isAskedAgain = false;
+    let hasMore = false;
     try {
-      const hasMore = await look();
-      isAskedAgain ||= hasMore;
+      hasMore = await look();
       isErrorTold = false;
     } catch (error) {
       // The next poll tries again.
@@ -196,10 +206,13 @@ const createTurns = ({ look, isWanted, gatherMs, onError }: Turns): { now: () =>
       if (!isErrorTold) onError(error);
       isErrorTold = true;
     }
-    setTimeout(() => {
-      isLooking = false;
-      if (isAskedAgain && isWanted()) void run();
-    }, gatherMs);
+    setTimeout(
+      () => {
+        isLooking = false;
+        if ((hasMore || isAskedAgain) && isWanted()) void run();
+      },
+      hasMore ? 0 : gatherMs,
+    );
   };
   return {
     now() {
