@@ -39,6 +39,7 @@ export interface Config {
     rateLimitPerMinute: number;
     legacySecretInQuery: boolean;
     corsOrigins: string[];
+    atmOpenReads: boolean;
     /** Null: no second listener. */
     workerPort: number | null;
   };
@@ -280,6 +281,7 @@ function makeConfig(
       rateLimitPerMinute: read.RATE_LIMIT_PER_MINUTE,
       legacySecretInQuery: read.LEGACY_SECRET_IN_QUERY,
       corsOrigins: read.CORS_ORIGINS,
+      atmOpenReads: read.ATM_OPEN_READS,
       workerPort: read.GATEWAY_WORKER_PORT ?? null,
     },
     keys,

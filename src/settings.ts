@@ -264,6 +264,13 @@ export const settings = {
       processes: ['gateway'],
       default: 'none',
     }),
+  ATM_OPEN_READS: flag()
+    .prefault('false')
+    .register(documented, {
+      meaning:
+        'Answers to anybody what ATM answers to anybody: /deploy/stream, /deploys and GET /kamal/*. Off, they need a key or the session cookie of POST /v1/session.',
+      processes: ['gateway'],
+    }),
   LEGACY_SECRET_IN_QUERY: flag()
     .prefault('false')
     .register(documented, {

@@ -136,6 +136,8 @@ export const limits = {
   lookAtHostsMs: 45_000,
   /** Kamal starts and goes to the primary host. */
   breakLockMs: 30_000,
+  /** A working day: a browser that was left open in the evening has to sign in the next morning. */
+  sessionLifeMs: 12 * 3_600_000,
   /** One page of a log: 500 readers that stand still with one in their hands hold 32 MB. */
   logPageRows: 500,
   logPageBytes: 65_536,

@@ -44,6 +44,22 @@ export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> 
   getDeployLog: deployReaders,
   listDestinations: deployReaders,
   breakDeployLock: ['deployer'],
+  signIn: everyone,
+  getSession: everyone,
+  signOut: 'public',
+  watchDeploy: 'public',
+  watchScript: 'public',
+  watchStyle: 'public',
+  deployKamal: ['deployer'],
+  rollbackKamal: ['deployer'],
+  streamNewestDeploy: deployReaders,
+  listDeployRecords: deployReaders,
+  getDeployRecord: deployReaders,
+  kamalStatus: deployReaders,
+  kamalValidate: deployReaders,
+  kamalAudit: deployReaders,
+  kamalHosts: deployReaders,
+  drainGraceful: ['deployer'],
   livez: 'public',
   readyz: 'public',
   openapi: 'public',
@@ -60,3 +76,14 @@ export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> 
   health: 'public',
   machine: 'public',
 };
+
+/** What ATM itself answers to anybody (atm §1.4); here only where the setting ATM_OPEN_READS wants it. */
+export const openAtAtm: readonly EndpointName[] = [
+  'streamNewestDeploy',
+  'listDeployRecords',
+  'getDeployRecord',
+  'kamalStatus',
+  'kamalValidate',
+  'kamalAudit',
+  'kamalHosts',
+];

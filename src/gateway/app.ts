@@ -1,6 +1,7 @@
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
-import { access } from './access';
+import { access, openAtAtm } from './access';
+import { createAtmDeployRoutes } from './compat/atm-deploys';
 import { createMonitoringRoutes } from './compat/monitoring';
 import { createValetRoutes } from './compat/valet';
 import { createValetCommandRoutes } from './compat/valet-commands';
@@ -8,7 +9,7 @@ import type { Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import type { GatewayDeps } from './gateway-deps';
 import { accessLog } from './middleware/access-log';
-import { authorise, identify } from './middleware/auth';
+import { authorise, identify, knownCaller } from './middleware/auth';
 import { allowOrigins } from './middleware/cors';
 import { answerErrors, answerNotFound } from './middleware/errors';
 import { jsonBody } from './middleware/json-body';
@@ -17,6 +18,7 @@ import { limitRate } from './middleware/rate-limit';
 import { requestId } from './middleware/request-id';
 import { Problem } from './problem';
 import { getFacts } from './request-facts';
+import { createSessions } from './sessions';
 import { createAuditRoutes } from './routes/audit';
 import { createCallbackRoutes } from './routes/callbacks';
 import { createCommandRoutes } from './routes/commands';
@@ -25,11 +27,15 @@ import { createDeployRoutes } from './routes/deploys';
 import { createDocumentRoutes } from './routes/documents';
 import { createFleetRoutes } from './routes/fleet';
 import { createHealthRoutes } from './routes/health';
+import { createSessionRoutes } from './routes/session';
+import { createWatchRoutes } from './routes/watch';
 import { createJobRoutes } from './routes/jobs';
 import { createWorkerActRoutes } from './routes/worker-acts';
 
 /** The gateway without a port: server.ts listens, tests too. */
 export const createApp = (deps: GatewayDeps): Express => {
+  const callers = deps.keyRing.keys.map(knownCaller);
+  const sessions = createSessions(callers, { lifeMs: deps.limits.sessionLifeMs });
   const handlers: Record<EndpointName, RequestHandler> = {
     ...createJobRoutes(deps),
     ...createCallbackRoutes(deps),
@@ -44,6 +50,9 @@ export const createApp = (deps: GatewayDeps): Express => {
     ...createValetRoutes(deps),
     ...createValetCommandRoutes(deps),
     ...createMonitoringRoutes(),
+    ...createAtmDeployRoutes(deps),
+    ...createSessionRoutes({ sessions, ...deps }),
+    ...createWatchRoutes(),
   };
   const app = express();
   app.set('trust proxy', deps.settings.trustProxy);
@@ -56,14 +65,14 @@ export const createApp = (deps: GatewayDeps): Express => {
     accessLog(deps.metrics.observe),
     allowOrigins(deps.settings.corsOrigins),
   );
-  app.use(identify(deps.keyRing), limitRate(deps.settings.rateLimitPerMinute));
+  app.use(identify(deps.keyRing, { callers, sessions, publicUrl: deps.settings.publicUrl }), limitRate(deps.settings.rateLimitPerMinute));
   const readBody = jsonBody(deps.settings.bodyBytesMax);
   for (const name of endpointNames) {
     const endpoint: Endpoint = endpoints[name];
     app[endpoint.method](
       endpoint.path,
       noteRoute(endpoint.path),
-      authorise(access[name]),
+      authorise(isOpen(name, deps.settings) ? 'public' : access[name]),
       ...bodyReaders(endpoint, readBody),
       handlers[name],
     );
@@ -89,6 +98,8 @@ const closeWhileDraining = (isDraining: () => boolean): RequestHandler => {
     next();
   };
 };
+
+const isOpen = (name: EndpointName, { atmOpenReads }: GatewayDeps['settings']): boolean => atmOpenReads && openAtAtm.includes(name);
 
 const bodyReaders = (endpoint: Endpoint, readBody: readonly RequestHandler[]): readonly RequestHandler[] => {
   if (endpoint.body === undefined) return [];

@@ -6,7 +6,7 @@ import { getFacts, type RequestFacts } from './request-facts';
 
 /** One path and method: what it takes, what it answers, in the schemas that validate it and that /openapi.json shows. */
 export interface Endpoint {
-  method: 'get' | 'post';
+  method: 'get' | 'post' | 'delete';
   /** In Express' words: `/v1/jobs/:jobId`. */
   path: string;
   dialect: Dialect;

@@ -28,6 +28,8 @@ export interface GatewayDeps {
     trustProxy: number;
     bodyBytesMax: number;
     rateLimitPerMinute: number;
+    /** ATM's dashboard without a session: see openAtAtm. */
+    atmOpenReads: boolean;
     allowedCallbackOrigins: readonly string[];
     /** Web pages of other origins that may read the dashboard's paths. */
     corsOrigins: readonly string[];

@@ -6,6 +6,10 @@ export interface Caller {
   /** Name of the key. */
   name: string;
   role: Role;
+  /** Which of the name's keys. */
+  keyId: string;
+  /** The end of the session; a key that was shown has none. */
+  sessionUntil?: Date;
 }
 
 /** What the gateway knows of a request besides what it says. */

@@ -96,6 +96,7 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
       trustProxy: 0,
       bodyBytesMax: 262_144,
       rateLimitPerMinute: 100_000,
+      atmOpenReads: false,
       allowedCallbackOrigins: ['https://valet.test'],
       corsOrigins: ['https://dashboard.test'],
       ...options.settings,

@@ -8,7 +8,9 @@ const saysSuccessUnauthorized = /^\/fleet\/[^/]+\//i;
 
 /** One problem in ATM's words: an unknown path or a wrong method is a plain `not_found` (atm §1.1). */
 export const answerInAtmWords = (response: Response, problem: Problem, path: string): void => {
-  const { code, status } = problem;
+  const { code } = problem;
+  // ATM's word for whatever it cannot take (atm §1.4).
+  const status = code === 'invalid' ? 400 : problem.status;
   if (code === 'not_found' || code === 'method_not_allowed') {
     response.removeHeader('Allow');
     response.status(404).json({ error: 'not_found' });

@@ -5,6 +5,8 @@ import type { Role } from '../access';
 import { dialectOf, isWorkerPath } from '../dialect';
 import { Problem } from '../problem';
 import { getFacts, type Caller } from '../request-facts';
+import { findSessionCookie, makeKeyId, type Sessions } from '../sessions';
+import { refuseForeignPages } from './same-origin';
 
 export interface Key {
   name: string;
@@ -21,15 +23,44 @@ export interface KeyRing {
 }
 
 /** Finds out who calls; who may do what is asked later, when the endpoint is known. */
-export const identify = ({ keys, serviceSecrets, legacySecretInQuery }: KeyRing): RequestHandler => {
-  const callers = keys.map(({ name, role, secret }) => ({ name, role, digest: digestOf(secret.unredacted()) }));
-  const workers = serviceSecrets.map((secret) => ({ name: 'ghosthands', role: 'worker' as const, digest: digestOf(secret.unredacted()) }));
+export const identify = (
+  { serviceSecrets, legacySecretInQuery }: KeyRing,
+  { callers, sessions, publicUrl }: { callers: readonly KnownCaller[]; sessions: Sessions<KnownCaller>; publicUrl: string },
+): RequestHandler => {
+  const workers = serviceSecrets.map((secret) => knownCaller({ name: 'ghosthands', role: 'worker', secret }));
   return (request, _response, next) => {
     const facts = getFacts(request);
-    const shown = isWorkerPath(request.path) ? findWorkerSecret(request, legacySecretInQuery) : findKey(request);
-    if (shown !== undefined) facts.caller = findCaller(isWorkerPath(request.path) ? workers : callers, shown);
+    const isWorker = isWorkerPath(request.path);
+    const shown = isWorker ? findWorkerSecret(request, legacySecretInQuery) : findKey(request);
+    // A key that is shown decides, even a wrong one.
+    if (shown !== undefined) facts.caller = findCaller(isWorker ? workers : callers, shown);
+    else if (!isWorker) facts.caller = findSession(request, sessions);
+    if (facts.caller?.sessionUntil !== undefined) refuseForeignPages(request, publicUrl);
     next();
   };
+};
+
+/** Whoever has a key. */
+export interface KnownCaller extends Caller {
+  keyId: string;
+  secret: Sensitive<string>;
+  digest: Buffer;
+}
+
+export const knownCaller = ({ name, role, secret }: { name: string; role: Role; secret: Sensitive<string> }): KnownCaller => ({
+  name,
+  role,
+  keyId: makeKeyId(secret),
+  secret,
+  digest: digestOf(secret.unredacted()),
+});
+
+const findSession = (request: Request, sessions: Sessions<KnownCaller>): Caller | null => {
+  const cookie = findSessionCookie(request.headers.cookie);
+  const session = cookie === undefined ? null : sessions.read(cookie);
+  if (session === null) return null;
+  const { caller, expiresAt } = session;
+  return { name: caller.name, role: caller.role, keyId: caller.keyId, sessionUntil: expiresAt };
 };
 
 /** 401 without a known key, 403 when its role does not include this. */
@@ -65,10 +96,10 @@ const findWorkerSecret = (request: Request, legacySecretInQuery: boolean): strin
 };
 
 /** Every digest is compared, each in constant time, so that the time tells neither how much of a secret fits nor which one. */
-const findCaller = (callers: readonly (Caller & { digest: Buffer })[], shown: string): Caller | null => {
+const findCaller = (callers: readonly KnownCaller[], shown: string): Caller | null => {
   const digest = digestOf(shown);
   const [found] = callers.filter((caller) => timingSafeEqual(caller.digest, digest));
-  return found === undefined ? null : { name: found.name, role: found.role };
+  return found === undefined ? null : { name: found.name, role: found.role, keyId: found.keyId };
 };
 
 const digestOf = (secret: string): Buffer => createHash('sha256').update(secret).digest();

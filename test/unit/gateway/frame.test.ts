@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, integer, nat, property, string, uniqueArray } from 'fast-check';
 import type { DeployLogLine } from '../../../src/contracts/deploy';
 import { nativeDialect } from '../../../src/gateway/sse/deploy-log';
 import { commentFrame, endId, eventFrame, parseLastEventId, retryFrame } from '../../../src/gateway/sse/frame';
@@ -10,8 +10,8 @@ it('writes an event with id, name and data, and leaves out what is not given', (
 });
 
 it('keeps whatever a line holds within its event', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (line) => {
+  assert(
+    property(string({ unit: 'binary' }), (line) => {
       const frame = nativeDialect.frame(0, [{ seq: 1, at: '', stream: 'stdout', line }]);
       expect(frame.match(/\n\n/g)).toHaveLength(1);
       expect(frame.split(/\r|\n/)).toHaveLength(4);
@@ -34,8 +34,8 @@ it.each([
 
 it('tells every line once and in order, and a gap for each that is missing', () => {
   const line = (seq: number): DeployLogLine => ({ seq, at: '', stream: 'stdout', line: `line ${seq}` });
-  fc.assert(
-    fc.property(fc.nat(5), fc.uniqueArray(fc.integer({ min: 6, max: 40 }), { minLength: 1 }), (after, numbers) => {
+  assert(
+    property(nat(5), uniqueArray(integer({ min: 6, max: 40 }), { minLength: 1 }), (after, numbers) => {
       const seqs = numbers.toSorted((a, b) => a - b);
       const told = [...nativeDialect.frame(after, seqs.map(line)).matchAll(/data: (.*)\n\n/g)].flatMap(([, data]) => {
         const value: { seq?: number; from?: number; to?: number } = JSON.parse(data ?? '');

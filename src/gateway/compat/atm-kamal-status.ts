@@ -1,0 +1,41 @@
+import { listDestinations } from '../../db/deploy-reads';
+import { lookAt } from '../deploys/look';
+import type { GatewayDeps } from '../gateway-deps';
+import { Problem } from '../problem';
+
+interface KamalStatus {
+  available: boolean;
+  locked: boolean;
+  holder?: string;
+  reason?: string;
+  destination: string;
+}
+
+/** The dashboard asks every 15 s, in each window; a look starts Kamal and goes to the hosts. */
+const seenRecentlyMs = 10_000;
+
+/** ATM says "free" when it cannot look (atm §2.3), and its button deploys then. What nobody has seen counts as locked here. */
+export const readKamalStatus = async (deps: GatewayDeps, destination: string): Promise<KamalStatus> => {
+  const known = (await listDestinations(deps.pool)).find((each) => each.destination === destination);
+  if (known?.deploy) {
+    const { kind, version, actor, phase } = known.deploy;
+    return { available: true, locked: true, holder: actor, reason: `${kind} of ${version} (${phase})`, destination };
+  }
+  const isFresh = known !== undefined && Date.now() - Date.parse(known.seenAt) < seenRecentlyMs;
+  const state = isFresh ? known : await look(deps, destination);
+  if (typeof state === 'string') return { available: false, locked: true, holder: 'unknown', reason: state, destination };
+  if (state.lock !== null) return { available: true, locked: true, holder: state.lock.holder, reason: state.lock.message, destination };
+  if (state.problem !== null) return { available: true, locked: true, holder: 'unknown', reason: state.problem, destination };
+  return { available: true, locked: false, destination };
+};
+
+const look = async (deps: GatewayDeps, destination: string) => {
+  try {
+    const seen = await lookAt(deps, { destination, want: 'state' });
+    return seen.want === 'state' ? seen.state : `the deployer knows no destination ${destination}`;
+  } catch (error) {
+    // Why nobody could look is what the page should say.
+    if (error instanceof Problem) return error.message;
+    throw error;
+  }
+};
