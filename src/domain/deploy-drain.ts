@@ -1,0 +1,46 @@
+import type { DeployStrategy, InterruptedJob } from '../contracts/deploy';
+
+/** A job with an attempt at one of the hosts: it runs, waits for a person, or is about to be claimed. */
+export interface JobOnHost extends InterruptedJob {
+  state: string;
+}
+
+export type DrainVerdict =
+  | { kind: 'drained' }
+  | { kind: 'waits'; leftMs: number }
+  | { kind: 'aborted'; detail: string }
+  /** The deploy was told to go on over them. */
+  | { kind: 'forced'; interrupted: InterruptedJob[] };
+
+/** May the hosts be stopped? A job that was named as interrupted before is one no more. */
+export const judgeDrain = ({
+  jobs,
+  interrupted,
+  strategy,
+  waitedMs,
+}: {
+  jobs: readonly JobOnHost[];
+  interrupted: readonly InterruptedJob[];
+  strategy: Pick<DeployStrategy, 'drainSeconds' | 'onDrainDeadline'>;
+  waitedMs: number;
+}): DrainVerdict => {
+  const left = jobs.filter(({ attemptId }) => !interrupted.some((known) => known.attemptId === attemptId));
+  if (left.length === 0) return { kind: 'drained' };
+  const leftMs = strategy.drainSeconds * 1_000 - waitedMs;
+  if (leftMs > 0) return { kind: 'waits', leftMs };
+  if (strategy.onDrainDeadline === 'force') return { kind: 'forced', interrupted: left.map(withoutState) };
+  return {
+    kind: 'aborted',
+    detail: `${left.length} jobs were still on the hosts after ${strategy.drainSeconds} s: ${nameSome(left)}`,
+  };
+};
+
+const withoutState = ({ jobId, attemptId, workerId, host }: JobOnHost): InterruptedJob => ({ jobId, attemptId, workerId, host });
+
+const namesMax = 5;
+
+const nameSome = (jobs: readonly JobOnHost[]): string =>
+  jobs
+    .slice(0, namesMax)
+    .map(({ jobId, host, state }) => `${jobId} (${state}) on ${host}`)
+    .join(', ') + (jobs.length > namesMax ? ` and ${jobs.length - namesMax} more` : '');
