@@ -90,4 +90,9 @@ export const failureTypes = {
   notOwner: 'NotOwner',
   invalidInput: 'InvalidInput',
   deployUnderWay: 'DeployUnderWay',
+  deployNotFound: 'DeployNotFound',
+  /** Retried by the next deployer: this one shuts down. */
+  deployerDrains: 'DeployerDrains',
+  /** Another run of the same step writes now. */
+  overtaken: 'Overtaken',
 } as const;

@@ -157,6 +157,40 @@ export const limits = {
   streamStalledMs: 600_000,
   /** What a browser is told to wait before it connects again. */
   streamRetryMs: 2_000,
+  /** How long a deploy's hosts stay held when nobody prolongs it: a deployer that is away for less loses no host to a new job. */
+  deployHoldMs: 600_000,
+  deployHoldRenewMs: 30_000,
+  /** The server takes a deployer for gone after 10 s without a beat. */
+  deployBeatMs: 2_000,
+  /** `lock`, `version`, `app version`: 1–2 s with two hosts (kamal §9.7); a host that is down takes as long as ssh's own timeout. */
+  kamalQuickMs: 120_000,
+  /** `build pull` and `deploy` of a large image over a slow line. */
+  kamalStepMs: 1_800_000,
+  /** Twice ATM's deploy_timeout of 120 s, during which Kamal says nothing: longer silence is a prompt that nobody answers (kamal §9). */
+  kamalSilentMs: 300_000,
+  /** From INT to KILL of a Kamal and what it started. Promise 7 gives 10 s for all of it. */
+  kamalKillAfterMs: 6_000,
+  /** GH registers within seconds of its start, three tries at most 6 s apart (ghosthands §5); a cold host takes its time before. */
+  deployVerifyMs: 90_000,
+  deployVerifyEveryMs: 1_000,
+  deploySoakEveryMs: 5_000,
+  /** How often jobs are looked for while a host drains: an end is seen this late. */
+  deployDrainEveryMs: 1_000,
+  /** Of the way back and the release of the lock, before a person is called: an ssh that was cut off works again by then, or not at all. */
+  deployBackTries: 5,
+  deployBackRetryMs: 5_000,
+  /** Free space that an image needs on a host, compressed and unpacked (GH's image is about 2 GB). */
+  deployDiskFreeMb: 2_048,
+  deployLogBatchLines: 500,
+  /** Lines that wait while Postgres is away; beyond them the child waits too. */
+  deployLogWaitingLines: 10_000,
+  deployLogWaitingBytes: 8_388_608,
+  deployLogRetryMs: 500,
+  /** A deploy under way is touched by every beat of its step; without a step it waits for an approval, which the sweep's start finds running. */
+  deployUntouchedMs: 60_000,
+  /** Two connections of the deployer hold the place of the active one: it is tried so often, and proven so often. */
+  deployerLockEveryMs: 1_000,
+  destinationsEveryMs: 180_000,
   requestBodyBytesMax: 262_144,
   pageRowsDefault: 50,
   pageRowsMax: 200,

@@ -1,0 +1,144 @@
+import type { HealthFacts } from '../domain/health';
+import type { JobOnHost } from '../domain/deploy-drain';
+import type { Limits } from '../contracts/limits';
+import { assignChannel, makeDeployHolder, personHolder } from './holds';
+import type { Queryable } from './queryable';
+
+/** What a deploy asks and says of the fleet: its hosts' workers, holds and jobs. Kamal's host is the registry's address, or its instance. */
+const atHost = `(r.ec2_ip = h.host or r.ec2_instance_id = h.host)`;
+
+/**
+ * Holds hosts for a deploy, or prolongs that. In a transaction, behind the lock that assigns: what was assigned before is in the rows by now, and
+ * nothing is assigned afterwards. Answers the hosts whose hold had lapsed or was none.
+ */
+export const holdForDeploy = async (
+  db: Queryable,
+  {
+    deployId,
+    hosts,
+    reason,
+    actor,
+    leaseMs,
+  }: { deployId: string; hosts: readonly string[]; reason: string; actor: string; leaseMs: number },
+): Promise<string[]> => {
+  await db.query(`select pg_advisory_xact_lock(hashtext('yardmaster.assign'))`);
+  const holder = makeDeployHolder({ deployId });
+  const { rows } = await db.query<{ host: string }>(
+    `select h.host from unnest($1::text[]) as h(host)
+     where not exists (select from yardmaster.host_hold o where o.host = h.host and o.holder = $2 and o.expires_at > now())`,
+    [hosts, holder],
+  );
+  await db.query(
+    `insert into yardmaster.host_hold (host, holder, reason, actor, expires_at)
+     select h.host, $2, $3, $4, now() + $5::bigint * interval '1 ms' from unnest($1::text[]) as h(host)
+     on conflict (host, holder) do update set expires_at = excluded.expires_at, reason = excluded.reason`,
+    [hosts, holder, reason, actor, leaseMs],
+  );
+  return rows.map(({ host }) => host);
+};
+
+/** Keeps what is held held; what is not stays so. */
+export const prolongHolds = async (db: Queryable, { deployId, leaseMs }: { deployId: string; leaseMs: number }): Promise<void> => {
+  await db.query(
+    `update yardmaster.host_hold set expires_at = now() + $2::bigint * interval '1 ms' where holder = $1 and expires_at > now()`,
+    [makeDeployHolder({ deployId }), leaseMs],
+  );
+};
+
+/** Releases the holds of a deploy and tells whoever assigns. */
+export const releaseHolds = async (db: Queryable, deployId: string): Promise<string[]> => {
+  const { rows } = await db.query<{ host: string }>(
+    `with ended as (delete from yardmaster.host_hold where holder = $1 returning host) select host, pg_notify($2, host) from ended`,
+    [makeDeployHolder({ deployId }), assignChannel],
+  );
+  return rows.map(({ host }) => host);
+};
+
+/** A person must look before these get jobs again. One whom a person holds already stays so, for that person's reason. */
+export const holdForPerson = async (
+  db: Queryable,
+  { hosts, reason, actor }: { hosts: readonly string[]; reason: string; actor: string },
+): Promise<void> => {
+  await db.query(
+    `insert into yardmaster.host_hold as o (host, holder, reason, actor) select h.host, $2, $3, $4 from unnest($1::text[]) as h(host)
+     on conflict (host, holder) do update set reason = excluded.reason, actor = excluded.actor, expires_at = null where o.expires_at is not null`,
+    [hosts, personHolder, reason, actor],
+  );
+};
+
+/** Jobs with an attempt at one of the hosts that has not ended, whether it was claimed yet or not. */
+export const listJobsOnHosts = async (db: Queryable, hosts: readonly string[]): Promise<JobOnHost[]> => {
+  const { rows } = await db.query<JobOnHost>(
+    `select j.job_id as "jobId", a.attempt_id as "attemptId", a.worker_id as "workerId", h.host,
+       case when j.state = 'waiting_human' then 'waiting_human (' || coalesce(j.human_kind, 'blocker') || ')' else j.state end as state
+     from unnest($1::text[]) as h(host)
+     join yardmaster.attempt a on a.ended_at is null and (a.host = h.host or a.instance_id = h.host)
+     join yardmaster.job j on j.job_id = a.job_id
+     order by h.host, a.assigned_at`,
+    [hosts],
+  );
+  return rows;
+};
+
+/** The processes behind them were stopped, so they take no job until they register again. Answers their names. */
+export const markWorkersStopped = async (db: Queryable, hosts: readonly string[]): Promise<string[]> => {
+  const { rows } = await db.query<{ worker_id: string }>(
+    `update gh_worker_registry r set status = 'offline' from unnest($1::text[]) as h(host)
+     where ${atHost} and r.status <> 'offline' returning r.worker_id`,
+    [hosts],
+  );
+  return rows.map(({ worker_id: workerId }) => workerId);
+};
+
+/** The addresses of the registered workers: where their files leave the list of hosts empty, these are the hosts. */
+export const listFleetHosts = async (db: Queryable, { freshMs }: { freshMs: number }): Promise<string[]> => {
+  const { rows } = await db.query<{ host: string }>(
+    `select distinct ec2_ip as host from gh_worker_registry
+     where ec2_ip ~ '^[0-9a-fA-F]*[.:]' and (status <> 'offline' or last_heartbeat > now() - $1::bigint * interval '1 ms') order by ec2_ip`,
+    [freshMs],
+  );
+  return rows.map(({ host }) => host);
+};
+
+/** What registry and probes say of the deploy's hosts. `isWorkerFresh`: a beat, and a process, of after the host's stop. */
+export const readDeployHealth = async (
+  db: Queryable,
+  deployId: string,
+  limits: Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs'>,
+): Promise<{ host: string; registry: HealthFacts['registry']; ports: HealthFacts['ports']; isWorkerFresh: boolean }[]> => {
+  const { rows } = await db.query<{
+    host: string;
+    workers: number;
+    present: number;
+    beating: number;
+    is_api_up: boolean | null;
+    is_worker_up: boolean | null;
+    is_fresh: boolean;
+  }>(
+    `select h.host, coalesce(w.workers, 0) as workers, coalesce(w.present, 0) as present, coalesce(w.beating, 0) as beating,
+       p.is_api_up, p.is_worker_up, coalesce(w.is_fresh, false) and coalesce(p.process_started_at > h.changed_at, false) as is_fresh
+     from yardmaster.deploy_host h
+     left join yardmaster.host_probe p on p.host = h.host and p.probed_at > now() - $3::int * interval '1 ms'
+     left join lateral (
+       select count(*)::int as workers, (count(*) filter (where r.status <> 'offline'))::int as present,
+         (count(*) filter (where r.status <> 'offline' and r.last_heartbeat > now() - $2::int * interval '1 ms'))::int as beating,
+         bool_or(r.status = 'active' and r.last_heartbeat > h.changed_at) as is_fresh
+       from gh_worker_registry r where ${atHost}
+     ) w on true
+     where h.deploy_id = $1::uuid order by h.batch, h.host`,
+    [deployId, limits.workerHeartbeatFreshMs, limits.probeFreshMs],
+  );
+  return rows.map((row) => ({
+    host: row.host,
+    registry: registryOf(row),
+    ports: row.is_api_up === null || row.is_worker_up === null ? null : { isApiUp: row.is_api_up, isWorkerUp: row.is_worker_up },
+    isWorkerFresh: row.is_fresh,
+  }));
+};
+
+const registryOf = ({ workers, present, beating }: { workers: number; present: number; beating: number }): HealthFacts['registry'] => {
+  if (workers === 0) return 'none';
+  if (present === 0) return 'offline';
+  if (beating === 0) return 'silent';
+  return beating === present ? 'beating' : 'some';
+};

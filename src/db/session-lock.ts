@@ -1,0 +1,98 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
+import type { DbLog } from './pool';
+
+export interface SessionLock {
+  /** Aborted when the session that held it has ended, for whatever reason: somebody else may have it by now. */
+  lost: AbortSignal;
+  release(): Promise<void>;
+}
+
+export interface SessionLockOptions {
+  /** Not a pooler's: a session lock belongs to a connection. */
+  directUrl: string;
+  name: string;
+  /** Between two tries to get it, and between two looks whether its session still lives. */
+  everyMs: number;
+  log: DbLog;
+  applicationName: string;
+  /** Gives up waiting. */
+  signal: AbortSignal;
+}
+
+/** A server that does not answer for so long is gone, or the way to it is. */
+const answerMs = 5_000;
+/** So the server ends the session of a machine that vanished without a word within 11 s, and the next one has the lock. */
+const keepalive = '-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3';
+
+/** Waits until the lock is ours; null when the signal came first. */
+export const waitForSessionLock = async (options: SessionLockOptions): Promise<SessionLock | null> => {
+  let told = '';
+  const tell = (what: string, fields: object = {}): void => {
+    if (told !== what) options.log.info(what, { lock: options.name, ...fields });
+    told = what;
+  };
+  while (!options.signal.aborted) {
+    const client = connectClient(options);
+    try {
+      await client.connect();
+      const lost = watchEnd(client);
+      while (!options.signal.aborted && !lost.signal.aborted) {
+        const { rows } = await client.query<{ is_ours: boolean }>(`select pg_try_advisory_lock(hashtext($1)) as is_ours`, [options.name]);
+        if (rows[0]?.is_ours === true) return holdLock(client, lost, options);
+        tell('Stands by: another process has the lock');
+        await pause(options);
+      }
+    } catch (error) {
+      tell('The lock cannot be asked for and is tried again', { reason: error instanceof Error ? error.message : String(error) });
+    }
+    await endQuietly(client);
+    await pause(options);
+  }
+  return null;
+};
+
+const holdLock = (client: Client, lost: AbortController, { everyMs }: SessionLockOptions): SessionLock => {
+  // The end of a half-dead connection is only noticed by asking.
+  const prove = (): void => void client.query('select 1').catch(() => lost.abort());
+  const proof = setInterval(prove, everyMs);
+  lost.signal.addEventListener('abort', () => {
+    clearInterval(proof);
+    void endQuietly(client);
+  });
+  return {
+    lost: lost.signal,
+    async release() {
+      clearInterval(proof);
+      await endQuietly(client);
+    },
+  };
+};
+
+const watchEnd = (client: Client): AbortController => {
+  const lost = new AbortController();
+  client.once('end', () => lost.abort());
+  return lost;
+};
+
+const connectClient = ({ directUrl, applicationName }: SessionLockOptions): Client => {
+  const client = new Client({
+    connectionString: directUrl,
+    application_name: applicationName,
+    connectionTimeoutMillis: answerMs,
+    query_timeout: answerMs,
+    keepAlive: true,
+    options: keepalive,
+  });
+  // `end` follows; without a listener here the process would end.
+  client.on('error', () => undefined);
+  return client;
+};
+
+const endQuietly = async (client: Client): Promise<void> => {
+  await Promise.race([client.end().catch(() => undefined), delay(1_000, undefined, { ref: false })]);
+};
+
+const pause = async ({ everyMs, signal }: SessionLockOptions): Promise<void> => {
+  await delay(everyMs, undefined, { signal }).catch(() => undefined);
+};
