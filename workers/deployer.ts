@@ -1,39 +1,120 @@
 import { Context } from '@temporalio/activity';
 import { createDeployActivities } from '../activities';
-import type { Config } from '../src/config';
+import type { DeployDeps } from '../activities/deploy-deps';
+import { createDestinationActivities } from '../activities/destinations';
+import type { Config, KamalConfig } from '../src/config';
 import { limits } from '../src/contracts/limits';
 import { taskQueues } from '../src/contracts/messages';
+import { createPool } from '../src/db/pool';
 import { createRedact } from '../src/domain/redact';
+import { createHostClient } from '../src/ghosthands/client';
+import { createFindSecret } from '../src/kamal/find-secret';
+import { createKamal } from '../src/kamal/create-kamal';
 import type { Log } from '../src/log';
 import { createMetrics } from '../src/metrics';
 import { addSdkMetrics, type SdkMetricsSource } from '../src/metrics/sdk';
 import { startMetricsServer } from '../src/metrics/server';
 import { runChild } from '../src/process/child';
-import { connectNative } from '../src/temporal';
-import { runProcess, runWorker } from './run-worker';
+import { connectNative, createClient, ensureSearchAttributes } from '../src/temporal';
+import { refreshRegularly } from './refresh-destinations';
+import { createTunedWorker, runProcess, runWorker, workerOptionsOf, workflowSource } from './run-worker';
+import { serveAlone } from './serve-alone';
+import { createWorkflowsPort } from './workflows-port';
 
-/** The deployer: the activities that start programs on this machine, which holds their keys. */
+/** The deployer: the workflows of deploys, and the activities that start programs on this machine, which holds their keys. */
 const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): Promise<void> => {
   const connection = await connectNative(config.temporal);
   const metrics = createMetrics({ process: 'deployer' });
   const sdkMetrics = addSdkMetrics(metrics, sdk);
   const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
-
-  const activities = createDeployActivities({
+  const recycleDeps = {
     log,
     limits,
     redact: createRedact(config.secrets),
     recycle: config.recycle === null ? null : { ...config.recycle, env: config.childEnvironment },
     runCommand: runChild,
-    heartbeat: () => Context.current().heartbeat(),
-    cancellation: () => Context.current().cancellationSignal,
-  });
+    heartbeat: (): void => Context.current().heartbeat(),
+    cancellation: (): AbortSignal => Context.current().cancellationSignal,
+  };
   try {
-    await runWorker({ connection, config, log, taskQueue: taskQueues.deploy, activities });
+    if (config.kamal === null) {
+      const activities = createDeployActivities({ ...recycleDeps, deploys: null });
+      await runWorker({ connection, config, log, taskQueue: taskQueues.deploy, activities });
+    } else {
+      await ensureSearchAttributes(connection, config.temporal.namespace);
+      await serveDeploys(config, config.kamal, log, async (deploys) =>
+        createTunedWorker({
+          ...workerOptionsOf({ connection, config, taskQueue: taskQueues.deploy }),
+          ...workflowSource(),
+          activities: createDeployActivities({ ...recycleDeps, deploys }),
+        }),
+      );
+    }
   } finally {
     sdkMetrics.stop();
     await metricsServer.stop();
     await connection.close();
+  }
+};
+
+/** One deployer of a database is active, whatever it serves; the others stand by and take over when its session ends. */
+const serveDeploys = async (
+  config: Config,
+  kamalConfig: KamalConfig,
+  log: Log,
+  createWorker: (deploys: DeployDeps) => ReturnType<typeof createTunedWorker>,
+): Promise<void> => {
+  const pool = createPool(config.database.url.unredacted(), {
+    max: config.database.poolMax,
+    applicationName: 'yardmaster-deployer',
+    prepares: config.database.isDirect,
+    log,
+  });
+  const client = createClient(config.temporal);
+  const { bin, configDir, stateDir, env, secretsDir, secrets, installation } = kamalConfig;
+  const findSecret = createFindSecret({ dir: secretsDir, environment: secrets });
+  const kamal = createKamal({ bin, configDir, stateDir, env, findSecret, killAfterMs: limits.kamalKillAfterMs, log });
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  try {
+    await serveAlone({
+      lock: { directUrl: config.database.directUrl?.unredacted() ?? '', name: 'yardmaster.deployer', everyMs: limits.deployerLockEveryMs },
+      log,
+      stopping: stopping.signal,
+      async startTurn(draining) {
+        const deploys: DeployDeps = {
+          pool,
+          log,
+          limits,
+          kamal,
+          hosts: createHostClient({
+            addressMap: config.hostAddressMap,
+            timeoutMs: limits.probeTimeoutMs,
+            answerBytesMax: limits.probeAnswerBytesMax,
+            serviceSecret: config.product.serviceSecret,
+          }),
+          workflows: createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs }),
+          installation,
+          heartbeat: (details) => Context.current().heartbeat(details),
+          cancellation: () => Context.current().cancellationSignal,
+          draining,
+          noteEnded: () => refreshing.now(),
+        };
+        const outside = { ...deploys, heartbeat: () => undefined, cancellation: () => draining };
+        const refreshing = refreshRegularly(createDestinationActivities(outside).refreshDestinations, {
+          everyMs: limits.destinationsEveryMs,
+          signal: draining,
+          log,
+        });
+        // What a deployer before this one left on this machine, whichever deploy it was for.
+        const left = await kamal.endLeftovers();
+        if (left.endedCommands + left.problems.length > 0) log.warn('Commands of a deployer before this one were left', { ...left });
+        return await createWorker(deploys);
+      },
+    });
+  } finally {
+    await client.connection.close();
+    await pool.end();
   }
 };
 

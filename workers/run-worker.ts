@@ -40,24 +40,32 @@ export const runWorker = async ({
   /** `workflowSource()` where the queue has workflows; without it only activities are polled for. */
   workflows?: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
 }): Promise<void> => {
-  const { activitySlots, shutdownGraceMs, shutdownForceMs } = config.process;
-  const worker = await createTunedWorker({
-    connection,
-    namespace: config.temporal.namespace,
-    taskQueue,
-    activities,
-    ...workflows,
-    // Without a grace, SIGTERM cancels every running activity at once.
-    shutdownGraceTime: shutdownGraceMs,
-    shutdownForceTime: shutdownForceMs,
-    maxConcurrentActivityTaskExecutions: activitySlots,
-    // Local steps are a statement or two: more of them at once than connections would only queue for the pool.
-    maxConcurrentLocalActivityExecutions: Math.max(1, config.database.poolMax),
-  });
+  const worker = await createTunedWorker({ ...workerOptionsOf({ connection, config, taskQueue }), ...workflows, activities });
   log.info('Polling', { taskQueue, namespace: config.temporal.namespace });
   await worker.run();
   log.info('Drained', { taskQueue });
 };
+
+/** What the configuration says of a worker. */
+export const workerOptionsOf = ({
+  connection,
+  config,
+  taskQueue,
+}: {
+  connection: NativeConnection;
+  config: Config;
+  taskQueue: string;
+}): WorkerOptions & { connection: NativeConnection } => ({
+  connection,
+  namespace: config.temporal.namespace,
+  taskQueue,
+  // Without a grace, SIGTERM cancels every running activity at once.
+  shutdownGraceTime: config.process.shutdownGraceMs,
+  shutdownForceTime: config.process.shutdownForceMs,
+  maxConcurrentActivityTaskExecutions: config.process.activitySlots,
+  // Local steps are a statement or two: more of them at once than connections would only queue for the pool.
+  maxConcurrentLocalActivityExecutions: Math.max(1, config.database.poolMax),
+});
 
 export const createTunedWorker = async (options: WorkerOptions & { connection: NativeConnection }): Promise<Worker> =>
   await Worker.create({ ...workerTuning, ...options });

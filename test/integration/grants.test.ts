@@ -21,7 +21,7 @@ import { startOrchestrator } from '../support/orchestrator';
 import { withTemporal } from '../support/temporal';
 import { until } from '../support/until';
 
-type Process = 'migrate' | 'gateway' | 'orchestrator';
+type Process = 'migrate' | 'gateway' | 'orchestrator' | 'deployer';
 
 const temporal = withTemporal();
 let database: TestDatabase;
@@ -44,7 +44,7 @@ const documentedSql = (block: string): string => {
   const text = readFileSync(path.join(projectRoot(), 'docs/operators.md'), 'utf8');
   const sql = new RegExp(`<!-- ${block}:start -->\\n\`\`\`sql\\n([^]*?)\`\`\``).exec(text)?.[1] ?? '';
   return sql
-    .replace(/yardmaster_(migrate|gateway|orchestrator)/g, `${database.name}_$1`)
+    .replace(/yardmaster_(migrate|gateway|orchestrator|deployer)/g, `${database.name}_$1`)
     .replace(/on database fleet/g, `on database ${database.name}`);
 };
 
@@ -58,7 +58,7 @@ beforeAll(async () => {
     client.release();
   }
   await migrate(urlOf('migrate'), { info: () => undefined, warn: () => undefined });
-  for (const process of ['migrate', 'gateway', 'orchestrator'] as const)
+  for (const process of ['migrate', 'gateway', 'orchestrator', 'deployer'] as const)
     pools[process] = createPool(urlOf(process), { max: 20, applicationName: process });
   await poolOf('migrate').query(documentedSql('gateway-grants'));
   await startProcesses();
@@ -71,7 +71,8 @@ afterAll(async () => {
   for (const pool of Object.values(pools)) await pool.end();
   const admin = createPool(process.env['TEST_DATABASE_URL'] ?? '', { max: 1, applicationName: 'test' });
   await database.drop();
-  for (const role of ['migrate', 'gateway', 'orchestrator', 'gh']) await admin.query(`drop role if exists ${database.name}_${role}`);
+  for (const role of ['migrate', 'gateway', 'orchestrator', 'deployer', 'gh'])
+    await admin.query(`drop role if exists ${database.name}_${role}`);
   await admin.end();
 });
 

@@ -193,6 +193,7 @@ const withDeployer = async (recycleCommand: Recycle, work: () => Promise<void>, 
     },
   });
   const activities = createDeployActivities({
+    deploys: null,
     log: createLog({ level: 'info', process: 'test', secrets: [sensitive(secret)], destination }),
     limits: { ...limits, commandKillAfterMs: 300, recycleHeartbeatMs: 200 },
     redact: createRedact([sensitive(secret)]),

@@ -107,6 +107,7 @@ const createDeployer = async (
     namespace,
     taskQueue: taskQueues.deploy,
     activities: createDeployActivities({
+      deploys: null,
       log,
       limits,
       redact: (text) => text,

@@ -20,6 +20,8 @@ const serviceSchema = z.object({
   healthcheck: z.object({ test: z.array(z.string()) }).optional(),
   restart: z.string(),
   stop_grace_period: z.string().optional(),
+  volumes: z.array(z.string()).default([]),
+  build: z.union([z.string(), z.object({ target: z.string() })]).optional(),
   ports: z.array(z.string()).default([]),
   profiles: z.array(z.string()).default([]),
 });
@@ -82,6 +84,7 @@ it.each(Object.keys(needed))('does not start without %s', (name) => {
 it('holds no secret: each comes from a variable that has to be set, or may stay empty', () => {
   const secrets = Object.entries(services).flatMap(([name, { environment }]) =>
     Object.entries(environment)
+      .filter(([variable]) => !variable.endsWith('_DIR'))
       .filter(([variable]) => isSecretField(variable) || /PASSWORD|PWD|SECRET|KEYS|_URL$/.test(variable))
       .map(([variable, value]) => `${name} ${variable} ${value}`),
   );
@@ -89,7 +92,7 @@ it('holds no secret: each comes from a variable that has to be set, or may stay 
   expect(secrets.filter((line) => !/ \$\{\w+(:\?[^}]*|:-(false)?)\}$/.test(line))).toEqual([]);
 });
 
-it.each(['gateway', 'orchestrator'] as const)('hands the %s every setting that is not of the cluster’s own', (name) => {
+it.each(['gateway', 'orchestrator', 'deployer'] as const)('hands the %s every setting that is not of the cluster’s own', (name) => {
   const { environment } = service(name);
   const own = settingDocs().filter(({ processes, name: setting }) => processes.includes(name) && !/^TEMPORAL_(TLS|API_KEY)/.test(setting));
   expect(own.map((doc) => doc.name).filter((setting) => !(setting in environment))).toEqual([]);
@@ -97,23 +100,28 @@ it.each(['gateway', 'orchestrator'] as const)('hands the %s every setting that i
   expect(Object.keys(environment).filter((variable) => !known.some((setting) => setting === variable))).toEqual([]);
 });
 
-it.each(['gateway', 'orchestrator'] as const)('starts the %s with what the file gives it, and lets it end by itself', (name) => {
-  const { environment, stop_grace_period: grace } = service(name);
-  const given: Record<string, string> = { ...needed };
-  const env = Object.fromEntries(
-    Object.entries(environment).map(([variable, value]) => [
-      variable,
-      value.replace(/^\$\{(\w+):[-?](.*)\}$/, (_all, from: string, text: string) => given[from] ?? (value.includes(':-') ? text : '')),
-    ]),
-  );
-  const config = loadConfig(env, name);
-  expect(config.temporal.address).toBe('temporal:7233');
-  expect(config.metricsHost).toBe('0.0.0.0');
-  expect(Number.parseInt(grace ?? '0', 10) * 1_000).toBeGreaterThan(config.process.shutdownForceMs);
-});
+it.each(['gateway', 'orchestrator', 'deployer'] as const)(
+  'starts the %s with what the file gives it, and lets it end by itself',
+  (name) => {
+    const { environment, stop_grace_period: grace } = service(name);
+    const given: Record<string, string> = { ...needed, DATABASE_DIRECT_URL: needed.DATABASE_URL, KAMAL_CONFIG_DIR: '/srv/kamal' };
+    const env = Object.fromEntries(
+      Object.entries(environment).map(([variable, value]) => [
+        variable,
+        value.replace(/^\$\{(\w+):([-?+])(.*)\}$/, (_all, from: string, sign: string, text: string) =>
+          sign === '+' ? (given[from] === undefined ? '' : text) : (given[from] ?? (sign === '-' ? text : '')),
+        ),
+      ]),
+    );
+    const config = loadConfig(env, name);
+    expect(config.temporal.address).toBe('temporal:7233');
+    expect(config.metricsHost).toBe('0.0.0.0');
+    expect(Number.parseInt(grace ?? '0', 10) * 1_000).toBeGreaterThan(config.process.shutdownForceMs);
+  },
+);
 
 it('checks the health of what others wait for, and of what is ours', () => {
-  const watched = ['postgres', 'temporal', 'gateway', 'orchestrator'];
+  const watched = ['postgres', 'temporal', 'gateway', 'orchestrator', 'deployer'];
   expect(watched.filter((name) => service(name).healthcheck === undefined)).toEqual([]);
 });
 
@@ -135,11 +143,30 @@ it('uses current images, and the shards, the retention and the search attributes
   );
 });
 
+describe('the deployer', () => {
+  const deployer = service('deployer');
+
+  it('sees its keys, its configuration and its secrets, and cannot write them', () => {
+    const mounts = deployer.volumes.filter((volume) => volume.startsWith('${'));
+    expect(mounts.map((mount) => /:(\/[\w./-]+):ro$/.exec(mount)?.[1])).toEqual(['/kamal', '/home/node/.ssh', '/run/deploy-secrets']);
+    const folders = mounts.map((mount) => /:-(\.[\w./-]+)\}/.exec(mount)?.[1] ?? 'none');
+    expect(folders.filter((folder) => !existsSync(join(projectRoot(), folder)))).toEqual([]);
+  });
+
+  it('has a pinned Kamal in its image, and is not root’s', () => {
+    const stage = /^FROM yardmaster AS deployer$([^]*?)^FROM /m.exec(read('Dockerfile'))?.[1] ?? '';
+    expect(deployer.build).toMatchObject({ target: 'deployer' });
+    expect(stage).toMatch(/ARG KAMAL_VERSION=\d+\.\d+\.\d+/);
+    expect(stage).toContain('"kamal==${KAMAL_VERSION}"');
+    expect(stage.lastIndexOf('USER node')).toBeGreaterThan(stage.lastIndexOf('USER root'));
+  });
+});
+
 describe('the image', () => {
   const dockerfile = read('Dockerfile');
 
   it('runs what the services name, and what it names exists', () => {
-    const programs = ['migrate', 'gateway', 'orchestrator'].map((name) => service(name).command?.[0] ?? '');
+    const programs = ['migrate', 'gateway', 'orchestrator', 'deployer'].map((name) => service(name).command?.[0] ?? '');
     const sources = programs.map((path) => path.replace(/^dist\//, '').replace(/\.js$/, '.ts'));
     expect(sources.filter((source) => !existsSync(join(projectRoot(), source)))).toEqual([]);
     const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, from]) => (from ?? '').split(' '));
@@ -147,7 +174,7 @@ describe('the image', () => {
   });
 
   it('is not root’s, and holds neither development code nor secrets', () => {
-    expect(dockerfile.lastIndexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('FROM '));
+    expect(dockerfile.lastIndexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('USER root'));
     const ignored = read('.dockerignore').split('\n');
     expect(ignored).toEqual(expect.arrayContaining(['*', 'src/dev', '**/.env*']));
     expect(dockerfile).toContain('npm ci --omit=dev');

@@ -182,11 +182,15 @@ it('reads what stops and what recycles a worker, and the keys of secrets', () =>
   ]);
   expect(loadConfig({ ...least, RECYCLE_COMMAND: '["x","{host}"]', RECYCLE_TIMEOUT_SECONDS: '5' }, 'deployer')).toMatchObject({
     recycle: { command: ['x', '{host}'], timeoutMs: 5_000 },
+    kamal: null,
     metricsPort: 9466,
-    notices: [],
+    notices: [{ level: 'warn', message: 'KAMAL_CONFIG_DIR is not set: this deployer deploys nothing' }],
   });
   expect(loadConfig(least, 'orchestrator')).toMatchObject({ cancelMeans: ['listener', 'recycle'], secretsKey: null, recycle: null });
-  expect(messagesOf({}, 'deployer')).toEqual([expect.stringMatching(/^warn: RECYCLE_COMMAND is not set/)]);
+  expect(messagesOf({}, 'deployer')).toEqual([
+    expect.stringMatching(/^warn: RECYCLE_COMMAND is not set/),
+    expect.stringMatching(/^warn: KAMAL_CONFIG_DIR is not set/),
+  ]);
 });
 
 it('gives a command what it needs to run, and none of our secrets', () => {
@@ -218,4 +222,37 @@ it('hands the log every secret, and prints none itself', () => {
   expect(config.secrets.map((secret) => secret.unredacted())).toEqual(expect.arrayContaining(secrets));
   const printed = inspect(config, { depth: 9 }) + JSON.stringify(config);
   expect(secrets.filter((secret) => printed.includes(secret))).toEqual([]);
+});
+
+describe('a deployer with Kamal', () => {
+  const env = { ...least, DATABASE_DIRECT_URL: least.DATABASE_URL, RECYCLE_COMMAND: '["x","{host}"]', KAMAL_CONFIG_DIR: '/srv/kamal' };
+
+  it('knows where everything is, gives a running command ten minutes, and hides every secret of a deploy', () => {
+    const config = loadConfig(
+      {
+        ...env,
+        INSTALLATION: 'yard-1',
+        DEPLOY_SECRET_GH_TOKEN: 'a-secret-of-a-test',
+        DEPLOY_SECRET_EMPTY: '',
+        LD_LIBRARY_PATH: '/opt/lib',
+      },
+      'deployer',
+    );
+    expect(config.kamal).toMatchObject({ bin: 'kamal', configDir: '/srv/kamal', secretsDir: null, installation: 'yard-1' });
+    expect(config.kamal?.env['LD_LIBRARY_PATH']).toBe('/opt/lib');
+    expect(config.kamal?.env['DEPLOY_SECRET_GH_TOKEN']).toBeUndefined();
+    expect([...(config.kamal?.secrets.keys() ?? [])]).toEqual(['GH_TOKEN']);
+    expect(config.secrets.map((secret) => secret.unredacted())).toContain('a-secret-of-a-test');
+    expect(JSON.stringify([config.kamal?.secrets.get('GH_TOKEN')])).not.toContain('a-secret');
+    expect(config.process).toMatchObject({ shutdownGraceMs: 600_000, shutdownForceMs: 630_000 });
+    expect(config.notices).toEqual([]);
+  });
+
+  it('takes its name in Kamal’s lock from the machine, in letters that the lock may hold', () => {
+    expect(loadConfig(env, 'deployer').kamal?.installation).toMatch(/^[\w.-]+$/);
+  });
+
+  it('does not start where it could not hold the place of the active one', () => {
+    expect(() => loadConfig({ ...env, DATABASE_DIRECT_URL: undefined }, 'deployer')).toThrow(/DATABASE_DIRECT_URL/);
+  });
 });

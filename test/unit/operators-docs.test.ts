@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { deployOutcomes } from '../../src/contracts/deploy';
 import { sweepFindings } from '../../src/contracts/sweep';
 import { workerConditions } from '../../src/db/worker-counts';
 import { projectRoot } from '../../src/dev/project-root';
@@ -8,7 +9,15 @@ const text = readFileSync(path.join(projectRoot(), 'docs/operators.md'), 'utf8')
 
 it('explains every condition that keeps a worker from a job', () => {
   const explained = [...text.matchAll(/^\| `(\w+)` \| [^|]* \| [^|]* \|$/gm)].map(([, name]) => name ?? '');
-  expect(explained.toSorted()).toEqual(workerConditions.filter((condition) => condition !== 'idle').toSorted());
+  const outcomes: readonly string[] = deployOutcomes;
+  expect(explained.filter((name) => !outcomes.includes(name)).toSorted()).toEqual(
+    workerConditions.filter((condition) => condition !== 'idle').toSorted(),
+  );
+});
+
+it('says of every outcome of a deploy what runs, and what to do', () => {
+  const explained = [...text.matchAll(/^\| `(\w+)` \| [^|]* \| [^|]* \|$/gm)].map(([, name]) => name ?? '');
+  expect(deployOutcomes.filter((outcome) => !explained.includes(outcome))).toEqual([]);
 });
 
 it('explains every finding of the sweep in its own words', () => {
@@ -19,7 +28,8 @@ it('explains every finding of the sweep in its own words', () => {
 
 it('leads nowhere that does not exist', () => {
   const paths = [...text.matchAll(/(?:GET|POST) `?(\/v1\/[\w/$<>-]*)/g)].map(([, found]) => found ?? '');
-  const known = /^\/v1\/(jobs(\/\$JOB(\/callbacks\/<generation>\/<seq>\/redeliver)?)?|pause|unpause|fleet(\/sweep)?)$/;
+  const known =
+    /^\/v1\/(jobs(\/\$JOB(\/callbacks\/<generation>\/<seq>\/redeliver)?)?|pause|unpause|fleet(\/sweep)?|destinations\/<destination>\/lock\/break)$/;
   expect(paths.length).toBeGreaterThan(3);
   expect(paths.filter((found) => !known.test(found))).toEqual([]);
 });

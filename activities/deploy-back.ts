@@ -1,0 +1,76 @@
+import type { DeployView } from '../src/contracts/deploy';
+import { phaseAfter, planWayBack } from '../src/domain/deploy-plan';
+import type { HostVerdict } from '../src/domain/deploy-verify';
+import { appStart, deployVersion } from '../src/kamal/commands';
+import { stopHosts } from './deploy-batches';
+import type { DeployDeps } from './deploy-deps';
+import { judgeVersionsOf, lookAtVersions } from './deploy-looks';
+import { messageOf, type DeployRef, type RunStep, type StepRun } from './deploy-step';
+import { untilVerified } from './deploy-verify';
+
+export const createBackActivities = (deps: DeployDeps, runStep: RunStep) => ({
+  /**
+   * Puts the version before back on every host that was touched, and verifies it. Each try looks first, so that what is back already is left alone. After
+   * some tries a person is needed, and the hosts say so.
+   */
+  async putBackHosts({ deployId }: DeployRef): Promise<DeployView> {
+    return await runStep(deployId, ['compensate'], async (run) => {
+      const { deployBackTries: tries, deployBackRetryMs: retryMs } = deps.limits;
+      for (let attempt = 1; ; attempt++) {
+        for (const group of planWayBack(run.deploy.hosts)) {
+          const verdicts = await putBack(deps, run, group);
+          await run.move(
+            {},
+            verdicts.map(({ host, version, detail, isVerified }) => ({
+              host,
+              state: isVerified ? ('put_back' as const) : ('failed' as const),
+              versionNow: version,
+              detail,
+            })),
+          );
+        }
+        const left = planWayBack(run.deploy.hosts);
+        if (left.length === 0 || attempt === tries) break;
+        await run.log.say(`not all are back; tries again in ${retryMs / 1_000} s (${attempt} of ${tries})`);
+        await run.pause(retryMs);
+      }
+      await run.move({ phase: phaseAfter(run.deploy) });
+    });
+  },
+});
+
+const putBack = async (
+  deps: DeployDeps,
+  run: StepRun,
+  { versionBefore, hosts }: { versionBefore: string | null; hosts: string[] },
+): Promise<HostVerdict[]> => {
+  try {
+    const isThere = await runsAlready(run, hosts, versionBefore);
+    if (!isThere) await startBefore(deps, run, { versionBefore, hosts });
+    return await untilVerified(deps, run, hosts, () => versionBefore, { isRestarted: false });
+  } catch (error) {
+    // A cancel is none here, and a shutdown leaves it to the next deployer.
+    if (run.signal.aborted || deps.draining.aborted) throw error;
+    await run.log.say(`${hosts.join(', ')} not back yet: ${messageOf(error)}`);
+    return hosts.map((host) => ({ host, isVerified: false, version: null, detail: messageOf(error) }));
+  }
+};
+
+/** The container before is still there as a rule, and its start is the shortest way; else its image is deployed again. */
+const startBefore = async (
+  deps: DeployDeps,
+  run: StepRun,
+  { versionBefore, hosts }: { versionBefore: string | null; hosts: string[] },
+): Promise<void> => {
+  const problem = await stopHosts(deps, run, hosts);
+  if (problem !== null) throw new Error(problem);
+  if (versionBefore === null) return;
+  await run.kamal(appStart(versionBefore, hosts));
+  if (await runsAlready(run, hosts, versionBefore)) return;
+  await stopHosts(deps, run, hosts);
+  await run.kamal(deployVersion(versionBefore, hosts));
+};
+
+const runsAlready = async (run: StepRun, hosts: readonly string[], version: string | null): Promise<boolean> => {
+  return judgeVersionsOf(run, hosts, await lookAtVersions(run, hosts), version).every(({ isVerified }) => isVerified);
+};

@@ -1,0 +1,108 @@
+import type { DeployView } from '../src/contracts/deploy';
+import { markWorkersStopped } from '../src/db/deploy-fleet';
+import { currentBatch, phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
+import { findDisagreements } from '../src/domain/deploy-verify';
+import { appStop, deployVersion } from '../src/kamal/commands';
+import type { DeployDeps } from './deploy-deps';
+import { holdAgain } from './deploy-drain';
+import { describeEnd, isSuccess, judgeVersionsOf, lookAtVersions, type VersionsSeen } from './deploy-looks';
+import type { DeployRef, RunStep, StepRun } from './deploy-step';
+
+export const createBatchActivities = (deps: DeployDeps, runStep: RunStep) => ({
+  /** Stops the hosts of the batch whose turn it is, and takes their workers off the registry: nothing may be sent to a process that is gone. */
+  async stopBatch({ deployId }: DeployRef): Promise<DeployView> {
+    return await runStep(deployId, ['stop'], async (run) => {
+      const late = await holdAgain(deps, run);
+      if (late.length > 0) {
+        // Nobody prolonged the hold for a while, and jobs have come: they are waited for like the others.
+        return await run.move({ phase: 'drain', detail: 'jobs came while no deployer held the hosts' });
+      }
+      const hosts = currentBatch(run.deploy.hosts).map(({ host }) => host);
+      // Before it happens: whoever finds this row knows that these may be stopped.
+      await run.move({}, moveTo(hosts, 'stopped', 'is being stopped'));
+      const problem = await stopHosts(deps, run, hosts);
+      if (problem !== null) return await turnBack(run, problem);
+      await run.move(
+        { phase: phaseAfter(run.deploy) },
+        hosts.map((host) => ({ host, state: 'stopped' as const, versionNow: null })),
+      );
+      await wakeInterrupted(deps, run, hosts);
+    });
+  },
+
+  /** Starts the version there. What Kamal says of it is compared with what runs, and the hosts are believed. */
+  async deployBatch({ deployId }: DeployRef): Promise<DeployView> {
+    return await runStep(deployId, ['deploy'], async (run) => {
+      const hosts = currentBatch(run.deploy.hosts).map(({ host }) => host);
+      const version = wantedVersion(run.deploy);
+      const exit = await startVersion(deps, run, { hosts, version });
+      const seen = await lookAtVersions(run, hosts);
+      const verdicts = judgeVersionsOf(run, hosts, seen, version);
+      const addDisagreements = findDisagreements({ phase: 'deploy', exit, verdicts });
+      const wrong = verdicts.filter(({ isVerified }) => !isVerified);
+      const said = exit === null || exit.isSuccess ? '' : ` (Kamal: ${exit.detail})`;
+      const detail = wrong.length === 0 ? '' : `${wrong.map((each) => `${each.host}: ${each.detail}`).join('; ')}${said}`;
+      await run.move(
+        wrong.length === 0
+          ? { phase: phaseAfter(run.deploy), addDisagreements }
+          : { phase: phaseOfWayBack(run.deploy), direction: 'back', detail, addDisagreements },
+        verdicts.map((each) => ({
+          host: each.host,
+          state: each.isVerified ? ('deployed' as const) : ('failed' as const),
+          versionNow: each.version,
+          detail: each.isVerified ? '' : each.detail,
+        })),
+      );
+    });
+  },
+});
+
+/** Null when nothing runs there any more. */
+export const stopHosts = async (deps: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<string | null> => {
+  const ended = await run.kamal(appStop(hosts));
+  const seen = await lookAtVersions(run, hosts);
+  const running = hosts.filter((host) => seen === null || (seen.get(host)?.length ?? 0) > 0);
+  if (running.length > 0) return `${running.join(', ')} could not be stopped: ${describeEnd(ended)}`;
+  const offline = await markWorkersStopped(deps.pool, hosts);
+  await run.log.say(`${hosts.join(', ')} stopped; offline in the registry: ${offline.length === 0 ? 'no worker' : offline.join(', ')}`);
+  return null;
+};
+
+/** Said of a host before its start, so that whoever finds it knows that a start may have been cut off. */
+const beingStarted = 'is being started';
+
+/** After a kill the version may run on some hosts already, and would hold the ports of its own second start (kamal §9.3). Null: it runs everywhere. */
+const startVersion = async (
+  deps: DeployDeps,
+  run: StepRun,
+  { hosts, version }: { hosts: readonly string[]; version: string },
+): Promise<{ isSuccess: boolean; detail: string } | null> => {
+  const isSecondTry = run.deploy.hosts.some(({ host, detail }) => hosts.includes(host) && detail === beingStarted);
+  if (isSecondTry) {
+    const seen = await lookAtVersions(run, hosts);
+    if (judgeVersionsOf(run, hosts, seen, version).every(({ isVerified }) => isVerified)) return null;
+    if (runsAnything(seen)) await stopHosts(deps, run, hosts);
+  }
+  await run.move({}, moveTo(hosts, 'stopped', beingStarted));
+  const ended = await run.kamal(deployVersion(version, hosts));
+  return { isSuccess: isSuccess(ended), detail: describeEnd(ended) };
+};
+
+const runsAnything = (seen: VersionsSeen): boolean => seen === null || [...seen.values()].some((versions) => versions.length > 0);
+
+/** The job's own workflow finds the process gone, and ends the attempt: requeued, or uncertain. */
+export const wakeInterrupted = async ({ workflows, log }: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<void> => {
+  for (const { jobId, host } of run.deploy.interruptedJobs) {
+    if (!hosts.includes(host)) continue;
+    await workflows.ensureApplyJob(jobId, { reason: 'deploy', examineOwner: true }).catch((error: unknown) => {
+      log.warn('An interrupted job could not be woken, the sweep will', { jobId, deployId: run.deploy.deployId, error });
+    });
+  }
+};
+
+export const wantedVersion = ({ resolvedVersion, version }: DeployView): string => resolvedVersion ?? version;
+
+const moveTo = (hosts: readonly string[], state: 'stopped', detail: string) => hosts.map((host) => ({ host, state, detail }));
+
+export const turnBack = async (run: StepRun, detail: string): Promise<void> =>
+  await run.move({ phase: phaseOfWayBack(run.deploy), direction: 'back', detail });

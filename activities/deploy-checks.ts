@@ -1,0 +1,76 @@
+import type { DeployCheck, DeployHost } from '../src/contracts/deploy';
+import { parseLockMessage } from '../src/domain/deploy-lock';
+import { buildPull, diskSpace } from '../src/kamal/commands';
+import { parseDiskSpace } from '../src/kamal/output';
+import type { DeployDeps } from './deploy-deps';
+import { describeEnd, isSuccess, lookAtLock, type VersionsSeen } from './deploy-looks';
+import { isLeftBehind, tellHolder } from './deploy-lock';
+import type { StepRun } from './deploy-step';
+
+/** Reached by ssh, each, and with room for an image. A host that does not tell is asked again by itself, so that its own fault is told. */
+export const checkHosts = async ({ limits }: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<DeployCheck[]> => {
+  const answers = parseDiskSpace((await run.kamal(diskSpace(hosts), { isQuick: true })).output);
+  const checks: DeployCheck[] = [];
+  for (const host of hosts) {
+    const freeMb = answers.find((each) => each.host === host)?.freeMb;
+    if (freeMb === undefined) {
+      const alone = await run.kamal(diskSpace([host]), { isQuick: true });
+      const isOk = isSuccess(alone);
+      checks.push({ check: 'ssh', host, isOk, detail: isOk ? 'answers, and does not tell its free space' : describeEnd(alone) });
+      continue;
+    }
+    checks.push({ check: 'ssh', host, isOk: true, detail: 'answers' });
+    const detail = `${freeMb} MB free, ${limits.deployDiskFreeMb} MB wanted`;
+    checks.push({ check: 'disk', host, isOk: freeMb >= limits.deployDiskFreeMb, detail });
+  }
+  return checks;
+};
+
+/** Free, this deploy's, or left by one of ours that has ended. */
+export const checkLock = async (deps: DeployDeps, run: StepRun): Promise<DeployCheck> => {
+  const seen = await lookAtLock(run);
+  const told = (isOk: boolean, detail: string): DeployCheck => ({ check: 'lock', host: null, isOk, detail });
+  if (seen.kind === 'free') return told(true, 'free');
+  if (seen.kind === 'unknown') return told(false, seen.problem);
+  if (parseLockMessage(seen.lock.message)?.deployId === run.deploy.deployId) return told(true, 'ours already');
+  if (await isLeftBehind(deps, run.deploy, seen)) return told(true, `left behind by a deploy of ours that has ended: ${seen.lock.message}`);
+  return told(false, `held by ${tellHolder(seen.lock)}`);
+};
+
+/** What runs now is the way back, and its container is there since it runs: it must be one version. */
+export const checkWayBack = (
+  hosts: readonly Pick<DeployHost, 'host' | 'versionBefore'>[],
+  before: NonNullable<VersionsSeen>,
+): DeployCheck[] =>
+  hosts.map(({ host, versionBefore }) => {
+    const running = before.get(host) ?? [];
+    const isOne = new Set(running.map(({ version }) => version)).size <= 1;
+    const detail = isOne
+      ? versionBefore === null
+        ? 'nothing runs there; the way back is to stop'
+        : `${versionBefore} runs there`
+      : running.map(({ role, version }) => `${role} runs ${version}`).join(', ');
+    return { check: 'way_back', host, isOk: isOne, detail };
+  });
+
+/**
+ * Pulled and its label checked on each host. Kamal removes the local tag before it pulls, so a version that runs there, which is also the way back, is
+ * never pulled (kamal §9.1).
+ */
+export const checkImages = async (
+  run: StepRun,
+  hosts: readonly Pick<DeployHost, 'host' | 'versionBefore'>[],
+  version: string,
+): Promise<DeployCheck[]> => {
+  const checks: DeployCheck[] = [];
+  const present = hosts.filter(({ versionBefore }) => versionBefore === version).map(({ host }) => host);
+  const others = hosts.map(({ host }) => host).filter((host) => !present.includes(host));
+  if (present.length > 0)
+    checks.push({ check: 'image', host: null, isOk: true, detail: `${version} runs on ${present.join(', ')} already` });
+  if (others.length > 0) {
+    const ended = await run.kamal(buildPull(version, others));
+    const detail = isSuccess(ended) ? `${version} is pulled on ${others.join(', ')}` : describeEnd(ended);
+    checks.push({ check: 'image', host: null, isOk: isSuccess(ended), detail });
+  }
+  return checks;
+};

@@ -1,0 +1,25 @@
+import type { Pool } from 'pg';
+import type { Limits } from '../src/contracts/limits';
+import type { WakeSignal } from '../src/contracts/messages';
+import type { Kamal } from '../src/kamal/kamal';
+import type { Log } from '../src/log';
+import type { HostReader } from './deps';
+
+/** What the deployer passes in (workers/deployer.ts). */
+export interface DeployDeps {
+  pool: Pool;
+  log: Log;
+  limits: Limits;
+  kamal: Kamal;
+  hosts: HostReader;
+  workflows: { ensureApplyJob(jobId: string, wake: WakeSignal): Promise<void> };
+  /** Names this control plane in Kamal's lock. */
+  installation: string;
+  heartbeat: (details: unknown) => void;
+  /** Aborted when the workflow no longer wants it, or the grace of a shutdown is over. */
+  cancellation: () => AbortSignal;
+  /** Aborted at the beginning of a shutdown: the command that runs may end, no other one begins. */
+  draining: AbortSignal;
+  /** A deploy has ended: its destination is another one now. */
+  noteEnded: () => void;
+}
