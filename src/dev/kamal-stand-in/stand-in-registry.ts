@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
@@ -33,6 +33,10 @@ export const startStandInRegistry = async (
       return response.end('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}');
     }
     if (request.url === '/v2/') return response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+    if (/^\/v2\/[\w./-]+\/tags\/list(?:\?.*)?$/.test(request.url ?? '')) {
+      const tags = readdirSync(folder).flatMap((name) => (name.endsWith('.json') ? [path.basename(name, '.json')] : []));
+      return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ tags }));
+    }
     const reference = /^\/v2\/[\w./-]+\/manifests\/([\w.:-]+)$/.exec(request.url ?? '')?.[1];
     const image = reference === undefined ? null : readImage(folder, reference);
     if (image === null) {

@@ -1,0 +1,131 @@
+import { Client } from 'pg';
+import type { DeployOutcome, DeployPhase, DeployView } from '../../src/contracts/deploy';
+import { approveSignal, cancelDeploySignal, type KamalDeployInput } from '../../src/contracts/messages';
+import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import { withDeployYard } from '../support/deploy-yard';
+import { addLiveAttempt } from '../support/live-attempt';
+import { until } from '../support/until';
+
+const yard = withDeployYard();
+
+jest.setTimeout(180_000);
+
+beforeEach(async () => await yard.reset('v1'));
+
+interface Story {
+  phase: DeployPhase;
+  /** What keeps the deploy in that phase. */
+  orders?: Misbehaviour[];
+  input?: Partial<KamalDeployInput>;
+  hinder?: () => Promise<() => Promise<void>>;
+  outcome: DeployOutcome;
+  version: string;
+  /** Nothing is left to be cancelled, and nobody hears the word. */
+  isTooLate?: boolean;
+}
+
+const sleeping = { sleepMs: 120_000 };
+const untouched = { outcome: 'cancelled', version: 'v1' } as const;
+const putBack = { outcome: 'rolled_back', version: 'v1' } as const;
+
+const stories: Story[] = [
+  { phase: 'preflight', orders: [{ on: 'build pull', do: sleeping }], ...untouched },
+  { phase: 'approval', input: { strategy: { needsApproval: true } }, ...untouched },
+  { phase: 'hold', hinder: holdAssignLock, ...untouched },
+  { phase: 'drain', hinder: runJob, ...untouched },
+  { phase: 'lock', orders: [{ on: 'lock acquire', do: sleeping }], ...untouched },
+  { phase: 'stop', orders: [{ on: 'app stop', at: 'stop', times: 1, do: sleeping }], ...putBack },
+  { phase: 'deploy', orders: [{ on: 'deploy', at: 'boot', times: 1, do: sleeping }], ...putBack },
+  { phase: 'verify', hinder: silenceHost, ...putBack },
+  { phase: 'soak', input: { strategy: { canaryHosts: 1, soakSeconds: 60 } }, ...putBack },
+  {
+    // Noted, not obeyed: the version before comes back.
+    phase: 'compensate',
+    orders: [
+      { on: 'deploy', at: 'boot', times: 1, do: { error: { message: 'no space left on device' } } },
+      { on: 'app start', times: 1, do: { sleepMs: 2_000 } },
+    ],
+    ...putBack,
+  },
+  // The new version is verified by then.
+  {
+    phase: 'release',
+    orders: [{ on: 'lock release', times: 1, do: { sleepMs: 2_000 } }],
+    outcome: 'succeeded',
+    version: 'v2',
+    isTooLate: true,
+  },
+];
+
+const cancelAt = async ({ phase, orders = [], input, hinder }: Story, by: 'signal' | 'button'): Promise<DeployView> => {
+  const undo = await hinder?.();
+  await yard.kamal.misbehave(...orders);
+  const { deployId, handle } = await yard.deploy({ version: 'v2', ...input });
+  await yard.untilPhase(deployId, phase);
+  const order = orders.at(-1);
+  if (order !== undefined)
+    await until(async () => (await yard.kamal.steps()).at(-1)?.command.join(' ').startsWith(order.on), {
+      what: `Kamal is at ${order.on}`,
+      timeoutMs: 60_000,
+    });
+  if (by === 'signal') await handle.signal(cancelDeploySignal, { deployId, actor: 'zoe', reason: 'a test' });
+  else await handle.cancel();
+  // What cannot be cancelled, or would be in the way of the version before, gives way now.
+  if (phase === 'hold' || phase === 'verify') await undo?.();
+  const deploy = await handle.result();
+  await undo?.();
+  return deploy;
+};
+
+describe('a signal', () => {
+  test.each(stories.map((story) => [story.phase, story] as const))('at %s has a defined end', async (_phase, story) => {
+    const deploy = await cancelAt(story, 'signal');
+    expect({ outcome: deploy.outcome, ...(await yard.rest()) }).toEqual({
+      outcome: story.outcome,
+      versions: [story.version, story.version],
+      lock: null,
+      holds: [],
+    });
+    expect(deploy.cancelRequestedBy).toBe(story.isTooLate === true ? null : 'zoe');
+  });
+});
+
+describe('the Web UI’s button', () => {
+  const some = stories.filter(({ phase }) => phase === 'approval' || phase === 'deploy');
+  test.each(some.map((story) => [story.phase, story] as const))('means the same at %s', async (_phase, story) => {
+    const deploy = await cancelAt(story, 'button');
+    expect(deploy).toMatchObject({ outcome: story.outcome, cancelRequestedBy: 'temporal' });
+    expect(await yard.rest()).toEqual({ versions: [story.version, story.version], lock: null, holds: [] });
+  });
+});
+
+test('a cancel that names another deploy has no effect', async () => {
+  const { deployId, handle } = await yard.deploy({ version: 'v2', strategy: { needsApproval: true } });
+  await yard.untilPhase(deployId, 'approval');
+  await handle.signal(cancelDeploySignal, { deployId: '00000000-0000-4000-8000-000000000000', actor: 'zoe' });
+  await handle.signal(approveSignal, { deployId, actor: 'zoe' });
+  expect(await handle.result()).toMatchObject({ outcome: 'succeeded', cancelRequestedBy: null });
+});
+
+/** Nobody may hold hosts while somebody assigns; this somebody takes its time. */
+async function holdAssignLock(): Promise<() => Promise<void>> {
+  const client = new Client({ connectionString: yard.databaseUrl });
+  await client.connect();
+  await client.query(`select pg_advisory_lock(hashtext('yardmaster.assign'))`);
+  let isHeld = true;
+  return async () => {
+    if (isHeld) await client.end();
+    isHeld = false;
+  };
+}
+
+async function runJob(): Promise<() => Promise<void>> {
+  const job = await addLiveAttempt(yard.pool, { host: yard.hosts[1] ?? '', workerId: 'worker-2' });
+  return job.end;
+}
+
+async function silenceHost(): Promise<() => Promise<void>> {
+  const [first = ''] = yard.hosts;
+  yard.simulator.partition(first, 'http');
+  return async () => await Promise.resolve(yard.simulator.heal(first));
+}

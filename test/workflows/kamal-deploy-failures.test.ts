@@ -1,0 +1,153 @@
+import type { DeployView } from '../../src/contracts/deploy';
+import { makeKamalDeployId } from '../../src/contracts/ids';
+import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import { makeLockMessage } from '../../src/domain/deploy-lock';
+import { destination, service, withDeployYard } from '../support/deploy-yard';
+import { until } from '../support/until';
+
+jest.setTimeout(180_000);
+
+const yard = withDeployYard();
+const v1Everywhere = { versions: ['v1', 'v1'], lock: null, holds: [] };
+const v2Everywhere = { versions: ['v2', 'v2'], lock: null, holds: [] };
+
+beforeEach(async () => await yard.reset('v1'));
+
+const play = async (orders: Misbehaviour[], input: Parameters<typeof yard.deploy>[0] = {}): Promise<DeployView> => {
+  await yard.kamal.misbehave(...orders);
+  const { handle } = await yard.deploy({ version: 'v2', ...input });
+  const deploy = await handle.result();
+  await yard.kamal.misbehave();
+  return deploy;
+};
+
+test('an image that dies: the old version is back, verified, and only the canary was touched', async () => {
+  await yard.kamal.push('v2-dies', { broken: 'exits' });
+  const deploy = await play([], { version: 'v2-dies', strategy: { canaryHosts: 1 } });
+  expect(deploy).toMatchObject({ outcome: 'rolled_back', direction: 'back' });
+  expect(deploy.hosts.map(({ state }) => state)).toEqual(['put_back', 'held']);
+  expect(await yard.rest()).toEqual(v1Everywhere);
+});
+
+test('Kamal says success and nothing changed: the hosts are believed', async () => {
+  const deploy = await play([{ on: 'deploy', do: { noEffect: true, exitCode: 0 } }]);
+  expect(deploy.outcome).toBe('rolled_back');
+  expect(deploy.disagreements).toMatchObject(yard.hosts.map((host) => ({ phase: 'deploy', host, expected: 'Kamal reported success' })));
+  expect(await yard.rest()).toEqual(v1Everywhere);
+});
+
+test('Kamal says failure after the switch: the hosts are believed, and the result tells both', async () => {
+  const deploy = await play([{ on: 'deploy', at: 'end', do: { exitCode: 1 } }]);
+  expect(deploy).toMatchObject({ outcome: 'succeeded', disagreements: [{ phase: 'deploy', host: null }] });
+  expect(deploy.disagreements[0]?.expected).toMatch(/failure \(exit code 1/);
+  expect(await yard.rest()).toEqual(v2Everywhere);
+});
+
+test('a version whose worker never answers is no success', async () => {
+  const [, second = ''] = yard.hosts;
+  yard.simulator.partition(second, 'http');
+  const { deployId, handle } = await yard.deploy({ version: 'v2' });
+  await yard.untilPhase(deployId, 'compensate');
+  yard.simulator.heal(second);
+  const deploy = await handle.result();
+  expect(deploy.outcome).toBe('rolled_back');
+  expect(deploy.disagreements).toMatchObject([{ phase: 'verify', host: second, expected: 'v2 runs' }]);
+  expect(await yard.rest()).toEqual(v1Everywhere);
+});
+
+describe('the old version is back, and nothing is left, when', () => {
+  test.each<[what: string, orders: Misbehaviour[]]>([
+    ['the stop fails', [{ on: 'app stop', at: 'stop', times: 1, do: { error: { message: 'connection closed by remote host' } } }]],
+    ['Kamal is killed while it stops', [{ on: 'app stop', at: 'stop', times: 1, do: { killSelf: 'SIGKILL' } }]],
+    ['the deploy fails before it boots', [{ on: 'deploy', at: 'boot', times: 1, do: { error: { message: 'connection reset' } } }]],
+    ['Kamal is killed while it boots', [{ on: 'deploy', at: 'boot', times: 1, do: { killSelf: 'SIGKILL' } }]],
+    ['Kamal is silent for too long', [{ on: 'deploy', at: 'boot', times: 1, do: { prompt: 'password: ' } }]],
+    [
+      'the way back fails at first, too',
+      [
+        { on: 'deploy', at: 'boot', times: 1, do: { error: { message: 'no space left on device' } } },
+        { on: 'app start', times: 1, do: { error: { message: 'connection reset' } } },
+        { on: 'app stop', at: 'end', times: 2, do: { exitCode: 1 } },
+      ],
+    ],
+  ])('%s', async (_what, orders) => {
+    const deploy = await play(orders);
+    expect({ outcome: deploy.outcome, ...(await yard.rest()) }).toEqual({ outcome: 'rolled_back', ...v1Everywhere });
+  });
+});
+
+test('a second batch that fails takes the first one back with it', async () => {
+  await yard.kamal.misbehave({ on: 'deploy', at: 'boot', times: 1, do: { sleepMs: 1 } });
+  const { deployId, handle } = await yard.deploy({ version: 'v2', strategy: { canaryHosts: 1 } });
+  await until(async () => (await yard.look(deployId)).hosts[0]?.state === 'verified', {
+    what: 'the canary is verified',
+    timeoutMs: 120_000,
+  });
+  await yard.kamal.misbehave({ on: 'deploy', at: 'boot', times: 1, do: { error: { message: 'connection reset' } } });
+  const deploy = await handle.result();
+  expect(deploy.hosts.map(({ state }) => state)).toEqual(['put_back', 'put_back']);
+  expect({ outcome: deploy.outcome, ...(await yard.rest()) }).toEqual({ outcome: 'rolled_back', ...v1Everywhere });
+});
+
+test('a way back that never works is broken, says where, and keeps jobs off those hosts', async () => {
+  const broken = { error: { message: 'no space left on device' } };
+  const deploy = await play(
+    [
+      { on: 'deploy', at: 'boot', do: broken },
+      { on: 'app start', do: broken },
+    ],
+    { strategy: { canaryHosts: 1 } },
+  );
+  const [first = ''] = yard.hosts;
+  expect(deploy.outcome).toBe('broken');
+  expect(deploy.hosts[0]).toMatchObject({ host: first, state: 'failed' });
+  expect(deploy.detail).toContain(first);
+  expect(await yard.rest()).toEqual({ versions: [null, 'v1'], lock: null, holds: [first] });
+  const { rows } = await yard.pool.query<{ holder: string }>('select holder from yardmaster.host_hold');
+  expect(rows).toEqual([{ holder: 'person' }]);
+});
+
+describe('the lock', () => {
+  const lockWith = async (message: string): Promise<void> =>
+    void (await yard.kamal.kamal('lock', 'acquire', '-m', message, '-d', destination));
+  const release = async (): Promise<void> => void (await yard.kamal.kamal('lock', 'release', '-d', destination));
+  const workflowId = makeKamalDeployId({ service, destination });
+  const endedDeploy = async (): Promise<string> => {
+    const { rows } = await yard.pool.query<{ deploy_id: string }>(
+      'select deploy_id from yardmaster.deploy where ended_at is not null limit 1',
+    );
+    return rows[0]?.deploy_id ?? '';
+  };
+
+  test('of a deploy of ours that has ended is taken over', async () => {
+    await lockWith(makeLockMessage({ installation: 'test-yard', workflowId, deployId: await endedDeploy() }));
+    expect(await play([])).toMatchObject({ outcome: 'succeeded' });
+    expect(await yard.rest()).toEqual(v2Everywhere);
+  });
+
+  test('of another installation is not, whatever deploy it names', async () => {
+    await lockWith(makeLockMessage({ installation: 'other-yard', workflowId, deployId: await endedDeploy() }));
+    const deploy = await play([]);
+    const holder = await yard.lockHolder();
+    await release();
+    expect(deploy.outcome).toBe('refused');
+    expect(holder).toContain('other-yard');
+    expect(await yard.rest()).toEqual(v1Everywhere);
+  });
+
+  test('that somebody takes after our preflight is theirs, and nothing is touched', async () => {
+    await yard.kamal.misbehave({ on: 'lock acquire', times: 1, do: { sleepMs: 10_000 } });
+    const { deployId, handle } = await yard.deploy({ version: 'v2' });
+    await yard.untilPhase(deployId, 'lock');
+    await until(async () => (await yard.kamal.steps()).at(-1)?.command.join(' ').startsWith('lock acquire'), {
+      what: 'Kamal takes the lock',
+      timeoutMs: 60_000,
+    });
+    await lockWith('mine');
+    const deploy = await handle.result();
+    await release();
+    expect(deploy).toMatchObject({ outcome: 'refused', hosts: [{ state: 'held' }, { state: 'held' }] });
+    expect(deploy.detail).toMatch(/held by .*mine/);
+    expect(await yard.rest()).toEqual(v1Everywhere);
+  });
+});
