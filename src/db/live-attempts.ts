@@ -6,7 +6,7 @@ import type { Queryable } from './queryable';
 /** Every attempt that has not ended, with its rows, its worker's last probe and the processes that listen for its cancel, in one moment. */
 export const listLiveAttempts = async (
   db: Queryable,
-  limits: Pick<Limits, 'processStartJitterMs' | 'probeFreshMs' | 'fleetRowsMax'>,
+  limits: Pick<Limits, 'ownerStartJitterMs' | 'probeFreshMs' | 'fleetRowsMax'>,
 ): Promise<LiveAttemptSeen[]> => {
   const { rows } = await db.query<AttemptRow>(
     `/* list_live_attempts */
@@ -30,7 +30,7 @@ export const listLiveAttempts = async (
      left join listener l on l.query = 'LISTEN "gh_job_cancel_' || a.attempt_id || '"'
      where a.ended_at is null
      order by a.assigned_at limit $3::int`,
-    [limits.processStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
+    [limits.ownerStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
   );
   return rows.map(toSeen);
 };

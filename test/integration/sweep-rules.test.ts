@@ -54,6 +54,12 @@ describe('a live attempt', () => {
     expect(told).toEqual([]);
   });
 
+  test('whose worker died a second after its claim and is back already, has it examined', async () => {
+    const { jobId, host } = await runningJob();
+    const { told } = await sweepOnce(database.pool, { full: false, ports: { [host]: { active_jobs: 0, uptime_ms: 59_000 } } });
+    expect(told).toEqual([`examine ${jobId} worker_changed`]);
+  });
+
   test('whose port refuses, has it examined in a light pass', async () => {
     const { jobId, host } = await runningJob();
     const { report, told } = await sweepOnce(database.pool, { full: false, ports: { [host]: 'refused' } });
