@@ -1,4 +1,4 @@
-// node src/dev/bootstrap.mjs <demo|test|bench|stack|schema-dump> [arguments]
+// node src/dev/bootstrap.mjs <demo|test|test-deploys|bench|stack|schema-dump> [arguments]
 // What `npm run demo`, `npm test` and `npm run bench` begin with. It runs before anything is installed, so it uses Node alone. The program
 // itself then runs in this process, not in a child: a signal has one receiver, and the servers end with it (src/dev/keeper.mjs).
 import { spawn } from 'node:child_process';
@@ -15,6 +15,7 @@ const startedAt = performance.now();
 const programs = {
   demo: { file: path.join(build, 'src/dev/demo.js'), isCompiled: true },
   test: { file: at('node_modules/jest/bin/jest.js'), isCompiled: true },
+  'test-deploys': { file: at('node_modules/jest/bin/jest.js'), isCompiled: true, env: { TEST_DEPLOYS: '1' } },
   bench: { file: path.join(build, 'bench/run.js'), isCompiled: true, before: () => installDependencies(at('bench')) },
   stack: { file: path.join(build, 'src/dev/stack-command.js'), isCompiled: true },
   'schema-dump': {

@@ -26,11 +26,17 @@ export const appCommands = {
             .filter((container) => container.role === role && container.state === 'running' && container.name !== name);
           const known = machine.containers().find((container) => container.name === name);
           run.audit(machine, `Started app version ${run.config.version}`);
-          await run.remote(machine, `docker start ${name}`, () => {
-            if (!known) return { status: 1, stderr: `Error: no container with name or ID "${name}" found: no such container` };
-            if (others.length > 0) return { status: 1, stderr: portTaken(role, '') };
-            return name;
-          });
+          // Kamal does not look whether it worked.
+          const answer = await run.remote(
+            machine,
+            `docker start ${name}`,
+            () => {
+              if (!known) return { status: 125, stderr: `Error: no container with name or ID "${name}" found: no such container` };
+              return others.length > 0 ? { status: 1, stderr: portTaken(role, '') } : name;
+            },
+            { mayFail: true },
+          );
+          if (answer !== name) return;
           if (known.state !== 'running') await run.drive(machine.ip, role, 'start', known.version);
           change(run, machine, (containers) => {
             for (const container of containers) if (container.name === name) container.state = 'running';
