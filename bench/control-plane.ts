@@ -105,6 +105,7 @@ export const startControlPlane = async ({
       rateLimitPerMinute: 1_000_000,
       allowedCallbackOrigins: [],
       corsOrigins: [],
+      atmOpenReads: false,
     },
     isDraining: () => false,
   });
