@@ -14,7 +14,7 @@ export const watchPage = `<!doctype html>
 
 export const watchStyle = `:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { max-width: 76rem; margin: 1.5rem auto; padding: 0 1rem; }
-header { display: flex; gap: 1.5rem; align-items: baseline; flex-wrap: wrap; }
+header { position: sticky; top: 0; background: Canvas; padding: .5rem 0; display: flex; gap: 1.5rem; align-items: baseline; flex-wrap: wrap; }
 h1 { font-size: 1.25rem; margin: 0; }
 #state { margin: 0; font-weight: 600; }
 #state[data-is="good"] { color: #187a3a; } #state[data-is="bad"] { color: #b3261e; }
