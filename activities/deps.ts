@@ -40,6 +40,8 @@ export interface WorkflowsPort {
   /** Starts the workflow of an open command that has none. */
   ensureCommand(command: { kind: 'cancel' | 'resume'; jobId: string }): Promise<void>;
   ensureDeliverCallbacks(jobId: string, generation: number): Promise<void>;
+  /** Starts a workflow over the row of a deploy under way; a no-op where one runs. */
+  ensureKamalDeploy(deploy: { deployId: string; service: string; destination: string; version: string }): Promise<void>;
   /** Jobs whose workflow was closed by force or failure since then. */
   listAbortedApplyJobs(since: Date): Promise<string[]>;
   /** Jobs whose workflow runs; asks for the list only when there are more than that many. */

@@ -9,10 +9,11 @@ import { createOwnerActivities } from './owner';
 import { createRecycleActivities, type RecycleDeps } from './recycle';
 import { createResumeActivities } from './resume';
 import { createSweepActivities } from './sweep';
+import type { SweepDeps } from './sweep/pass';
 import { createWorkerActActivities } from './worker-acts';
 
 /** Everything that the orchestrator's task queue runs. */
-export const createOrchestratorActivities = (deps: CommandDeps & { retentionMs: number; heartbeat: () => void }) => ({
+export const createOrchestratorActivities = (deps: CommandDeps & SweepDeps) => ({
   ...createJobActivities(deps),
   ...createCancelActivities(deps),
   ...createResumeActivities(deps),

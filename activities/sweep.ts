@@ -5,6 +5,7 @@ import { withRollback } from '../src/db/pool';
 import type { Queryable } from '../src/db/queryable';
 import { isFullSweepDue, saveSweepReport } from '../src/db/sweep-reports';
 import { adoptOlderRows } from './sweep/adoption';
+import { mendDeploys } from './sweep/deploy-rules';
 import { mendRegistry, mendSandboxes } from './sweep/fleet-rules';
 import { mendJobs, mendWorkflows } from './sweep/job-rules';
 import { openPass, type Pass, type SweepDeps } from './sweep/pass';
@@ -57,6 +58,7 @@ const fullPass: typeof lightPass = [
   mendRows,
   mendJobs,
   mendWorkflows,
+  mendDeploys,
   showProgress,
   adoptOlderRows,
   eraseRows,

@@ -68,6 +68,7 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
     cancelMeans: config.cancelMeans,
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
     retentionMs: config.retentionMs,
+    deployRetention: { deploysMs: config.deployRetentionMs, linesMs: config.deployLogRetentionMs },
     heartbeat: () => Context.current().heartbeat(),
   });
   try {

@@ -6,7 +6,14 @@ import {
   type Client,
 } from '@temporalio/client';
 import type { WorkflowsPort } from '../activities/deps';
-import { makeApplyJobId, makeCancelJobId, makeDeliverCallbacksId, makeResumeJobId, parseApplyJobId } from '../src/contracts/ids';
+import {
+  makeApplyJobId,
+  makeCancelJobId,
+  makeDeliverCallbacksId,
+  makeKamalDeployId,
+  makeResumeJobId,
+  parseApplyJobId,
+} from '../src/contracts/ids';
 import { taskQueues, wakeSignal, workflowNames, type WakeSignal } from '../src/contracts/messages';
 
 /** How many aborted workflows one pass looks at; the next pass finds the rest. */
@@ -76,6 +83,19 @@ export const createWorkflowsPort = (
           workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
           workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
           staticSummary: `Callbacks of job ${jobId} up to generation ${generation}`,
+        });
+      });
+    },
+
+    async ensureKamalDeploy({ deployId, service, destination, version }) {
+      await soon(async () => {
+        await client.workflow.start(workflowNames.kamalDeploy, {
+          workflowId: makeKamalDeployId({ service, destination }),
+          taskQueue: taskQueues.deploy,
+          args: [{ deployId, destination, version, source: 'sweep' }],
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: `Deploy of ${version} to ${destination}, taken up by the sweep`,
         });
       });
     },

@@ -11,7 +11,11 @@ import { withSavepoint, withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
 import type { OrchestratorDeps } from '../deps';
 
-export type SweepDeps = OrchestratorDeps & { retentionMs: number; heartbeat: () => void };
+export type SweepDeps = OrchestratorDeps & {
+  retentionMs: number;
+  deployRetention: { deploysMs: number; linesMs: number };
+  heartbeat: () => void;
+};
 
 /** One pass, as its parts use it: what they may do to rows and workflows, and the report that they all write. */
 export interface Pass {

@@ -35,6 +35,12 @@ export const sweepFindings = {
   job_row_gone: { weight: 'alarm', meaning: 'The public row of a live job was deleted: it is never assigned again.' },
   command_without_workflow: { weight: 'repair', meaning: 'An open command had no workflow.' },
   callbacks_without_workflow: { weight: 'repair', meaning: 'Callbacks were due and nobody delivered them.' },
+  deploy_without_workflow: { weight: 'repair', meaning: 'A deploy under way had no workflow, and has one that goes on from its row.' },
+  deploy_never_started: {
+    weight: 'repair',
+    meaning: 'An accepted deploy was begun by nobody, and is refused: a late one would be a surprise.',
+  },
+  deploys_pruned: { weight: 'repair', meaning: 'Deploys and lines of their logs beyond their retention were deleted.' },
   loose_attempt_ended: { weight: 'repair', meaning: 'An attempt that its job had left behind is over, and frees its worker.' },
   attempts_erased: { weight: 'repair', meaning: 'Copies of personal data in attempts of an ended job were taken out.' },
   credentials_scrubbed: { weight: 'repair', meaning: 'What a person typed into a resume was still in a row, and was taken out.' },

@@ -22,6 +22,19 @@ export const listNeglectedDeploys = async (
   return rows;
 };
 
+/** Accepted, and no workflow has come for them. */
+export const listUnstartedDeploys = async (
+  db: Queryable,
+  { afterMs, rows: limit }: { afterMs: number; rows: number },
+): Promise<string[]> => {
+  const { rows } = await db.query<{ deploy_id: string }>(
+    `select deploy_id from yardmaster.deploy
+     where ended_at is null and owner is null and requested_at < now() - $1::bigint * interval '1 ms' order by requested_at limit $2::int`,
+    [afterMs, limit],
+  );
+  return rows.map(({ deploy_id: deployId }) => deployId);
+};
+
 /** Ended deploys after the retention, and log lines after theirs, which may be shorter. Answers how many of both. */
 export const pruneDeploys = async (
   db: Queryable,

@@ -69,6 +69,7 @@ export const startOrchestrator = async (
     cancelMeans: options.cancelMeans ?? ['listener', 'recycle'],
     secrets: options.secrets ?? null,
     retentionMs: limits.retentionMs,
+    deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
     heartbeat: () => Context.current().heartbeat(),
   });
   const worker: Worker = await createTunedWorker({

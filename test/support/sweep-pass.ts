@@ -36,6 +36,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
       void told.push(`${examineOwner === true ? 'examine' : 'ensure'} ${jobId} ${reason}`),
     ensureCommand: async ({ jobId, kind }) => void told.push(`command ${jobId} ${kind}`),
     ensureDeliverCallbacks: async (jobId, generation) => void told.push(`callbacks ${jobId} ${generation}`),
+    ensureKamalDeploy: async ({ deployId }) => void told.push(`deploy ${deployId}`),
     listAbortedApplyJobs: async () => [],
     listRunningApplyJobs: async ({ moreThan }) => (running.length > moreThan ? running : []),
   };
@@ -50,6 +51,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
   const { sweepFleet } = createSweepActivities({
     ...makeDeps(ofOrchestrator, { workflows, hosts: { readWorkerPort, isApiUp: async () => true } }),
     retentionMs: limits.retentionMs,
+    deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
     heartbeat: () => {},
   });
   const report = await sweepFleet({ full: true, ...request });

@@ -171,6 +171,7 @@ describe('the route of a cancel', () => {
         ensureApplyJob: nothing,
         ensureCommand: nothing,
         ensureDeliverCallbacks: nothing,
+        ensureKamalDeploy: nothing,
         listAbortedApplyJobs: async () => [],
         listRunningApplyJobs: async () => [],
       },
