@@ -8,6 +8,8 @@ import type { JobView } from '../src/contracts/job';
 import { limits } from '../src/contracts/limits';
 import { sensitive } from '../src/domain/sensitive';
 import { createApp } from '../src/gateway/app';
+import { createDeploysClient } from '../src/gateway/deploys-client';
+import { createLogStreams } from '../src/gateway/sse/log-streams';
 import { createWorkflowsClient } from '../src/gateway/workflows-client';
 import { createHostClient } from '../src/ghosthands/client';
 import { createLog } from '../src/log';
@@ -89,9 +91,12 @@ export const startControlPlane = async ({
   });
   const running = worker.run();
 
+  const streams = createLogStreams({ pool: gatewayPool, directUrl: databaseUrl, limits, log });
   const app = createApp({
     pool: gatewayPool,
     workflows,
+    deploys: createDeploysClient(client, { deadlineMs: temporalCallMs }),
+    streams,
     secrets: null,
     models: { read: () => Promise.resolve({ models: [], presets: [], default: null, total: 0 }) },
     metrics: { observe: () => undefined, observeCommand: () => undefined, openStream: () => () => undefined },
@@ -119,6 +124,7 @@ export const startControlPlane = async ({
     gh,
     stepsTaken: () => steps,
     async stop() {
+      await streams.close();
       server.closeAllConnections();
       server.close();
       worker.shutdown();
