@@ -80,6 +80,7 @@ export const startControlPlane = async ({
     cancelMeans: ['listener'],
     secrets: null,
     retentionMs: limits.retentionMs,
+    deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
     heartbeat: () => undefined,
   });
   const worker = await createTunedWorker({

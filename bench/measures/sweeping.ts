@@ -41,6 +41,9 @@ export const measureSweeping = async (
   }
 };
 
+/** The seeded past must not be pruned from under the next run. */
+const seededPastMs = 10 * 365 * 24 * 3_600_000;
+
 /** One pass as the activity makes it, the ports aside: each answers at once for its worker. */
 const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>> => {
   const { rows } = await pool.query<{ host: string; worker_id: string }>('select ec2_ip as host, worker_id from gh_worker_registry');
@@ -53,6 +56,7 @@ const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>
         ensureApplyJob: async () => {},
         ensureCommand: async () => {},
         ensureDeliverCallbacks: async () => {},
+        ensureKamalDeploy: async () => {},
         listAbortedApplyJobs: nobody,
         listRunningApplyJobs: nobody,
       },
@@ -71,8 +75,8 @@ const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>
         isApiUp: async () => true,
       },
     }),
-    // The seeded past must not be pruned from under the next run.
-    retentionMs: 10 * 365 * 24 * 3_600_000,
+    retentionMs: seededPastMs,
+    deployRetention: { deploysMs: seededPastMs, linesMs: seededPastMs },
     heartbeat: () => {},
   });
   return async () => {
