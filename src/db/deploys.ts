@@ -123,8 +123,8 @@ export const replaceHosts = async (
 };
 
 /**
- * In a transaction that has changed the deploy. `changed_at` keeps the moment of the stop until the host is verified or put back: a process that
- * started before it is an old one.
+ * In a transaction that has changed the deploy. `changed_at` keeps the moment of the stop, whatever comes of the host: a process that started
+ * before it is an old one.
  */
 export const moveHosts = async (
   db: Queryable,
@@ -134,7 +134,7 @@ export const moveHosts = async (
   await db.query(
     `update yardmaster.deploy_host d set state = h.state, detail = coalesce(h.detail, ''),
        version_now = case when h."hasVersion" then h."versionNow" else d.version_now end,
-       changed_at = case when h.state = 'deployed' then d.changed_at else now() end
+       changed_at = case when h.state in ('held', 'stopped', 'put_back') then now() else d.changed_at end
      from jsonb_to_recordset($2::jsonb) as h(host text, state text, detail text, "hasVersion" boolean, "versionNow" text)
      where d.deploy_id = $1::uuid and d.host = h.host`,
     [deployId, JSON.stringify(hosts.map((host) => ({ ...host, hasVersion: host.versionNow !== undefined })))],

@@ -1,9 +1,12 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { z } from 'zod';
 import { projectRoot } from '../../src/dev/project-root';
+import { playDeployStories } from './deploy-stories';
+import { withDeployYard } from './deploy-yard';
 import { playStories } from './ending-stories';
 import { withYard } from './yard';
 
@@ -70,11 +73,19 @@ export const recordAgain = (): void => {
     times: { exitDelayMs: 1_000 },
     recycle: async (simulator, host) => await simulator.restart(host).then(() => true),
   });
-  playStories(yard, async (ending, workflowId) => {
-    const history: unknown = JSON.parse(historyToJSON(await yard.client.workflow.getHandle(workflowId).fetchHistory()));
-    await mkdir(folder, { recursive: true });
-    await writeFile(path.join(folder, `${ending}.json`), withoutTraces(write(workflowId, history)));
-  });
+  playStories(yard, async (ending, workflowId) => await record(yard.client, ending, workflowId));
+};
+
+/** The same for deploys, which have a yard of their own. */
+export const recordDeploysAgain = (): void => {
+  const yard = withDeployYard({ limits: { deployBackTries: 2 } });
+  playDeployStories(yard, async (ending, workflowId) => await record(yard.client, ending, workflowId));
+};
+
+const record = async (client: Client, ending: string, workflowId: string): Promise<void> => {
+  const history: unknown = JSON.parse(historyToJSON(await client.workflow.getHandle(workflowId).fetchHistory()));
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, `${ending}.json`), withoutTraces(write(workflowId, history)));
 };
 
 /** One event a line: small, and a change of the story can be read in a diff. */

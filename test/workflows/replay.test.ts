@@ -1,19 +1,23 @@
 import os from 'node:os';
 import { Worker } from '@temporalio/worker';
+import { deployOutcomes } from '../../src/contracts/deploy';
 import { terminalJobStates } from '../../src/contracts/job';
 import { workflowNames } from '../../src/contracts/messages';
 import { projectRoot } from '../../src/dev/project-root';
 import { workflowBundle } from '../support/orchestrator';
-import { readRecorded, recordAgain, type RecordedHistory } from '../support/recorded-histories';
+import { readRecorded, recordAgain, recordDeploysAgain, type RecordedHistory } from '../support/recorded-histories';
 
 /**
  * Histories of real runs, replayed against the workflows as they are now. One that fails is a workflow that would be stuck after a deploy.
  *
- * To record them all again, in about two minutes: WRITE_HISTORIES=1 npx jest test/workflows/replay.test.ts
+ * To record them all again, in about five minutes: WRITE_HISTORIES=1 npx jest test/workflows/replay.test.ts (=deploys records those alone)
  */
 if (process.env.WRITE_HISTORIES) {
   describe('recording', () => {
-    recordAgain();
+    if (process.env.WRITE_HISTORIES !== 'deploys') recordAgain();
+  });
+  describe('recording deploys', () => {
+    recordDeploysAgain();
   });
 }
 
@@ -48,12 +52,16 @@ describe('a workflow that runs now', () => {
     await expect(replay(JSON.parse(otherStep), 'apply-job-changed')).rejects.toThrow(/deliver/);
   });
 
-  test('has a history of each of its kinds, and of each end of a job', () => {
+  test('has a history of each of its kinds, of each end of a job and each outcome of a deploy', () => {
     expect([...new Set(recorded.map(({ workflowType }) => workflowType))].toSorted()).toEqual(Object.values(workflowNames).toSorted());
     const ends = recorded
       .filter(({ workflowType }) => workflowType === workflowNames.applyJob)
       .map(({ result }) => String(Reflect.get(Object(result), 'state')));
     expect([...new Set(ends)].toSorted()).toEqual([...terminalJobStates].toSorted());
+    const outcomes = recorded
+      .filter(({ workflowType }) => workflowType === workflowNames.kamalDeploy)
+      .map(({ result }) => String(Reflect.get(Object(result), 'outcome')));
+    expect(outcomes.toSorted()).toEqual(deployOutcomes.toSorted());
   });
 
   test('P8: leaves no personal data in a history, and no name of a machine', () => {
