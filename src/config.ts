@@ -42,6 +42,7 @@ export interface Config {
     legacySecretInQuery: boolean;
     corsOrigins: string[];
     atmOpenReads: boolean;
+    environment: string;
     /** Null: no second listener. */
     workerPort: number | null;
   };
@@ -57,6 +58,8 @@ export interface Config {
   /** Where GH workers reach our gateway. */
   callbackBaseUrl: string;
   hostAddressMap: Record<string, HostAddress>;
+  /** The fleet as its owner has written it down: as it stands in the environment, or in a file. */
+  fleet: { inline: string | null; file: string | null };
   /** AES-256, in hexadecimal digits: what seals, and what still opens. */
   secretsKey: { current: Sensitive<string>; previous: Sensitive<string> | null } | null;
   cancelMeans: CancelMeans[];
@@ -343,6 +346,7 @@ function makeConfig(
       legacySecretInQuery: read.LEGACY_SECRET_IN_QUERY,
       corsOrigins: read.CORS_ORIGINS,
       atmOpenReads: read.ATM_OPEN_READS,
+      environment: read.FLEET_ENVIRONMENT,
       workerPort: read.GATEWAY_WORKER_PORT ?? null,
     },
     keys,
@@ -354,6 +358,7 @@ function makeConfig(
     },
     callbackBaseUrl: read.CALLBACK_BASE_URL ?? publicUrl,
     hostAddressMap: read.HOST_ADDRESS_MAP,
+    fleet: { inline: read.FLEET_CONFIG ?? null, file: read.FLEET_FILE ?? null },
     secretsKey: read.SECRETS_KEY === undefined ? null : { current: read.SECRETS_KEY, previous: read.SECRETS_KEY_PREVIOUS ?? null },
     cancelMeans: read.CANCEL_MEANS,
     recycle: read.RECYCLE_COMMAND === undefined ? null : { command: read.RECYCLE_COMMAND, timeoutMs: read.RECYCLE_TIMEOUT_SECONDS * 1_000 },

@@ -323,6 +323,23 @@ export const settings = {
     processes: staying,
     default: 'none',
   }),
+  FLEET_CONFIG: z.string().optional().register(documented, {
+    meaning:
+      'The machines of the fleet as JSON, an array or {"servers": […]} with id, name, host, environment, region, ip, type, role and ec2InstanceId. Compared with the registry; wrong entries are left out and named in the log.',
+    processes: jobProcesses,
+  }),
+  FLEET_FILE: z.string().optional().register(documented, {
+    meaning: 'A file with the same, such as ATM’s fleet.json; read again in each sweep. FLEET_CONFIG wins over it.',
+    processes: jobProcesses,
+  }),
+  FLEET_ENVIRONMENT: z
+    .string()
+    .regex(/^[\w-]{1,50}$/, 'must be a name such as staging')
+    .prefault('staging')
+    .register(documented, {
+      meaning: 'Environment of machines whose own the configuration does not name, for the dashboard.',
+      processes: ['gateway'],
+    }),
   SECRETS_KEY: aesKey().optional().register(documented, {
     meaning:
       'Key under which the codes and passwords of a resume wait in Postgres for their minutes: 64 hexadecimal digits, as `openssl rand -hex 32` makes them; the same for both processes. Without it a resume that carries one is refused.',

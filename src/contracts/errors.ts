@@ -11,6 +11,11 @@ export const problems = {
   not_found: { status: 404, title: 'Nothing here', meaning: 'No such path.' },
   method_not_allowed: { status: 405, title: 'Not with this method', meaning: 'The path exists; the header Allow names its methods.' },
   worker_not_found: { status: 404, title: 'No such worker', meaning: 'No registered worker has that id.' },
+  host_not_found: {
+    status: 404,
+    title: 'No such machine',
+    meaning: 'Neither the registry nor the configuration of the fleet knows that id.',
+  },
   worker_busy: {
     status: 409,
     title: 'The worker has a job',
@@ -55,6 +60,16 @@ export const problems = {
   unsupported_media_type: { status: 415, title: 'Not JSON', meaning: 'Send Content-Type: application/json.' },
   invalid: { status: 422, title: 'The request is not valid', meaning: 'Each invalid field is named in `errors`.' },
   too_many_requests: { status: 429, title: 'Too many requests', meaning: 'Wait for the seconds in Retry-After.' },
+  not_taken_over: {
+    status: 501,
+    title: 'Not ours',
+    meaning: 'A path of ATM that Yardmaster does not take over; the detail says what there is instead.',
+  },
+  host_unreachable: {
+    status: 502,
+    title: 'The machine does not answer',
+    meaning: 'It was asked on behalf of the caller and gave no usable answer in time.',
+  },
   internal: { status: 500, title: 'Our fault', meaning: 'The request id finds the reason in the log.' },
   no_deployer: {
     status: 503,

@@ -191,6 +191,9 @@ export const limits = {
   /** Two connections of the deployer hold the place of the active one: it is tried so often, and proven so often. */
   deployerLockEveryMs: 1_000,
   destinationsEveryMs: 180_000,
+  /** ATM waits so long for a machine that it passes a page of (atm §1.4); a page is no download. */
+  proxyTimeoutMs: 10_000,
+  proxyAnswerBytesMax: 1_048_576,
   requestBodyBytesMax: 262_144,
   pageRowsDefault: 50,
   pageRowsMax: 200,

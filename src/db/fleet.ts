@@ -26,6 +26,9 @@ export interface FleetProbe {
   isApiUp: boolean;
   isWorkerUp: boolean;
   workerId: string | null;
+  isDraining: boolean | null;
+  activeJobs: number | null;
+  processStartedAt: Date | null;
   problem: string | null;
 }
 
@@ -35,7 +38,8 @@ export type FleetLimits = Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs'
 export const listProbes = async (db: Queryable, limits: Pick<Limits, 'probeFreshMs'>): Promise<FleetProbe[]> => {
   const { rows } = await db.query<FleetProbe>(
     `select host, probed_at as "probedAt", probed_at > now() - $1::int * interval '1 ms' as "isFresh", is_api_up as "isApiUp",
-       is_worker_up as "isWorkerUp", worker_id as "workerId", problem
+       is_worker_up as "isWorkerUp", worker_id as "workerId", is_draining as "isDraining", active_jobs as "activeJobs",
+       process_started_at as "processStartedAt", problem
      from yardmaster.host_probe where probed_at > now() - interval '1 day' order by host`,
     [limits.probeFreshMs],
   );

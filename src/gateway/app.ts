@@ -2,9 +2,15 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { access, openAtAtm } from './access';
 import { createAtmDeployRoutes } from './compat/atm-deploys';
+import { isMachine } from '../domain/fleet-config';
+import { createAtmRoutes } from './compat/atm';
+import { createAtmProxyRoutes } from './compat/atm-proxy';
+import { refuseWhatIsNotOurs } from './compat/atm-refused';
+import { withoutFleetPrefix } from './compat/fleet-prefix';
 import { createMonitoringRoutes } from './compat/monitoring';
 import { createValetRoutes } from './compat/valet';
 import { createValetCommandRoutes } from './compat/valet-commands';
+import { createValetFleetRoutes } from './compat/valet-fleet';
 import type { Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import type { GatewayDeps } from './gateway-deps';
@@ -49,10 +55,13 @@ export const createApp = (deps: GatewayDeps): Express => {
     ...createDocumentRoutes(deps.settings),
     ...createValetRoutes(deps),
     ...createValetCommandRoutes(deps),
-    ...createMonitoringRoutes(),
     ...createAtmDeployRoutes(deps),
     ...createSessionRoutes({ sessions, ...deps }),
     ...createWatchRoutes(),
+    ...createValetFleetRoutes(deps),
+    ...createMonitoringRoutes(deps),
+    ...createAtmRoutes(deps),
+    ...createAtmProxyRoutes(deps),
   };
   const app = express();
   app.set('trust proxy', deps.settings.trustProxy);
@@ -63,9 +72,11 @@ export const createApp = (deps: GatewayDeps): Express => {
     securityHeaders,
     closeWhileDraining(deps.isDraining),
     accessLog(deps.metrics.observe),
+    withoutFleetPrefix(listOwnIds(deps)),
     allowOrigins(deps.settings.corsOrigins),
   );
   app.use(identify(deps.keyRing, { callers, sessions, publicUrl: deps.settings.publicUrl }), limitRate(deps.settings.rateLimitPerMinute));
+  app.use(refuseWhatIsNotOurs);
   const readBody = jsonBody(deps.settings.bodyBytesMax);
   for (const name of endpointNames) {
     const endpoint: Endpoint = endpoints[name];
@@ -82,6 +93,12 @@ export const createApp = (deps: GatewayDeps): Express => {
   app.use(answerErrors);
   return app;
 };
+
+/** Of the entries that its owner has written down for the control plane itself. */
+const listOwnIds =
+  ({ fleetConfig }: GatewayDeps) =>
+  (): string[] =>
+    fleetConfig.current().servers.flatMap((server) => (isMachine(server) ? [] : [server.id]));
 
 /** The one page of ours loads its style sheet and nothing else. */
 const securityHeaders = helmet({

@@ -48,8 +48,10 @@ export const answer = <E extends Endpoint>(
   return async (request, response) => {
     const { status, body, headers = {} } = await handle(readInput(endpoint, request), getFacts(request));
     response.status(status).set(headers);
-    if (typeof body === 'string') response.type(endpoint.answers[status]?.contentType ?? 'text/plain').send(body);
-    else response.json(body);
+    if (typeof body !== 'string') return void response.json(body);
+    // What passes through keeps the type that it came with.
+    if (headers['Content-Type'] === undefined) response.type(endpoint.answers[status]?.contentType ?? 'text/plain');
+    response.send(body);
   };
 };
 

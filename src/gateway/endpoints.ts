@@ -1,3 +1,4 @@
+import { atmEndpoints } from './endpoints/atm';
 import { commandEndpoints } from './endpoints/commands';
 import { atmDeployEndpoints } from './endpoints/atm-deploys';
 import { deployEndpoints } from './endpoints/deploys';
@@ -19,6 +20,7 @@ export const endpoints = {
   ...operationsEndpoints,
   ...productEndpoints,
   ...monitoringEndpoints,
+  ...atmEndpoints,
 } as const;
 
 export type EndpointName = keyof typeof endpoints;

@@ -103,3 +103,8 @@ export const deployExamples = {
 export const deployWordExamples = { 'with a reason': { reason: 'The release notes are missing' } } as const;
 
 export const breakLockExamples = { 'after a killed run': { reason: 'The laptop that held it has gone home' } } as const;
+export const workerDrainExamples = { 'the fleet': {}, 'a worker': { worker_id: 'worker-1' } };
+export const deregisterExamples = {
+  'what VALET sends': { target_worker_id: '0d9c8b7a-6f5e-4d3c-8b2a-190817263544', reason: 'sandbox terminated', cancel_active_jobs: true },
+};
+export const atmDrainExamples = { 'a worker': { worker_id: 'worker-1' } };

@@ -1,5 +1,7 @@
 import type { Pool } from 'pg';
+import type { FleetConfig } from '../contracts/fleet-config';
 import type { Limits } from '../contracts/limits';
+import type { HostPage } from '../ghosthands/client';
 import type { Log } from '../log';
 import type { SecretBox } from '../secret-box';
 import type { KeyRing } from './middleware/auth';
@@ -9,6 +11,17 @@ import type { DeploysClient } from './deploys-client';
 import type { LogStreams } from './sse/log-streams';
 import type { WorkflowsClient } from './workflows-client';
 
+/** Reads pages of GH hosts; never commands one. */
+export interface HostReader {
+  getPage(host: string, port: 'api' | 'worker', path: string, bounds?: { timeoutMs: number; answerBytesMax: number }): Promise<HostPage>;
+}
+
+/** The fleet as its owner has written it down. */
+export interface FleetConfigReader {
+  read(): Promise<FleetConfig>;
+  current(): FleetConfig;
+}
+
 /** Everything the gateway works with, made by server.ts or by a test. */
 export interface GatewayDeps {
   pool: Pool;
@@ -16,6 +29,8 @@ export interface GatewayDeps {
   deploys: DeploysClient;
   streams: LogStreams;
   models: ModelsReader;
+  hosts: HostReader;
+  fleetConfig: FleetConfigReader;
   metrics: GatewayMetrics;
   log: Log;
   limits: Limits;
@@ -33,6 +48,8 @@ export interface GatewayDeps {
     allowedCallbackOrigins: readonly string[];
     /** Web pages of other origins that may read the dashboard's paths. */
     corsOrigins: readonly string[];
+    /** What the dashboard calls the environment of machines whose own nobody has written down. */
+    environment: string;
   };
   /** True from SIGTERM on. */
   isDraining: () => boolean;

@@ -2,8 +2,19 @@ import { Gauge, Histogram } from 'prom-client';
 import type { Metrics } from '../metrics';
 import { createCommandCounter, type CommandEnded } from '../metrics/work';
 
+export interface RequestTotals {
+  totalRequests: number;
+  totalErrors: number;
+  errorRate: number;
+  avgResponseTimeMs: number;
+  requestsByPath: Record<string, number>;
+  requestsByStatus: Record<string, number>;
+}
+
 export interface GatewayMetrics {
   observe: (request: { method: string; route: string; status: number; seconds: number }) => void;
+  /** All requests since the start, in GH's fields (ghosthands §1.3). */
+  readRequestTotals: () => Promise<RequestTotals>;
   /** Commands that end here, since they have no workflow. */
   observeCommand: (ended: CommandEnded) => void;
   /** Call it when a reader of that stream comes; the answer is called when it is gone. */
@@ -28,6 +39,7 @@ export const createGatewayMetrics = (metrics: Metrics): GatewayMetrics => {
   });
   return {
     observe: ({ method, route, status, seconds: took }) => seconds.observe({ method, route, status: String(status) }, took),
+    readRequestTotals: async () => totalsOf((await seconds.get()).values),
     observeCommand: createCommandCounter(metrics),
     openStream(route) {
       readers.inc({ route });
@@ -37,5 +49,32 @@ export const createGatewayMetrics = (metrics: Metrics): GatewayMetrics => {
         isOpen = false;
       };
     },
+  };
+};
+
+interface Reading {
+  metricName?: string;
+  value: number;
+  labels: Partial<Record<string, string | number>>;
+}
+
+const totalsOf = (readings: readonly Reading[]): RequestTotals => {
+  const counts = readings.filter(({ metricName }) => metricName?.endsWith('_count'));
+  const sum = (of: readonly Reading[]): number => of.reduce((total, { value }) => total + value, 0);
+  const by = (label: string): Record<string, number> => {
+    const totals: Record<string, number> = {};
+    for (const { labels, value } of counts) totals[String(labels[label])] = (totals[String(labels[label])] ?? 0) + value;
+    return totals;
+  };
+  const totalRequests = sum(counts);
+  const totalErrors = sum(counts.filter(({ labels }) => Number(labels['status']) >= 500));
+  const seconds = sum(readings.filter(({ metricName }) => metricName?.endsWith('_sum')));
+  return {
+    totalRequests,
+    totalErrors,
+    errorRate: totalRequests === 0 ? 0 : totalErrors / totalRequests,
+    avgResponseTimeMs: totalRequests === 0 ? 0 : Math.round((seconds / totalRequests) * 1_000),
+    requestsByPath: by('route'),
+    requestsByStatus: by('status'),
   };
 };

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, type Config } from '../config';
 import { limits } from '../contracts/limits';
@@ -8,6 +8,8 @@ import { createPool } from '../db/pool';
 import { createLog, type Log } from '../log';
 import { createMetrics } from '../metrics';
 import { startMetricsServer } from '../metrics/server';
+import { createFleetConfigSource } from '../fleet-file';
+import { createHostClient } from '../ghosthands/client';
 import { createSecretBox } from '../secret-box';
 import { createClient } from '../temporal';
 import { createApp } from './app';
@@ -37,6 +39,8 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   const client = createClient(config.temporal);
   const metrics = createMetrics({ process: 'gateway' });
   const streams = createLogStreams({ pool, directUrl: config.database.directUrl?.unredacted(), limits, log });
+  const fleetConfig = createFleetConfigSource(config.fleet);
+  for (const problem of (await fleetConfig.read()).problems) log.warn('A part of the fleet configuration is left out', { problem });
   let isDraining = false;
   const app = createApp({
     pool,
@@ -52,6 +56,13 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       timeoutMs: limits.probeTimeoutMs,
       answerBytesMax: limits.probeAnswerBytesMax,
     }),
+    hosts: createHostClient({
+      addressMap: config.hostAddressMap,
+      timeoutMs: limits.probeTimeoutMs,
+      answerBytesMax: limits.probeAnswerBytesMax,
+      serviceSecret: null,
+    }),
+    fleetConfig,
     metrics: createGatewayMetrics(metrics),
     keyRing: {
       keys: config.keys,
@@ -63,6 +74,8 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   });
   const server = createServer(app);
   await listen(server, config.gateway);
+  const workerServer = config.gateway.workerPort === null ? null : createServer(workerPages(app));
+  if (workerServer !== null) await listen(workerServer, { host: config.gateway.host, port: config.gateway.workerPort ?? 0 });
   const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
   log.info('The gateway listens', { url: config.gateway.publicUrl, port: config.gateway.port });
   return {
@@ -71,7 +84,7 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       isDraining = true;
       log.info('The gateway drains');
       const streamsClosed = streams.close();
-      await drain(server, config.process.shutdownGraceMs);
+      await Promise.all([server, workerServer].map(async (each) => each && (await drain(each, config.process.shutdownGraceMs))));
       const givenBack = Promise.allSettled([
         metricsServer.stop(),
         streamsClosed.then(async () => await pool.end()),
@@ -81,6 +94,14 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       await Promise.race([givenBack, delay(giveBackMs, undefined, { ref: false })]);
       log.info('The gateway has stopped');
     },
+  };
+};
+
+/** VALET derives this port from our address, and asks it for these pages alone, without a key (valet §1.1). */
+const workerPages = (app: RequestListener): RequestListener => {
+  return (request, response) => {
+    if (/^\/worker(\/|$)/i.test(request.url ?? '')) return app(request, response);
+    response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":"not_found"}');
   };
 };
 

@@ -52,6 +52,8 @@ export interface WorkflowsClient {
   resolveJob(jobId: string, word: ResolveSignal): Promise<StartedCommand>;
   /** False when nothing heard it. */
   wakeApplyJob(jobId: string, reason: string): Promise<boolean>;
+  /** The job looks whether its worker's process still lives, whatever the rows say; false when nothing heard it. */
+  examineOwner(jobId: string, reason: string): Promise<boolean>;
   deliverCallbacks(callbacks: DeliverCallbacksInput): Promise<void>;
   /** The next sweep at once instead of in ten seconds. */
   sweepNow(): Promise<void>;
@@ -126,6 +128,7 @@ export const createWorkflowsClient = (
     retryUncertainJob: async (jobId, word) => await tellApplyJob(jobId, retrySignal, word),
     resolveJob: async (jobId, word) => await tellApplyJob(jobId, resolveSignal, word),
     wakeApplyJob: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason }, { deadlineMs }),
+    examineOwner: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason, examineOwner: true }, { deadlineMs }),
     async deliverCallbacks(callbacks) {
       await soon(() =>
         client.workflow.start(workflowNames.deliverCallbacks, {

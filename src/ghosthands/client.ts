@@ -55,6 +55,17 @@ export const createHostClient = ({
       return answer.kind === 'body' && parseJson(answer.text) !== undefined;
     },
 
+    /** Any page of it, as it answers; a redirect is an answer, and is not followed. */
+    async getPage(
+      host: string,
+      port: 'api' | 'worker',
+      path: string,
+      bounds: { timeoutMs: number; answerBytesMax: number } = { timeoutMs, answerBytesMax },
+    ): Promise<HostPage> {
+      const url = urlOf(host, port);
+      return url === null ? { kind: 'silent', problem: `not an address: ${host}` } : await send(`${url}${path}`, bounds);
+    },
+
     /** GH's own cancel of an attempt. `isTaken` when it says so; every GH known today answers 500 (ghosthands §0.1). */
     async askToCancel(host: string, attemptId: string): Promise<{ isTaken: boolean; detail: string }> {
       const url = urlOf(host, 'api');
@@ -69,7 +80,8 @@ export const createHostClient = ({
   };
 };
 
-type Answer = { kind: 'body'; status: number; text: string } | { kind: 'refused' } | { kind: 'silent'; problem: string };
+export type HostPage =
+  { kind: 'body'; status: number; contentType: string | null; text: string } | { kind: 'refused' } | { kind: 'silent'; problem: string };
 
 /** A fresh connection each time: a kept one could answer for a process that is gone. */
 const send = async (
@@ -80,7 +92,7 @@ const send = async (
     timeoutMs,
     answerBytesMax,
   }: { method?: 'GET' | 'POST'; headers?: Record<string, string>; timeoutMs: number; answerBytesMax: number },
-): Promise<Answer> =>
+): Promise<HostPage> =>
   await new Promise((resolve) => {
     const outgoing = request(url, { method, headers, agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
       const chunks: Buffer[] = [];
@@ -93,7 +105,14 @@ const send = async (
           response.destroy();
         }
       });
-      response.on('end', () => resolve({ kind: 'body', status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }));
+      response.on('end', () =>
+        resolve({
+          kind: 'body',
+          status: response.statusCode ?? 0,
+          contentType: response.headers['content-type'] ?? null,
+          text: Buffer.concat(chunks).toString('utf8'),
+        }),
+      );
       response.on('error', (error) => resolve({ kind: 'silent', problem: error.message }));
     });
     outgoing.on('error', (error: NodeJS.ErrnoException) =>

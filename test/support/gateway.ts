@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { Writable } from 'node:stream';
 import type { Pool } from 'pg';
+import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { listApiHosts } from '../../src/db/api-hosts';
 import { sensitive } from '../../src/domain/sensitive';
@@ -12,6 +13,7 @@ import type { DeploysClient } from '../../src/gateway/deploys-client';
 import { createModelsReader } from '../../src/gateway/models-reader';
 import { createLogStreams } from '../../src/gateway/sse/log-streams';
 import type { WorkflowsClient } from '../../src/gateway/workflows-client';
+import { createHostClient } from '../../src/ghosthands/client';
 import { createLog } from '../../src/log';
 import { createSecretBox } from '../../src/secret-box';
 import { createMetrics, type Metrics } from '../../src/metrics';
@@ -41,6 +43,7 @@ export interface TestGatewayOptions {
   /** False: as without SECRETS_KEY. */
   hasSecretsKey?: boolean;
   addressMap?: Record<string, { api: string; worker: string }>;
+  fleetConfig?: GatewayDeps['fleetConfig'];
 }
 
 export interface TestGateway {
@@ -79,6 +82,8 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
       timeoutMs: 2_000,
       answerBytesMax: 65_536,
     }),
+    hosts: createHostClient({ addressMap: options.addressMap ?? {}, timeoutMs: 500, answerBytesMax: 65_536, serviceSecret: null }),
+    fleetConfig: options.fleetConfig ?? { read: async () => await Promise.resolve(noFleetConfig), current: () => noFleetConfig },
     metrics: createGatewayMetrics(metrics),
     keyRing: {
       keys: [
@@ -99,6 +104,7 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
       atmOpenReads: false,
       allowedCallbackOrigins: ['https://valet.test'],
       corsOrigins: ['https://dashboard.test'],
+      environment: 'staging',
       ...options.settings,
     },
     isDraining: () => false,

@@ -10,6 +10,7 @@ const rooms = [
   'src/metrics/',
   'src/temporal.ts',
   'src/secret-box.ts',
+  'src/fleet-file.ts',
   'src/contracts/',
   'src/domain/',
   'src/db/',
@@ -66,6 +67,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
   },
   'src/process/': { rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'], types: ['src/config.ts'], packages: ['zod'], mayUseNode: true },
   'src/secret-box.ts': { rooms: ['src/domain/'], packages: [], mayUseNode: true },
+  'src/fleet-file.ts': { rooms: ['src/contracts/', 'src/domain/'], packages: [], mayUseNode: true },
   'src/db/': {
     rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'],
     packages: ['pg', 'node-pg-migrate'],
@@ -95,6 +97,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
       'src/log.ts',
       'src/metrics/',
       'src/secret-box.ts',
+      'src/fleet-file.ts',
       'src/temporal.ts',
       'src/process/',
       'src/db/',
@@ -118,6 +121,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
       'src/ghosthands/',
       'src/metrics/',
       'src/secret-box.ts',
+      'src/fleet-file.ts',
     ],
     types: ['workflows/', 'src/config.ts'],
     packages: [

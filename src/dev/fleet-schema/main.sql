@@ -5,7 +5,7 @@
 -- every write that names them is refused whole (ghosthands §3.1). Databases that live were altered by hand: main-repaired.sql.
 --
 -- Left out, because nothing of ours meets it: row level security and its roles, the realtime publication, gh_action_manuals (and with it
--- the foreign key of manual_id, which nobody writes), gh_user_usage, gh_user_credentials, gh_browser_sessions.
+-- the foreign key of manual_id, which nobody writes), gh_user_usage, gh_user_credentials.
 
 create table gh_automation_jobs (
   id uuid primary key default gen_random_uuid(),
@@ -108,6 +108,19 @@ create table gh_worker_registry (
 
 create index idx_gh_worker_registry_status on gh_worker_registry (status);
 create index idx_gh_worker_registry_target on gh_worker_registry (target_worker_id);
+
+create table gh_browser_sessions (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null,
+  domain text not null,
+  session_data text not null,
+  encryption_key_id text not null,
+  expires_at timestamptz,
+  last_used_at timestamptz not null default now(),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (user_id, domain)
+);
 
 create function update_updated_at_column() returns trigger language plpgsql as $$
 begin

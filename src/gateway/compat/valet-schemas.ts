@@ -180,6 +180,12 @@ export const healthSchema = z
     version: z.string(),
     api_healthy: z.boolean(),
     timestamp: z.iso.datetime(),
+    activeWorkers: z.int().meta({ description: 'Really active jobs; this and the following for ATM’s dashboard.' }),
+    deploySafe: z.boolean(),
+    apiHealthy: z.boolean().meta({ description: 'The API of some host answers.' }),
+    workerStatus: z.enum(['idle', 'busy', 'all-stopped', 'unknown']),
+    currentDeploy: z.string().nullable(),
+    uptimeMs: z.int(),
   })
   .meta({ id: 'ValetHealth' });
 

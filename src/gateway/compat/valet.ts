@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import type { NewJob } from '../../contracts/job';
-import { findFleetPause } from '../../db/holds';
+import { readFleetSummary, type FleetSummary } from '../../db/fleet-summary';
 import { findJob } from '../../db/jobs';
 import { findProductStatus } from '../../db/product-status';
 import { ghStatusOf } from '../../domain/job-state';
@@ -41,17 +41,29 @@ export const createValetRoutes = (
 
   listModels: answer(endpoints.listModels, async () => ({ status: 200, body: await deps.models.read() })),
 
-  // Always 200, as at GH: the product's client reads `status`, whoever wants to know more asks /readyz.
+  // Always 200 and `ok`, as at GH: the product's client reads `status`, whoever wants to know more asks /readyz.
   health: answer(endpoints.health, async () => {
-    const isHealthy = await findFleetPause(deps.pool).then(
-      () => true,
-      () => false,
-    );
-    return {
-      status: 200,
-      body: { status: 'ok', service: 'yardmaster', version: '0.1.0', api_healthy: isHealthy, timestamp: new Date().toISOString() },
-    };
+    const fleet = await readFleetSummary(deps.pool, deps.limits).catch(() => null);
+    return { status: 200, body: { ...ghHealth(fleet), ...atmHealth(fleet) } };
   }),
+});
+
+const ghHealth = (fleet: FleetSummary | null): object => ({
+  status: 'ok',
+  service: 'yardmaster',
+  version: '0.1.0',
+  api_healthy: fleet !== null,
+  timestamp: new Date().toISOString(),
+});
+
+/** What ATM's dashboard reads on the same path (atm §5.2); its own `ok` means the same. While Postgres is away nothing is safe. */
+const atmHealth = (fleet: FleetSummary | null): object => ({
+  activeWorkers: fleet?.activeJobs ?? 0,
+  deploySafe: fleet?.activeJobs === 0,
+  apiHealthy: (fleet?.hostsUp ?? 0) > 0,
+  workerStatus: fleet === null ? 'unknown' : fleet.workersUp === 0 ? 'all-stopped' : fleet.activeJobs > 0 ? 'busy' : 'idle',
+  currentDeploy: fleet?.currentDeploy ?? null,
+  uptimeMs: Math.round(process.uptime() * 1_000),
 });
 
 const arrivalOf = ({ caller, requestId }: RequestFacts): Arrival => ({

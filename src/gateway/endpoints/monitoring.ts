@@ -1,16 +1,141 @@
-import { machineSchema } from '../compat/monitoring-schemas';
+import {
+  alertsSchema,
+  machineSchema,
+  monitoringHealthSchema,
+  monitoringMetricsSchema,
+  registrySchema,
+  workerDrainingSchema,
+  workerDrainSchema,
+  workerHealthPageSchema,
+  workerStatusPageSchema,
+} from '../compat/monitoring-schemas';
+import {
+  clearedSessionSchema,
+  clearedSessionsSchema,
+  clearSessionsQuerySchema,
+  deregisteredSchema,
+  deregisterSchema,
+  sessionParamsSchema,
+  sessionsParamsSchema,
+  sessionsQuerySchema,
+  sessionsSchema,
+} from '../compat/valet-fleet-schemas';
 import type { Endpoint } from '../endpoint';
+import { deregisterExamples, workerDrainExamples } from '../examples';
 
-const tag = "The product's client";
+const tag = "The product's administration";
+const page = { method: 'get', dialect: 'product', tag } as const;
 
-/** The pages that the product's administration reads, in GH's words (ghosthands §1.3, §2.1). */
+/** The pages that the product's administration reads, and what it does to workers, in GH's words and in VALET's (ghosthands §1.3, §2.1; valet §1.2). */
 export const monitoringEndpoints = {
   machine: {
-    method: 'get',
+    ...page,
     path: '/monitoring/system',
-    dialect: 'product',
-    tag,
     summary: 'How busy our machine is',
     answers: { 200: { description: 'Of this process; the others tell theirs on METRICS_PORT.', schema: machineSchema } },
+  },
+  monitoringHealth: {
+    ...page,
+    path: '/monitoring/health',
+    summary: 'Checks, as GH tells them',
+    answers: {
+      200: { description: 'Healthy or degraded.', schema: monitoringHealthSchema },
+      503: { description: 'Unhealthy.', schema: monitoringHealthSchema },
+    },
+  },
+  monitoringMetrics: {
+    ...page,
+    path: '/monitoring/metrics/json',
+    summary: 'Totals, as GH tells them',
+    answers: { 200: { description: 'Of the fleet, since the gateway started, a day at most.', schema: monitoringMetricsSchema } },
+  },
+  monitoringAlerts: {
+    ...page,
+    path: '/monitoring/alerts',
+    summary: 'What somebody should look at',
+    answers: { 200: { description: 'Jobs by their public id.', schema: alertsSchema } },
+  },
+  monitoringWorkers: {
+    ...page,
+    path: '/monitoring/workers',
+    summary: 'The registry, as GH shows it',
+    answers: { 200: { description: 'Newest registration first; a job is the public one.', schema: registrySchema } },
+  },
+  workerStatusPage: {
+    ...page,
+    path: '/worker/status',
+    summary: 'The fleet as if it were one worker',
+    description: 'Also on GATEWAY_WORKER_PORT, the port that VALET derives.',
+    answers: { 200: { description: 'Jobs and workers together.', schema: workerStatusPageSchema } },
+  },
+  workerHealthPage: {
+    ...page,
+    path: '/worker/health',
+    summary: 'Is it safe to deploy?',
+    description: "GH's codes: 503 with the same body while a job runs or the fleet is paused.",
+    answers: {
+      200: { description: 'Idle.', schema: workerHealthPageSchema },
+      503: { description: 'Busy or draining.', schema: workerHealthPageSchema },
+    },
+  },
+  workerDrainPage: {
+    ...page,
+    method: 'post',
+    path: '/worker/drain',
+    summary: 'Drain a worker, or pause the fleet',
+    description: 'Unlike at GH it can be taken back: POST /v1/workers/:workerId/release, POST /v1/unpause.',
+    body: workerDrainSchema,
+    bodyExamples: workerDrainExamples,
+    isBodyOptional: true,
+    answers: { 200: { description: 'No new job; what runs goes on.', schema: workerDrainingSchema } },
+  },
+  deregisterWorkers: {
+    ...page,
+    method: 'post',
+    path: '/api/v1/gh/valet/workers/deregister',
+    summary: 'Give a worker up',
+    description:
+      'Found by worker, target, instance or sandbox id. Its job is cancelled or examined by its own workflow, never written over.',
+    body: deregisterSchema,
+    bodyExamples: deregisterExamples,
+    answers: { 200: { description: 'Offline; what became of its job.', schema: deregisteredSchema } },
+  },
+  listSessions: {
+    ...page,
+    path: '/api/v1/gh/sessions',
+    summary: "Browser sessions of a user, in VALET's form",
+    query: sessionsQuerySchema,
+    answers: { 200: { description: 'Without what is in them.', schema: sessionsSchema } },
+  },
+  clearSessions: {
+    ...page,
+    method: 'delete',
+    path: '/api/v1/gh/sessions',
+    summary: 'Clear one or all',
+    query: clearSessionsQuerySchema,
+    answers: { 200: { description: 'Gone.', schema: clearedSessionsSchema.or(clearedSessionSchema) } },
+  },
+  listSessionsOfUser: {
+    ...page,
+    path: '/api/v1/gh/valet/sessions/:userId',
+    summary: "Browser sessions of a user, in GH's form",
+    params: sessionsParamsSchema,
+    answers: { 200: { description: 'Without what is in them.', schema: sessionsSchema } },
+  },
+  clearSessionsOfUser: {
+    ...page,
+    method: 'delete',
+    path: '/api/v1/gh/valet/sessions/:userId',
+    summary: 'Clear all',
+    params: sessionsParamsSchema,
+    answers: { 200: { description: 'Gone.', schema: clearedSessionsSchema } },
+  },
+  clearSessionOfUser: {
+    ...page,
+    method: 'delete',
+    path: '/api/v1/gh/valet/sessions/:userId/:domain',
+    summary: 'Clear one',
+    params: sessionParamsSchema,
+    answers: { 200: { description: 'Gone.', schema: clearedSessionSchema } },
   },
 } as const satisfies Record<string, Endpoint>;

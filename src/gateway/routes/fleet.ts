@@ -1,16 +1,15 @@
 import type { RequestHandler } from 'express';
 import { dryRunSweepId, workerCleanupScheduleId } from '../../contracts/ids';
 import { recordAct } from '../../db/audit';
-import { findWorker, listProbes, listWorkers, type FleetProbe } from '../../db/fleet';
-import { findFleetPause, holdHost, listHolds, listWorkersOfHost, pauseFleet, releaseHost, unpauseFleet } from '../../db/holds';
+import { findWorker, listWorkers, type FleetProbe } from '../../db/fleet';
+import { findFleetPause, holdHost, listWorkersOfHost, pauseFleet, releaseHost, unpauseFleet } from '../../db/holds';
 import { withTransaction } from '../../db/pool';
-import { findLastSweep } from '../../db/sweep-reports';
-import { reportHosts } from '../../domain/fleet-report';
 import { actorOf } from '../actor';
 import { temporalIsAway } from '../commands/refusals';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
+import { readFleet } from '../fleet-reader';
 import { fleetAnswer } from '../job-answers';
 import { noSuchWorker } from '../worker-act';
 
@@ -80,20 +79,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
   }),
 
   getFleet: answer(endpoints.getFleet, async () => {
-    const { pool, limits } = deps;
-    const [workers, probes, holds, pause, lastSweep, lastFullSweep] = await withTransaction(pool, async (client) => {
-      // One moment for all of it.
-      await client.query('set transaction isolation level repeatable read, read only');
-      return await Promise.all([
-        listWorkers(client, limits),
-        listProbes(client, limits),
-        listHolds(client),
-        findFleetPause(client),
-        findLastSweep(client),
-        findLastSweep(client, { kind: 'full' }),
-      ]);
-    });
-    const { hosts, withoutAddress } = reportHosts({ workers, probes, holds });
+    const { hosts, withoutAddress, pause, lastSweep, lastFullSweep } = await readFleet(deps);
     return {
       status: 200,
       body: {

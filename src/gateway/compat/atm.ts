@@ -1,0 +1,215 @@
+import type { RequestHandler } from 'express';
+import { listApiHosts } from '../../db/api-hosts';
+import { readFleetSummary } from '../../db/fleet-summary';
+import { listDeploysOfHost, listHostVersions } from '../../db/host-deploys';
+import { readMachine } from '../../metrics/machine';
+import { answer, type Answer } from '../endpoint';
+import { endpoints } from '../endpoints';
+import { readFleet, type FleetHost } from '../fleet-reader';
+import type { GatewayDeps } from '../gateway-deps';
+import { Problem } from '../problem';
+import type { RequestFacts } from '../request-facts';
+import { drainWorker } from '../worker-act';
+import { activeJobsOf, hostHealth, readHostMetrics, readHostVersion } from './atm-pages';
+import { toDeployRecord } from './atm-records';
+import { findServer, listServers, type AtmServer } from './atm-servers';
+
+type Names =
+  | 'atmVersion'
+  | 'atmMetrics'
+  | 'atmContainers'
+  | 'atmWorkers'
+  | 'atmFleet'
+  | 'reloadFleet'
+  | 'idleStatus'
+  | 'hostHealth'
+  | 'hostMetrics'
+  | 'hostVersion'
+  | 'hostWorkers'
+  | 'hostContainers'
+  | 'hostDeploys'
+  | 'secretsStatus'
+  | 'atmDrain'
+  | 'hostDrain';
+
+const deployServer = 'yardmaster';
+const version = '0.1.0';
+const workerStatusPort = 3101;
+/** ATM keeps so many (atm §3.1). */
+const deploysMax = 50;
+/** How old the fleet may be on these pages: the sweep probes every 10 s. */
+const pollIntervalMs = 10_000;
+
+/** ATM's pages as its dashboard and VALET read them (atm §1.4, §5): words and shapes only, everything in them is from the rows or asked of the host. */
+export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler> => {
+  const { pool, limits, hosts, fleetConfig } = deps;
+  const startedAt = Date.now();
+  const uptimeMs = (): number => Date.now() - startedAt;
+  const { environment } = deps.settings;
+
+  const servers = async (): Promise<AtmServer[]> => listServers(fleetConfig.current(), (await readFleet(deps)).hosts, environment);
+  const server = async (id: string): Promise<AtmServer> => await getServer(deps, id);
+  const currentDeploy = async (): Promise<string | null> => (await readFleetSummary(pool, limits)).currentDeploy;
+  const fleet = async (wanted: string | undefined, facts: RequestFacts) => {
+    const listed =
+      wanted === 'all'
+        ? await servers()
+        : (await servers()).filter((each) => each.role === 'atm' || each.environment === (wanted ?? environment));
+    // ATM's list is open, and whoever reads it there has the addresses of the fleet.
+    return listed.map((each) => showServer(each, facts.caller !== null));
+  };
+
+  return {
+    atmVersion: answer(endpoints.atmVersion, async () => {
+      const [address = null] = await listApiHosts(pool, { rows: 1 });
+      return { status: 200, body: { deployServer, version, ghosthands: await readHostVersion(hosts, address), uptimeMs: uptimeMs() } };
+    }),
+    atmMetrics: answer(endpoints.atmMetrics, async () => ({
+      status: 200,
+      body: { available: true, ...(await readMachine()), network: { rxBytesPerSec: 0, txBytesPerSec: 0 } },
+    })),
+    atmContainers: answer(endpoints.atmContainers, () => ({ status: 200, body: [] })),
+    atmWorkers: answer(endpoints.atmWorkers, async () => ({
+      status: 200,
+      body: await listWorkersOf((await readFleet(deps)).hosts, Math.round),
+    })),
+
+    atmFleet: answer(endpoints.atmFleet, async ({ query }, facts) => ({
+      status: 200,
+      body: {
+        servers: await fleet(query.environment, facts),
+        filter: {
+          environment: query.environment ?? environment,
+          includeTerminated: query.includeTerminated === 'true',
+          currentEnvironment: environment,
+        },
+      },
+    })),
+    reloadFleet: answer(endpoints.reloadFleet, async (_input, facts) => {
+      await fleetConfig.read();
+      const listed = await fleet('all', facts);
+      return { status: 200, body: { success: true, count: listed.length, servers: listed } };
+    }),
+    idleStatus: answer(endpoints.idleStatus, async () => ({
+      status: 200,
+      body: {
+        enabled: false,
+        config: { idleTimeoutMs: 0, minRunning: 0, pollIntervalMs },
+        workers: (await servers())
+          .filter(({ role }) => role === 'ghosthands')
+          .map(({ id, address, instanceId, host }) => ({
+            serverId: id,
+            ip: address,
+            instanceId,
+            ec2State: host === null || host.health === 'offline' ? 'unknown' : 'running',
+            activeJobs: activeJobsOf(host),
+            idleSinceMs: null,
+            transitioning: false,
+          })),
+      },
+    })),
+
+    hostHealth: answer(endpoints.hostHealth, async ({ params: { serverId } }) => ({
+      status: 200,
+      body: hostHealth(await server(serverId), { now: Date.now(), currentDeploy: await currentDeploy() }),
+    })),
+    hostMetrics: answer(endpoints.hostMetrics, async ({ params: { serverId } }) => ({
+      status: 200,
+      body: await readHostMetrics(hosts, await server(serverId)),
+    })),
+    hostVersion: answer(endpoints.hostVersion, async ({ params: { serverId } }) => {
+      const { address, host } = await server(serverId);
+      const ghosthands = await readHostVersion(hosts, host?.health === 'offline' ? null : address);
+      return { status: 200, body: { deployServer, version, ghosthands, uptimeMs: uptimeMs() } };
+    }),
+    hostWorkers: answer(endpoints.hostWorkers, async ({ params: { serverId } }) => {
+      const { host } = await server(serverId);
+      return {
+        status: 200,
+        body: host === null || host.health === 'offline' ? [] : await listWorkersOf([host], (seconds) => String(Math.round(seconds))),
+      };
+    }),
+    hostContainers: answer(endpoints.hostContainers, async ({ params: { serverId } }) => {
+      await server(serverId);
+      return { status: 200, body: [] };
+    }),
+    hostDeploys: answer(endpoints.hostDeploys, async ({ params: { serverId }, query: { limit } }) => {
+      const { address } = await server(serverId);
+      const rows = Number(limit) > 0 ? Math.min(deploysMax, Math.ceil(Number(limit))) : deploysMax;
+      const deploys = address === null ? [] : await listDeploysOfHost(pool, { host: address, rows });
+      return {
+        status: 200,
+        body: deploys.map((deploy) => toDeployRecord({ ...deploy, hosts: deploy.hosts.filter(({ host }) => host === address) })),
+      };
+    }),
+
+    secretsStatus: answer(endpoints.secretsStatus, () => ({
+      status: 200,
+      body: { connected: false, error: 'Yardmaster keeps no secrets of others' },
+    })),
+
+    atmDrain: answer(endpoints.atmDrain, async ({ body }, facts) => {
+      if (body.worker_id === undefined)
+        throw new Problem('not_taken_over', 'Name a worker_id; POST /v1/pause keeps the whole fleet from new jobs');
+      return await drain([body.worker_id], facts);
+    }),
+    hostDrain: answer(endpoints.hostDrain, async ({ params: { serverId }, body }, facts) => {
+      const { host } = await server(serverId);
+      const onHost = (host?.workers ?? []).filter(({ status }) => status !== 'offline').map(({ workerId }) => workerId);
+      return await drain(body.worker_id === undefined ? onHost : [body.worker_id], facts);
+    }),
+  };
+
+  async function drain(workerIds: readonly string[], facts: RequestFacts): Promise<Answer> {
+    for (const workerId of workerIds) {
+      await drainWorker(deps, { workerId, reason: "ATM's drain", deadlineMs: limits.drainMs, waitMs: 0 }, facts);
+    }
+    const what =
+      workerIds.length === 0 ? 'No worker is there' : `Draining ${workerIds.join(', ')}: GET /v1/workers/:workerId/drain tells when`;
+    return { status: 200, body: { success: true, message: what } };
+  }
+
+  async function listWorkersOf<Uptime>(of: readonly FleetHost[], uptime: (seconds: number) => Uptime): Promise<object[]> {
+    const versions = await listHostVersions(pool);
+    return of.flatMap(({ host, workers, probe }) =>
+      workers
+        .filter(({ status }) => status !== 'offline')
+        .map(({ workerId, instanceId, status, condition, job }) => {
+          const since = probe?.workerId === workerId ? probe.processStartedAt : null;
+          return {
+            workerId,
+            containerId: instanceId ?? '',
+            containerName: 'ghosthands-worker',
+            status: job !== null ? 'busy' : condition === 'idle' ? 'idle' : status,
+            activeJobs: job === null ? (probe?.workerId === workerId ? (probe.activeJobs ?? 0) : 0) : 1,
+            statusPort: workerStatusPort,
+            uptime: uptime(since === null ? 0 : Math.max(0, (Date.now() - since.getTime()) / 1_000)),
+            image: `ghosthands:${versions.get(host) ?? 'unknown'}`,
+          };
+        }),
+    );
+  }
+};
+
+/** 404 in ATM's shape for an id that neither registry nor configuration knows. */
+export const getServer = async (deps: GatewayDeps, id: string): Promise<AtmServer> => {
+  const { hosts } = await readFleet(deps);
+  const found = findServer(listServers(deps.fleetConfig.current(), hosts, deps.settings.environment), id);
+  if (found === null) throw new Problem('host_not_found', `Unknown server: ${id}`);
+  return found;
+};
+
+const showServer = (
+  { id, name, prefix, environment, region, type, role, address, instanceId }: AtmServer,
+  withAddress: boolean,
+): object => ({
+  id,
+  name,
+  host: prefix,
+  environment,
+  region,
+  type,
+  role,
+  ...(withAddress && address !== null ? { ip: address } : {}),
+  ...(withAddress && instanceId !== null ? { ec2InstanceId: instanceId } : {}),
+});

@@ -1,0 +1,31 @@
+import { listProbes, listWorkers, type FleetProbe, type FleetWorker } from '../db/fleet';
+import { findFleetPause, listHolds, type FleetPause, type Hold } from '../db/holds';
+import { withTransaction } from '../db/pool';
+import { findLastSweep } from '../db/sweep-reports';
+import { reportHosts, type ReportedHost } from '../domain/fleet-report';
+import type { GatewayDeps } from './gateway-deps';
+
+export type FleetHost = ReportedHost<FleetWorker, FleetProbe, Hold>;
+
+export interface FleetRead {
+  hosts: FleetHost[];
+  withoutAddress: FleetWorker[];
+  pause: FleetPause | null;
+  lastSweep: Awaited<ReturnType<typeof findLastSweep>>;
+  lastFullSweep: Awaited<ReturnType<typeof findLastSweep>>;
+}
+
+/** The fleet as the rows say, all of it at one moment. Every page that shows health shows this one. */
+export const readFleet = async ({ pool, limits }: Pick<GatewayDeps, 'pool' | 'limits'>): Promise<FleetRead> =>
+  await withTransaction(pool, async (client) => {
+    await client.query('set transaction isolation level repeatable read, read only');
+    const [workers, probes, holds, pause, lastSweep, lastFullSweep] = await Promise.all([
+      listWorkers(client, limits),
+      listProbes(client, limits),
+      listHolds(client),
+      findFleetPause(client),
+      findLastSweep(client),
+      findLastSweep(client, { kind: 'full' }),
+    ]);
+    return { ...reportHosts({ workers, probes, holds }), pause, lastSweep, lastFullSweep };
+  });
