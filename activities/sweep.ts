@@ -6,6 +6,7 @@ import type { Queryable } from '../src/db/queryable';
 import { isFullSweepDue, saveSweepReport } from '../src/db/sweep-reports';
 import { adoptOlderRows } from './sweep/adoption';
 import { mendDeploys } from './sweep/deploy-rules';
+import { compareConfiguration } from './sweep/configuration';
 import { mendRegistry, mendSandboxes } from './sweep/fleet-rules';
 import { mendJobs, mendWorkflows } from './sweep/job-rules';
 import { openPass, type Pass, type SweepDeps } from './sweep/pass';
@@ -55,6 +56,7 @@ const lightPass: readonly ((pass: Pass) => Promise<void>)[] = [mendRegistry, men
 const fullPass: typeof lightPass = [
   mendRegistry,
   mendSandboxes,
+  compareConfiguration,
   mendRows,
   mendJobs,
   mendWorkflows,

@@ -4,6 +4,7 @@ import type { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Pool } from 'pg';
 import { createOrchestratorActivities } from '../activities';
+import { noFleetConfig } from '../src/contracts/fleet-config';
 import type { JobView } from '../src/contracts/job';
 import { limits } from '../src/contracts/limits';
 import { sensitive } from '../src/domain/sensitive';
@@ -81,6 +82,7 @@ export const startControlPlane = async ({
     secrets: null,
     retentionMs: limits.retentionMs,
     deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
+    fleetConfig: { read: () => Promise.resolve(noFleetConfig) },
     heartbeat: () => undefined,
   });
   const worker = await createTunedWorker({
@@ -100,7 +102,19 @@ export const startControlPlane = async ({
     streams,
     secrets: null,
     models: { read: () => Promise.resolve({ models: [], presets: [], default: null, total: 0 }) },
-    metrics: { observe: () => undefined, observeCommand: () => undefined, openStream: () => () => undefined },
+    hosts: createHostClient({
+      addressMap: {},
+      timeoutMs: limits.probeTimeoutMs,
+      answerBytesMax: limits.probeAnswerBytesMax,
+      serviceSecret: null,
+    }),
+    fleetConfig: { read: () => Promise.resolve(noFleetConfig), current: () => noFleetConfig },
+    metrics: {
+      readRequestTotals: () => Promise.reject(new Error('nobody asks')),
+      observe: () => undefined,
+      observeCommand: () => undefined,
+      openStream: () => () => undefined,
+    },
     log,
     limits,
     keyRing: { keys: [{ name: 'bench', role: 'product', secret: sensitive(apiKey) }], serviceSecrets: [], legacySecretInQuery: false },
@@ -112,6 +126,7 @@ export const startControlPlane = async ({
       allowedCallbackOrigins: [],
       corsOrigins: [],
       atmOpenReads: false,
+      environment: 'bench',
     },
     isDraining: () => false,
   });

@@ -33,7 +33,7 @@ const readFleetFile = async (file: string): Promise<FleetConfig> => {
   } catch (error) {
     return {
       servers: [],
-      problems: [`${file}: cannot be read (${error instanceof Error ? (Reflect.get(error, 'code') ?? error.message) : 'unknown'})`],
+      problems: [`${file}: cannot be read (${String(Reflect.get(Object(error), 'code'))})`],
     };
   }
 };

@@ -6,6 +6,7 @@ import { taskQueues } from '../src/contracts/messages';
 import { checkForeignSchema } from '../src/db/foreign-schema';
 import { fleetGauges } from '../src/db/fleet-gauges';
 import { createPool } from '../src/db/pool';
+import { createFleetConfigSource } from '../src/fleet-file';
 import { createHostClient } from '../src/ghosthands/client';
 import type { Log } from '../src/log';
 import { createMetrics } from '../src/metrics';
@@ -17,6 +18,7 @@ import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
 import { assignOnNotify } from './assign-on-notify';
 import { runProcess, runWorker, workflowSource } from './run-worker';
+import { sayFleetDifferences } from './fleet-differences';
 import { createWorkflowsPort } from './workflows-port';
 
 /** The orchestrator: the workflows of jobs and of the sweep, and all their activities. Any number of them share the work. */
@@ -28,6 +30,8 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
     log,
   });
   await checkForeignSchema(pool, log);
+  const fleetConfig = createFleetConfigSource(config.fleet);
+  await sayFleetDifferences({ pool, log, fleetConfig });
   const connection = await connectNative(config.temporal);
   await ensureSearchAttributes(connection, config.temporal.namespace);
   const client = createClient(config.temporal);
@@ -69,6 +73,7 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
     retentionMs: config.retentionMs,
     deployRetention: { deploysMs: config.deployRetentionMs, linesMs: config.deployLogRetentionMs },
+    fleetConfig,
     heartbeat: () => Context.current().heartbeat(),
   });
   try {

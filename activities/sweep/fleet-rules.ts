@@ -4,6 +4,7 @@ import { listRegistry, markWorkersOffline, type RegistryRow } from '../../src/db
 import { listActiveSandboxes, repairSandboxes } from '../../src/db/sandboxes';
 import type { WorkerCondition } from '../../src/db/worker-counts';
 import { saveProbes, type HostProbe } from '../../src/db/workers';
+import { isMachine } from '../../src/domain/fleet-config';
 import { locateWorkers } from '../../src/domain/host-address';
 import { sweepRegistry, type PortSeen, type WorkerRowSeen } from '../../src/domain/registry-sweep';
 import { syncSandboxes, type SandboxSeen } from '../../src/domain/sandbox-sync';
@@ -17,7 +18,8 @@ export const mendRegistry = async (pass: Pass): Promise<void> => {
   const { workers, findings } = await locate(pass, rows);
   for (const finding of findings) pass.add(finding);
 
-  const hosts = [...new Set(workers.flatMap(({ host }) => host ?? []))].toSorted();
+  const configured = (await pass.deps.fleetConfig.read()).servers.filter(isMachine);
+  const hosts = [...new Set([...workers.flatMap(({ host }) => host ?? []), ...configured.flatMap(({ ip }) => ip ?? [])])].toSorted();
   const probes = await probeHosts(pass.deps, hosts);
   await save(pass, probes);
   const first = sweepRegistry({ workers, ports: probes.map(portOf) }, limits);

@@ -6,6 +6,7 @@ import {
   type SweepKind,
   type SweepReport,
 } from '../../src/contracts/sweep';
+import type { FleetConfig } from '../../src/contracts/fleet-config';
 import { findRefusal } from '../../src/db/outage';
 import { withSavepoint, withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
@@ -15,6 +16,8 @@ export type SweepDeps = OrchestratorDeps & {
   retentionMs: number;
   deployRetention: { deploysMs: number; linesMs: number };
   heartbeat: () => void;
+  /** The fleet as its owner has written it down; read anew each time. */
+  fleetConfig: { read(): Promise<FleetConfig> };
 };
 
 /** One pass, as its parts use it: what they may do to rows and workflows, and the report that they all write. */

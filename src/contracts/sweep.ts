@@ -59,6 +59,10 @@ export const sweepFindings = {
   sandbox_without_worker: { weight: 'notice', meaning: 'No worker is registered for a sandbox.' },
   sandbox_address_moved: { weight: 'notice', meaning: 'The registry knows another address of a sandbox.' },
   worker_of_no_sandbox: { weight: 'notice', meaning: 'A worker at an address that no sandbox has.' },
+  bad_fleet_configuration: { weight: 'notice', meaning: 'An entry of FLEET_CONFIG or FLEET_FILE is left out; entry and field are named.' },
+  configured_host_without_worker: { weight: 'notice', meaning: 'A configured machine has no registered worker that is not offline.' },
+  configured_address_moved: { weight: 'notice', meaning: 'The registry knows another address of a configured machine.' },
+  host_not_configured: { weight: 'notice', meaning: 'A worker registered from a machine that the configuration does not name.' },
   pruned: { weight: 'repair', meaning: 'Jobs beyond the retention were deleted.' },
   left_for_next_pass: { weight: 'notice', meaning: 'There was more of it than one pass takes; the next one goes on.' },
 } as const satisfies Record<string, { weight: FindingWeight; meaning: string }>;

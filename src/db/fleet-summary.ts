@@ -76,7 +76,7 @@ export interface RegistryRow {
   uptime_seconds: number;
 }
 
-export const listRegistry = async (db: Queryable, { rows: most }: { rows: number }): Promise<RegistryRow[]> => {
+export const listRegistryPage = async (db: Queryable, { rows: most }: { rows: number }): Promise<RegistryRow[]> => {
   const { rows } = await db.query<RegistryRow>(
     `select r.worker_id, r.status, r.target_worker_id, r.ec2_instance_id, r.ec2_ip, a.job_id as current_job_id, r.registered_at, r.last_heartbeat,
        r.jobs_completed, r.jobs_failed, greatest(0, extract(epoch from now() - r.registered_at))::int as uptime_seconds

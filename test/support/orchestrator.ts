@@ -8,6 +8,7 @@ import type { Pool } from 'pg';
 import { createDeployActivities, createOrchestratorActivities } from '../../activities';
 import type { CallbackReply, CommandDeps } from '../../activities/deps';
 import type { CallbackBody } from '../../src/contracts/callback';
+import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
 import type { Observe } from '../../src/contracts/observations';
@@ -70,6 +71,7 @@ export const startOrchestrator = async (
     secrets: options.secrets ?? null,
     retentionMs: limits.retentionMs,
     deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
+    fleetConfig: { read: () => Promise.resolve(noFleetConfig) },
     heartbeat: () => Context.current().heartbeat(),
   });
   const worker: Worker = await createTunedWorker({

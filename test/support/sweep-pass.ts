@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { OrchestratorDeps, WorkerPortAnswer } from '../../activities/deps';
 import { createSweepActivities } from '../../activities/sweep';
+import { noFleetConfig, type FleetConfig } from '../../src/contracts/fleet-config';
 import type { WorkerStatus } from '../../src/contracts/ghosthands';
 import { limits } from '../../src/contracts/limits';
 import type { SweepItem, SweepReport, SweepRequest } from '../../src/contracts/sweep';
@@ -12,6 +13,8 @@ export interface PassOptions extends SweepRequest {
   /** Jobs whose workflow runs. */
   running?: string[];
   pool?: Pool;
+  /** What FLEET_CONFIG says. */
+  fleetConfig?: FleetConfig;
 }
 
 export interface PassOutcome {
@@ -25,7 +28,7 @@ export interface PassOutcome {
 
 /** One pass over the rows of a test: everything is real but the ports and Temporal, which this plays. */
 export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<PassOutcome> => {
-  const { ports = {}, running = [], pool: ofOrchestrator = pool, ...request } = options;
+  const { ports = {}, running = [], pool: ofOrchestrator = pool, fleetConfig = noFleetConfig, ...request } = options;
   const { rows } = await pool.query<{ host: string; worker_id: string }>('select ec2_ip as host, worker_id from gh_worker_registry');
   const registered = new Map(rows.map(({ host, worker_id: workerId }) => [host, workerId]));
   const told: string[] = [];
@@ -53,6 +56,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     retentionMs: limits.retentionMs,
     deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
     heartbeat: () => {},
+    fleetConfig: { read: () => Promise.resolve(fleetConfig) },
   });
   const report = await sweepFleet({ full: true, ...request });
   return { report, told, asked, of: (finding) => report.items.filter((item) => item.finding === finding) };

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { recordAct } from '../../db/audit';
 import { listProbes, listWorkers } from '../../db/fleet';
-import { listRegistry, listSilentJobs, readFleetSummary, readJobTotals, type FleetSummary } from '../../db/fleet-summary';
+import { listRegistryPage, listSilentJobs, readFleetSummary, readJobTotals, type FleetSummary } from '../../db/fleet-summary';
 import { listHolds, pauseFleet } from '../../db/holds';
 import { withTransaction } from '../../db/pool';
 import { reportHosts } from '../../domain/fleet-report';
@@ -102,7 +102,7 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
     }),
 
     monitoringWorkers: answer(endpoints.monitoringWorkers, async () => {
-      const workers = await listRegistry(pool, { rows: workersShown });
+      const workers = await listRegistryPage(pool, { rows: workersShown });
       return { status: 200, body: { count: workers.length, workers, timestamp: new Date().toISOString() } };
     }),
 
