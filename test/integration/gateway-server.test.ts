@@ -107,3 +107,22 @@ it('answers 503 in readiness while Postgres accepts connections and says nothing
   expect(await call(`${gateway.url}/readyz`)).toMatchObject({ status: 200, body: { status: 'ready' } });
   await gateway.stop();
 });
+
+it('serves the worker pages, and nothing else, on the port that VALET derives', async () => {
+  const port = await freePort();
+  const gateway = await start({ GATEWAY_WORKER_PORT: String(port) });
+  const url = `http://127.0.0.1:${port}`;
+  expect(await call(`${url}/worker/status`)).toMatchObject({ status: 200, body: { worker_id: 'yardmaster' } });
+  expect((await call(`${url}/worker/health`)).status).toBe(200);
+  expect((await call(`${url}/worker/drain`, { method: 'POST' })).status).toBe(401);
+  expect(await call(`${url}/v1/jobs`, { key })).toMatchObject({ status: 404, body: { error: 'not_found' } });
+  await gateway.stop();
+  await expect(call(`${url}/worker/status`)).rejects.toThrow();
+});
+
+it('starts with a fleet configuration that nobody can read', async () => {
+  const gateway = await start({ FLEET_CONFIG: '[{"id": "a", "ip": 7}, {"id": "b"}]', FLEET_ENVIRONMENT: 'lab' });
+  const { body } = await call(`${gateway.url}/fleet`);
+  expect(body).toMatchObject({ servers: [{ id: 'yardmaster' }, { id: 'b', environment: 'lab' }] });
+  await gateway.stop();
+});

@@ -112,6 +112,24 @@ it('lets the gateway pause and unpause, and show why a job waits', async () => {
   ).resolves.toBe(true);
 });
 
+it('lets the gateway drain, release and deregister a worker, and list and clear browser sessions', async () => {
+  const bodyOf = async (...request: Parameters<typeof call>): Promise<unknown> => await (await call(...request)).json();
+  expect(await bodyOf('POST', '/v1/workers/worker-1/drain?wait=20', { reason: 'test' })).toMatchObject({ outcome: 'drained' });
+  expect((await call('POST', '/v1/workers/worker-1/release', { reason: 'test' })).status).toBe(200);
+  const userId = '6f1d2c3b-4a59-4e87-9c0d-1b2a3c4d5e6f';
+  await database.pool.query(
+    `insert into gh_browser_sessions (user_id, domain, session_data, encryption_key_id) values ($1, 'a.test', 'sealed', 'k')`,
+    [userId],
+  );
+  expect(await bodyOf('GET', `/api/v1/gh/sessions?user_id=${userId}`)).toMatchObject({ count: 1 });
+  await expect(poolOf('gateway').query('select session_data from gh_browser_sessions')).rejects.toThrow(/permission denied/);
+  expect(await bodyOf('DELETE', `/api/v1/gh/sessions?user_id=${userId}&all=true`)).toMatchObject({ deleted_count: 1 });
+  await database.pool.query(`insert into gh_worker_registry (worker_id) values ('given-up')`);
+  expect((await call('POST', '/api/v1/gh/valet/workers/deregister', { target_worker_id: 'given-up' })).status).toBe(200);
+  const { rows } = await database.pool.query(`select status from gh_worker_registry where worker_id = 'given-up'`);
+  expect(rows).toEqual([{ status: 'offline' }]);
+});
+
 it('lets each process read its figures, and the orchestrator find nothing missing in the neighbours’ tables', async () => {
   for (const process of ['gateway', 'orchestrator'] as const) {
     const readings = Promise.all(fleetGauges(poolOf(process), limits).map(({ read: readGauge }) => readGauge()));
