@@ -117,7 +117,7 @@ it('serves the worker pages, and nothing else, on the port that VALET derives', 
   expect((await call(`${url}/worker/drain`, { method: 'POST' })).status).toBe(401);
   expect(await call(`${url}/v1/jobs`, { key })).toMatchObject({ status: 404, body: { error: 'not_found' } });
   await gateway.stop();
-  await expect(call(`${url}/worker/status`)).rejects.toThrow();
+  await expect(call(`${url}/worker/status`)).rejects.toThrow(/fetch failed/);
 });
 
 it('starts with a fleet configuration that nobody can read', async () => {

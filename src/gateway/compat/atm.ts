@@ -169,7 +169,7 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
     return { status: 200, body: { success: true, message: what } };
   }
 
-  async function listWorkersOf<Uptime>(of: readonly FleetHost[], uptime: (seconds: number) => Uptime): Promise<object[]> {
+  async function listWorkersOf(of: readonly FleetHost[], uptime: (seconds: number) => number | string): Promise<object[]> {
     const versions = await listHostVersions(pool);
     return of.flatMap(({ host, workers, probe }) =>
       workers
