@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { createSweepActivities } from '../../activities/sweep';
+import { noFleetConfig } from '../../src/contracts/fleet-config';
 import type { SweepKind } from '../../src/contracts/sweep';
 import { createPool } from '../../src/db/pool';
 import { makeDeps } from '../../test/support/orchestrator-deps';
@@ -77,6 +78,7 @@ const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>
     }),
     retentionMs: seededPastMs,
     deployRetention: { deploysMs: seededPastMs, linesMs: seededPastMs },
+    fleetConfig: { read: () => Promise.resolve(noFleetConfig) },
     heartbeat: () => {},
   });
   return async () => {
