@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { Client } from 'pg';
 import { migrate } from '../db/migrate';
+import { prepareDeploys, type DemoDeployGround } from './demo-deploys';
 import { loadFleetSchema } from './fleet-schema/load';
 import { startSimulator, type Simulator } from './gh-simulator/simulator';
 import { startKeptProcess, type KeptProcess } from './kept-process';
@@ -27,13 +28,14 @@ export interface DemoFleet {
   gatewayUrl: string;
   stack: Stack;
   simulator: Simulator;
+  deploys: DemoDeployGround;
   /** Words that the product's callback address received, by job. */
   received: ReadonlyMap<string, string[]>;
   stop(): Promise<void>;
 }
 
 /** Keys of the demo alone: they open nothing but what runs on this machine's loopback. */
-export const demoKeys = { operator: 'demo-operator-key', product: 'demo-service-secret' } as const;
+export const demoKeys = { operator: 'demo-operator-key', deployer: 'demo-deployer-key', product: 'demo-service-secret' } as const;
 
 export const startDemoFleet = async ({
   dir,
@@ -69,6 +71,8 @@ export const startDemoFleet = async ({
     const simulator = await startHosts(stack.databaseUrl);
     stopping.push(simulator.stop);
     say(`GH: ${simulator.hosts.map((host) => `${host.workerId} on ${host.ip}:${host.ports.status}`).join(', ')} (simulated)`);
+    const deploys = await prepareDeploys({ dir, databaseUrl: stack.databaseUrl, simulator, serviceSecret: demoKeys.product, say });
+    stopping.push(deploys.stop);
 
     const environment = {
       DATABASE_URL: stack.databaseUrl,
@@ -77,7 +81,7 @@ export const startDemoFleet = async ({
       GATEWAY_PORT: String(ports.gateway),
       GATEWAY_PUBLIC_URL: `http://127.0.0.1:${ports.gateway}`,
       CALLBACK_BASE_URL: `http://127.0.0.1:${ports.gateway}`,
-      YARDMASTER_KEYS: `demo:operator:${demoKeys.operator}`,
+      YARDMASTER_KEYS: `demo:operator:${demoKeys.operator},demo-deployer:deployer:${demoKeys.deployer}`,
       GH_SERVICE_SECRET: demoKeys.product,
       CALLBACK_ALLOWED_ORIGINS: product.url,
       CALLBACK_ALLOW_PRIVATE_ADDRESSES: 'true',
@@ -93,6 +97,7 @@ export const startDemoFleet = async ({
     stopping.push(orchestrator.stop);
     const deployer = await startOurs('deployer', 'workers/deployer.js', dir, {
       ...environment,
+      ...deploys.settings,
       RECYCLE_COMMAND: recycleCommandOf(simulator),
       METRICS_PORT: String(ports.deployerMetrics),
     });
@@ -109,7 +114,7 @@ export const startDemoFleet = async ({
     say(
       `Yardmaster: gateway on ${gatewayUrl}, orchestrator and deployer beside it; their logs are in ${path.relative(process.cwd(), dir)}`,
     );
-    return { gatewayUrl, stack, simulator, received: product.received, stop };
+    return { gatewayUrl, stack, simulator, deploys, received: product.received, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -81,10 +81,10 @@ const killWorker = async ({ simulator }: DemoFleet, workerId: string): Promise<v
   console.log(`        ${workerId} is killed`);
 };
 
-export const ask = async <Answer>(url: string, body?: object): Promise<Answer> => {
+export const ask = async <Answer>(url: string, body?: object, key: string = demoKeys.operator): Promise<Answer> => {
   const response = await fetch(url, {
     method: body === undefined ? 'GET' : 'POST',
-    headers: { 'content-type': 'application/json', 'x-api-key': demoKeys.operator },
+    headers: { 'content-type': 'application/json', 'x-api-key': key },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);

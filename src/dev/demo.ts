@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { demoKeys, startDemoFleet, type DemoFleet, type DemoPorts } from './demo-fleet';
+import { playDeploys } from './demo-deploy-story';
 import { demoJobs, type DemoJob } from './demo-jobs';
 import { actAsPerson, ask, type JobAnswer } from './demo-person';
 import { createTableView, formatTable, type DemoRow } from './demo-table';
@@ -17,7 +18,8 @@ const run = async (): Promise<number> => {
   try {
     introduce(fleet);
     const submitted = await submitJobs(fleet, options.ports.product);
-    const isRight = await watch(fleet, submitted, options.exit ? options.timeoutMs : Infinity);
+    const areJobsRight = await watch(fleet, submitted, options.exit ? options.timeoutMs : Infinity);
+    const isRight = (await playDeploys(fleet)) && areJobsRight;
     if (options.exit) return isRight ? 0 : 1;
     console.log('\nIt keeps running: submit your own jobs, look at the Web UI, press Ctrl-C to stop.');
     await stopped;
@@ -107,7 +109,7 @@ const isOver = (state: string): boolean => ['succeeded', 'failed', 'cancelled', 
 
 const introduce = ({ gatewayUrl, stack, simulator }: DemoFleet): void => {
   console.log(`
-  REST         ${gatewayUrl}/docs          (X-API-Key: ${demoKeys.operator})
+  REST         ${gatewayUrl}/docs          (X-API-Key: ${demoKeys.operator}, for deploys ${demoKeys.deployer})
   Temporal UI  ${stack.uiUrl}
   Postgres     ${stack.databaseUrl}
   Product key  X-GH-Service-Key: ${demoKeys.product}
