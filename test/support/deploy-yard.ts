@@ -40,6 +40,7 @@ export interface DeployTestYard {
   pool: Pool;
   databaseUrl: string;
   client: Client;
+  temporal: { address: string; namespace: string };
   kamal: StandInYard;
   simulator: Simulator;
   hosts: string[];
@@ -162,6 +163,7 @@ export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard 
     get client() {
       return temporal.client;
     },
+    temporal,
     get kamal() {
       return kamal as StandInYard;
     },
