@@ -29,7 +29,7 @@ const main = async (): Promise<void> => {
     stopping.push(yard.stop);
     for (let round = 0; round < Number(values.runs); round++) {
       const startedAt = Date.now();
-      await playRound(yard, round, table);
+      await playRound(yard, { round, isRackAlone: true, table });
       console.log(`\nround ${round + 1}, ${Math.round((Date.now() - startedAt) / 1_000)} s\n${formatFaultTable(table)}`);
       for (const { fault, violations } of table.values()) for (const violation of violations) console.log(`  ${fault}: ${violation}`);
     }

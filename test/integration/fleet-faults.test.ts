@@ -29,7 +29,7 @@ describe('a fleet to which everything happens', () => {
 
   test('P1 P2 P3 P5 P8: ends every job as promised, runs nothing twice, and writes off no worker that lives', async () => {
     const table = new Map<string, FaultRow>();
-    await playRound(yard, 0, table);
+    await playRound(yard, { round: 0, isRackAlone: false, table });
     process.stderr.write(`${formatFaultTable(table)}\n`);
     expect([...table.values()].flatMap(({ fault, violations }) => violations.map((violation) => `${fault}: ${violation}`))).toEqual([]);
   }, 600_000);

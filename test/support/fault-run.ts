@@ -4,9 +4,9 @@ import { findViolations } from './checker';
 import { startControlPlane } from './control-plane';
 import { startDatabaseGate } from './database-gate';
 import { gatherEvidence } from './evidence';
-import type { Fault, Played } from './faults/fault';
+import type { Fault } from './faults/fault';
 import type { Ground } from './faults/ground';
-import { hostFaults } from './faults/host-faults';
+import { hostFaults, rack } from './faults/host-faults';
 import { yardFaults } from './faults/yard-faults';
 import { untilAllIsQuiet } from './kill-run';
 import { createSeededRandom } from './seeded-random';
@@ -43,7 +43,7 @@ export const startFaultYard = async ({
 }): Promise<FaultYard> => {
   const gate = await startDatabaseGate(databaseUrl);
   await noteOfflineMarks(pool);
-  const faultHosts = [...hostFaults, ...yardFaults].reduce((sum, { hosts }) => sum + hosts, 0);
+  const faultHosts = [rack, ...hostFaults, ...yardFaults].reduce((sum, { hosts }) => sum + hosts, 0);
   const plane = await startControlPlane({
     databaseUrl,
     ownDatabaseUrl: gate.databaseUrl,
@@ -70,35 +70,32 @@ export const startFaultYard = async ({
   };
 };
 
-/** Plays every fault once and adds what came of it to the table. */
-export const playRound = async (yard: FaultYard, round: number, table: Map<string, FaultRow>): Promise<void> => {
-  const hosts = yard.plane.simulator.hosts.values();
-  const take = (count: number) => Array.from({ length: count }, () => hosts.next().value!);
-  const barrier = createBarrier(hostFaults.length);
+/** Plays every fault once and adds what came of it to the table; the dying rack beside the others, or by itself, which takes longer and measures better. */
+export const playRound = async (
+  yard: FaultYard,
+  { round, isRackAlone, table }: { round: number; isRackAlone: boolean; table: Map<string, FaultRow> },
+): Promise<void> => {
+  const [beside, alone] = isRackAlone ? [hostFaults, [rack, ...yardFaults]] : [[rack, ...hostFaults], yardFaults];
+  const free = [...yard.plane.simulator.hosts];
+  const placesOf = new Map([rack, ...hostFaults, ...yardFaults].map((fault) => [fault, free.splice(0, fault.hosts)]));
+  const barrier = createBarrier(beside.length);
   const faultOf = new Map<string, string>();
-  const note = async (fault: Fault, played: Promise<Played>): Promise<void> => {
+  const play = async (fault: Fault, staged: () => Promise<void>): Promise<void> => {
     const row = rowOf(table, fault.name);
     row.runs++;
     try {
-      const { jobIds, recoveryMs, isLeftToPerson = false, broken } = await played;
-      for (const jobId of jobIds) faultOf.set(jobId, fault.name);
-      if (recoveryMs !== null) row.recoveryMs.push(recoveryMs);
-      if (isLeftToPerson) row.leftToPerson++;
-      row.violations.push(...broken);
+      const played = await fault.play({ ground: yard, hosts: placesOf.get(fault) ?? [], round, staged });
+      for (const jobId of played.jobIds) faultOf.set(jobId, fault.name);
+      if (played.recoveryMs !== null) row.recoveryMs.push(played.recoveryMs);
+      if (played.isLeftToPerson === true) row.leftToPerson++;
+      row.violations.push(...played.broken);
     } catch (error) {
       barrier.giveUp();
       row.violations.push(error instanceof Error ? error.message : String(error));
     }
   };
-  const places = [...hostFaults, ...yardFaults].map((fault) => ({ fault, hosts: take(fault.hosts) }));
-  await Promise.all(
-    places
-      .filter(({ fault }) => hostFaults.includes(fault))
-      .map(async ({ fault, hosts: own }) => await note(fault, fault.play({ ground: yard, hosts: own, round, staged: barrier.wait }))),
-  );
-  for (const { fault, hosts: own } of places.filter(({ fault: each }) => yardFaults.includes(each))) {
-    await note(fault, fault.play({ ground: yard, hosts: own, round, staged: async () => await Promise.resolve() }));
-  }
+  await Promise.all(beside.map(async (fault) => await play(fault, barrier.wait)));
+  for (const fault of alone) await play(fault, async () => await Promise.resolve());
   await judge(yard, table, faultOf);
 };
 
