@@ -1,7 +1,7 @@
 /** One line of the result. `goal` bounds the ratio, or `ours` itself where an absolute figure was promised. */
 export interface Figure {
   name: string;
-  unit: 'ms' | 'jobs/s' | 'count';
+  unit: 'ms' | 'jobs/s' | 'count' | 'MB' | 'kB';
   ours: number;
   baseline: number;
   goal?: { of: 'ratio' | 'ours'; atMost?: number; atLeast?: number };

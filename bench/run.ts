@@ -9,6 +9,7 @@ import { toJson, toTable, type Figure } from './figures';
 import { measureAccept } from './measures/accept';
 import { measureAssigning } from './measures/assigning';
 import { measureCancels } from './measures/cancels';
+import { measureLogStreams } from './measures/log-streams';
 import { measureLifecycles } from './measures/lifecycles';
 import { measureSweeping } from './measures/sweeping';
 import { startYard } from './yard';
@@ -30,6 +31,7 @@ const sizes = {
     sweepMs: 60_000,
     runningJobs: 50,
     cancels: 70,
+    logStreams: { latencyLines: 600, readers: 500, linesPerSecond: 200, seconds: 20 },
   },
   quick: {
     acceptRounds: 40,
@@ -44,6 +46,7 @@ const sizes = {
     sweepMs: 6_000,
     runningJobs: 8,
     cancels: 10,
+    logStreams: { latencyLines: 100, readers: 50, linesPerSecond: 100, seconds: 4 },
   },
 };
 /** The development server reads the list of search attributes from its store for every call; a production server keeps it. */
@@ -107,6 +110,7 @@ const run = async (): Promise<void> => {
     }
     if (isWanted('cancels'))
       await measure('cancels', async () => measureCancels(stack, { running: size.runningJobs, cancels: size.cancels, lanes: 1 }));
+    if (isWanted('streams')) await measure('streams', async () => await measureLogStreams(stack, size.logStreams));
     if (isWanted('assigning'))
       await measure('assigning', async () =>
         measureAssigning(stack.databaseUrl, {
