@@ -43,18 +43,6 @@ test('Kamal says failure after the switch: the hosts are believed, and the resul
   expect(await yard.rest()).toEqual(v2Everywhere);
 });
 
-test('a version whose worker never answers is no success', async () => {
-  const [, second = ''] = yard.hosts;
-  yard.simulator.partition(second, 'http');
-  const { deployId, handle } = await yard.deploy({ version: 'v2' });
-  await yard.untilPhase(deployId, 'compensate');
-  yard.simulator.heal(second);
-  const deploy = await handle.result();
-  expect(deploy.outcome).toBe('rolled_back');
-  expect(deploy.disagreements).toMatchObject([{ phase: 'verify', host: second, expected: 'v2 runs' }]);
-  expect(await yard.rest()).toEqual(v1Everywhere);
-});
-
 describe('the old version is back, and nothing is left, when', () => {
   test.each<[what: string, orders: Misbehaviour[]]>([
     ['the stop fails', [{ on: 'app stop', at: 'stop', times: 1, do: { error: { message: 'connection closed by remote host' } } }]],
