@@ -54,7 +54,7 @@ export type CallbackReply =
 /** Reads a GH host; it never commands one. */
 export interface HostReader {
   readWorkerPort(host: string): Promise<WorkerPortAnswer>;
-  isApiUp(host: string): Promise<boolean>;
+  readApi(host: string): Promise<{ isUp: boolean; imageTag: string | null }>;
 }
 
 export interface HostClient extends HostReader {

@@ -4,11 +4,12 @@ import type { HostReader } from './deps';
 /** What the two ports of a host say now. */
 export const probeHost = async (hosts: HostReader, host: string): Promise<HostProbe> => {
   const sentAtMs = Date.now();
-  const [worker, isApiUp] = await Promise.all([hosts.readWorkerPort(host), hosts.isApiUp(host)]);
+  const [worker, api] = await Promise.all([hosts.readWorkerPort(host), hosts.readApi(host)]);
   const status = worker.kind === 'answers' ? worker.status : null;
   return {
     host,
-    isApiUp,
+    isApiUp: api.isUp,
+    imageTag: api.imageTag,
     isWorkerUp: status !== null,
     workerId: status?.worker_id ?? null,
     dispatchMode: status?.dispatch_mode ?? null,

@@ -73,7 +73,7 @@ const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>
             uptime_ms: 3_600_000,
           },
         }),
-        isApiUp: async () => true,
+        readApi: async () => ({ isUp: true, imageTag: null }),
       },
     }),
     retentionMs: seededPastMs,

@@ -54,6 +54,9 @@ export const workerStatusSchema = z.object({
 });
 export type WorkerStatus = z.infer<typeof workerStatusSchema>;
 
+/** `GET /health/version` on the API port (ghosthands §1.2): the one field that we show. */
+export const apiVersionSchema = z.object({ image_tag: z.string().min(1).max(200) });
+
 /** What we keep of a callback (ghosthands §7). The rest may hold personal data, and the row says it better. */
 export const ghCallbackSchema = z.object({
   job_id: z.string(),

@@ -30,6 +30,8 @@ export interface FleetProbe {
   activeJobs: number | null;
   processStartedAt: Date | null;
   problem: string | null;
+  /** Tag of the image that its API runs, as it said last. */
+  imageTag: string | null;
 }
 
 export type FleetLimits = Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs' | 'deafWorkerMs'>;
@@ -39,7 +41,7 @@ export const listProbes = async (db: Queryable, limits: Pick<Limits, 'probeFresh
   const { rows } = await db.query<FleetProbe>(
     `select host, probed_at as "probedAt", probed_at > now() - $1::int * interval '1 ms' as "isFresh", is_api_up as "isApiUp",
        is_worker_up as "isWorkerUp", worker_id as "workerId", is_draining as "isDraining", active_jobs as "activeJobs",
-       process_started_at as "processStartedAt", problem
+       process_started_at as "processStartedAt", problem, image_tag as "imageTag"
      from yardmaster.host_probe where probed_at > now() - interval '1 day' order by host`,
     [limits.probeFreshMs],
   );

@@ -204,6 +204,7 @@ create table yardmaster.host_probe (
   freed_at timestamp with time zone,
   problem text,
   said_since timestamp with time zone,
+  image_tag text,
   constraint host_probe_pkey PRIMARY KEY (host)
 );
 CREATE INDEX host_probe_worker_idx ON yardmaster.host_probe USING btree (worker_id);

@@ -4,6 +4,7 @@ import type { Queryable } from './queryable';
 export interface HostProbe {
   host: string;
   isApiUp: boolean;
+  imageTag: string | null;
   isWorkerUp: boolean;
   workerId: string | null;
   dispatchMode: string | null;
@@ -23,10 +24,10 @@ export interface HostProbe {
 export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs }: { jitterMs: number }): Promise<void> => {
   await db.query(
     `insert into yardmaster.host_probe as p (host, probed_at, is_api_up, is_worker_up, worker_id, dispatch_mode, is_running, is_draining, active_jobs,
-       process_started_at, problem, said_since)
+       process_started_at, problem, said_since, image_tag)
      select host, now(), "isApiUp", "isWorkerUp", "workerId", "dispatchMode", "isRunning", "isDraining", "activeJobs",
-       now() - ("ageMs" + "uptimeMs") * interval '1 ms', problem, now()
-     from jsonb_to_recordset($1::jsonb) as probe(host text, "isApiUp" boolean, "isWorkerUp" boolean, "workerId" text, "dispatchMode" text,
+       now() - ("ageMs" + "uptimeMs") * interval '1 ms', problem, now(), "imageTag"
+     from jsonb_to_recordset($1::jsonb) as probe(host text, "isApiUp" boolean, "imageTag" text, "isWorkerUp" boolean, "workerId" text, "dispatchMode" text,
        "isRunning" boolean, "isDraining" boolean, "activeJobs" int, "uptimeMs" float8, "ageMs" float8, problem text)
      on conflict (host) do update set
        probed_at = excluded.probed_at, is_api_up = excluded.is_api_up, is_worker_up = excluded.is_worker_up, worker_id = excluded.worker_id,
@@ -41,6 +42,8 @@ export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs 
          when excluded.process_started_at > p.process_started_at + $2::int * interval '1 ms' then excluded.process_started_at
          else p.process_started_at end,
        problem = excluded.problem,
+       -- Of a host that is down the last known one.
+       image_tag = coalesce(excluded.image_tag, p.image_tag),
        said_since = case when (p.worker_id, p.problem) is not distinct from (excluded.worker_id, excluded.problem)
          then coalesce(p.said_since, now()) else now() end`,
     [JSON.stringify(probes.map(({ sentAtMs, ...probe }) => ({ ...probe, ageMs: Date.now() - sentAtMs }))), jitterMs],

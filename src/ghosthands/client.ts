@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { isIP } from 'node:net';
-import { workerStatusSchema } from '../contracts/ghosthands';
+import { apiVersionSchema, workerStatusSchema } from '../contracts/ghosthands';
 import type { Sensitive } from '../domain/sensitive';
 
 /** Where a host's two ports are; without an entry they are the true ones of its address, 3100 and 3101. */
@@ -47,12 +47,14 @@ export const createHostClient = ({
           };
     },
 
-    /** A 503 with a JSON body is an answer: `/health` of a busy host says so. */
-    async isApiUp(host: string): Promise<boolean> {
+    /** Any answer in JSON says that it is up, a 503 or a 404 too; the image's tag is in it where GH was built with one (ghosthands §1.2). */
+    async readApi(host: string): Promise<{ isUp: boolean; imageTag: string | null }> {
       const url = urlOf(host, 'api');
-      if (url === null) return false;
-      const answer = await send(`${url}/health`, { timeoutMs, answerBytesMax });
-      return answer.kind === 'body' && parseJson(answer.text) !== undefined;
+      if (url === null) return { isUp: false, imageTag: null };
+      const answer = await send(`${url}/health/version`, { timeoutMs, answerBytesMax });
+      const body = answer.kind === 'body' ? parseJson(answer.text) : undefined;
+      const version = apiVersionSchema.safeParse(body);
+      return { isUp: body !== undefined, imageTag: version.success ? version.data.image_tag : null };
     },
 
     /** Any page of it, as it answers; a redirect is an answer, and is not followed. */

@@ -88,6 +88,7 @@ describe('the report on the fleet', () => {
     const hostOf = (host: string) => report.hosts.find((each) => each.host === host);
     expect(hostOf(busy.host)).toMatchObject({
       health: 'healthy',
+      imageVersion: null,
       holds: [],
       workers: [{ workerId: busy.workerId, condition: 'busy', job: { jobId, state: 'assigned' } }],
     });

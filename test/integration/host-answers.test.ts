@@ -56,7 +56,7 @@ test('a host that answers megabytes is cut off, long before it is through', asyn
     }),
   );
   expect(await client.readWorkerPort(host)).toEqual({ kind: 'silent', problem: `more than ${limits.probeAnswerBytesMax} bytes` });
-  expect(await client.isApiUp(host)).toBe(false);
+  expect(await client.readApi(host)).toEqual({ isUp: false, imageTag: null });
   expect(isCut).toBe(true);
   expect(sent).toBeLessThan(50_000_000);
 });
@@ -88,8 +88,19 @@ test.each<[string, () => Server | TcpServer]>([
   const client = await clientOf(createIt(), 300);
   const startedAt = Date.now();
   expect(await client.readWorkerPort(host)).toMatchObject({ kind: 'silent' });
-  expect(await client.isApiUp(host)).toBe(false);
+  expect(await client.readApi(host)).toEqual({ isUp: false, imageTag: null });
   expect(Date.now() - startedAt).toBeLessThan(5_000);
+});
+
+test.each<[string, object, string | null]>([
+  ['its image', { service: 'ghosthands', image_tag: 'staging-1a2b3c4' }, 'staging-1a2b3c4'],
+  ['no image', { service: 'ghosthands' }, null],
+  ['a number for its image', { image_tag: 7 }, null],
+  ['an image of a page of text', { image_tag: 'x'.repeat(10_000) }, null],
+  ['that it has no such page', { error: 'not_found' }, null],
+])('an API that tells %s is up', async (_what, body, imageTag) => {
+  const client = await clientOf(answering((_request, response) => response.end(JSON.stringify(body))));
+  expect(await client.readApi(host)).toEqual({ isUp: true, imageTag });
 });
 
 test('a port where nothing listens refuses, which is another thing', async () => {

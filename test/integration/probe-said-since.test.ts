@@ -8,6 +8,7 @@ const save = async (more: Partial<HostProbe>): Promise<void> => {
   const probe = {
     host,
     isApiUp: true,
+    imageTag: null,
     isWorkerUp: false,
     workerId: null,
     dispatchMode: null,
@@ -45,4 +46,14 @@ it('remembers the first of the probes that said the same, and forgets it with th
   await save(answers('worker-2'));
   expect(await findSaidSince(database.pool, host, { workerId: 'worker-1' })).toBeNull();
   expect(await findSaidSince(database.pool, host, { workerId: 'worker-2' })).not.toBeNull();
+});
+
+it('keeps the image that a host ran last while its API is down', async () => {
+  const image = async (): Promise<unknown> =>
+    (await database.pool.query('select image_tag from yardmaster.host_probe where host = $1', [host])).rows[0]?.image_tag;
+  await save({ ...answers('worker-1'), imageTag: 'staging-1' });
+  await save({ isApiUp: false });
+  expect(await image()).toBe('staging-1');
+  await save({ ...answers('worker-1'), imageTag: 'staging-2' });
+  expect(await image()).toBe('staging-2');
 });

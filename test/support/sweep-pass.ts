@@ -52,7 +52,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     return { kind: 'answers', status: { ...idle, uptime_ms: 3_600_000, ...said } };
   };
   const { sweepFleet } = createSweepActivities({
-    ...makeDeps(ofOrchestrator, { workflows, hosts: { readWorkerPort, isApiUp: async () => true } }),
+    ...makeDeps(ofOrchestrator, { workflows, hosts: { readWorkerPort, readApi: async () => ({ isUp: true, imageTag: null }) } }),
     retentionMs: limits.retentionMs,
     deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
     heartbeat: () => {},

@@ -180,7 +180,7 @@ describe('the route of a cancel', () => {
       cancelMeans: ['listener'],
       secrets: null,
       hosts: {
-        isApiUp: async () => true,
+        readApi: async () => ({ isUp: true, imageTag: null }),
         askToCancel: async () => ({ isTaken: false, detail: 'not asked' }),
         async readWorkerPort() {
           const status = {

@@ -84,7 +84,11 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
       status: 200,
       body: {
         fleet: fleetAnswer(pause),
-        hosts: hosts.map(({ probe, ...host }) => ({ ...host, ports: probe === null ? null : portsOf(probe) })),
+        hosts: hosts.map(({ probe, ...host }) => ({
+          ...host,
+          ports: probe === null ? null : portsOf(probe),
+          imageVersion: probe?.imageTag ?? null,
+        })),
         withoutAddress,
         lastSweep,
         lastFullSweep,

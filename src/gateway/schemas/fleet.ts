@@ -107,6 +107,10 @@ const fleetHostSchema = z
     ports: z
       .strictObject({ isApiUp: z.boolean(), isWorkerUp: z.boolean(), probedAt: instantSchema, problem: z.string().nullable() })
       .nullable(),
+    imageVersion: z
+      .string()
+      .nullable()
+      .meta({ description: 'Tag of the image that its API runs, as it said last; null where GH names none.' }),
     holds: z.array(holdSchema),
     workers: z.array(workerSchema),
   })
