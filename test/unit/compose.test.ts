@@ -108,8 +108,9 @@ it.each(['gateway', 'orchestrator', 'deployer'] as const)(
     const env = Object.fromEntries(
       Object.entries(environment).map(([variable, value]) => [
         variable,
-        value.replace(/^\$\{(\w+):([-?+])(.*)\}$/, (_all, from: string, sign: string, text: string) =>
-          sign === '+' ? (given[from] === undefined ? '' : text) : (given[from] ?? (sign === '-' ? text : '')),
+        value.replace(
+          /^\$\{(\w+):([-?])(.*)\}$/,
+          (_all, from: string, sign: string, text: string) => given[from] ?? (sign === '-' ? text : ''),
         ),
       ]),
     );
@@ -148,7 +149,7 @@ describe('the deployer', () => {
 
   it('sees its keys, its configuration and its secrets, and cannot write them', () => {
     const mounts = deployer.volumes.filter((volume) => volume.startsWith('${'));
-    expect(mounts.map((mount) => /:(\/[\w./-]+):ro$/.exec(mount)?.[1])).toEqual(['/kamal', '/home/node/.ssh', '/run/deploy-secrets']);
+    expect(mounts.map((mount) => /(\/[\w./-]+)\}?:ro$/.exec(mount)?.[1])).toEqual(['/kamal', '/home/node/.ssh', '/run/deploy-secrets']);
     const folders = mounts.map((mount) => /:-(\.[\w./-]+)\}/.exec(mount)?.[1] ?? 'none');
     expect(folders.filter((folder) => !existsSync(join(projectRoot(), folder)))).toEqual([]);
   });
