@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OutputStream } from './stream-child';
+
+export type OutputStream = 'stdout' | 'stderr';
 
 /** What is still in the pipes when the group has ended; a grandchild that left the group may hold them open for ever. */
 const drainMs = 200;

@@ -2,9 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { z } from 'zod';
-import { createPump } from './pump';
-
-export type OutputStream = 'stdout' | 'stderr';
+import { createPump, type OutputStream } from './pump';
 
 export interface StreamOrder {
   /** A program and its arguments. There is no shell between, so nothing in them is interpreted. */
