@@ -29,6 +29,19 @@ const pathOf = (path: string): string =>
     .replace(':seq', '1')
     .replace('*path', 'health/deep');
 
+/** A stream of events has no end: its first bytes are enough. */
+const tryEndpoint = async (method: string, path: string, key?: string): Promise<{ status: number; text: string }> => {
+  const response = await fetch(`${gateway.url}${pathOf(path)}`, {
+    method: method.toUpperCase(),
+    headers: { ...(key === undefined ? {} : { 'x-api-key': key }), ...(method === 'post' ? { 'content-type': 'application/json' } : {}) },
+    ...(method === 'post' ? { body: '{}' } : {}),
+  });
+  if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true)
+    return { status: response.status, text: await response.text() };
+  await response.body?.cancel();
+  return { status: response.status, text: '' };
+};
+
 describe('roles', () => {
   // An operator's empty POST /worker/drain is a whole request: it pauses the fleet.
   afterAll(async () => await database.pool.query('delete from yardmaster.host_hold'));
@@ -43,9 +56,7 @@ describe('roles', () => {
   it.each(endpointNames)('%s lets in whom the table names, and nobody else', async (name) => {
     const { method, path } = endpoints[name];
     const roles: readonly Role[] | 'public' = access[name];
-    const send = async (key?: string): Promise<number> =>
-      (await call(`${gateway.url}${pathOf(path)}`, { key, method: method.toUpperCase(), ...(method === 'post' ? { json: {} } : {}) }))
-        .status;
+    const send = async (key?: string): Promise<number> => (await tryEndpoint(method, path, key)).status;
     const refused = (status: number): boolean => status === 401 || status === 403;
     expect(refused(await send())).toBe(roles !== 'public');
     for (const role of ['product', 'operator', 'deployer', 'read_only'] as const) {
@@ -154,12 +165,8 @@ describe('documents', () => {
     expect(Object.keys(body.paths ?? {})).toHaveLength(new Set(endpointNames.map((name) => endpoints[name].path)).size);
     for (const name of endpointNames) {
       const { method, path } = endpoints[name];
-      const { status, body: answer } = await call(`${gateway.url}${pathOf(path)}`, {
-        key: testKeys.operator,
-        method: method.toUpperCase(),
-        ...(method === 'post' ? { json: {} } : {}),
-      });
-      expect({ name, status, code: answer.code }).not.toMatchObject({ code: 'not_found' });
+      const { status, text } = await tryEndpoint(method, path, testKeys.operator);
+      expect({ name, status, text }).not.toMatchObject({ text: expect.stringContaining('"code":"not_found"') });
     }
   });
 });
