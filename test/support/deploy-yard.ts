@@ -1,34 +1,35 @@
-import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { Context } from '@temporalio/activity';
-import type { Client, WorkflowHandle } from '@temporalio/client';
-import { NativeConnection, type Worker } from '@temporalio/worker';
+import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
-import { createDeployActivities } from '../../activities';
-import type { DeployDeps } from '../../activities/deploy-deps';
 import type { DeployLogLine, DeployPhase, DeployView } from '../../src/contracts/deploy';
-import { makeKamalDeployId } from '../../src/contracts/ids';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
-import { searchAttributes, taskQueues, workflowNames, type KamalDeployInput } from '../../src/contracts/messages';
-import { findDeploy } from '../../src/db/deploy-rows';
+import { taskQueues, type KamalDeployInput } from '../../src/contracts/messages';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
 import { claimPort } from '../../src/dev/ports';
 import { projectRoot } from '../../src/dev/project-root';
 import { sensitive } from '../../src/domain/sensitive';
-import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
-import { createKamal } from '../../src/kamal/create-kamal';
-import { createLog } from '../../src/log';
-import { createTunedWorker } from '../../workers/run-worker';
-import { createWorkflowsPort } from '../../workers/workflows-port';
-import type { kamalDeploy } from '../../workflows';
+import type { HostAddressMap } from '../../src/ghosthands/client';
 import { withDatabase } from './database';
-import { startOrchestrator, workflowBundle } from './orchestrator';
+import { startOrchestrator } from './orchestrator';
 import { withTemporal } from './temporal';
-import { until } from './until';
+import {
+  addSearchAttributes,
+  destination,
+  lookAtDeploy,
+  startDeploy,
+  startTestDeployer,
+  untilDeployIsAt,
+  type DeployHandle,
+  type TestDeployer,
+} from './test-deployer';
+
+export { destination, service, type DeployHandle } from './test-deployer';
 
 export interface DeployYardOptions {
   hosts?: number;
+  /** Workers of the same fleet on hosts that are no part of the destination. */
+  otherHosts?: number;
   limits?: Partial<Limits>;
   /** Jobs run too: an orchestrator works beside the deployer. */
   hasOrchestrator?: boolean;
@@ -60,14 +61,6 @@ export interface DeployTestYard {
   startDeployer(): Promise<void>;
 }
 
-export interface DeployHandle {
-  deployId: string;
-  handle: WorkflowHandle<typeof kamalDeploy>;
-}
-
-export const service = 'ghosthands';
-export const destination = 'staging';
-
 /** So short that a test of the whole story takes seconds; the rules are the same. */
 const testLimits = {
   probeFreshMs: 600_000,
@@ -85,26 +78,23 @@ export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard 
   const database = withDatabase();
   const temporal = withTemporal();
   const limits = { ...realLimits, firstCallbackDelayMs: 50, ...testLimits, ...options.limits };
-  const log = createLog({ level: process.env.TEST_LOG_LEVEL ?? 'error', process: 'test' });
   let simulator: Simulator | undefined;
   let kamal: StandInYard | undefined;
-  let connection: NativeConnection | undefined;
-  let deployer: { worker: Worker; running: Promise<void>; draining: AbortController } | undefined;
+  let deployer: TestDeployer | undefined;
   let orchestrator: Awaited<ReturnType<typeof startOrchestrator>> | undefined;
-  const hosts = Array.from({ length: options.hosts ?? 2 }, (_, index) => `127.0.1.${index + 1}`);
+  const { hosts: hostCount = 2, otherHosts = 0 } = options;
+  const fleet = Array.from({ length: hostCount + otherHosts }, (_, index) => `127.0.1.${index + 1}`);
+  const hosts = fleet.slice(0, hostCount);
   let addressMap: HostAddressMap = {};
 
   beforeAll(async () => {
-    await temporal.connection.operatorService.addSearchAttributes({
-      namespace: temporal.namespace,
-      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
-    });
+    await addSearchAttributes(temporal);
     simulator = await startSimulator({
       databaseUrl: database.databaseUrl,
       serviceSecret: 'yard-service-secret',
       controlPort: 0,
       hosts: await Promise.all(
-        hosts.map(async (ip, index) => ({
+        fleet.map(async (ip, index) => ({
           workerId: `worker-${index + 1}`,
           ip,
           listenIp: '127.0.0.1',
@@ -128,7 +118,6 @@ export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard 
     // The simulated workers run already; from now on containers say so.
     const first = await kamal.kamal('deploy', '--skip-push', '--version', 'v0', '-d', destination);
     if (first.code !== 0) throw new Error(first.output);
-    connection = await NativeConnection.connect({ address: temporal.address });
     if (options.hasOrchestrator === true) {
       orchestrator = await startOrchestrator({
         pool: database.pool,
@@ -148,7 +137,6 @@ export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard 
   afterAll(async () => {
     await yard.stopDeployer();
     await orchestrator?.stop();
-    await connection?.close();
     await kamal?.stop();
     await simulator?.stop();
   }, 60_000);
@@ -174,41 +162,9 @@ export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard 
     get addressMap() {
       return addressMap;
     },
-    async deploy(input = {}) {
-      const deployId = input.deployId ?? randomUUID();
-      const handle = await temporal.client.workflow.start<typeof kamalDeploy>(workflowNames.kamalDeploy, {
-        workflowId: makeKamalDeployId({ service, destination }),
-        taskQueue: taskQueues.deploy,
-        workflowIdConflictPolicy: 'FAIL',
-        // All at once, unless a test is about batches: each takes as long as the first.
-        args: [
-          {
-            deployId,
-            destination,
-            version: 'v2',
-            actor: 'test',
-            source: 'test',
-            ...input,
-            strategy: { canaryHosts: 0, ...input.strategy },
-          },
-        ],
-      });
-      return { deployId, handle };
-    },
-    async look(deployId) {
-      const deploy = await findDeploy(database.pool, deployId);
-      if (deploy === null) throw new Error(`no deploy ${deployId}`);
-      return deploy;
-    },
-    untilPhase: async (deployId, phase) =>
-      await until(
-        async () => {
-          const deploy = await yard.look(deployId);
-          if (deploy.outcome !== null && phase !== 'done') throw new Error(`it has ended: ${deploy.outcome}, ${deploy.detail}`);
-          return deploy.phase === phase ? deploy : null;
-        },
-        { what: `deploy ${deployId} is at ${phase}`, timeoutMs: 60_000 },
-      ),
+    deploy: async (input = {}) => await startDeploy(temporal.client, input),
+    look: async (deployId) => await lookAtDeploy(database.pool, deployId),
+    untilPhase: async (deployId, phase) => await untilDeployIsAt(database.pool, deployId, phase),
     async lines(deployId) {
       const { rows } = await database.pool.query<DeployLogLine>(
         `select seq::int, at::text, stream, line from yardmaster.deploy_log where deploy_id = $1 order by seq`,
@@ -233,64 +189,12 @@ export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard 
     versions: async () => await Promise.all(yard.kamal.hosts.map(async (host) => await host.runningVersion())),
     lockHolder: async () => await yard.kamal.host(hosts[0] ?? '').lockHolder(destination),
     async startDeployer() {
-      if (connection === undefined) throw new Error('the yard has not started');
-      const draining = new AbortController();
-      const { username, password } = yard.kamal.registry;
-      const secrets = { ...yard.kamal.secrets, KAMAL_REGISTRY_PASSWORD: password, KAMAL_REGISTRY_USERNAME: username };
-      const deploys: DeployDeps = {
-        pool: database.pool,
-        log,
-        limits,
-        kamal: createKamal({
-          bin: yard.kamal.kamalBin,
-          configDir: yard.kamal.configDir,
-          stateDir: path.join(yard.kamal.configDir, '../state'),
-          env: yard.kamal.kamalEnv,
-          findSecret: (_destination, name) => {
-            const value = new Map(Object.entries(secrets)).get(name);
-            return value === undefined ? null : sensitive(value);
-          },
-          killAfterMs: limits.kamalKillAfterMs,
-          log,
-        }),
-        hosts: createHostClient({
-          addressMap,
-          timeoutMs: limits.probeTimeoutMs,
-          answerBytesMax: limits.probeAnswerBytesMax,
-          serviceSecret: null,
-        }),
-        workflows: createWorkflowsPort(temporal.client, { deadlineMs: 2_000 }),
-        installation: 'test-yard',
-        heartbeat: (details) => Context.current().heartbeat(details),
-        cancellation: () => Context.current().cancellationSignal,
-        draining: draining.signal,
-        noteEnded: () => undefined,
-      };
-      const worker = await createTunedWorker({
-        connection,
-        namespace: temporal.namespace,
-        taskQueue: taskQueues.deploy,
-        workflowBundle: { codePath: await workflowBundle() },
-        activities: createDeployActivities({
-          log,
-          limits,
-          redact: (text) => text,
-          recycle: null,
-          runCommand: async () => await Promise.reject(new Error('no recycle in this yard')),
-          heartbeat: () => Context.current().heartbeat(),
-          cancellation: () => Context.current().cancellationSignal,
-          deploys,
-        }),
-        shutdownGraceTime: '5 seconds',
-      });
-      deployer = { worker, running: worker.run(), draining };
+      deployer = await startTestDeployer({ pool: database.pool, temporal, yard: yard.kamal, limits, addressMap });
     },
     async stopDeployer() {
       const stopped = deployer;
       deployer = undefined;
-      stopped?.draining.abort();
-      stopped?.worker.shutdown();
-      await stopped?.running;
+      await stopped?.stop();
     },
   };
   return yard;

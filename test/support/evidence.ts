@@ -54,6 +54,15 @@ export const gatherEvidence = async ({
   acceptedJobIds: readonly string[];
 }): Promise<Evidence> => ({
   acceptedJobIds,
+  ...(await readJobRows(pool)),
+  received: plane.product.received,
+  submissions: plane.simulator.log(),
+  texts: [...(await readLogs(plane)), ...(await readHistories(client)), ...(await readOwnRows(pool, plane.secrets))],
+  unspeakable: plane.unspeakable,
+});
+
+/** What our rows say of all jobs. */
+export const readJobRows = async (pool: Pool): Promise<Pick<Evidence, 'jobs' | 'transitions' | 'attempts' | 'callbacks'>> => ({
   jobs: await rowsOf<JobSeen>(
     pool,
     `select j.job_id as "jobId", j.generation, j.state, j.is_rerun_by_gh as "isRerunByGh", j.callback_url is not null as "hasCallbackUrl",
@@ -68,10 +77,6 @@ export const gatherEvidence = async ({
     pool,
     `select job_id as "jobId", generation, seq, word, is_final as "isFinal", settled_as as "settledAs", body from yardmaster.callback`,
   ),
-  received: plane.product.received,
-  submissions: plane.simulator.log(),
-  texts: [...(await readLogs(plane)), ...(await readHistories(client)), ...(await readOwnRows(pool, plane.secrets))],
-  unspeakable: plane.unspeakable,
 });
 
 const rowsOf = async <Row extends object>(pool: Pool, statement: string): Promise<Row[]> => (await pool.query<Row>(statement)).rows;

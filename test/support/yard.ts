@@ -1,13 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { TypedSearchAttributes } from '@temporalio/common';
-import {
-  WorkflowIdConflictPolicy,
-  WorkflowIdReusePolicy,
-  type WorkflowHandle,
-  type Client,
-  type WorkflowStartOptions,
-} from '@temporalio/client';
+import type { Client, WorkflowHandle, WorkflowStartOptions } from '@temporalio/client';
 import type { Pool } from 'pg';
 import type { CommandDeps } from '../../activities/deps';
 import type { applyJob } from '../../workflows';
@@ -18,15 +11,13 @@ import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { searchAttributes, wakeSignal } from '../../src/contracts/messages';
 import type { Observe } from '../../src/contracts/observations';
 import type { SweepRequest } from '../../src/contracts/sweep';
-import { acceptJob } from '../../src/db/accept-job';
 import { findJob, type Job } from '../../src/db/jobs';
-import { withTransaction } from '../../src/db/pool';
 import { sensitive } from '../../src/domain/sensitive';
 import { claimPort } from '../../src/dev/ports';
 import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { withDatabase } from './database';
-import { makeNewJob, testActor } from './new-job';
+import { acceptNewJob, makeNewJob, startApplyJob } from './new-job';
 import { startOrchestrator } from './orchestrator';
 import { withTemporal } from './temporal';
 import { until } from './until';
@@ -181,19 +172,10 @@ export const withYard = (options: YardOptions = {}): Yard => {
     handleOf,
     async submit(targetUrl, more = {}) {
       const job = makeNewJob({ targetUrl, callbackUrl: `${product?.url}/callbacks`, ...more });
-      await withTransaction(database.pool, async (client) => await acceptJob(client, job, testActor, limits));
+      await acceptNewJob(database.pool, job, limits);
       return await yard.start(job.jobId);
     },
-    start: async (jobId, more = {}) =>
-      await temporal.client.workflow.start<typeof applyJob>('applyJob', {
-        ...more,
-        workflowId: makeApplyJobId({ jobId }),
-        taskQueue,
-        args: [{ jobId }],
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-        typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.state, value: 'accepted' }]),
-      }),
+    start: async (jobId, more = {}) => await startApplyJob(temporal.client, { ...more, jobId, taskQueue }),
     async job(jobId) {
       const job = await findJob(database.pool, jobId);
       if (job === null) throw new Error(`no job ${jobId}`);

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { Context } from '@temporalio/activity';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import type { Pool } from 'pg';
+import { createDeployActivities } from '../../activities';
+import type { DeployDeps } from '../../activities/deploy-deps';
+import type { DeployPhase, DeployView } from '../../src/contracts/deploy';
+import { makeKamalDeployId } from '../../src/contracts/ids';
+import type { Limits } from '../../src/contracts/limits';
+import { searchAttributes, taskQueues, workflowNames, type KamalDeployInput } from '../../src/contracts/messages';
+import { findDeploy } from '../../src/db/deploy-rows';
+import type { DeployYard } from '../../src/dev/deploy-yard';
+import { sensitive } from '../../src/domain/sensitive';
+import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
+import { createKamal } from '../../src/kamal/create-kamal';
+import { createLog } from '../../src/log';
+import { createTunedWorker } from '../../workers/run-worker';
+import { createWorkflowsPort } from '../../workers/workflows-port';
+import type { kamalDeploy } from '../../workflows';
+import { workflowBundle } from './orchestrator';
+import type { TestTemporal } from './temporal';
+import { until } from './until';
+
+export interface TestDeployer {
+  /** As at a shutdown: the command that runs may end, no other one begins. */
+  stop(): Promise<void>;
+}
+
+/** Serves the queue `deploy` from this process, with Kamal as a real child. The yard is the real one or the stand-in's. */
+export const startTestDeployer = async ({
+  pool,
+  temporal,
+  yard,
+  limits,
+  addressMap = {},
+}: {
+  pool: Pool;
+  temporal: TestTemporal;
+  yard: DeployYard;
+  limits: Limits;
+  addressMap?: HostAddressMap;
+}): Promise<TestDeployer> => {
+  const connection = await NativeConnection.connect({ address: temporal.address });
+  const log = createLog({ level: process.env.TEST_LOG_LEVEL ?? 'error', process: 'test' });
+  const draining = new AbortController();
+  const { username, password } = yard.registry;
+  const secrets = new Map(Object.entries({ ...yard.secrets, KAMAL_REGISTRY_PASSWORD: password, KAMAL_REGISTRY_USERNAME: username }));
+  const deploys: DeployDeps = {
+    pool,
+    log,
+    limits,
+    kamal: createKamal({
+      bin: yard.kamalBin,
+      configDir: yard.configDir,
+      stateDir: path.join(yard.configDir, '../state'),
+      env: yard.kamalEnv,
+      findSecret: (_destination, name) => {
+        const value = secrets.get(name);
+        return value === undefined ? null : sensitive(value);
+      },
+      killAfterMs: limits.kamalKillAfterMs,
+      log,
+    }),
+    hosts: createHostClient({
+      addressMap,
+      timeoutMs: limits.probeTimeoutMs,
+      answerBytesMax: limits.probeAnswerBytesMax,
+      serviceSecret: null,
+    }),
+    workflows: createWorkflowsPort(temporal.client, { deadlineMs: 2_000 }),
+    installation: 'test-yard',
+    heartbeat: (details) => Context.current().heartbeat(details),
+    cancellation: () => Context.current().cancellationSignal,
+    draining: draining.signal,
+    noteEnded: () => undefined,
+  };
+  const worker = await createTunedWorker({
+    connection,
+    namespace: temporal.namespace,
+    taskQueue: taskQueues.deploy,
+    workflowBundle: { codePath: await workflowBundle() },
+    activities: createDeployActivities({
+      log,
+      limits,
+      redact: (text) => text,
+      recycle: null,
+      runCommand: async () => await Promise.reject(new Error('no recycle in this yard')),
+      heartbeat: () => Context.current().heartbeat(),
+      cancellation: () => Context.current().cancellationSignal,
+      deploys,
+    }),
+    shutdownGraceTime: '5 seconds',
+  });
+  const running = worker.run();
+  return {
+    async stop() {
+      draining.abort();
+      worker.shutdown();
+      await running;
+      await connection.close();
+    },
+  };
+};
+
+export const service = 'ghosthands';
+export const destination = 'staging';
+
+export interface DeployHandle {
+  deployId: string;
+  handle: WorkflowHandle<typeof kamalDeploy>;
+}
+
+/** As the gateway does; by default all hosts at once, unless a test is about batches: each takes as long as the first. */
+export const startDeploy = async (client: Client, input: Partial<KamalDeployInput> = {}): Promise<DeployHandle> => {
+  const deployId = input.deployId ?? randomUUID();
+  const whole = { deployId, destination, version: 'v2', actor: 'test', source: 'test', ...input };
+  const handle = await client.workflow.start<typeof kamalDeploy>(workflowNames.kamalDeploy, {
+    workflowId: makeKamalDeployId({ service, destination }),
+    taskQueue: taskQueues.deploy,
+    workflowIdConflictPolicy: 'FAIL',
+    args: [{ ...whole, strategy: { canaryHosts: 0, ...input.strategy } }],
+  });
+  return { deployId, handle };
+};
+
+export const lookAtDeploy = async (pool: Pool, deployId: string): Promise<DeployView> => {
+  const deploy = await findDeploy(pool, deployId);
+  if (deploy === null) throw new Error(`no deploy ${deployId}`);
+  return deploy;
+};
+
+export const untilDeployIsAt = async (pool: Pool, deployId: string, phase: DeployPhase, timeoutMs = 60_000): Promise<DeployView> =>
+  await until(
+    async () => {
+      const deploy = await lookAtDeploy(pool, deployId);
+      if (deploy.outcome !== null && phase !== 'done') throw new Error(`it has ended: ${deploy.outcome}, ${deploy.detail}`);
+      return deploy.phase === phase ? deploy : null;
+    },
+    { what: `deploy ${deployId} is at ${phase}`, timeoutMs },
+  );
+
+export const addSearchAttributes = async ({ connection, namespace }: TestTemporal): Promise<void> => {
+  await connection.operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
+  });
+};
