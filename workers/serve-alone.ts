@@ -7,8 +7,8 @@ export interface ServeAloneOptions {
   log: Log;
   /** The process is asked to end. */
   stopping: AbortSignal;
-  /** Makes the worker of one turn. The signal says that the turn is over: what runs may end, nothing new begins. */
-  startTurn: (draining: AbortSignal) => Promise<Worker>;
+  /** Makes the worker of one turn. The signal says that the turn is over, however it ends: what runs may end, nothing new begins. */
+  startTurn: (draining: AbortSignal) => Promise<Pick<Worker, 'run' | 'shutdown' | 'getState'>>;
 }
 
 /**
@@ -22,16 +22,22 @@ export const serveAlone = async ({ lock, log, stopping, startTurn }: ServeAloneO
     const held = await waitForSessionLock({ ...lock, log, applicationName: 'yardmaster-deployer-lock', signal: stopping });
     if (held === null) break;
     log.info('Active: the lock is ours', { lock: lock.name });
-    const draining = AbortSignal.any([stopping, held.lost]);
-    const worker = await startTurn(draining);
-    const turn = worker.run().catch((error: unknown) => {
+    const over = new AbortController();
+    const draining = AbortSignal.any([stopping, held.lost, over.signal]);
+    const worker = await startTurn(draining).catch((error: unknown) => {
       failure = error;
+      return null;
     });
+    const turn = (worker?.run() ?? Promise.resolve())
+      .catch((error: unknown) => {
+        failure = error;
+      })
+      .finally(() => over.abort());
     turns.push(turn);
     await Promise.race([turn, whenAborted(draining)]);
     if (held.lost.aborted) log.warn('The lock is lost: polls no more until it is ours again', { lock: lock.name });
     // The SDK hears of signals by itself.
-    if (worker.getState() === 'RUNNING') worker.shutdown();
+    if (worker?.getState() === 'RUNNING') worker.shutdown();
     // A turn that ends in order keeps its place until its last step has ended.
     if (!held.lost.aborted) await turn;
     await held.release();
