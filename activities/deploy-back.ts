@@ -10,15 +10,15 @@ import { untilVerified } from './deploy-verify';
 
 export const createBackActivities = (deps: DeployDeps, runStep: RunStep) => ({
   /**
-   * Puts the version before back on every host that was touched, and verifies it. Each try looks first, so that what is back already is left alone. After
-   * some tries a person is needed, and the hosts say so.
+   * Puts the version before back on every host that was touched, and verifies it. The first try looks first, so that what runs already is left alone; where
+   * it runs and is not healthy, the next ones start it anew. After some tries a person is needed, and the hosts say so.
    */
   async putBackHosts({ deployId }: DeployRef): Promise<DeployView> {
     return await runStep(deployId, ['compensate'], async (run) => {
       const { deployBackTries: tries, deployBackRetryMs: retryMs } = deps.limits;
       for (let attempt = 1; ; attempt++) {
         for (const group of planWayBack(run.deploy.hosts)) {
-          const verdicts = await putBack(deps, run, group);
+          const verdicts = await putBack(deps, run, { ...group, mayRunAlready: attempt === 1 });
           await run.move(
             {},
             verdicts.map(({ host, version, detail, isVerified }) => ({
@@ -42,10 +42,10 @@ export const createBackActivities = (deps: DeployDeps, runStep: RunStep) => ({
 const putBack = async (
   deps: DeployDeps,
   run: StepRun,
-  { versionBefore, hosts }: { versionBefore: string | null; hosts: string[] },
+  { versionBefore, hosts, mayRunAlready }: { versionBefore: string | null; hosts: string[]; mayRunAlready: boolean },
 ): Promise<HostVerdict[]> => {
   try {
-    const isThere = await runsAlready(run, hosts, versionBefore);
+    const isThere = mayRunAlready && (await runsAlready(run, hosts, versionBefore));
     if (!isThere) await startBefore(deps, run, { versionBefore, hosts });
     return await untilVerified(deps, run, hosts, () => versionBefore, { isRestarted: false });
   } catch (error) {

@@ -43,6 +43,14 @@ test('Kamal says failure after the switch: the hosts are believed, and the resul
   expect(await yard.rest()).toEqual(v2Everywhere);
 });
 
+test('the old version runs and does not answer: the way back starts it anew', async () => {
+  const [host] = yard.simulator.hosts;
+  await host?.stopApi();
+  const deploy = await play([{ on: 'app stop', at: 'stop', times: 1, do: { error: { message: 'connection closed by remote host' } } }]);
+  expect(deploy.outcome).toBe('rolled_back');
+  expect(await yard.rest()).toEqual(v1Everywhere);
+});
+
 describe('the old version is back, and nothing is left, when', () => {
   test.each<[what: string, orders: Misbehaviour[]]>([
     ['the stop fails', [{ on: 'app stop', at: 'stop', times: 1, do: { error: { message: 'connection closed by remote host' } } }]],
