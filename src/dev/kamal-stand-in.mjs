@@ -45,7 +45,7 @@ async function main(argv) {
   if (command.needs === 'message' && options.message === undefined) return refuse("No value provided for required options '--message'");
 
   const output = createOutput({ isQuiet: options.quiet === true });
-  const misbehaviour = createMisbehaviour({ dir, words, output });
+  const misbehaviour = createMisbehaviour({ dir, words, destination: options.destination, output });
   leaveTheLockBehind(output);
   let code = 0;
   try {

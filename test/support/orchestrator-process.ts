@@ -39,6 +39,10 @@ export const createOrchestratorProcess = (options: Omit<OwnProcessOptions, 'read
 export const createDeployerProcess = (options: Omit<OwnProcessOptions, 'readyLine'>): OwnProcess =>
   createOwnProcess('workers/deployer.js', { ...options, readyLine: '"message":"Polling"' });
 
+/** With Kamal, where one works and the others stand by: it is up when it is the one. */
+export const createKamalDeployerProcess = (options: Omit<OwnProcessOptions, 'readyLine'>): OwnProcess =>
+  createOwnProcess('workers/deployer.js', { ...options, readyLine: '"message":"Active: the lock is ours"' });
+
 export const createGatewayProcess = (options: Omit<OwnProcessOptions, 'readyLine'>): OwnProcess =>
   createOwnProcess('src/gateway/server.js', { ...options, readyLine: '"message":"The gateway listens"' });
 

@@ -21,6 +21,8 @@ export const change = (run, machine, act) => {
 };
 
 export async function setState(run, machine, name, state, command) {
+  // Whoever cannot be reached stops nothing.
+  machine.requireReachable();
   const known = machine.containers().find((container) => container.name === name);
   if (known?.state === 'running' && !run.misbehaviour.hasNoEffect) await run.drive(machine.ip, known.role, 'stop', known.version);
   await run.remote(machine, command, () => {

@@ -1,5 +1,6 @@
-// The ways in which a run can go wrong, as a test orders them in control.json: a list of {on, at, times, do}. `on` is the beginning of the
-// command line (`app stop`), `at` one of its steps (default: `start`), `times` how often (default: always), `do` what happens there.
+// The ways in which a run can go wrong, as a test orders them in control.json, or in control.<destination>.json: a list of {on, at, times, do}.
+// `on` is the beginning of the command line (`app stop`), `at` one of its steps (default: `start`), `times` how often (default: always), `do` what
+// happens there.
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -12,11 +13,11 @@ export class KamalError extends Error {
   }
 }
 
-export function createMisbehaviour({ dir, words, output }) {
-  const file = path.join(dir, 'control.json');
+export function createMisbehaviour({ dir, words, destination, output }) {
+  const files = ['control.json', `control.${destination}.json`].map((name) => path.join(dir, name));
 
   /** Takes one of the times that a rule has left; two runs at once may both take the last. */
-  const take = (step) => {
+  const take = (file, step) => {
     if (!existsSync(file)) return [];
     const rules = JSON.parse(readFileSync(file, 'utf8'));
     const due = rules.filter((rule) => matches(rule, words, step) && (rule.times ?? Number.POSITIVE_INFINITY) > 0);
@@ -42,9 +43,9 @@ export function createMisbehaviour({ dir, words, output }) {
     async reach(step) {
       appendFileSync(
         path.join(dir, 'steps.ndjson'),
-        `${JSON.stringify({ at: new Date().toISOString(), pid: process.pid, command: words, step })}\n`,
+        `${JSON.stringify({ at: new Date().toISOString(), pid: process.pid, destination, command: words, step })}\n`,
       );
-      for (const order of take(step)) {
+      for (const order of files.flatMap((file) => take(file, step))) {
         if (order.exitCode !== undefined) ({ exitCode } = order);
         if (order.noEffect) hasNoEffect = true;
         await act(order, output);
@@ -71,6 +72,7 @@ async function act(order, output) {
   if (order.ignoreSignals)
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal).on(signal, () => undefined);
   if (order.sleepMs) await pause(order.sleepMs);
+  while (order.untilFile && !existsSync(order.untilFile)) await pause(20);
   if (order.silentMs) {
     output.flush();
     await pause(order.silentMs);

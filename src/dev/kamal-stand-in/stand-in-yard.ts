@@ -50,6 +50,8 @@ export interface Misbehaviour {
     grandchild?: { ms?: number; ignoreTerm?: boolean; ownSession?: boolean };
     ignoreSignals?: boolean;
     sleepMs?: number;
+    /** Waits until it is there. */
+    untilFile?: string;
     /** As `sleepMs`, with everything written before it. */
     silentMs?: number;
     /** A question, and no end without a terminal. */
@@ -59,12 +61,20 @@ export interface Misbehaviour {
   };
 }
 
-const stepSchema = z.object({ at: z.string(), pid: z.number(), command: z.array(z.string()), step: z.string() });
+const stepSchema = z.object({
+  at: z.string(),
+  pid: z.number(),
+  destination: z.string().optional(),
+  command: z.array(z.string()),
+  step: z.string(),
+});
 export type StandInStep = z.infer<typeof stepSchema>;
 
 export interface StandInYard extends DeployYard {
   /** Replaces what was ordered before. */
   misbehave(...orders: Misbehaviour[]): Promise<void>;
+  /** The same for one destination alone; both count. */
+  misbehaveAt(destination: string, ...orders: Misbehaviour[]): Promise<void>;
   /** Every step that every run has come to, oldest first. */
   steps(): Promise<StandInStep[]>;
 }
@@ -144,6 +154,7 @@ export const startStandInYard = async (options: StandInYardOptions): Promise<Sta
     removeFromRegistry: async (version) => await rm(folderOf(`registry/${version}.json`), { force: true }),
     kamal: async (...args) => await runKamal(kamalBin, args, { cwd: configDir, env: kamalEnv }),
     kamalWithLock: async (...args) => await runKamal(kamalBin, args, { cwd: configDir, env: { ...kamalEnv, KAMAL_LOCK: 'true' } }),
+    misbehaveAt: async (name, ...orders) => await writeWhole(folderOf(`control.${name}.json`), JSON.stringify(orders)),
     misbehave: async (...orders) => await writeWhole(folderOf('control.json'), JSON.stringify(orders)),
     steps: async () =>
       (await readFile(folderOf('steps.ndjson'), 'utf8').catch(() => ''))
