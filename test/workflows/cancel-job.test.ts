@@ -161,6 +161,8 @@ describe('a cancel', () => {
     await yard.until(jobId, 'running');
     await handle.signal(cancelSignal, { reason: 'by signal', actor: 'zoe' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
+    // The command's own workflow writes its outcome when it has seen the job's end.
+    await yard.client.workflow.getHandle(makeCancelJobId({ jobId })).result();
     const { rows } = await yard.pool.query(`select kind, actor, source, outcome from yardmaster.command where job_id = $1`, [jobId]);
     expect(rows).toEqual([{ kind: 'cancel', actor: 'zoe', source: 'signal', outcome: 'cancelled' }]);
   });
