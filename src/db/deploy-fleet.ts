@@ -1,6 +1,7 @@
 import type { HealthFacts } from '../domain/health';
 import type { JobOnHost } from '../domain/deploy-drain';
 import type { Limits } from '../contracts/limits';
+import { lockAssigning } from './assign';
 import { assignChannel, makeDeployHolder, personHolder } from './holds';
 import type { Queryable } from './queryable';
 
@@ -21,7 +22,7 @@ export const holdForDeploy = async (
     leaseMs,
   }: { deployId: string; hosts: readonly string[]; reason: string; actor: string; leaseMs: number },
 ): Promise<string[]> => {
-  await db.query(`select pg_advisory_xact_lock(hashtext('yardmaster.assign'))`);
+  await lockAssigning(db);
   const holder = makeDeployHolder({ deployId });
   const { rows } = await db.query<{ host: string }>(
     `select h.host from unnest($1::text[]) as h(host)
