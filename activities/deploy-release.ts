@@ -41,7 +41,7 @@ export const createReleaseActivities = (deps: DeployDeps, runStep: RunStep) => (
           detail: { destination, version: resolvedVersion ?? version },
         });
       });
-      deps.noteEnded();
+      deps.noteEnded(run.deploy.destination);
     });
   },
 });

@@ -95,10 +95,10 @@ export const createDestinationActivities = (deps: DeployDeps) => {
     },
 
     /** What every destination is like now, for those who look at the rows. A destination that cannot be looked at says why. */
-    async refreshDestinations(): Promise<void> {
+    async refreshDestinations(only: readonly string[] | null): Promise<void> {
       const known = await deps.kamal.listDestinations();
       const names = known.map(({ destination }) => destination);
-      for (const destination of names) {
+      for (const destination of names.filter((name) => only?.includes(name) ?? true)) {
         const state = await look(destination, async (opened, signal) => await seeDestination(deps, destination, opened, signal));
         await saveDestinations(deps.pool, [state], names);
       }

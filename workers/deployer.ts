@@ -98,7 +98,7 @@ const serveDeploys = async (
           heartbeat: (details) => Context.current().heartbeat(details),
           cancellation: () => Context.current().cancellationSignal,
           draining,
-          noteEnded: () => refreshing.now(),
+          noteEnded: (destination) => refreshing.now(destination),
         };
         const outside = { ...deploys, heartbeat: () => undefined, cancellation: () => draining };
         const refreshing = refreshRegularly(createDestinationActivities(outside).refreshDestinations, {

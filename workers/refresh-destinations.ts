@@ -1,21 +1,30 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../src/log';
 
-/** Does it at once, every so often, and whenever somebody asks; never twice at a time, and one that fails waits for the next. */
+/** All of them at once and every so often, one whenever somebody asks; never two looks at a time, and one that fails waits for the next. */
 export const refreshRegularly = (
-  refresh: () => Promise<void>,
+  refresh: (only: readonly string[] | null) => Promise<void>,
   { everyMs, signal, log }: { everyMs: number; signal: AbortSignal; log: Log },
-): { now: () => void } => {
+): { now: (destination: string) => void } => {
   let wake = new AbortController();
+  let asked: string[] = [];
   const loop = async (): Promise<void> => {
+    let only: readonly string[] | null = null;
     while (!signal.aborted) {
       wake = new AbortController();
-      await refresh().catch((error: unknown) => {
+      await refresh(only).catch((error: unknown) => {
         if (!signal.aborted) log.warn('The destinations could not be looked at, the next turn tries again', { error });
       });
-      await delay(everyMs, undefined, { signal: AbortSignal.any([signal, wake.signal]) }).catch(() => undefined);
+      if (asked.length === 0) await delay(everyMs, undefined, { signal: AbortSignal.any([signal, wake.signal]) }).catch(() => undefined);
+      only = asked.length === 0 ? null : asked;
+      asked = [];
     }
   };
   void loop();
-  return { now: () => wake.abort() };
+  return {
+    now(destination) {
+      asked.push(destination);
+      wake.abort();
+    },
+  };
 };
