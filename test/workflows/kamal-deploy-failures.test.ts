@@ -45,7 +45,7 @@ test('Kamal says failure after the switch: the hosts are believed, and the resul
 
 test('the old version runs and does not answer: the way back starts it anew', async () => {
   const [host] = yard.simulator.hosts;
-  await host?.stopApi();
+  host?.stopApi();
   const deploy = await play([{ on: 'app stop', at: 'stop', times: 1, do: { error: { message: 'connection closed by remote host' } } }]);
   expect(deploy.outcome).toBe('rolled_back');
   expect(await yard.rest()).toEqual(v1Everywhere);
