@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Pool } from 'pg';
 import { createDeployLog, OvertakenError, type DeployLog } from '../../activities/deploy-log';
-import { defaultStrategy, deployLogChannel } from '../../src/contracts/deploy';
+import { deployLogChannel } from '../../src/contracts/deploy';
 import { limits, type Limits } from '../../src/contracts/limits';
 import type { appendLogLines } from '../../src/db/deploy-logs';
-import { claimDeploy, insertDeploy } from '../../src/db/deploys';
+import { claimDeploy } from '../../src/db/deploys';
 import { createLog } from '../../src/log';
 import { withDatabase } from '../support/database';
+import { insertNewDeploy } from '../support/new-deploy';
 import { until } from '../support/until';
 
 const database = withDatabase();
@@ -16,19 +17,7 @@ const log = createLog({ level: 'error', process: 'test' });
 const open = async (pool: Pool, more: Partial<Limits> = {}): Promise<{ deployId: string; runner: string; writer: DeployLog }> => {
   const deployId = randomUUID();
   const runner = randomUUID();
-  await insertDeploy(database.pool, {
-    deployId,
-    service: 'ghosthands',
-    destination: `d-${deployId}`,
-    kind: 'deploy',
-    version: 'v2',
-    strategy: defaultStrategy,
-    isDryRun: false,
-    reason: null,
-    actor: 'test',
-    source: 'test',
-    owner: 'test',
-  });
+  await insertNewDeploy(database.pool, { deployId, owner: 'test' });
   await claimDeploy(database.pool, { deployId, runner });
   return { deployId, runner, writer: createDeployLog({ pool, log, limits: { ...limits, ...more }, deployId, runner, lastSeq: 0 }) };
 };

@@ -1,28 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { defaultStrategy } from '../../src/contracts/deploy';
 import { appendOwnLine } from '../../src/db/deploy-logs';
 import { findDeploy } from '../../src/db/deploy-rows';
-import { insertDeploy } from '../../src/db/deploys';
 import { withDatabase } from '../support/database';
+import { insertNewDeploy } from '../support/new-deploy';
 import { sweepOnce } from '../support/sweep-pass';
 
 const database = withDatabase();
 
 const addDeploy = async ({ ageMs, isTaken = true }: { ageMs: number; isTaken?: boolean }): Promise<string> => {
   const deployId = randomUUID();
-  await insertDeploy(database.pool, {
-    deployId,
-    service: 'ghosthands',
-    destination: `d-${deployId}`,
-    kind: 'deploy',
-    version: 'v2',
-    strategy: defaultStrategy,
-    isDryRun: false,
-    reason: null,
-    actor: 'test',
-    source: 'test',
-    owner: 'run',
-  });
+  await insertNewDeploy(database.pool, { deployId, owner: 'run' });
   await database.pool.query(
     `update yardmaster.deploy set touched_at = now() - $2::int * interval '1 ms', requested_at = now() - $2::int * interval '1 ms',
        owner = case when $3 then owner end where deploy_id = $1`,
