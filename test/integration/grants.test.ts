@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { limits } from '../../src/contracts/limits';
+import { refuseUnstartedDeploy } from '../../src/db/accept-deploy';
 import { fleetGauges } from '../../src/db/fleet-gauges';
 import { readForeignFindings } from '../../src/db/foreign-schema';
 import { migrate } from '../../src/db/migrate';
@@ -13,12 +14,15 @@ import { loadFleetSchema } from '../../src/dev/fleet-schema/load';
 import { claimPort } from '../../src/dev/ports';
 import { projectRoot } from '../../src/dev/project-root';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
+import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import { createDeploysClient } from '../../src/gateway/deploys-client';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { ensureSearchAttributes } from '../../src/temporal';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { startTestGateway, testKeys, type TestGateway } from '../support/gateway';
 import { startOrchestrator } from '../support/orchestrator';
 import { withTemporal } from '../support/temporal';
+import { destination, startTestDeployer, type TestDeployer } from '../support/test-deployer';
 import { until } from '../support/until';
 
 type Process = 'migrate' | 'gateway' | 'orchestrator' | 'deployer';
@@ -27,6 +31,8 @@ const temporal = withTemporal();
 let database: TestDatabase;
 const pools: Partial<Record<Process, Pool>> = {};
 let simulator: Simulator | undefined;
+let kamal: StandInYard | undefined;
+let deployer: TestDeployer | undefined;
 let gateway: TestGateway | undefined;
 let orchestrator: Awaited<ReturnType<typeof startOrchestrator>> | undefined;
 
@@ -65,8 +71,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await deployer?.stop();
   await orchestrator?.stop();
   await gateway?.stop();
+  await kamal?.stop();
   await simulator?.stop();
   for (const pool of Object.values(pools)) await pool.end();
   const admin = createPool(process.env['TEST_DATABASE_URL'] ?? '', { max: 1, applicationName: 'test' });
@@ -130,6 +138,30 @@ it('lets the gateway drain, release and deregister a worker, and list and clear 
   expect(rows).toEqual([{ status: 'offline' }]);
 });
 
+it('lets gateway and deployer bring a deploy to its end, show its log, and cancel one', async () => {
+  const placed = await deploy({ destination, version: 'v2', strategy: { canaryHosts: 0 } });
+  expect(await ended(placed)).toMatchObject({ outcome: 'succeeded', disagreements: [] });
+  expect(await (await call('GET', `/v1/deploys/${placed}/log`)).text()).toContain('succeeded: v2 runs on');
+  expect((await call('GET', '/v1/destinations?refresh=true')).status).toBe(200);
+  const waiting = await deploy({ destination, version: 'v1', strategy: { needsApproval: true } });
+  const phaseOf = async (): Promise<string> => deploySeenSchema.parse(await (await call('GET', `/v1/deploys/${waiting}`)).json()).phase;
+  await until(async () => (await phaseOf()) === 'approval', { what: 'the deploy waits for an approval', timeoutMs: 30_000 });
+  expect((await call('POST', `/v1/deploys/${waiting}/cancel`, { reason: 'test' }, testKeys.deployer)).status).toBe(202);
+  expect(await ended(waiting)).toMatchObject({ outcome: 'cancelled' });
+});
+
+it('lets the gateway break a lock, and refuse a deploy that nobody began', async () => {
+  await kamal?.kamal('lock', 'acquire', '-m', 'freeze', '-d', destination);
+  const broken = await call('POST', `/v1/destinations/${destination}/lock/break`, { reason: 'test' }, testKeys.deployer);
+  expect(await broken.json()).toMatchObject({ kind: 'broken' });
+  const { rows } = await poolOf('gateway').query<{ deploy_id: string }>(
+    `insert into yardmaster.deploy (deploy_id, service, destination, kind, version, strategy, actor, source)
+     values (gen_random_uuid(), 'ghosthands', 'elsewhere', 'deploy', 'v1', '{}', 'test', 'test') returning deploy_id`,
+  );
+  const deployId = rows[0]?.deploy_id ?? '';
+  expect(await refuseUnstartedDeploy(poolOf('gateway'), { deployId, detail: 'nobody' })).toBe(true);
+});
+
 it('lets each process read its figures, and the orchestrator find nothing missing in the neighbours’ tables', async () => {
   for (const process of ['gateway', 'orchestrator'] as const) {
     const readings = Promise.all(fleetGauges(poolOf(process), limits).map(({ read: readGauge }) => readGauge()));
@@ -185,6 +217,24 @@ it.each<[Process, string]>([
   await expect(poolOf(process).query(sql)).rejects.toMatchObject({ code: '42501' });
 });
 
+const deploySeenSchema = z.looseObject({ deployId: z.string(), phase: z.string(), outcome: z.string().nullable() });
+
+const deploy = async (body: object): Promise<string> => {
+  const response = await call('POST', '/v1/deploys', body, testKeys.deployer);
+  const answer: unknown = await response.json();
+  expect({ status: response.status, answer }).toMatchObject({ status: 201 });
+  return deploySeenSchema.parse(answer).deployId;
+};
+
+const ended = async (deployId: string): Promise<z.infer<typeof deploySeenSchema>> =>
+  await until(
+    async () => {
+      const seen = deploySeenSchema.parse(await (await call('GET', `/v1/deploys/${deployId}`)).json());
+      return seen.outcome === null ? null : seen;
+    },
+    { what: `deploy ${deployId} ends`, timeoutMs: 45_000 },
+  );
+
 const jobSeenSchema = z.object({
   state: z.string(),
   attempts: z.array(z.unknown()),
@@ -198,6 +248,7 @@ async function startProcesses(): Promise<void> {
   simulator = await startSimulator({
     databaseUrl: database.databaseUrl,
     serviceSecret: testKeys.service,
+    controlPort: 0,
     hosts: [
       {
         workerId: 'worker-1',
@@ -216,8 +267,18 @@ async function startProcesses(): Promise<void> {
   gateway = await startTestGateway({
     pool: poolOf('gateway'),
     workflows: createWorkflowsClient(temporal.client, { deadlineMs: 2_000 }),
+    deploys: createDeploysClient(temporal.client, { deadlineMs: 5_000 }),
     addressMap,
   });
+  kamal = await startStandInYard({
+    dir: path.join(projectRoot(), '.yardmaster/test-yards', temporal.namespace),
+    hosts: ['127.0.1.1'],
+    simulatorUrl: `http://127.0.0.1:${simulator.controlPort}`,
+    stepMs: 5,
+  });
+  for (const version of ['v1', 'v2']) await kamal.push(version);
+  expect(await kamal.kamal('deploy', '--skip-push', '--version', 'v1', '-d', destination)).toMatchObject({ code: 0 });
+  deployer = await startTestDeployer({ pool: poolOf('deployer'), temporal, yard: kamal, limits, addressMap });
   orchestrator = await startOrchestrator({
     pool: poolOf('orchestrator'),
     address: temporal.address,
@@ -232,10 +293,10 @@ async function startProcesses(): Promise<void> {
   await temporal.client.workflow.execute('workerCleanup', { workflowId: temporal.unique('sweep'), taskQueue: 'yardmaster' });
 }
 
-async function call(method: string, path_: string, body?: object): Promise<Response> {
+async function call(method: string, path_: string, body?: object, key: string = testKeys.operator): Promise<Response> {
   return await fetch(`${gateway?.url}${path_}`, {
     method,
-    headers: { 'x-api-key': testKeys.operator, ...(body ? { 'content-type': 'application/json' } : {}) },
+    headers: { 'x-api-key': key, ...(body ? { 'content-type': 'application/json' } : {}) },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
 }
