@@ -1,18 +1,18 @@
 import { eraseAttempts } from '../../src/db/attempts';
 import { listOverwrites, repairOverwrites } from '../../src/db/late-overwrites';
 import { listLeftCredentials } from '../../src/db/left-credentials';
-import { clearLeftWaiters, endLooseAttempts, listUnerasedJobs } from '../../src/db/loose-attempts';
+import { clearLeftWaiters, endLooseAttempts, listLooseAttempts, listUnerasedJobs } from '../../src/db/loose-attempts';
 import { refreshMirrors } from '../../src/db/mirror';
 import { scrubResolution } from '../../src/db/resume';
 import { pruneOldRows } from '../../src/db/retention';
 import { eraseExpiredSecrets } from '../../src/db/secrets';
+import { endOfLoose } from '../../src/domain/loose-attempt';
 import type { Pass } from './pass';
 
 /** What is wrong in rows, ours and the public ones. */
 export const mendRows = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
-  for (const { attemptId, jobId } of await endLooseAttempts(pass.db, limits))
-    pass.add({ finding: 'loose_attempt_ended', subject: attemptId, detail: `of job ${jobId}`, before: 'open', after: 'ended' });
+  await endLoose(pass);
   pass.count('left_waiter_gone', await clearLeftWaiters(pass.db));
   for (const { jobId, found, wanted } of await refreshMirrors(pass.db, { beatMs: limits.mirrorBeatMs }))
     pass.add({ finding: 'mirror_repaired', subject: jobId, before: found, after: wanted });
@@ -36,6 +36,18 @@ export const eraseRows = async (pass: Pass): Promise<void> => {
   }
   pass.count('secrets_expired', await eraseExpiredSecrets(pass.db));
   pass.count('pruned', await pruneOldRows(pass.db, { olderThanMs: retentionMs, rows }));
+};
+
+const endLoose = async (pass: Pass): Promise<void> => {
+  const { limits } = pass.deps;
+  const loose = pass.bound('attempts left behind', await listLooseAttempts(pass.db, limits), limits.fleetRowsMax);
+  const ends = loose.flatMap((attempt) => {
+    const end = endOfLoose(attempt, limits);
+    return end === null ? [] : [{ attemptId: attempt.attemptId, end }];
+  });
+  if (ends.length === 0) return;
+  for (const { attemptId, jobId } of await endLooseAttempts(pass.db, ends))
+    pass.add({ finding: 'loose_attempt_ended', subject: attemptId, detail: `of job ${jobId}`, before: 'open', after: 'ended' });
 };
 
 const mendOverwrites = async (pass: Pass): Promise<void> => {

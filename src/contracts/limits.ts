@@ -27,6 +27,8 @@ export const limits = {
   attemptSilentMs: 30_000,
   /** A silent attempt whose owner can be proven neither dead nor alive becomes `uncertain`. */
   unprovenMs: 300_000,
+  /** The longest that GH works on an attempt: three runs of an hour at most, and the start of its browser (ghosthands §4). */
+  looseSilentMs: 11_100_000,
   /** How long a doubt may rest before its owner is examined again. */
   doubtRecheckMs: 5_000,
   /** GH's registry beat is 30 s; three missed beats and nothing is assigned. */

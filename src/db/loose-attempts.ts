@@ -1,24 +1,53 @@
 import type { Limits } from '../contracts/limits';
+import type { LooseAttempt, LooseEnd } from '../domain/loose-attempt';
 import type { Queryable } from './queryable';
 
-/**
- * Ends attempts that outlived their job's interest (a resolved review, an earlier generation) once they are over themselves: their row is
- * terminal, or another process now answers for their worker. Until then they keep their worker, which blocks on their browser.
- */
+/** What the attempt is to its job: nothing any more. */
+const isLoose = `(j.ended_at is not null or j.attempt_id is distinct from a.attempt_id)`;
+
+/** Attempts that outlived their job's interest (a resolved review, an earlier generation), with all that is seen of their workers. */
+export const listLooseAttempts = async (
+  db: Queryable,
+  limits: Pick<Limits, 'ownerStartJitterMs' | 'probeFreshMs' | 'fleetRowsMax'>,
+): Promise<LooseAttempt[]> => {
+  const { rows } = await db.query<LooseRow>(
+    `/* list_loose_attempts */
+     with backend as materialized (
+       select distinct query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+         and (query like 'LISTEN "gh\\_job\\_cancel\\_%' or query = '<insufficient privilege>')
+     ), loose as materialized (
+       select a.attempt_id, a.job_id, a.worker_id, a.host, coalesce(a.claimed_at, a.assigned_at) as begun_at
+       from yardmaster.attempt a join yardmaster.job j using (job_id)
+       where a.ended_at is null and ${isLoose} order by a.assigned_at limit $3::int
+     )
+     select l.attempt_id, l.job_id, l.worker_id, (extract(epoch from now() - l.begun_at) * 1000)::float8 as age_ms,
+       g.id is not null as has_row, g.status as row_status, g.error_code,
+       (extract(epoch from now() - case when isfinite(g.last_heartbeat) then g.last_heartbeat end) * 1000)::float8 as heartbeat_age_ms,
+       case when p.host is null then null when p.is_worker_up then 'answers' when p.problem = 'refused' then 'refused' else 'silent' end as port,
+       p.worker_id as port_worker_id, p.active_jobs,
+       coalesce(p.process_started_at > l.begun_at + $1::int * interval '1 ms', false) as has_restarted,
+       (extract(epoch from p.said_since - l.begun_at) * 1000)::float8 as said_after_ms,
+       case when exists (select from backend b where b.query = 'LISTEN "gh_job_cancel_' || l.attempt_id || '"') then 'present'
+         when exists (select from backend b where b.query = '<insufficient privilege>') then 'unreadable' else 'absent' end as listener
+     from loose l
+     left join gh_automation_jobs g on g.id = l.attempt_id
+     left join yardmaster.host_probe p on p.host = l.host and p.probed_at > l.begun_at and p.probed_at > now() - $2::int * interval '1 ms'`,
+    [limits.ownerStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
+  );
+  return rows.map(toLoose);
+};
+
+/** Ends those that are still what they were found to be; their workers are free. */
 export const endLooseAttempts = async (
   db: Queryable,
-  limits: Pick<Limits, 'processStartJitterMs'>,
+  ends: readonly { attemptId: string; end: LooseEnd }[],
 ): Promise<{ attemptId: string; jobId: string }[]> => {
   const { rows } = await db.query<{ attemptId: string; jobId: string }>(
-    `update yardmaster.attempt a set state = 'ended', ended_at = now(), end_reason = case when g.status in ('completed', 'failed') then g.status else 'lost' end
-     from yardmaster.job j, gh_automation_jobs g
-     where a.ended_at is null and j.job_id = a.job_id and g.id = a.attempt_id
-       and (j.ended_at is not null or j.attempt_id is distinct from a.attempt_id)
-       and (g.status in ('completed', 'failed') or exists (
-         select from yardmaster.host_probe p where p.worker_id = a.worker_id and p.host = a.host
-           and p.process_started_at > coalesce(a.claimed_at, a.assigned_at) + $1::int * interval '1 ms'))
+    `update yardmaster.attempt a set state = 'ended', ended_at = now(), end_reason = e."end"
+     from jsonb_to_recordset($1::jsonb) as e("attemptId" uuid, "end" text), yardmaster.job j
+     where a.attempt_id = e."attemptId" and a.ended_at is null and j.job_id = a.job_id and ${isLoose}
      returning a.attempt_id as "attemptId", a.job_id as "jobId"`,
-    [limits.processStartJitterMs],
+    [JSON.stringify(ends)],
   );
   return rows;
 };
@@ -43,3 +72,38 @@ export const clearLeftWaiters = async (db: Queryable): Promise<number> => {
   );
   return rowCount ?? 0;
 };
+
+interface LooseRow {
+  attempt_id: string;
+  job_id: string;
+  worker_id: string;
+  age_ms: number;
+  has_row: boolean;
+  row_status: string;
+  error_code: string | null;
+  heartbeat_age_ms: number | null;
+  port: 'answers' | 'refused' | 'silent' | null;
+  port_worker_id: string | null;
+  active_jobs: number | null;
+  has_restarted: boolean;
+  said_after_ms: number | null;
+  listener: LooseAttempt['listener'];
+}
+
+const toLoose = (row: LooseRow): LooseAttempt => ({
+  attemptId: row.attempt_id,
+  jobId: row.job_id,
+  workerId: row.worker_id,
+  ageMs: row.age_ms,
+  row: row.has_row ? { status: row.row_status, errorCode: row.error_code, heartbeatAgeMs: row.heartbeat_age_ms } : null,
+  port: toPort(row),
+  saidAfterMs: row.said_after_ms,
+  listener: row.listener,
+});
+
+const toPort = (row: LooseRow): LooseAttempt['port'] =>
+  row.port === 'answers'
+    ? { kind: 'answers', workerId: row.port_worker_id ?? '', activeJobs: row.active_jobs ?? 0, hasRestarted: row.has_restarted }
+    : row.port === null
+      ? null
+      : { kind: row.port };

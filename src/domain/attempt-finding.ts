@@ -34,7 +34,7 @@ export const readFinding = (seen: AttemptSeen): Finding => {
     case 'completed':
       return { kind: 'completed', submission };
     case 'failed':
-      if (codesOfOthers.has(seen.errorCode ?? '')) return { kind: 'released', submission };
+      if (isWrittenByOthers(seen.errorCode)) return { kind: 'released', submission };
       return {
         kind: 'failed',
         errorCode: seen.errorCode ?? 'unknown_error',
@@ -52,7 +52,8 @@ export const readFinding = (seen: AttemptSeen): Finding => {
  * Written by somebody else than the process that has the row: a deregistration never contacts it, it finishes and overwrites the row
  * (ghosthands §1.4). Another attempt beside it would apply twice.
  */
-const codesOfOthers: ReadonlySet<string> = new Set(['worker_deregistered', 'stuck_job_timeout']);
+export const isWrittenByOthers = (errorCode: string | null): boolean =>
+  errorCode === 'worker_deregistered' || errorCode === 'stuck_job_timeout';
 
 export const wasClaimed = (seen: AttemptSeen): boolean =>
   seen.workerId !== null || seen.claimedAt !== null || seen.hasStarted || seen.wasReleased || seen.status === 'queued';

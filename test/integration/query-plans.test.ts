@@ -12,7 +12,7 @@ import { findJob } from '../../src/db/jobs';
 import { listOverwrites } from '../../src/db/late-overwrites';
 import { listLeftCredentials } from '../../src/db/left-credentials';
 import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
-import { clearLeftWaiters, endLooseAttempts, listUnerasedJobs } from '../../src/db/loose-attempts';
+import { clearLeftWaiters, endLooseAttempts, listLooseAttempts, listUnerasedJobs } from '../../src/db/loose-attempts';
 import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
 import { listJobsWithoutRow, listNeglectedCallbacks, listNeglectedJobs, listUnknownJobs } from '../../src/db/neglected';
 import { findProductStatus } from '../../src/db/product-status';
@@ -80,7 +80,8 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
   ['reading the last full pass', async (db) => await findLastSweep(db, { kind: 'full' })],
   ['finding neglected callbacks', async (db) => await listNeglectedCallbacks(db, { afterMs: 0, rows: 500 })],
   ['finding neglected commands', async (db) => await listNeglectedCommands(db, { afterMs: 0, rows: 500 })],
-  ['ending loose attempts', async (db) => await endLooseAttempts(db, limits)],
+  ['finding loose attempts', async (db) => await listLooseAttempts(db, limits)],
+  ['ending loose attempts', async (db) => await endLooseAttempts(db, [{ attemptId: ids.attempt, end: 'lost' }])],
   ['finding attempts to erase', async (db) => await listUnerasedJobs(db, { rows: 500 })],
   ['erasing the attempts of a job', async (db) => await eraseAttempts(db, ids.ended)],
   ['finding ghost waiters that are gone', async (db) => await clearLeftWaiters(db)],

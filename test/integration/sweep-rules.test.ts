@@ -173,6 +173,45 @@ describe('the public row', () => {
   });
 });
 
+describe('an attempt that its job has left behind', () => {
+  /** A person has said how it ended; its worker still has the browser, or had. */
+  const leftBehind = async () => {
+    const running = await runningJob();
+    const { jobId, attemptId, workerId } = running;
+    const attempt = { attemptId, workerId };
+    await moveJob(database.pool, { jobId, generation: 1, state: 'succeeded', reason: 'resolved_submitted', deadlineInMs: null, attempt });
+    await query(
+      `update gh_automation_jobs set status = 'needs_human', worker_id = null, last_heartbeat = now() - interval '5 min' where id = $1`,
+      [attemptId],
+    );
+    return running;
+  };
+
+  test('keeps its worker while that works', async () => {
+    const { host } = await leftBehind();
+    expect((await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 1 } } })).of('loose_attempt_ended')).toEqual([]);
+  });
+
+  test.each([
+    ['whose process started again two seconds after the claim', { active_jobs: 1, uptime_ms: 58_000 }],
+    ['that is idle', { active_jobs: 0 }],
+  ])('frees a worker %s, which gets the next job', async (_what, port) => {
+    const { attemptId, host, workerId } = await leftBehind();
+    const { of } = await sweepOnce(database.pool, { ports: { [host]: port } });
+    expect(of('loose_attempt_ended')).toMatchObject([{ subject: attemptId, after: 'ended' }]);
+    const next = await addWaitingJob(database.pool);
+    const again = await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 0 } } });
+    expect(again.of('assigned_by_sweep')).toMatchObject([{ subject: next, after: workerId }]);
+  });
+
+  test('whose machine was replaced by another worker is over, and its copies of personal data are erased', async () => {
+    const { attemptId, host } = await leftBehind();
+    await sweepOnce(database.pool, { ports: { [host]: { worker_id: 'worker-new' } } });
+    expect(await query('select end_reason from yardmaster.attempt where attempt_id = $1', [attemptId])).toEqual([{ end_reason: 'lost' }]);
+    expect(await rowOf(attemptId)).toMatchObject({ input_data: {} });
+  });
+});
+
 describe('what a person typed into a resume', () => {
   const typed = (resolvedAt: string): string =>
     JSON.stringify({ type: 'captcha', resolution_type: 'code_entry', resolution_data: { code: '123456' }, resolved_at: resolvedAt });
