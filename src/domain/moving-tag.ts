@@ -12,9 +12,22 @@ export const isMovingTag = (tag: string, destination: string): boolean =>
 
 export const looksImmutable = (tag: string): boolean => /(?:^|-)[0-9a-f]{7,64}$/.test(tag) || /^v?\d+\.\d+\.\d+/.test(tag);
 
-/** Of the tags with the digest of `tag`, the one that names its image best: GH's own `<tag>-<sha>` first, then the longest. */
-export const pickImmutableTag = (tag: string, sameDigest: readonly string[]): string | null =>
-  sameDigest
+/**
+ * The tags that `tag` may mean, the one that would name its image best first: GH's own `<tag>-<sha>`, then the longest. Those that the image itself speaks of (`words`: values of its labels and its environment) come before
+ * all others, since each digest is a request to the registry, which keeps thousands of tags and does not tell their age.
+ */
+export const rankImmutableTags = (tag: string, others: readonly string[], words: readonly string[] = []): string[] => {
+  const spoken = new Set(others.filter((other) => words.some((word) => isNameOf(word, other))));
+  const rank = (other: string): number => (spoken.has(other) ? 2 : 0) + Number(other.startsWith(`${tag}-`));
+  return others
     .filter((other) => other !== tag && looksImmutable(other))
-    .toSorted((a, b) => Number(b.startsWith(`${tag}-`)) - Number(a.startsWith(`${tag}-`)) || b.length - a.length || (a < b ? -1 : 1))
-    .at(0) ?? null;
+    .toSorted((a, b) => rank(b) - rank(a) || b.length - a.length || (a < b ? -1 : 1));
+};
+
+/** The tag itself, or the commit at its end, of which one of the two may be short. */
+const isNameOf = (word: string, tag: string): boolean => {
+  if (word === tag) return true;
+  const commit = /(?:^|-)([0-9a-f]{7,64})$/.exec(tag)?.[1];
+  return commit !== undefined && commitPattern.test(word) && (word.startsWith(commit) || commit.startsWith(word));
+};
+const commitPattern = /^[0-9a-f]{7,64}$/;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { pickImmutableTag } from '../domain/moving-tag';
+import { rankImmutableTags } from '../domain/moving-tag';
 import type { Sensitive } from '../domain/sensitive';
 
 /** A Docker registry (API v2), asked about the one repository of the destination. */
@@ -37,7 +37,10 @@ const manifestTypes = [
 const tagsPerPage = 1_000;
 /** 20,000 tags: more is no list that anybody wants to compare one by one. */
 const pagesMax = 20;
-const digestsAtOnce = 8;
+/** Enough for those that the image speaks of. */
+const digestsAtFirst = 8;
+/** 2,000 tags in 63 rounds: some seconds of a registry that is far away. */
+const digestsAtOnce = 32;
 /** Manifests and pages of tags are some 100 KB. */
 const answerBytesMax = 8_388_608;
 
@@ -71,21 +74,40 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     return tags;
   };
 
+  const read = async <Output>(schema: z.ZodType<Output>, path: string, signal: AbortSignal): Promise<Output> =>
+    parseJson(schema, await readBounded(expectOk(await ask('GET', path, signal), path)));
+
+  /** What an image says of itself: the values of its labels and of its environment. Only a hint, so what cannot be read says nothing. */
+  const readWords = async (digest: string, signal: AbortSignal): Promise<string[]> => {
+    try {
+      const top = await read(manifestSchema, `/v2/${repository}/manifests/${digest}`, signal);
+      const platform = top.manifests?.[0]?.digest;
+      const manifest = platform === undefined ? top : await read(manifestSchema, `/v2/${repository}/manifests/${platform}`, signal);
+      if (manifest.config === undefined) return [];
+      const { config } = await read(imageSchema, `/v2/${repository}/blobs/${manifest.config.digest}`, signal);
+      return [...Object.values(config?.Labels ?? {}), ...(config?.Env ?? []).map((line) => line.slice(line.indexOf('=') + 1))];
+    } catch {
+      signal.throwIfAborted();
+      return [];
+    }
+  };
+
   return {
     findDigest,
     listTags,
     async findImmutableTag(movingTag, signal) {
       const digest = await findDigest(movingTag, signal);
       if (digest === null) return null;
-      // One that would be taken is asked for first: the answer is final when its digest is the same.
-      const candidates = (await listTags(signal)).filter((tag) => pickImmutableTag(movingTag, [tag]) !== null);
-      const same: string[] = [];
-      for (let at = 0; at < candidates.length; at += digestsAtOnce) {
-        const some = candidates.slice(at, at + digestsAtOnce);
+      const [tags, words] = await Promise.all([listTags(signal), readWords(digest, signal)]);
+      const candidates = rankImmutableTags(movingTag, tags, words);
+      // In the order of preference, so that the first one with the same digest is the answer.
+      for (let at = 0, count = digestsAtFirst; at < candidates.length; at += count, count = digestsAtOnce) {
+        const some = candidates.slice(at, at + count);
         const digests = await Promise.all(some.map((tag) => findDigest(tag, signal)));
-        same.push(...some.filter((_tag, n) => digests[n] === digest));
+        const found = some.find((_tag, n) => digests[n] === digest);
+        if (found !== undefined) return found;
       }
-      return pickImmutableTag(movingTag, same);
+      return null;
     },
   };
 };
@@ -163,6 +185,11 @@ const readBounded = async (answer: Response): Promise<Buffer> => {
   return Buffer.concat(chunks);
 };
 
+const describedSchema = z.object({ digest: z.string().regex(/^[a-z0-9]+:[0-9a-f]+$/) });
+const manifestSchema = z.object({ manifests: z.array(describedSchema).optional(), config: describedSchema.optional() });
+const imageSchema = z.object({
+  config: z.object({ Labels: z.record(z.string(), z.string()).nullish(), Env: z.array(z.string()).nullish() }).nullish(),
+});
 const tagsSchema = z.object({ tags: z.array(z.string()).nullish() });
 const tokenSchema = z.object({ token: z.string().min(1).optional(), access_token: z.string().min(1).optional() });
 

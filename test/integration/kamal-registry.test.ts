@@ -94,6 +94,44 @@ describe('a tag', () => {
   });
 });
 
+describe('a registry of 2,000 tags', () => {
+  const commitOf = (name: string): string => createHash('sha1').update(name).digest('hex');
+  const wanted = commitOf('staging 617');
+  /** Half of them of `staging`, half of the main branch; each answer takes as long as one over the internet. */
+  const fill = (moving: { content: string; blob?: string }): void => {
+    for (let n = 0; n < 1_000; n += 1) {
+      manifests.set(commitOf(`main ${n}`), `{"image":"main ${n}"}`);
+      manifests.set(`staging-${commitOf(`staging ${n}`)}`, `{"image":"staging ${n}"}`);
+    }
+    for (const tag of ['staging', `staging-${wanted}`]) manifests.set(tag, moving.content);
+    intercept = (request, response) => {
+      const path = new URL(request.url ?? '/', 'http://registry').pathname;
+      if (path.endsWith('/tags/list')) response.end(JSON.stringify({ tags: [...manifests.keys()] }));
+      else if (path.includes('/blobs/') && moving.blob !== undefined) response.end(moving.blob);
+      else if (path.endsWith(`/manifests/${digestOf(moving.content)}`)) response.end(moving.content);
+      else setTimeout(() => answer(request, response), 30);
+      return true;
+    };
+  };
+
+  it.each([
+    ['a label', { Labels: { 'org.opencontainers.image.revision': wanted } }],
+    ['its environment', { Env: ['PATH=/bin', `COMMIT_SHA=${wanted.slice(0, 10)}`], Labels: null }],
+  ])('is asked for a dozen of them where the image tells its commit in %s', async (_where, config) => {
+    fill({ content: `{"config":{"digest":"sha256:${'c'.repeat(64)}"}}`, blob: JSON.stringify({ config }) });
+    expect(await registry.findImmutableTag('staging', never)).toBe(`staging-${wanted}`);
+    expect(requests.length).toBeLessThan(13);
+  });
+
+  it('is asked for some of them, within seconds, where the image tells nothing', async () => {
+    fill({ content: '{"image":"staging"}' });
+    const startedAt = performance.now();
+    expect(await registry.findImmutableTag('staging', never)).toBe(`staging-${wanted}`);
+    expect(requests.length).toBeLessThan(1_010);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+});
+
 describe('who asks', () => {
   it('says nothing until it is asked, and then the password', async () => {
     intercept = (request, response) => {

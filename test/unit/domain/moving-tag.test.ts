@@ -1,4 +1,4 @@
-import { isMovingTag, looksImmutable, pickImmutableTag } from '../../../src/domain/moving-tag';
+import { isMovingTag, looksImmutable, rankImmutableTags } from '../../../src/domain/moving-tag';
 
 const sha = '0f3c9a1be77d20c4a5f6b7c8d9e0f1a2b3c4d5e6';
 
@@ -32,5 +32,27 @@ it.each<[string, string[], string | null]>([
   ['1.2', ['1', '1.2', '1.2.3'], '1.2.3'],
   ['v7', ['v7', 'v8'], null],
 ])('%s beside %j means %s', (tag, others, expected) => {
-  expect(pickImmutableTag(tag, others)).toBe(expected);
+  expect(rankImmutableTags(tag, others).at(0) ?? null).toBe(expected);
+});
+
+it.each<[string, string[]]>([
+  ['its commit', [sha]],
+  ['its commit in short', [sha.slice(0, 7)]],
+  ['the tag itself', [`production-${sha}`]],
+])('a tag comes first whose image speaks of %s', (_what, words) => {
+  const others = ['staging', 'staging-aaaaaaa', `production-${sha}`, '1.2.3'];
+  expect(rankImmutableTags('staging', others, words)).toEqual([`production-${sha}`, 'staging-aaaaaaa', '1.2.3']);
+});
+
+it('of two that an image speaks of, the better name comes first', () => {
+  expect(rankImmutableTags('staging', [sha, 'staging-aaaaaaa', `staging-${sha}`], [sha])).toEqual([
+    `staging-${sha}`,
+    sha,
+    'staging-aaaaaaa',
+  ]);
+});
+
+it.each(['abc', 'staging', '', 'production'])('an image that speaks of %j changes no order', (word) => {
+  const others = [`staging-${sha}`, sha, '1.2.3'];
+  expect(rankImmutableTags('staging', others, [word])).toEqual(rankImmutableTags('staging', others));
 });
