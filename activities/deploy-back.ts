@@ -1,9 +1,11 @@
 import type { DeployView } from '../src/contracts/deploy';
+import { listJobsOnHosts } from '../src/db/deploy-fleet';
 import { phaseAfter, planWayBack } from '../src/domain/deploy-plan';
 import type { HostVerdict } from '../src/domain/deploy-verify';
 import { appStart, deployVersion } from '../src/kamal/commands';
-import { stopHosts } from './deploy-batches';
+import { stopHosts, wakeInterrupted } from './deploy-batches';
 import type { DeployDeps } from './deploy-deps';
+import { holdAgain } from './deploy-drain';
 import { judgeVersionsOf, lookAtVersions } from './deploy-looks';
 import { messageOf, type DeployRef, type RunStep, type StepRun } from './deploy-step';
 import { untilVerified } from './deploy-verify';
@@ -16,6 +18,7 @@ export const createBackActivities = (deps: DeployDeps, runStep: RunStep) => ({
   async putBackHosts({ deployId }: DeployRef): Promise<DeployView> {
     return await runStep(deployId, ['compensate'], async (run) => {
       const { deployBackTries: tries, deployBackRetryMs: retryMs } = deps.limits;
+      await holdAgain(deps, run);
       for (let attempt = 1; ; attempt++) {
         for (const group of planWayBack(run.deploy.hosts)) {
           const verdicts = await putBack(deps, run, { ...group, mayRunAlready: attempt === 1 });
@@ -62,13 +65,24 @@ const startBefore = async (
   run: StepRun,
   { versionBefore, hosts }: { versionBefore: string | null; hosts: string[] },
 ): Promise<void> => {
+  await nameJobs(deps, run, hosts);
   const problem = await stopHosts(deps, run, hosts);
   if (problem !== null) throw new Error(problem);
+  await wakeInterrupted(deps, run, hosts);
   if (versionBefore === null) return;
   await run.kamal(appStart(versionBefore, hosts));
   if (await runsAlready(run, hosts, versionBefore)) return;
   await stopHosts(deps, run, hosts);
   await run.kamal(deployVersion(versionBefore, hosts));
+};
+
+/** There are some only where a hold had lapsed: the way back does not wait for them, and says which they are. */
+const nameJobs = async ({ pool }: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<void> => {
+  const found = await listJobsOnHosts(pool, hosts);
+  const late = found.filter(({ attemptId }) => !run.deploy.interruptedJobs.some((known) => known.attemptId === attemptId));
+  if (late.length === 0) return;
+  await run.log.say(`the way back interrupts ${late.map(({ jobId }) => jobId).join(', ')}`);
+  await run.move({ addInterruptedJobs: late.map(({ jobId, attemptId, workerId, host }) => ({ jobId, attemptId, workerId, host })) });
 };
 
 const runsAlready = async (run: StepRun, hosts: readonly string[], version: string | null): Promise<boolean> => {

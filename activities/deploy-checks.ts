@@ -1,11 +1,14 @@
 import type { DeployCheck, DeployHost } from '../src/contracts/deploy';
+import { listUnregisteredHosts } from '../src/db/deploy-fleet';
 import { parseLockMessage } from '../src/domain/deploy-lock';
+import { hasWorkerRole } from '../src/domain/deploy-verify';
 import { buildPull, diskSpace } from '../src/kamal/commands';
 import { parseDiskSpace } from '../src/kamal/output';
 import type { DeployDeps } from './deploy-deps';
 import { describeEnd, isSuccess, lookAtLock, type VersionsSeen } from './deploy-looks';
 import { isLeftBehind, tellHolder } from './deploy-lock';
 import type { StepRun } from './deploy-step';
+import { findFleetHosts } from './fleet-hosts';
 
 /** Reached by ssh, each, and with room for an image. A host that does not tell is asked again by itself, so that its own fault is told. */
 export const checkHosts = async ({ limits }: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<DeployCheck[]> => {
@@ -24,6 +27,23 @@ export const checkHosts = async ({ limits }: DeployDeps, run: StepRun, hosts: re
     checks.push({ check: 'disk', host, isOk: freeMb >= limits.deployDiskFreeMb, detail });
   }
   return checks;
+};
+
+/** Names the machines that keep the version that they have; it never refuses. */
+export const checkFleet = async (deps: DeployDeps, { deploy }: StepRun): Promise<DeployCheck> => {
+  const { leftOut } = await findFleetHosts(deps, deploy.destination);
+  const detail = leftOut.length === 0 ? 'every registered machine takes part' : `offline, and left out: ${leftOut.join(', ')}`;
+  return { check: 'fleet', host: null, isOk: true, detail };
+};
+
+/** Where something runs and no worker has ever registered, its jobs would be neither held nor waited for: the file and the registry differ in the address. */
+export const checkRegistry = async (
+  { pool }: DeployDeps,
+  hosts: readonly Pick<DeployHost, 'host' | 'roles' | 'versionBefore'>[],
+): Promise<DeployCheck[]> => {
+  const running = hosts.filter(({ roles, versionBefore }) => versionBefore !== null && hasWorkerRole(roles)).map(({ host }) => host);
+  const detail = 'a version runs there, and no worker has ever registered from this address: its jobs would be interrupted unseen';
+  return (await listUnregisteredHosts(pool, running)).map((host) => ({ check: 'registry', host, isOk: false, detail }));
 };
 
 /** Free, this deploy's, or left by one of ours that has ended. */

@@ -5,7 +5,7 @@ import { withTransaction } from '../src/db/pool';
 import { phaseAfter, planBatches } from '../src/domain/deploy-plan';
 import type { KamalSession } from '../src/kamal/kamal';
 import type { DeployDeps } from './deploy-deps';
-import { checkHosts, checkImages, checkLock, checkWayBack } from './deploy-checks';
+import { checkFleet, checkHosts, checkImages, checkLock, checkRegistry, checkWayBack } from './deploy-checks';
 import { OvertakenError } from './deploy-log';
 import { lookAtVersions } from './deploy-looks';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
@@ -48,6 +48,7 @@ const look = async (deps: DeployDeps, run: StepRun, session: KamalSession): Prom
     detail: '',
   }));
   const names = planned.map(({ host }) => host);
+  if (destination.rolesFromFleet.length > 0) checks.push(await checkFleet(deps, run));
 
   const resolved = await resolveVersion(session, run.deploy.resolvedVersion ?? run.deploy.version, run.signal);
   checks.push({ check: 'version', host: null, isOk: resolved.version !== null, detail: resolved.detail });
@@ -62,8 +63,9 @@ const look = async (deps: DeployDeps, run: StepRun, session: KamalSession): Prom
     return { checks, hosts: planned, resolvedVersion: resolved.version };
   }
   const hosts = planned.map((host) => ({ ...host, versionBefore: before.get(host.host)?.[0]?.version ?? null }));
-  checks.push(...checkWayBack(hosts, before));
-  checks.push(...(await checkImages(run, hosts, resolved.version)));
+  checks.push(...checkWayBack(hosts, before), ...(await checkRegistry(deps, hosts)));
+  // A pull removes the tag first, under the feet of whoever holds the lock or runs the version (kamal §9.1).
+  if (checks.every(({ isOk }) => isOk)) checks.push(...(await checkImages(run, hosts, resolved.version)));
   return { checks, hosts, resolvedVersion: resolved.version };
 };
 

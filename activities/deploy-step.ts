@@ -3,15 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import type { DeployPhase, DeployView } from '../src/contracts/deploy';
 import { failureTypes } from '../src/contracts/errors';
-import { listFleetHosts, prolongHolds } from '../src/db/deploy-fleet';
+import { keepDeploy } from '../src/db/deploy-fleet';
 import { findDeploy } from '../src/db/deploy-rows';
 import { changeDeploy, claimDeploy, moveHosts, type DeployChange } from '../src/db/deploys';
 import { withTransaction } from '../src/db/pool';
+import { fillerOf } from '../src/domain/deploy-hosts';
 import type { KamalCommand } from '../src/kamal/commands';
 import type { KamalSession } from '../src/kamal/kamal';
 import type { KamalEnd } from '../src/kamal/run';
-import type { DeployDeps } from './deploy-deps';
+import { CutOffError, type DeployDeps } from './deploy-deps';
 import { createDeployLog, OvertakenError, type DeployLog } from './deploy-log';
+import { findFleetHosts } from './fleet-hosts';
 
 /** One run of one step: what it may use, and the only way in which it writes. */
 export interface StepRun {
@@ -116,16 +118,10 @@ export const getDeploy = async ({ pool }: Pick<DeployDeps, 'pool'>, deployId: st
   return deploy;
 };
 
-/** Once it is planned a deploy keeps its hosts, whatever the fleet does meanwhile. */
-const openKamal = async (
-  { pool, kamal, limits }: DeployDeps,
-  { deployId, destination, hosts }: DeployView,
-): ReturnType<DeployDeps['kamal']['open']> =>
-  await kamal.open({
-    deployId,
-    destination,
-    fleetHosts: hosts.length > 0 ? hosts.map(({ host }) => host) : await listFleetHosts(pool, { freshMs: limits.untouchedMs }),
-  });
+const openKamal = async (deps: DeployDeps, { deployId, destination, hosts }: DeployView): ReturnType<DeployDeps['kamal']['open']> => {
+  const fleet = hosts.length > 0 ? [] : (await findFleetHosts(deps, destination)).hosts;
+  return await deps.kamal.open({ deployId, destination, fleetHostsOf: fillerOf(hosts, fleet) });
+};
 
 /** The server learns every beat that somebody works; the database keeps the hosts held. */
 const startBeat = ({ heartbeat, pool, limits }: DeployDeps, { deployId, phase }: DeployView): NodeJS.Timeout => {
@@ -136,7 +132,7 @@ const startBeat = ({ heartbeat, pool, limits }: DeployDeps, { deployId, phase }:
     if (Date.now() < renewAt) return;
     renewAt = Date.now() + limits.deployHoldRenewMs;
     // The lease outlives many that fail.
-    prolongHolds(pool, { deployId, leaseMs: limits.deployHoldMs }).catch(() => undefined);
+    keepDeploy(pool, { deployId, leaseMs: limits.deployHoldMs }).catch(() => undefined);
   }, limits.deployBeatMs);
 };
 
@@ -154,7 +150,7 @@ const explain = async (
   { deps, deploy, log, signal }: { deps: DeployDeps; deploy: DeployView; log: DeployLog; signal: AbortSignal },
 ): Promise<unknown> => {
   if (thrown instanceof OvertakenError) return ApplicationFailure.retryable(thrown.message, failureTypes.overtaken);
-  const isShutdown = signal.aborted && messageOf(signal.reason).includes('WORKER_SHUTDOWN');
+  const isShutdown = signal.aborted && (signal.reason instanceof CutOffError || messageOf(signal.reason).includes('WORKER_SHUTDOWN'));
   const isCancel = signal.aborted && !isShutdown;
   await log.say(isCancel ? `${deploy.phase} is cancelled` : `${deploy.phase} was interrupted: ${messageOf(thrown)}`).catch(() => undefined);
   await log.flush().catch(() => undefined);

@@ -3,6 +3,7 @@ import { currentBatch, lastVerifiedBatch, phaseAfter, phaseOfWayBack } from '../
 import type { HostVerdict } from '../src/domain/deploy-verify';
 import { wakeInterrupted, wantedVersion } from './deploy-batches';
 import type { DeployDeps } from './deploy-deps';
+import { holdAgain } from './deploy-drain';
 import { judgeHosts, lookAtHealth, lookAtVersions, type VersionsSeen } from './deploy-looks';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
 
@@ -14,6 +15,7 @@ export const createVerifyActivities = (deps: DeployDeps, runStep: RunStep) => ({
   async verifyBatch({ deployId }: DeployRef): Promise<DeployView> {
     return await runStep(deployId, ['verify'], async (run) => {
       const hosts = currentBatch(run.deploy.hosts).map(({ host }) => host);
+      await holdAgain(deps, run);
       const verdicts = await untilVerified(deps, run, hosts, () => wantedVersion(run.deploy));
       const isVerified = verdicts.every((verdict) => verdict.isVerified);
       const moved = verdicts.map(({ host, version, detail, ...verdict }) => ({
@@ -41,6 +43,7 @@ export const createVerifyActivities = (deps: DeployDeps, runStep: RunStep) => ({
       const hosts = lastVerifiedBatch(run.deploy.hosts).map(({ host }) => host);
       const until = Date.parse(run.deploy.phaseAt) + run.deploy.strategy.soakSeconds * 1_000;
       let verdicts: HostVerdict[] = [];
+      await holdAgain(deps, run);
       for (let ill = 0; ;) {
         const isLast = Date.now() >= until;
         const versions = await lookAtVersions(run, hosts);

@@ -46,6 +46,8 @@ export interface WorkflowsPort {
   listAbortedApplyJobs(since: Date): Promise<string[]>;
   /** Jobs whose workflow runs; asks for the list only when there are more than that many. */
   listRunningApplyJobs(than: { moreThan: number }): Promise<string[]>;
+  /** Is the workflow of this destination's deploys at work? */
+  isKamalDeployRunning(destination: { service: string; destination: string }): Promise<boolean>;
 }
 
 export type CallbackReply =

@@ -5,7 +5,6 @@ import { failureTypes } from '../src/contracts/errors';
 import type { BreakDeployLockInput, BreakDeployLockResult, DestinationSeen, LookAtDestinationInput } from '../src/contracts/messages';
 import { recordAct } from '../src/db/audit';
 import { isDeployLive, saveDestinations } from '../src/db/destinations';
-import { listFleetHosts } from '../src/db/deploy-fleet';
 import { parseLockMessage } from '../src/domain/deploy-lock';
 import { appVersion, audit, config, lockRelease, lockStatus, version as kamalVersion, type KamalCommand } from '../src/kamal/commands';
 import type { KamalSession, OpenedKamal } from '../src/kamal/kamal';
@@ -14,6 +13,7 @@ import type { KamalEnd } from '../src/kamal/run';
 import type { DeployDeps } from './deploy-deps';
 import { describeEnd, isSuccess } from './deploy-looks';
 import { tellHolder } from './deploy-lock';
+import { findFleetHosts } from './fleet-hosts';
 import { resolveVersion } from './resolve-version';
 
 /** Looks at destinations, which touch nothing, and the one act on a destination that is no deploy. */
@@ -21,8 +21,8 @@ export const createDestinationActivities = (deps: DeployDeps) => {
   const look = async <Result>(destination: string, use: (opened: OpenedKamal, signal: AbortSignal) => Promise<Result>): Promise<Result> => {
     const signal = deps.cancellation();
     const beat = setInterval(() => deps.heartbeat({ destination }), deps.limits.deployBeatMs);
-    const fleetHosts = await listFleetHosts(deps.pool, { freshMs: deps.limits.untouchedMs });
-    const opened = await deps.kamal.open({ deployId: randomUUID(), destination, fleetHosts });
+    const { hosts } = await findFleetHosts(deps, destination);
+    const opened = await deps.kamal.open({ deployId: randomUUID(), destination, fleetHostsOf: () => hosts });
     try {
       return await use(opened, signal);
     } finally {

@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
 import { createDeployActivities } from '../activities';
 import type { DeployDeps } from '../activities/deploy-deps';
 import { createDestinationActivities } from '../activities/destinations';
@@ -8,8 +9,10 @@ import { taskQueues } from '../src/contracts/messages';
 import { createPool } from '../src/db/pool';
 import { createRedact } from '../src/domain/redact';
 import { createHostClient } from '../src/ghosthands/client';
+import { createFleetConfigSource } from '../src/fleet-file';
 import { createFindSecret } from '../src/kamal/find-secret';
 import { createKamal } from '../src/kamal/create-kamal';
+import type { Kamal } from '../src/kamal/kamal';
 import type { Log } from '../src/log';
 import { createMetrics } from '../src/metrics';
 import { addSdkMetrics, type SdkMetricsSource } from '../src/metrics/sdk';
@@ -74,14 +77,18 @@ const serveDeploys = async (
   const { bin, configDir, stateDir, env, secretsDir, secrets, installation } = kamalConfig;
   const findSecret = createFindSecret({ dir: secretsDir, environment: secrets });
   const kamal = createKamal({ bin, configDir, stateDir, env, findSecret, killAfterMs: limits.kamalKillAfterMs, log });
+  const fleetConfig = createFleetConfigSource(config.fleet);
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  // On a machine that stands by, too: nobody else ends what a killed deployer has left here, its secrets above all.
+  await endLeftovers(kamal, log);
   try {
     await serveAlone({
       lock: { directUrl: config.database.directUrl?.unredacted() ?? '', name: 'yardmaster.deployer', everyMs: limits.deployerLockEveryMs },
       log,
       stopping: stopping.signal,
-      async startTurn(draining) {
+      isHeard: async () => await isTemporalThere(client),
+      async startTurn(draining, cutOff) {
         const deploys: DeployDeps = {
           pool,
           log,
@@ -95,8 +102,9 @@ const serveDeploys = async (
           }),
           workflows: createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs }),
           installation,
+          fleetConfig,
           heartbeat: (details) => Context.current().heartbeat(details),
-          cancellation: () => Context.current().cancellationSignal,
+          cancellation: () => AbortSignal.any([Context.current().cancellationSignal, cutOff]),
           draining,
           noteEnded: (destination) => refreshing.now(destination),
         };
@@ -106,9 +114,7 @@ const serveDeploys = async (
           signal: draining,
           log,
         });
-        // What a deployer before this one left on this machine, whichever deploy it was for.
-        const left = await kamal.endLeftovers();
-        if (left.endedCommands + left.problems.length > 0) log.warn('Commands of a deployer before this one were left', { ...left });
+        await endLeftovers(kamal, log);
         return await createWorker(deploys);
       },
     });
@@ -117,5 +123,20 @@ const serveDeploys = async (
     await pool.end();
   }
 };
+
+/** What a deployer before this one left on this machine, whichever deploy it was for. */
+const endLeftovers = async (kamal: Kamal, log: Log): Promise<void> => {
+  const left = await kamal.endLeftovers();
+  if (left.endedCommands + left.problems.length > 0) log.warn('Commands of a deployer before this one were left', { ...left });
+};
+
+/** A beat of an activity goes the same way. */
+const isTemporalThere = async (client: Client): Promise<boolean> =>
+  await client
+    .withDeadline(Date.now() + limits.temporalCallMs, async () => await client.connection.workflowService.getSystemInfo({}))
+    .then(
+      () => true,
+      () => false,
+    );
 
 void runProcess('deployer', startDeployer);

@@ -100,6 +100,16 @@ export const createWorkflowsPort = (
       });
     },
 
+    async isKamalDeployRunning(destination) {
+      return await soon(async () => await client.workflow.getHandle(makeKamalDeployId(destination)).describe()).then(
+        ({ status }) => status.name === 'RUNNING',
+        (error: unknown) => {
+          if (error instanceof WorkflowNotFoundError) return false;
+          throw error;
+        },
+      );
+    },
+
     async listAbortedApplyJobs(since) {
       return await listJobs(
         `WorkflowType = '${workflowNames.applyJob}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut') AND CloseTime > '${since.toISOString()}'`,

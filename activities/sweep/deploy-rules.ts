@@ -1,15 +1,23 @@
 import { refuseUnstartedDeploy } from '../../src/db/accept-deploy';
 import { listNeglectedDeploys, listUnstartedDeploys, pruneDeploys } from '../../src/db/neglected-deploys';
-import type { Pass } from './pass';
+import { atOnce, type Pass } from './pass';
 
 /** Deploys that nobody moves, and those that nobody needs any more. */
 export const mendDeploys = async (pass: Pass): Promise<void> => {
-  const { limits, workflows, deployRetention } = pass.deps;
+  const { limits, log, workflows, deployRetention } = pass.deps;
   const rows = limits.sweepBatchRows;
-  const neglected = pass.bound('deploys', await listNeglectedDeploys(pass.db, { afterMs: limits.deployUntouchedMs, rows }));
-  for (const { deployId, destination } of neglected)
-    pass.add({ finding: 'deploy_without_workflow', subject: deployId, detail: destination });
-  await pass.tell(neglected, async (deploy) => await workflows.ensureKamalDeploy(deploy));
+  const untouched = pass.bound('deploys', await listNeglectedDeploys(pass.db, { afterMs: limits.deployUntouchedMs, rows }));
+  const lost: typeof untouched = [];
+  // One that waits for an approval, or for a deployer, is touched by nobody and needs no other workflow.
+  await atOnce(untouched, limits.probesAtOnce, async (deploy) => {
+    const isRunning = await workflows.isKamalDeployRunning(deploy).catch((error: unknown) => {
+      log.warn('The workflow of a deploy could not be looked at, the next pass tries again', { deployId: deploy.deployId, error });
+      return true;
+    });
+    if (!isRunning) lost.push(deploy);
+  });
+  for (const { deployId, destination } of lost) pass.add({ finding: 'deploy_without_workflow', subject: deployId, detail: destination });
+  await pass.tell(lost, async (deploy) => await workflows.ensureKamalDeploy(deploy));
 
   for (const deployId of await listUnstartedDeploys(pass.db, { afterMs: limits.deployUntouchedMs, rows })) {
     const detail = 'no deployer took it, so it was not begun';

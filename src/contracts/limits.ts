@@ -162,6 +162,8 @@ export const limits = {
   /** How long a deploy's hosts stay held when nobody prolongs it: a deployer that is away for less loses no host to a new job. */
   deployHoldMs: 600_000,
   deployHoldRenewMs: 30_000,
+  /** A machine that has been silent for longer is none that a deploy has left out: it is gone. */
+  deployAwayMs: 24 * 3_600_000,
   /** The server takes a deployer for gone after 10 s without a beat. */
   deployBeatMs: 2_000,
   /** `lock`, `version`, `app version`: 1–2 s with two hosts (kamal §9.7); a host that is down takes as long as ssh's own timeout. */

@@ -38,11 +38,12 @@ export const holdForDeploy = async (
   return rows.map(({ host }) => host);
 };
 
-/** Keeps what is held held; what is not stays so. */
-export const prolongHolds = async (db: Queryable, { deployId, leaseMs }: { deployId: string; leaseMs: number }): Promise<void> => {
+/** Keeps what is held held, and says that somebody works on the deploy; a hold that has lapsed stays so. */
+export const keepDeploy = async (db: Queryable, { deployId, leaseMs }: { deployId: string; leaseMs: number }): Promise<void> => {
   await db.query(
-    `update yardmaster.host_hold set expires_at = now() + $2::bigint * interval '1 ms' where holder = $1 and expires_at > now()`,
-    [makeDeployHolder({ deployId }), leaseMs],
+    `with touched as (update yardmaster.deploy set touched_at = now() where deploy_id = $3::uuid and ended_at is null)
+     update yardmaster.host_hold set expires_at = now() + $2::bigint * interval '1 ms' where holder = $1 and expires_at > now()`,
+    [makeDeployHolder({ deployId }), leaseMs, deployId],
   );
 };
 
@@ -91,12 +92,32 @@ export const markWorkersStopped = async (db: Queryable, hosts: readonly string[]
   return rows.map(({ worker_id: workerId }) => workerId);
 };
 
-/** The addresses of the registered workers: where their files leave the list of hosts empty, these are the hosts. */
-export const listFleetHosts = async (db: Queryable, { freshMs }: { freshMs: number }): Promise<string[]> => {
+/** Addresses of workers that have beaten lately, and the hosts of the destination's last deploy where that left them broken. */
+export const listFleetHosts = async (
+  db: Queryable,
+  { destination, freshMs, awayMs }: { destination: string; freshMs: number; awayMs: number },
+): Promise<{ registered: { host: string; isPresent: boolean }[]; broken: string[] }> => {
+  const { rows: registered } = await db.query<{ host: string; isPresent: boolean }>(
+    `select ec2_ip as host, bool_or(status <> 'offline' or last_heartbeat > now() - $1::bigint * interval '1 ms') as "isPresent"
+     from gh_worker_registry
+     where ec2_ip ~ '^[0-9a-fA-F]*[.:]' and (status <> 'offline' or last_heartbeat > now() - $2::bigint * interval '1 ms') group by ec2_ip`,
+    [freshMs, awayMs],
+  );
+  const { rows: broken } = await db.query<{ host: string }>(
+    `select h.host from (
+       select deploy_id, outcome from yardmaster.deploy where destination = $1 and outcome in ('succeeded', 'rolled_back', 'broken')
+       order by requested_at desc, deploy_id desc limit 1
+     ) last join yardmaster.deploy_host h using (deploy_id) where last.outcome = 'broken'`,
+    [destination],
+  );
+  return { registered, broken: broken.map(({ host }) => host) };
+};
+
+/** Of these hosts, the ones from which no worker has ever registered: nobody can tell what runs there, or hold it. */
+export const listUnregisteredHosts = async (db: Queryable, hosts: readonly string[]): Promise<string[]> => {
   const { rows } = await db.query<{ host: string }>(
-    `select distinct ec2_ip as host from gh_worker_registry
-     where ec2_ip ~ '^[0-9a-fA-F]*[.:]' and (status <> 'offline' or last_heartbeat > now() - $1::bigint * interval '1 ms') order by ec2_ip`,
-    [freshMs],
+    `select h.host from unnest($1::text[]) as h(host) where not exists (select from gh_worker_registry r where ${atHost})`,
+    [hosts],
   );
   return rows.map(({ host }) => host);
 };

@@ -10,7 +10,7 @@ export interface NewLogLine {
 
 /**
  * Numbers, stores and announces lines in one statement, in their order: the lock on the deploy's row numbers them, and the notification carries the
- * last number only. Null: another run writes now, or the deploy is gone.
+ * last number only. Null: another run writes now, or the deploy has ended, whose readers have had their end.
  */
 export const appendLogLines = async (
   db: Queryable,
@@ -20,7 +20,7 @@ export const appendLogLines = async (
     `/* append_log_lines */
      with own as (
        update yardmaster.deploy set last_seq = last_seq + $6::int, touched_at = now()
-       where deploy_id = $1::uuid and runner = $2::uuid returning last_seq
+       where deploy_id = $1::uuid and runner = $2::uuid and ended_at is null returning last_seq
      ), stored as (
        insert into yardmaster.deploy_log (deploy_id, seq, at, stream, line)
        select $1::uuid, own.last_seq - $6::int + l.n, l.at, l.stream, l.line

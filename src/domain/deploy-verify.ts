@@ -28,6 +28,9 @@ export interface HostVerdict {
 /** ATM's names (atm.md §2.5): the primary role serves the API, every other one is a worker. */
 const apiRole = 'web';
 
+/** Is a worker among what runs on a host with these roles? */
+export const hasWorkerRole = (roles: readonly string[]): boolean => roles.some((role) => role !== apiRole);
+
 /** Does every role of the host run the wanted version, and no other one? Null wants nothing to run; unread versions prove nothing. */
 export const judgeVersions = (
   { host, roles, versions }: Pick<HostSeen, 'host' | 'roles' | 'versions'>,
@@ -50,7 +53,7 @@ export const judgeHost = (seen: HostSeen, wanted: string | null): HostVerdict =>
   const verdict = (isVerified: boolean, detail: string): HostVerdict => ({ ...byVersion, isVerified, detail });
   if (wanted === null) return verdict(true, 'nothing runs there, as before');
 
-  const hasWorker = seen.roles.some((role) => role !== apiRole);
+  const hasWorker = hasWorkerRole(seen.roles);
   const hasApi = seen.roles.includes(apiRole);
   // What a host is not meant to run is not missed there.
   const ports = seen.ports === null ? null : { isApiUp: seen.ports.isApiUp || !hasApi, isWorkerUp: seen.ports.isWorkerUp || !hasWorker };

@@ -137,9 +137,9 @@ const hostPattern = /^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
 export const fillHosts = (
   destination: Document,
   { roles, rolesFromFleet }: ConfigFacts,
-  fleetHosts: readonly string[],
+  fleetHostsOf: (role: string) => readonly string[],
 ): ConfigFacts['roles'] => {
-  const filled = roles.map(({ role, hosts }) => ({ role, hosts: rolesFromFleet.includes(role) ? [...fleetHosts] : hosts }));
+  const filled = roles.map(({ role, hosts }) => ({ role, hosts: rolesFromFleet.includes(role) ? [...fleetHostsOf(role)] : hosts }));
   const empty = filled.filter(({ role, hosts }) => hosts.length === 0 && rolesFromFleet.includes(role));
   if (empty.length > 0)
     throw new KamalConfigError(`no hosts for ${empty.map(({ role }) => role).join(', ')}: none in the file, and none in the fleet`);

@@ -17,8 +17,8 @@ export const createKamal = (options: KamalOptions): Kamal => {
   /** Said once each: a destination is looked at every few seconds. */
   const warned = new Set<string>();
 
-  const open = async ({ deployId, destination, fleetHosts }: Parameters<Kamal['open']>[0]): Promise<OpenedKamal> => {
-    const prepared = await prepare(options, destination, fleetHosts);
+  const open = async ({ deployId, destination, fleetHostsOf }: Parameters<Kamal['open']>[0]): Promise<OpenedKamal> => {
+    const prepared = await prepare(options, destination, fleetHostsOf);
     if (prepared.kind === 'refused') return prepared;
     const { project, known, find } = prepared;
     const secrets = makeSecretsFile(known.secretNames, find);
@@ -82,13 +82,17 @@ const refuse = (check: 'config' | 'secrets', details: readonly string[]): Extrac
 type Find = (name: string) => Sensitive<string> | null;
 type Prepared = { kind: 'prepared'; project: Project; known: KnownDestination; find: Find } | Extract<OpenedKamal, { kind: 'refused' }>;
 
-const prepare = async ({ configDir, findSecret }: KamalOptions, destination: string, fleetHosts: readonly string[]): Promise<Prepared> => {
+const prepare = async (
+  { configDir, findSecret }: KamalOptions,
+  destination: string,
+  fleetHostsOf: (role: string) => readonly string[],
+): Promise<Prepared> => {
   try {
     const names = await listDestinationNames(configDir);
     if (!names.includes(destination)) throw new KamalConfigError(`there is no config/deploy.${destination}.yml`);
     const project = await readProject(configDir, destination);
     // In one order: the first host carries Kamal's lock.
-    const roles = fillHosts(project.document, project.facts, [...new Set(fleetHosts)].toSorted());
+    const roles = fillHosts(project.document, project.facts, (role) => [...new Set(fleetHostsOf(role))].toSorted());
     const known = makeKnownDestination(destination, project.facts, roles);
     const find: Find = (name) => {
       const clear = project.facts.clear.get(name);

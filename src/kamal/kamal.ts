@@ -23,8 +23,8 @@ export interface KamalOptions {
 export interface Kamal {
   /** What the files in their directory say, without running anything: cheap enough to be asked for every request. */
   listDestinations(): Promise<KnownDestination[]>;
-  /** Makes the private directory in which Kamal runs for this deploy. Whoever opens closes. */
-  open(order: { deployId: string; destination: string; fleetHosts: readonly string[] }): Promise<OpenedKamal>;
+  /** Makes the private directory in which Kamal runs for this deploy. Whoever opens closes. `fleetHostsOf` fills a role that has no hosts. */
+  open(order: { deployId: string; destination: string; fleetHostsOf: (role: string) => readonly string[] }): Promise<OpenedKamal>;
   /**
    * Ends what a killed deployer has left of a deploy (whoever owned it) and removes its private directories; without a deploy: of all whose owner
    * is gone.

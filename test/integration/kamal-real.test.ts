@@ -67,7 +67,7 @@ it(
 it(
   'finds the hosts of the fleet, the version of our arguments, and validates the rest',
   async () => {
-    const session = await openSession(theirs.createKamal({ bin }), { fleetHosts: ['127.0.0.2', '127.0.0.1', '127.0.0.2'] });
+    const session = await openSession(theirs.createKamal({ bin }), { fleetHostsOf: () => ['127.0.0.2', '127.0.0.1', '127.0.0.2'] });
     expect((await session.run(version(), runOptions())).output).toMatch(/^2\.\d+\.\d+$/);
     const { end, output } = await session.run(config(), runOptions());
     expect(end).toEqual({ kind: 'exited', code: 0 });

@@ -157,7 +157,7 @@ describe('the private directory', () => {
 
   it('is not made when something is missing', async () => {
     theirs.secrets.clear();
-    const opened = await kamal.open({ deployId: 'deploy-1', destination: 'staging', fleetHosts: ['127.0.0.1'] });
+    const opened = await kamal.open({ deployId: 'deploy-1', destination: 'staging', fleetHostsOf: () => ['127.0.0.1'] });
     expect(opened).toEqual({ kind: 'refused', problems: [{ check: 'secrets', detail: 'missing: KAMAL_REGISTRY_PASSWORD, DATABASE_URL' }] });
     expect(() => readdirSync(theirs.stateDir)).toThrow('ENOENT');
   });
@@ -166,7 +166,7 @@ describe('the private directory', () => {
     ['no such destination', 'production', 'there is no config/deploy.production.yml'],
     ['a path for a destination', '../../etc/passwd', 'there is no config/deploy.../../etc/passwd.yml'],
   ])('is not made for %s', async (_what, destination, detail) => {
-    const opened = await kamal.open({ deployId: 'deploy-1', destination, fleetHosts: ['127.0.0.1'] });
+    const opened = await kamal.open({ deployId: 'deploy-1', destination, fleetHostsOf: () => ['127.0.0.1'] });
     expect(opened).toEqual({ kind: 'refused', problems: [{ check: 'config', detail }] });
   });
 

@@ -33,6 +33,7 @@ test.each([
       lock: { directUrl: database.databaseUrl, name: 'turns', everyMs: 50 },
       log,
       stopping: new AbortController().signal,
+      isHeard: async () => await Promise.resolve(true),
       async startTurn(signal) {
         draining = signal;
         return await start();
@@ -43,3 +44,60 @@ test.each([
     await until(async () => (await countLocks()) === 0, { what: 'nobody holds the lock', timeoutMs: 5_000 });
   },
 );
+
+describe('a turn whose lock somebody else has taken', () => {
+  const play = async (isHeard: () => Promise<boolean>) => {
+    const stopping = new AbortController();
+    const signals: { draining: AbortSignal; cutOff: AbortSignal }[] = [];
+    let end = (): void => {};
+    const running = new Promise<void>((resolve) => (end = resolve));
+    const served = serveAlone({
+      lock: { directUrl: database.databaseUrl, name: 'taken', everyMs: 20 },
+      log,
+      stopping: stopping.signal,
+      isHeard,
+      async startTurn(draining, cutOff) {
+        signals.push({ draining, cutOff });
+        return await Promise.resolve({ run: async () => await running, shutdown: () => undefined, getState: () => 'RUNNING' as const });
+      },
+    });
+    await until(() => signals.length === 1, { what: 'the turn begins', timeoutMs: 5_000 });
+    const other = await database.pool.connect();
+    const taken = other.query(`select pg_advisory_lock(hashtext('taken'))`);
+    await until(
+      async () => {
+        await database.pool.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'yardmaster-deployer-lock' and datname = current_database()`,
+        );
+        return signals[0]?.draining.aborted;
+      },
+      { what: 'the lock is lost', timeoutMs: 5_000 },
+    );
+    await taken;
+    return {
+      cutOff: signals[0]?.cutOff,
+      async stop() {
+        stopping.abort();
+        end();
+        await served;
+        await other.query('select pg_advisory_unlock_all()');
+        other.release();
+      },
+    };
+  };
+
+  test('goes on while Temporal hears it, which gives its work to nobody else', async () => {
+    let asked = 0;
+    const { cutOff, stop } = await play(async () => await Promise.resolve(++asked > 0));
+    await until(() => asked > 10, { what: 'Temporal is asked', timeoutMs: 5_000 });
+    expect(cutOff?.aborted).toBe(false);
+    await stop();
+  });
+
+  test('ends what it runs when nobody hears it any more', async () => {
+    const { cutOff, stop } = await play(async () => await Promise.resolve(false));
+    await until(() => cutOff?.aborted, { what: 'it is cut off', timeoutMs: 5_000 });
+    expect(cutOff?.reason).toMatchObject({ name: 'CutOffError' });
+    await stop();
+  });
+});

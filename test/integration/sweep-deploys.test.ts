@@ -35,6 +35,14 @@ test('a deploy that nobody touches any more gets its workflow again; one that is
   expect(await findDeploy(database.pool, busy)).toMatchObject({ outcome: null });
 });
 
+test('a deploy that waits for an approval has its workflow, and is left alone', async () => {
+  await addDeploy({ ageMs: 120_000 });
+  const { rows } = await database.pool.query<{ destination: string }>('select destination from yardmaster.deploy where ended_at is null');
+  const pass = await sweepOnce(database.pool, { deploying: rows.map(({ destination }) => destination) });
+  expect(pass.told.filter((told) => told.startsWith('deploy '))).toEqual([]);
+  expect(pass.of('deploy_without_workflow')).toEqual([]);
+});
+
 test('an accepted deploy that nobody began is refused, and its destination is free again', async () => {
   const deployId = await addDeploy({ ageMs: 120_000, isTaken: false });
   const fresh = await addDeploy({ ageMs: 1_000, isTaken: false });

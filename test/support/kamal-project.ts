@@ -98,7 +98,7 @@ export const createTestProject = (): TestProject => {
 };
 
 export const openSession = async (kamal: Kamal, order: Partial<Parameters<Kamal['open']>[0]> = {}): Promise<KamalSession> => {
-  const opened = await kamal.open({ deployId: 'deploy-1', destination: 'staging', fleetHosts: ['127.0.0.1'], ...order });
+  const opened = await kamal.open({ deployId: 'deploy-1', destination: 'staging', fleetHostsOf: () => ['127.0.0.1'], ...order });
   if (opened.kind === 'refused') throw new Error(JSON.stringify(opened.problems));
   return opened.session;
 };

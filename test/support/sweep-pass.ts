@@ -12,6 +12,8 @@ export interface PassOptions extends SweepRequest {
   ports?: Record<string, Partial<WorkerStatus> | 'refused' | 'silent'>;
   /** Jobs whose workflow runs. */
   running?: string[];
+  /** Destinations to which a workflow deploys. */
+  deploying?: string[];
   pool?: Pool;
   /** What FLEET_CONFIG says. */
   fleetConfig?: FleetConfig;
@@ -28,7 +30,7 @@ export interface PassOutcome {
 
 /** One pass over the rows of a test: everything is real but the ports and Temporal, which this plays. */
 export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<PassOutcome> => {
-  const { ports = {}, running = [], pool: ofOrchestrator = pool, fleetConfig = noFleetConfig, ...request } = options;
+  const { ports = {}, running = [], deploying = [], pool: ofOrchestrator = pool, fleetConfig = noFleetConfig, ...request } = options;
   const { rows } = await pool.query<{ host: string; worker_id: string }>('select ec2_ip as host, worker_id from gh_worker_registry');
   const registered = new Map(rows.map(({ host, worker_id: workerId }) => [host, workerId]));
   const told: string[] = [];
@@ -41,6 +43,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     ensureDeliverCallbacks: async (jobId, generation) => void told.push(`callbacks ${jobId} ${generation}`),
     ensureKamalDeploy: async ({ deployId }) => void told.push(`deploy ${deployId}`),
     listAbortedApplyJobs: async () => [],
+    isKamalDeployRunning: async ({ destination }) => deploying.includes(destination),
     listRunningApplyJobs: async ({ moreThan }) => (running.length > moreThan ? running : []),
   };
   const readWorkerPort = async (host: string): Promise<WorkerPortAnswer> => {

@@ -7,6 +7,7 @@ import type { Pool } from 'pg';
 import { createDeployActivities } from '../../activities';
 import type { DeployDeps } from '../../activities/deploy-deps';
 import type { DeployPhase, DeployView } from '../../src/contracts/deploy';
+import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import type { Limits } from '../../src/contracts/limits';
 import { searchAttributes, taskQueues, workflowNames, type KamalDeployInput } from '../../src/contracts/messages';
@@ -71,6 +72,7 @@ export const startTestDeployer = async ({
     }),
     workflows: createWorkflowsPort(temporal.client, { deadlineMs: 2_000 }),
     installation: 'test-yard',
+    fleetConfig: { read: async () => await Promise.resolve(noFleetConfig) },
     heartbeat: (details) => Context.current().heartbeat(details),
     cancellation: () => Context.current().cancellationSignal,
     draining: draining.signal,

@@ -1,8 +1,10 @@
 import type { DeployView } from '../../src/contracts/deploy';
 import { makeKamalDeployId } from '../../src/contracts/ids';
+import { cancelDeploySignal } from '../../src/contracts/messages';
 import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-yard';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
 import { destination, service, withDeployYard } from '../support/deploy-yard';
+import { addLiveAttempt } from '../support/live-attempt';
 import { until } from '../support/until';
 
 jest.setTimeout(180_000);
@@ -103,6 +105,35 @@ test('a way back that never works is broken, says where, and keeps jobs off thos
   expect(rows).toEqual([{ holder: 'person' }]);
 });
 
+test('a host that the registry knows by no address refuses the deploy: its jobs would be interrupted unseen', async () => {
+  const [, host = ''] = yard.hosts;
+  const { rows } = await yard.pool.query<{ worker_id: string }>(
+    `update gh_worker_registry set ec2_ip = '203.0.113.9', ec2_instance_id = 'i-elsewhere' where ec2_ip = $1 returning worker_id`,
+    [host],
+  );
+  const deploy = await play([]);
+  await yard.pool.query(`update gh_worker_registry set ec2_ip = $2, ec2_instance_id = $3 where worker_id = $1`, [
+    rows[0]?.worker_id,
+    host,
+    `i-${rows[0]?.worker_id}`,
+  ]);
+  expect(deploy.outcome).toBe('refused');
+  expect(deploy.checks.filter(({ isOk }) => !isOk)).toMatchObject([{ check: 'registry', host }]);
+  expect(await yard.rest()).toEqual(v1Everywhere);
+});
+
+test('jobs that came while no deployer held the hosts are named when the way back interrupts them', async () => {
+  const { deployId, handle } = await yard.deploy({ version: 'v2', strategy: { canaryHosts: 1, soakSeconds: 600 } });
+  await yard.untilPhase(deployId, 'soak');
+  const [host = ''] = yard.hosts;
+  const job = await addLiveAttempt(yard.pool, { host, workerId: 'worker-1' });
+  await handle.signal(cancelDeploySignal, { deployId, actor: 'zoe', reason: 'enough' });
+  const deploy = await handle.result();
+  await job.end();
+  expect(deploy).toMatchObject({ outcome: 'rolled_back', interruptedJobs: [{ host, workerId: 'worker-1' }] });
+  expect(await yard.rest()).toEqual(v1Everywhere);
+});
+
 describe('the lock', () => {
   const lockWith = async (message: string): Promise<void> =>
     void (await yard.kamal.kamal('lock', 'acquire', '-m', message, '-d', destination));
@@ -129,6 +160,14 @@ describe('the lock', () => {
     expect(deploy.outcome).toBe('refused');
     expect(holder).toContain('other-yard');
     expect(await yard.rest()).toEqual(v1Everywhere);
+  });
+
+  test('of somebody else refuses the deploy before its image is pulled under the feet of whoever holds it', async () => {
+    await lockWith('freeze until Monday');
+    const { deployId, handle } = await yard.deploy({ version: 'v2' });
+    expect(await handle.result()).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('freeze until Monday') as string });
+    expect((await yard.lines(deployId)).filter(({ line }) => line.startsWith('$ kamal build pull'))).toEqual([]);
+    await release();
   });
 
   test('that somebody takes after our preflight is theirs, and nothing is touched', async () => {

@@ -174,6 +174,7 @@ describe('the route of a cancel', () => {
         ensureKamalDeploy: nothing,
         listAbortedApplyJobs: async () => [],
         listRunningApplyJobs: async () => [],
+        isKamalDeployRunning: async () => false,
       },
       callbacks: { send: async () => ({ kind: 'accepted' }) },
       // Its listener is gone, and so the second has begun in which it still goes on.

@@ -90,7 +90,7 @@ describe('hosts', () => {
       'f',
     );
     const facts = readConfig(parseConfigFile(base, 'b'), own);
-    expect(fillHosts(own, facts, ['10.0.0.1', '10.0.0.2'])).toEqual([
+    expect(fillHosts(own, facts, () => ['10.0.0.1', '10.0.0.2'])).toEqual([
       { role: 'web', hosts: ['10.0.0.9'] },
       { role: 'workers', hosts: ['10.0.0.1', '10.0.0.2'] },
     ]);
@@ -101,7 +101,7 @@ describe('hosts', () => {
 
   it('of the fleet come from a file that says nothing of servers', () => {
     const own = parseConfigFile('{}', 'f');
-    fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), ['10.0.0.1']);
+    fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), () => ['10.0.0.1']);
     expect(own.toJS()).toMatchObject({ servers: { web: { hosts: ['10.0.0.1'] }, workers: { hosts: ['10.0.0.1'] } } });
   });
 
@@ -110,7 +110,7 @@ describe('hosts', () => {
     fillHosts(
       own,
       readConfig(parseConfigFile(base.replace('  workers:\n    hosts: []\n    proxy: false', '  workers:\n    hosts: []'), 'b'), own),
-      ['h1'],
+      () => ['h1'],
     );
     expect(own.toJS()).toMatchObject({ servers: { web: { hosts: ['h1'] }, workers: ['h1'] } });
     const flat = parseConfigFile('servers: []\n', 'f');
@@ -119,7 +119,7 @@ describe('hosts', () => {
 
   it('are missing when neither file nor fleet has one', () => {
     const own = parseConfigFile(staging, 'f');
-    expect(() => fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), [])).toThrow(
+    expect(() => fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), () => [])).toThrow(
       'no hosts for web, workers: none in the file, and none in the fleet',
     );
   });
@@ -130,7 +130,7 @@ describe('hosts', () => {
 
   it.each(['a b', '10.0.0.1,10.0.0.2', '*', '-oProxyCommand=x', 'host;id', ''])('%j is none', (host) => {
     const own = parseConfigFile(staging, 'f');
-    expect(() => fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), [host])).toThrow('is no host');
+    expect(() => fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), () => [host])).toThrow('is no host');
   });
 });
 
