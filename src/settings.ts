@@ -337,7 +337,8 @@ export const settings = {
     .regex(/^[\w-]{1,50}$/, 'must be a name such as staging')
     .prefault('staging')
     .register(documented, {
-      meaning: 'Environment of machines whose own the configuration does not name, for the dashboard.',
+      meaning:
+        'Environment of machines whose own the configuration does not name, for the dashboard; and the destination that ATM’s paths mean where none is named.',
       processes: ['gateway'],
     }),
   SECRETS_KEY: aesKey().optional().register(documented, {
@@ -383,7 +384,7 @@ export const settings = {
     .optional()
     .register(documented, {
       meaning:
-        'Where the secrets that Kamal asks for are, one a file: `<directory>/<destination>/<NAME>`, then `<directory>/<NAME>`. What is in neither is looked for in the environment as `DEPLOY_SECRET_<NAME>`.',
+        'Where the secrets that Kamal asks for are, one a file: `<directory>/<destination>/<NAME>`, then `<directory>/<NAME>`. What is in neither is looked for in the environment as `DEPLOY_SECRET_<NAME>`; the compose file passes no such variable, so with it they come as files.',
       processes: ['deployer'],
     }),
   DEPLOY_STATE_DIR: z
