@@ -36,30 +36,31 @@ export const createDestinationActivities = (deps: DeployDeps) => {
       const known = await deps.kamal.listDestinations();
       if (!known.some((each) => each.destination === destination))
         return { want: 'unknown_destination', destinations: known.map((each) => each.destination) };
+      const destinations = known.map((each) => each.destination);
       return await look(destination, async (opened, signal): Promise<DestinationSeen> => {
         switch (want) {
           case 'version': {
             const asked = version ?? '';
-            if (!versionPattern.test(asked)) return { want, version: asked, resolved: null, problem: 'it is no image tag' };
-            if (opened.kind === 'refused') return { want, version: asked, resolved: null, problem: tellProblems(opened) };
+            const nothing = { want, version: asked, service: null, resolved: null };
+            if (!versionPattern.test(asked)) return { ...nothing, problem: 'it is no image tag' };
+            if (opened.kind === 'refused') return { ...nothing, problem: tellProblems(opened) };
             const { version: resolved, detail } = await resolveVersion(opened.session, asked, signal);
-            return { want, version: asked, resolved, problem: resolved === null ? detail : null };
+            const { service } = opened.session.destination;
+            return { want, version: asked, service, resolved, problem: resolved === null ? detail : null };
           }
           case 'config':
             return { want, ...(await readConfig(deps, opened, signal)) };
           case 'audit': {
             if (opened.kind === 'refused') throw refused(opened);
             const ended = await run(deps, opened.session, audit(), signal);
+            // Nothing that happened, and nobody who could look, are two things.
+            if (!isSuccess(ended)) throw ApplicationFailure.nonRetryable(`Kamal's audit could not be read: ${describeEnd(ended)}`);
             return { want, audit: parseAudit(ended.output) };
           }
           case 'state': {
             const state = await seeDestination(deps, destination, opened, signal);
-            await saveDestinations(
-              deps.pool,
-              [state],
-              known.map((each) => each.destination),
-            );
-            return { want, state };
+            await saveDestinations(deps.pool, [state], destinations);
+            return { want, state, destinations };
           }
         }
       });
@@ -76,21 +77,15 @@ export const createDestinationActivities = (deps: DeployDeps) => {
         const ours = parseLockMessage(lock.message);
         if (ours !== null && (await isDeployLive(deps.pool, ours.deployId)) === true)
           return { kind: 'refused', detail: `deploy ${ours.deployId} is under way and releases it itself; cancel it instead` };
+        const holder = tellHolder(lock);
+        const act = { actor, source: 'deployer', address: null, subjectKind: 'destination', subject: destination } as const;
+        // Before the act: a deployer that is killed behind it has broken the lock as well.
+        await recordAct(deps.pool, { ...act, act: 'break_lock_begun', detail: { reason, holder } });
         await run(deps, opened.session, lockRelease(), signal);
         const after = await run(deps, opened.session, lockStatus(), signal);
         if (parseLockStatus(after.output) !== null) throw ApplicationFailure.retryable('Kamal did not release the lock');
-        const detail = tellHolder(lock);
-        await recordAct(deps.pool, {
-          actor,
-          source: 'deployer',
-          address: null,
-          act: 'lock_broken',
-          subjectKind: 'deploy',
-          subject: destination,
-          outcome: 'broken',
-          detail: { reason, holder: detail },
-        });
-        return { kind: 'broken', detail: `it was held by ${detail}` };
+        await recordAct(deps.pool, { ...act, act: 'lock_broken', outcome: 'broken', detail: { reason, holder } });
+        return { kind: 'broken', detail: `it was held by ${holder}` };
       });
     },
 
@@ -99,8 +94,14 @@ export const createDestinationActivities = (deps: DeployDeps) => {
       const known = await deps.kamal.listDestinations();
       const names = known.map(({ destination }) => destination);
       for (const destination of names.filter((name) => only?.includes(name) ?? true)) {
-        const state = await look(destination, async (opened, signal) => await seeDestination(deps, destination, opened, signal));
-        await saveDestinations(deps.pool, [state], names);
+        try {
+          const state = await look(destination, async (opened, signal) => await seeDestination(deps, destination, opened, signal));
+          await saveDestinations(deps.pool, [state], names);
+        } catch (error) {
+          deps.cancellation().throwIfAborted();
+          // The others are none the worse for it.
+          deps.log.warn('A destination could not be looked at, the next turn tries again', { destination, error });
+        }
       }
       if (names.length === 0) await saveDestinations(deps.pool, [], []);
     },

@@ -132,8 +132,10 @@ export const limits = {
   productCommandWaitMs: 10_000,
   /** What a job's own page shows of its commands; GET /v1/jobs/:jobId/commands has the others. */
   lastCommandsShown: 10,
-  /** A tag is asked for in a registry, which answers in well under a second; beyond this nobody polls the deployer's queue. */
-  lookAtVersionMs: 5_000,
+  /** A deployer takes a question within milliseconds, however busy it is; beyond this nobody polls its queue, and the caller is told so. */
+  lookTakenMs: 5_000,
+  /** One of 2,000 tags is found in a registry that is far away and needs a token first. */
+  lookAtVersionMs: 30_000,
   /** Kamal starts (1 s), and asks each host over SSH. */
   lookAtHostsMs: 45_000,
   /** Kamal starts and goes to the primary host. */

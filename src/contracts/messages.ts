@@ -159,7 +159,8 @@ export interface LookAtDestinationInput {
   version?: string;
 }
 export type DestinationSeen =
-  | { want: 'state'; state: DestinationView }
+  /** `destinations` are all that the deployer knows. */
+  | { want: 'state'; state: DestinationView; destinations: string[] }
   | { want: 'audit'; audit: KamalAuditLine[] }
   | {
       want: 'config';
@@ -167,8 +168,8 @@ export type DestinationSeen =
       config: { isOk: boolean; detail: string };
       secrets: { isOk: boolean; detail: string };
     }
-  /** `resolved` is null where the registry has no such tag, or a moving one with no immutable tag of the same digest. */
-  | { want: 'version'; version: string; resolved: string | null; problem: string | null }
+  /** `resolved` is null where the registry has no such tag, or a moving one with no immutable tag of the same digest; `service` where nobody can tell. */
+  | { want: 'version'; version: string; service: string | null; resolved: string | null; problem: string | null }
   | { want: 'unknown_destination'; destinations: string[] };
 
 /** A person breaks Kamal's lock; refused while a deploy of ours holds it. */

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
+  TerminatedFailure,
   TimeoutFailure,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
@@ -7,7 +9,9 @@ import {
   WorkflowNotFoundError,
   type Client,
   type SignalDefinition,
+  type WorkflowHandle,
 } from '@temporalio/client';
+import { limits } from '../contracts/limits';
 import { makeBreakDeployLockId, makeKamalDeployId, makeLookAtDestinationId } from '../contracts/ids';
 import {
   approveSignal,
@@ -24,9 +28,13 @@ import {
   type LookAtDestinationInput,
 } from '../contracts/messages';
 
-/** `no_answer`: nobody polls the deployer's queue, or it did not come to an end in time; nothing happens later either. */
+/** `no_answer`: nobody polls the deployer's queue, or it did not come to an end in time; nothing happens later either. `under_way`: somebody else's act is. */
 export type Looked<Result> =
-  { kind: 'seen'; seen: Result } | { kind: 'no_answer' } | { kind: 'failed'; message: string } | { kind: 'unreachable'; error: unknown };
+  | { kind: 'seen'; seen: Result }
+  | { kind: 'no_answer' }
+  | { kind: 'under_way' }
+  | { kind: 'failed'; message: string }
+  | { kind: 'unreachable'; error: unknown };
 
 export type StartedDeploy = { kind: 'started' } | { kind: 'already_running' } | { kind: 'unreachable'; error: unknown };
 
@@ -46,9 +54,20 @@ export interface DeploysClient {
 
 export const createDeploysClient = (
   client: Client,
-  { deadlineMs, taskQueue = taskQueues.deploy }: { deadlineMs: number; taskQueue?: string },
+  { deadlineMs, takenMs = limits.lookTakenMs, taskQueue = taskQueues.deploy }: { deadlineMs: number; takenMs?: number; taskQueue?: string },
 ): DeploysClient => {
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
+
+  /** Nobody waits half a minute to be told that there is no deployer. Ended, it cannot happen later. */
+  const endUnlessTaken = async (handle: WorkflowHandle, answered: AbortSignal): Promise<void> => {
+    try {
+      await delay(takenMs, undefined, { signal: answered });
+      if ((await soon(() => handle.describe())).historyLength <= eventsUntaken)
+        await soon(() => handle.terminate('no deployer has taken it'));
+    } catch {
+      // It was answered, or Temporal is away; its own time-out ends it then.
+    }
+  };
 
   /** Starts, or joins who asks the same, and waits. The time-out is the workflow's own, so that nothing runs when nobody waits any more. */
   const ask = async <Result>(
@@ -68,14 +87,20 @@ export const createDeploysClient = (
           staticSummary: workflow.summary,
         }),
       );
-      const seen: Result = await client.withDeadline(Date.now() + withinMs + deadlineMs, async () => await handle.result());
-      return { kind: 'seen', seen };
+      const answered = new AbortController();
+      void endUnlessTaken(handle, answered.signal);
+      try {
+        const seen: Result = await client.withDeadline(Date.now() + withinMs + deadlineMs, async () => await handle.result());
+        return { kind: 'seen', seen };
+      } finally {
+        answered.abort();
+      }
     } catch (error) {
       if (error instanceof WorkflowFailedError) {
-        return error.cause instanceof TimeoutFailure ? { kind: 'no_answer' } : { kind: 'failed', message: rootMessage(error) };
+        const isUnanswered = error.cause instanceof TimeoutFailure || error.cause instanceof TerminatedFailure;
+        return isUnanswered ? { kind: 'no_answer' } : { kind: 'failed', message: rootMessage(error) };
       }
-      if (error instanceof WorkflowExecutionAlreadyStartedError) return { kind: 'failed', message: 'the same is under way already' };
-      return { kind: 'unreachable', error };
+      return error instanceof WorkflowExecutionAlreadyStartedError ? { kind: 'under_way' } : { kind: 'unreachable', error };
     }
   };
 
@@ -139,6 +164,9 @@ export const createDeploysClient = (
       ),
   };
 };
+
+/** That it was started, and that somebody should look at it. */
+const eventsUntaken = 2;
 
 /** The innermost failure is the one that says something. */
 const rootMessage = (error: Error): string => (error.cause instanceof Error ? rootMessage(error.cause) : error.message);

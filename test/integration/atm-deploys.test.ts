@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { deployRecordSchema, kamalValidateSchema, startedSchema } from '../../src/gateway/compat/atm-deploy-schemas';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
@@ -18,6 +19,10 @@ let gateway: TestGateway;
 let openGateway: TestGateway;
 let lonely: TestGateway;
 let deployer: ScriptedDeployer;
+/** What the deployer answers instead. */
+let onLook: NonNullable<Parameters<typeof startScriptedDeployer>[0]['onLook']>;
+let crowded: TestGateway;
+let production: TestGateway;
 const secret = { 'x-deploy-secret': testKeys.deployer };
 
 beforeAll(async () => {
@@ -34,15 +39,22 @@ beforeAll(async () => {
     limits: { lookAtVersionMs: 500, lookAtHostsMs: 500 },
   });
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  deployer = await startScriptedDeployer({ pool, address: temporal.address, namespace: temporal.namespace });
+  crowded = await startTestGateway({ pool, workflows, deploys, limits: { logReadersMax: 0 } });
+  production = await startTestGateway({ pool, workflows, deploys, limits, settings: { environment: 'production' } });
+  const { address, namespace } = temporal;
+  deployer = await startScriptedDeployer({ pool, address, namespace, onLook: (input) => onLook(input) });
 });
-afterAll(async () => await Promise.all([gateway.stop(), openGateway.stop(), lonely.stop(), deployer.stop()]));
+afterAll(async () => {
+  await Promise.all([gateway, openGateway, lonely, crowded, production].map(async (each) => await each.stop()));
+  await deployer.stop();
+});
 
 const open: EventReader[] = [];
 beforeEach(async () => {
   await emptyTables(database.pool);
   await database.pool.query('truncate yardmaster.deploy, yardmaster.destination, yardmaster.audit cascade');
   deployer.hold();
+  onLook = () => null;
 });
 afterEach(async () => {
   open.splice(0).forEach((reader) => reader.cut());
@@ -81,6 +93,45 @@ describe('a deploy from the dashboard', () => {
   ])('means staging with %s', async (_what, json) => {
     const { status, body } = await post('/deploy/kamal', json);
     expect([status, body.imageTag]).toEqual([202, 'v1']);
+  });
+
+  describe('that names no destination', () => {
+    const knowing = async (...names: string[]): Promise<void> => {
+      for (const name of names)
+        await database.pool.query(`insert into yardmaster.destination (service, destination, hosts) values ('ghosthands', $1, '[]')`, [
+          name,
+        ]);
+    };
+    const at = async (where: TestGateway, path: string, json?: object): Promise<Reply> =>
+      await call(`${where.url}${path}`, { json, headers: secret });
+
+    it('means the one that is called as the environment is', async () => {
+      await knowing('staging', 'production');
+      const asked: string[] = [];
+      onLook = ({ destination }) => {
+        asked.push(destination);
+        return null;
+      };
+      await at(production, '/deploy/kamal', {});
+      await at(production, '/kamal/validate');
+      expect(asked).toEqual(['production', 'production']);
+      expect((await at(production, '/kamal/status')).body).toMatchObject({ destination: 'production' });
+    });
+
+    it('means the only one that there is', async () => {
+      await knowing('staging');
+      expect(await at(production, '/deploy/kamal', { version: 'v1' })).toMatchObject({ status: 202, body: { success: true } });
+    });
+
+    it('is refused where several could be meant', async () => {
+      await knowing('staging', 'canada');
+      const refused = { status: 400, body: { success: false, message: expect.stringContaining('production') } };
+      expect(await at(production, '/deploy/kamal', {})).toMatchObject(refused);
+      expect(await at(production, '/rollback/kamal', { version: 'v1' })).toMatchObject(refused);
+      expect((await at(production, '/kamal/audit')).status).toBe(400);
+      expect((await at(production, '/kamal/status')).body).toMatchObject({ available: false, locked: true });
+      expect((await database.pool.query('select from yardmaster.deploy')).rowCount).toBe(0);
+    });
   });
 
   it('is refused while a deploy or a rollback runs, naming the tag and its age in seconds', async () => {
@@ -171,6 +222,17 @@ describe('what Kamal says', () => {
     expect(JSON.parse((await get('/kamal/audit')).text)).toEqual([
       { timestamp: '2026-03-07T10:00:00Z', action: 'deploy', performer: 'ada', details: '[staging web] Booted app version v1' },
     ]);
+  });
+
+  it('is no empty audit where nobody knows the destination, or nobody could look', async () => {
+    expect(await get('/kamal/audit?destination=mars')).toMatchObject({
+      status: 404,
+      body: { error: 'Unknown destination: mars; there is staging' },
+    });
+    onLook = () => {
+      throw ApplicationFailure.nonRetryable("Kamal's audit could not be read: exit code 1");
+    };
+    expect(await get('/kamal/audit')).toMatchObject({ status: 503, body: { error: expect.stringContaining('exit code 1') } });
   });
 
   it('has hosts by destination and role', async () => {
@@ -265,6 +327,14 @@ describe('a graceful drain', () => {
     ]);
     const { rows } = await database.pool.query(`select host from yardmaster.host_hold`);
     expect(rows).toEqual([{ host }]);
+  });
+
+  it('drains nobody for a reader for whom there is no room', async () => {
+    await addWorker(database.pool);
+    const refused = await call(`${crowded.url}/drain/graceful`, { json: {}, headers: secret });
+    expect(refused.status).toBe(503);
+    expect((await database.pool.query('select from yardmaster.host_hold')).rowCount).toBe(0);
+    expect((await database.pool.query('select from yardmaster.audit')).rowCount).toBe(0);
   });
 
   it('needs the secret', async () => {

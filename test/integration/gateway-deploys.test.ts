@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { makeKamalDeployId } from '../../src/contracts/ids';
+import { setTimeout as delay } from 'node:timers/promises';
+import { makeKamalDeployId, makeLookAtDestinationId } from '../../src/contracts/ids';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
 import { deployExamples } from '../../src/gateway/examples';
 import { deployPageSchema, deploySchema, destinationListSchema, placeDeployBodySchema } from '../../src/gateway/schemas/deploys';
@@ -21,6 +22,9 @@ let lonely: TestGateway;
 /** Whose Temporal is away. */
 let cutOff: TestGateway;
 let deployer: ScriptedDeployer;
+/** What the deployer answers instead, and what a break of the lock waits for. */
+let onLook: NonNullable<Parameters<typeof startScriptedDeployer>[0]['onLook']>;
+let onBreak: () => Promise<void>;
 
 beforeAll(async () => {
   const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
@@ -41,13 +45,21 @@ beforeAll(async () => {
   });
   cutOff = await startTestGateway({ pool, workflows });
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  deployer = await startScriptedDeployer({ pool, address: temporal.address, namespace: temporal.namespace });
+  deployer = await startScriptedDeployer({
+    pool,
+    address: temporal.address,
+    namespace: temporal.namespace,
+    onLook: (input) => onLook(input),
+    onBreak: async () => await onBreak(),
+  });
 });
 afterAll(async () => await Promise.all([gateway.stop(), lonely.stop(), cutOff.stop(), deployer.stop()]));
 
 beforeEach(async () => {
   await database.pool.query('truncate yardmaster.deploy, yardmaster.destination, yardmaster.audit cascade');
   deployer.hold();
+  onLook = () => null;
+  onBreak = async () => await Promise.resolve();
 });
 afterEach(async () => {
   const workflowId = makeKamalDeployId({ service: 'ghosthands', destination: 'staging' });
@@ -156,11 +168,41 @@ describe('a deploy that is asked for', () => {
     expect(await countDeploys()).toBe(0);
   });
 
+  it('is of the service that its configuration names now, whatever was seen there before', async () => {
+    await database.pool.query(`insert into yardmaster.destination (service, destination, hosts) values ('', 'staging', '[]')`);
+    const { status, body } = await post('/v1/deploys', order);
+    expect([status, body.service]).toEqual([201, 'ghosthands']);
+    const workflowId = makeKamalDeployId({ service: 'ghosthands', destination: 'staging' });
+    expect((await temporal.client.workflow.getHandle(workflowId).describe()).status.name).toBe('RUNNING');
+  });
+
   it('is told that no deployer answers, and nothing is written', async () => {
     const reply = await post('/v1/deploys', order, { at: lonely });
     expect(reply).toMatchObject({ status: 503, body: { code: 'no_deployer' } });
     expect(reply.headers.get('retry-after')).toBe('5');
     expect(await countDeploys()).toBe(0);
+  });
+
+  it('is told so long before a registry would have to answer, and nothing can happen later', async () => {
+    const deploys = createDeploysClient(temporal.client, { deadlineMs: 5_000, takenMs: 500, taskQueue: temporal.unique('nobody') });
+    const startedAt = performance.now();
+    const looks = [1, 2].map(async () => await deploys.look({ destination: 'mars', want: 'version', version: 'v1' }, 30_000));
+    expect(await Promise.all(looks)).toEqual([{ kind: 'no_answer' }, { kind: 'no_answer' }]);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    const look = temporal.client.workflow.getHandle(makeLookAtDestinationId({ destination: 'mars', want: 'version', version: 'v1' }));
+    expect((await look.describe()).status.name).toBe('TERMINATED');
+  });
+
+  it('is waited for while a deployer asks a slow registry', async () => {
+    onLook = async () => {
+      await delay(1_500);
+      return null;
+    };
+    const deploys = createDeploysClient(temporal.client, { deadlineMs: 5_000, takenMs: 300 });
+    expect(await deploys.look({ destination: 'staging', want: 'version', version: 'v1' }, 30_000)).toMatchObject({
+      kind: 'seen',
+      seen: { resolved: 'v1' },
+    });
   });
 
   it('is told that Temporal is away, and nothing is written', async () => {
@@ -293,6 +335,41 @@ describe('a destination', () => {
     const { body } = await post('/v1/deploys', order);
     const now = destinationListSchema.parse((await get('/v1/destinations')).body);
     expect(now.destinations[0]?.deploy).toMatchObject({ deployId: body.deployId, actor: 'atm' });
+  });
+
+  it('that has come since is found by a refresh', async () => {
+    await get('/v1/destinations?refresh=true');
+    const destinations = ['production', 'staging'];
+    onLook = async ({ destination, want }) => {
+      if (want !== 'state' || !destinations.includes(destination)) return null;
+      await database.pool.query(
+        `insert into yardmaster.destination (service, destination, hosts) values ('ghosthands', $1, '[]') on conflict do nothing`,
+        [destination],
+      );
+      const seenAt = new Date().toISOString();
+      return { want, state: { service: 'ghosthands', destination, hosts: [], lock: null, problem: null, seenAt }, destinations };
+    };
+    const seen = destinationListSchema.parse((await get('/v1/destinations?refresh=true')).body);
+    expect(seen.destinations.map(({ destination }) => destination)).toEqual(destinations);
+  });
+
+  it('has its lock broken once, by the first of two who ask for it at the same time', async () => {
+    await get('/v1/destinations?refresh=true');
+    let goOn = (): void => undefined;
+    const isAsked = new Promise<void>((asked) => {
+      onBreak = async () => {
+        asked();
+        await new Promise<void>((resolve) => (goOn = resolve));
+      };
+    });
+    const first = post('/v1/destinations/staging/lock/break', { reason: 'mine' });
+    await isAsked;
+    expect(await post('/v1/destinations/staging/lock/break', { reason: 'mine too' })).toMatchObject({
+      status: 409,
+      body: { code: 'command_under_way' },
+    });
+    goOn();
+    expect(await first).toMatchObject({ status: 200, body: { kind: 'broken' } });
   });
 
   it('has its lock broken by a deployer alone, with a reason, and in the audit', async () => {

@@ -25,23 +25,25 @@ export const startScriptedDeployer = async ({
   namespace,
   taskQueue = taskQueues.deploy,
   onLook,
+  onBreak,
 }: {
   pool: Pool;
   address: string;
   namespace: string;
   taskQueue?: string;
-  onLook?: (input: { destination: string; want: string }) => DestinationSeen | null;
+  onLook?: (input: { destination: string; want: string }) => DestinationSeen | null | Promise<DestinationSeen | null>;
+  onBreak?: () => Promise<void>;
 }): Promise<ScriptedDeployer> => {
   let finishAs: DeployOutcome | null = null;
 
   const activities: DeployActivities & DestinationActivities = {
     async readDestination({ destination, want, version = '' }) {
-      const other = onLook?.({ destination, want }) ?? null;
+      const other = (await onLook?.({ destination, want })) ?? null;
       if (other !== null) return other;
       if (destination !== 'staging') return { want: 'unknown_destination', destinations: ['staging'] };
       if (want === 'version') {
         const resolved = ['v1', 'moving', 'staging'].includes(version) ? 'v1' : null;
-        return { want, version, resolved, problem: resolved === null ? `the registry has no tag ${version}` : null };
+        return { want, version, service: 'ghosthands', resolved, problem: resolved === null ? `the registry has no tag ${version}` : null };
       }
       if (want === 'audit') {
         const at = '2026-03-07T10:00:00Z';
@@ -61,9 +63,11 @@ export const startScriptedDeployer = async ({
          on conflict (destination) do update set hosts = excluded.hosts, seen_at = now()`,
         [destination, JSON.stringify(hosts)],
       );
-      return { want, state: { service: 'ghosthands', destination, hosts, lock: null, problem: null, seenAt: new Date().toISOString() } };
+      const state = { service: 'ghosthands', destination, hosts, lock: null, problem: null, seenAt: new Date().toISOString() };
+      return { want, state, destinations: ['staging'] };
     },
     async breakLock({ reason }) {
+      await onBreak?.();
       return reason === 'refuse'
         ? { kind: 'refused', detail: 'a deploy of ours holds it' }
         : { kind: 'broken', detail: 'it was held by ada' };

@@ -6,7 +6,9 @@ const versionSchema = z.string().regex(versionPattern, 'must be an image tag');
 
 export const deployKamalBodySchema = z
   .object({
-    destination: destinationSchema.optional().meta({ description: '`staging` by itself.' }),
+    destination: destinationSchema
+      .optional()
+      .meta({ description: 'By itself the one that is called as FLEET_ENVIRONMENT is, or the only one that there is.' }),
     version: versionSchema.optional().meta({
       description: 'A moving tag, as the dashboard sends it, means the immutable one of the same digest; by itself it is the destination.',
     }),

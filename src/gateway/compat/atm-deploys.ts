@@ -7,7 +7,7 @@ import { DeployUnderWay, placeDeploy, type DeployRequest, type PlacedDeploy } fr
 import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
-import { Problem } from '../problem';
+import { invalidField, Problem } from '../problem';
 import type { RequestFacts } from '../request-facts';
 import { streamNewestDeploy } from '../sse/newest-deploy';
 import { openStream } from '../sse/open-stream';
@@ -31,13 +31,13 @@ type Names =
 /** ATM's paths about deploys, mapping only: the acts are ours (routes/deploys.ts), with their rules. */
 export const createAtmDeployRoutes = (deps: GatewayDeps): Record<Names, RequestHandler> => ({
   deployKamal: answer(endpoints.deployKamal, async ({ query, body }, facts) => {
-    const { destination = await findDefaultDestination(deps) } = body;
+    const { destination = await getDefaultDestination(deps) } = body;
     const version = body.version ?? destination;
     return await place(deps, { kind: 'deploy', destination, version, isForced: query.force === 'true' }, facts);
   }),
 
   rollbackKamal: answer(endpoints.rollbackKamal, async ({ query, body }, facts) => {
-    const { destination = await findDefaultDestination(deps), version } = body;
+    const { destination = await getDefaultDestination(deps), version } = body;
     return await place(deps, { kind: 'rollback', destination, version, isForced: query.force === 'true' }, facts);
   }),
 
@@ -67,11 +67,11 @@ export const createAtmDeployRoutes = (deps: GatewayDeps): Record<Names, RequestH
 
   kamalStatus: answer(endpoints.kamalStatus, async ({ query }) => ({
     status: 200,
-    body: await readKamalStatus(deps, query.destination ?? (await findDefaultDestination(deps))),
+    body: await readKamalStatus(deps, query.destination ?? (await findDefaultDestination(deps)) ?? deps.settings.environment),
   })),
 
   kamalValidate: answer(endpoints.kamalValidate, async ({ query }) => {
-    const destination = query.destination ?? (await findDefaultDestination(deps));
+    const destination = query.destination ?? (await getDefaultDestination(deps));
     const seen = await lookAt(deps, { destination, want: 'config' });
     const unknown = { isOk: false, detail: `the deployer knows no destination ${destination}` };
     const { kamal, config, secrets } =
@@ -82,8 +82,11 @@ export const createAtmDeployRoutes = (deps: GatewayDeps): Record<Names, RequestH
   }),
 
   kamalAudit: answer(endpoints.kamalAudit, async ({ query }) => {
-    const seen = await lookAt(deps, { destination: query.destination ?? (await findDefaultDestination(deps)), want: 'audit' });
-    return { status: 200, body: seen.want === 'audit' ? seen.audit.map(toAuditEntry) : [] };
+    const destination = query.destination ?? (await getDefaultDestination(deps));
+    const seen = await lookAt(deps, { destination, want: 'audit' });
+    if (seen.want === 'unknown_destination')
+      throw new Problem('destination_not_found', `Unknown destination: ${destination}; there is ${seen.destinations.join(', ') || 'none'}`);
+    return { status: 200, body: seen.audit.map(toAuditEntry) };
   }),
 
   kamalHosts: answer(endpoints.kamalHosts, async () => {
@@ -104,10 +107,17 @@ const recordsMax = 1_000;
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const checkOf = ({ isOk, detail }: { isOk: boolean; detail: string }): { ok: boolean; detail: string } => ({ ok: isOk, detail });
 
-/** ATM's own is its environment, staging unless it is told otherwise (atm §7). */
-const findDefaultDestination = async ({ pool }: GatewayDeps): Promise<string> => {
+/** Its environment, as ATM's own is (atm §7), or the only one that there is. Before anything was seen, the deployer says whether it is there. */
+const findDefaultDestination = async ({ pool, settings: { environment } }: GatewayDeps): Promise<string | null> => {
   const known = (await listDestinations(pool)).map(({ destination }) => destination);
-  return known.includes('staging') ? 'staging' : (known[0] ?? 'staging');
+  if (known.length === 0 || known.includes(environment)) return environment;
+  return known.length === 1 ? (known[0] ?? null) : null;
+};
+
+const getDefaultDestination = async (deps: GatewayDeps): Promise<string> => {
+  const destination = await findDefaultDestination(deps);
+  if (destination !== null) return destination;
+  throw invalidField('destination', `say which one: none is called ${deps.settings.environment}, as this environment is`);
 };
 
 const place = async (

@@ -19,12 +19,16 @@ export const drainGracefully = (deps: GatewayDeps): RequestHandler => {
     const { timeoutMs } = readInput(endpoints.drainGraceful, request).body;
     const facts = getFacts(request);
     const here = await listLive(deps);
-    for (const { workerId } of here)
-      await drainWorker(deps, { workerId, reason: 'drained over ATM', deadlineMs: timeoutMs, waitMs: 0 }, facts);
+    // Before the act: who is told that there is no room for him has drained nobody.
     const reader = openStream(deps, request, response);
     const deadline = Date.now() + timeoutMs;
     const isWanted = new Set(here.map(({ workerId }) => workerId));
+    const drained: string[] = [];
     try {
+      for (const { workerId } of here) {
+        await drainWorker(deps, { workerId, reason: 'drained over ATM', deadlineMs: timeoutMs, waitMs: 0 }, facts);
+        drained.push(workerId);
+      }
       for (;;) {
         const workers = (await listLive(deps)).filter(({ workerId }) => isWanted.has(workerId));
         await reader.send(workers.map(drainFrame).join(''));
@@ -39,8 +43,12 @@ export const drainGracefully = (deps: GatewayDeps): RequestHandler => {
         clearTimeout(timer);
       }
     } catch (error) {
-      facts.log.warn('A drain could not be followed to its end; it goes on', { error });
-      await reader.send(eventFrame({ data: { type: 'error', message: 'The drain goes on, but cannot be followed at the moment' } }));
+      facts.log.warn('A drain could not be followed to its end; what was begun goes on', { drained, of: here.length, error });
+      const message =
+        drained.length === here.length
+          ? 'The drain goes on, but cannot be followed at the moment'
+          : `Only ${drained.length} of ${here.length} workers are being drained; repeat the request`;
+      await reader.send(eventFrame({ data: { type: 'error', message } }));
     } finally {
       reader.end();
     }

@@ -26,6 +26,8 @@ export const orProblem = <Result>(looked: Looked<Result>): Result => {
       return looked.seen;
     case 'no_answer':
       throw new Problem('no_deployer', 'The deployer did not answer in time: is it running? Nothing was started.', { headers: retrySoon });
+    case 'under_way':
+      throw new Problem('command_under_way', 'Somebody does the same at this moment; look at what came of it before you repeat it');
     case 'failed':
       throw new Problem('no_deployer', `The deployer could not look: ${looked.message}`, { headers: retrySoon });
     case 'unreachable':

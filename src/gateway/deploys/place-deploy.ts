@@ -50,11 +50,11 @@ export const placeDeploy = async (deps: GatewayDeps, request: DeployRequest, fac
   const earlier = await findAcceptedDeploy(deps.pool, { ...request, requestHash });
   if (earlier !== null) return replayOf(earlier);
   await refuseWhileOneRuns(deps, request);
-  const resolvedVersion = await resolveVersion(deps, request);
+  const { service, resolvedVersion } = await resolveVersion(deps, request);
   const deploy = {
     ...request,
     deployId: randomUUID(),
-    service: await findService(deps, request),
+    service,
     resolvedVersion,
     strategy: { ...defaultStrategy, ...request.strategy },
     requestHash,
@@ -81,37 +81,29 @@ const replayOf = ({ kind, deployId }: { kind: 'replay' | 'conflict'; deployId: s
   );
 };
 
-/** Told at once, whether the deployer answers or not; the row's unique key is what decides. */
+/** A hint, told at once, whether the deployer answers or not: what it last saw may be old. The row's unique key is what decides. */
 const refuseWhileOneRuns = async ({ pool }: GatewayDeps, { destination }: DeployRequest): Promise<void> => {
   const known = (await listDestinations(pool)).find((each) => each.destination === destination);
   const live = known === undefined ? null : await findLiveDeploy(pool, known);
   if (live !== null) throw new DeployUnderWay(live);
 };
 
-const resolveVersion = async (deps: GatewayDeps, { destination, version }: DeployRequest): Promise<string> => {
+/** Both of one look at the configuration as it is now. A destination belongs to one service, so naming it is only a safeguard. */
+const resolveVersion = async (
+  deps: GatewayDeps,
+  { service, destination, version }: DeployRequest,
+): Promise<{ service: string; resolvedVersion: string }> => {
   const seen = await lookAt(deps, { destination, want: 'version', version });
   if (seen.want === 'unknown_destination') {
     throw invalidField('destination', `the deployer knows no destination ${destination}; it knows ${listOf(seen.destinations)}`);
   }
-  if (seen.resolved === null) throw invalidField('version', seen.problem ?? `the registry has no version ${version}`);
-  return seen.resolved;
+  if (seen.resolved === null || seen.service === null)
+    throw invalidField('version', seen.problem ?? `the registry has no version ${version}`);
+  if (service !== null && service !== seen.service) throw invalidField('service', `the service of ${destination} is ${seen.service}`);
+  return { service: seen.service, resolvedVersion: seen.resolved };
 };
 
 const listOf = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
-
-/** A destination belongs to one service, so naming it is only a safeguard. */
-const findService = async (deps: GatewayDeps, { service, destination }: DeployRequest): Promise<string> => {
-  const known = (await listDestinations(deps.pool)).find((each) => each.destination === destination);
-  const itsService = known?.service ?? (await askForService(deps, destination));
-  if (service !== null && service !== itsService) throw invalidField('service', `the service of ${destination} is ${itsService}`);
-  return itsService;
-};
-
-const askForService = async (deps: GatewayDeps, destination: string): Promise<string> => {
-  const seen = await lookAt(deps, { destination, want: 'state' });
-  if (seen.want === 'unknown_destination') throw invalidField('destination', `the deployer knows no destination ${destination}`);
-  return seen.state.service;
-};
 
 /** The workflow before may be a moment behind the row that it ended. */
 const triesMax = 10;

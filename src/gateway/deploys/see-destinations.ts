@@ -9,9 +9,10 @@ const anyName = 'staging';
 export const seeDestinations = async (deps: GatewayDeps, { isRefreshed }: { isRefreshed: boolean }): Promise<SeenDestination[]> => {
   const known = await listDestinations(deps.pool);
   if (!isRefreshed) return known;
-  const [first = anyName, ...others] = known.map(({ destination }) => destination);
-  const seen = await lookAt(deps, { destination: first, want: 'state' });
-  const names = seen.want === 'unknown_destination' ? seen.destinations : others;
+  const first = known[0]?.destination ?? anyName;
+  // Whatever the answer is, it names all that the deployer knows now.
+  const { destinations } = await lookAt(deps, { destination: first, want: 'state' });
+  const names = destinations.filter((destination) => destination !== first);
   await Promise.all(names.map(async (destination) => await lookAt(deps, { destination, want: 'state' })));
   return await listDestinations(deps.pool);
 };

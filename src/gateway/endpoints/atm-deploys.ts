@@ -97,7 +97,11 @@ export const atmDeployEndpoints = {
     path: '/kamal/audit',
     summary: "Kamal's own audit",
     query: destinationQuerySchema,
-    answers: { 200: { description: 'Its last lines.', schema: kamalAuditSchema } },
+    answers: {
+      200: { description: 'Its last lines.', schema: kamalAuditSchema },
+      404: { description: 'The deployer knows no such destination.' },
+      503: { description: 'Nobody could look.' },
+    },
   },
   kamalHosts: {
     ...atm,

@@ -138,7 +138,7 @@ export const deployEndpoints = {
     answers: {
       200: { description: 'It is free.', schema: brokenLockSchema },
       404: { description: 'The deployer knows no such destination.' },
-      409: { description: 'A deploy of ours holds it.' },
+      409: { description: 'A deploy of ours holds it, or somebody else breaks it at this moment.' },
       503: { description: 'No deployer answers.' },
     },
   },
