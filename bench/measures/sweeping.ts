@@ -60,6 +60,7 @@ const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>
         ensureKamalDeploy: async () => {},
         listAbortedApplyJobs: nobody,
         listRunningApplyJobs: nobody,
+        isKamalDeployRunning: async () => await Promise.resolve(false),
       },
       hosts: {
         readWorkerPort: async (host) => ({
