@@ -43,19 +43,30 @@ export const attemptSeenSchema = z.object({
 });
 export type AttemptSeen = z.infer<typeof attemptSeenSchema>;
 
-/** `GET /worker/status` on the worker port (ghosthands §2.1). Unknown fields are dropped, missing ones refuse the answer. */
+/** Of GH's ids and words: short, and without control characters or halves of characters, which Postgres refuses. */
+const word = (charsMax: number) =>
+  z
+    .string()
+    .max(charsMax)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u);
+
+/**
+ * `GET /worker/status` on the worker port (ghosthands §2.1). Unknown fields are dropped, missing ones refuse the answer, and so do values that no worker
+ * has: the probes of all hosts are written by one statement, which one value out of range would break for the whole fleet.
+ */
 export const workerStatusSchema = z.object({
-  worker_id: z.string(),
-  active_jobs: z.number().int(),
+  worker_id: word(255),
+  active_jobs: z.number().int().min(0).max(10_000),
   is_running: z.boolean(),
   is_draining: z.boolean(),
-  dispatch_mode: z.string(),
-  uptime_ms: z.number().nonnegative(),
+  dispatch_mode: word(100),
+  /** Three decades at most. */
+  uptime_ms: z.number().min(0).max(1e12),
 });
 export type WorkerStatus = z.infer<typeof workerStatusSchema>;
 
 /** `GET /health/version` on the API port (ghosthands §1.2): the one field that we show. */
-export const apiVersionSchema = z.object({ image_tag: z.string().min(1).max(200) });
+export const apiVersionSchema = z.object({ image_tag: word(200).min(1) });
 
 /** What we keep of a callback (ghosthands §7). The rest may hold personal data, and the row says it better. */
 export const ghCallbackSchema = z.object({

@@ -73,6 +73,20 @@ test.each<[string, RequestListener]>([
   expect(await (await clientOf(answering(listener))).readWorkerPort(host)).toMatchObject({ kind: 'silent' });
 });
 
+test.each<[what: string, field: string, value: unknown]>([
+  ['an id with a NUL', 'worker_id', 'w\u0000'],
+  ['an id with half of a character', 'worker_id', 'w\ud83d'],
+  ['an id longer than any', 'worker_id', 'w'.repeat(256)],
+  ['a mode with a NUL', 'dispatch_mode', 'legacy\u0000'],
+  ['a mode of a page of text', 'dispatch_mode', 'x'.repeat(5_000)],
+  ['more jobs than Postgres counts', 'active_jobs', 2 ** 31],
+  ['fewer jobs than none', 'active_jobs', -1],
+  ['an uptime beyond all time', 'uptime_ms', 1e300],
+])('a host that tells %s proves nothing, and the field is named', async (_what, field, value) => {
+  const client = await clientOf(answering((_request, response) => response.end(JSON.stringify({ ...status, [field]: value }))));
+  expect(await client.readWorkerPort(host)).toEqual({ kind: 'silent', problem: `its status breaks our expectations: ${field}` });
+});
+
 test.each<[string, () => Server | TcpServer]>([
   ['accepts and says nothing', () => createTcpServer(() => {})],
   ['sends its headers and then nothing', () => answering((_request, response) => response.writeHead(200).write('{'))],
@@ -97,6 +111,7 @@ test.each<[string, object, string | null]>([
   ['no image', { service: 'ghosthands' }, null],
   ['a number for its image', { image_tag: 7 }, null],
   ['an image of a page of text', { image_tag: 'x'.repeat(10_000) }, null],
+  ['an image that no text of Postgres can hold', { image_tag: 'v\u0000' }, null],
   ['that it has no such page', { error: 'not_found' }, null],
 ])('an API that tells %s is up', async (_what, body, imageTag) => {
   const client = await clientOf(answering((_request, response) => response.end(JSON.stringify(body))));
