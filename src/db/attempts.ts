@@ -28,7 +28,8 @@ const readStatement = `
 select g.status, g.status_message as "statusMessage", g.job_type as "jobType", g.worker_id as "workerId",
   g.target_worker_id is not null as "isArmed", g.started_at is not null as "hasStarted",
   e.claimed_at as "claimedAt",
-  (extract(epoch from clock_timestamp() - g.last_heartbeat) * 1000)::float8 as "heartbeatAgeMs",
+  -- Postgres before 17 refuses to subtract an infinite moment.
+  case when isfinite(g.last_heartbeat) then (extract(epoch from clock_timestamp() - g.last_heartbeat) * 1000)::float8 end as "heartbeatAgeMs",
   g.paused_at as "pausedAt", g.interaction_type as "interactionType", g.error_code as "errorCode",
   coalesce(g.error_details ->> 'message', g.status_message) as "errorMessage",
   coalesce(g.error_details ? 'released_by' or g.error_details ? 'recovered_by', false) as "wasReleased",

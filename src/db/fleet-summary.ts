@@ -79,7 +79,9 @@ export interface RegistryRow {
 export const listRegistryPage = async (db: Queryable, { rows: most }: { rows: number }): Promise<RegistryRow[]> => {
   const { rows } = await db.query<RegistryRow>(
     `select r.worker_id, r.status, r.target_worker_id, r.ec2_instance_id, r.ec2_ip, a.job_id as current_job_id, r.registered_at, r.last_heartbeat,
-       r.jobs_completed, r.jobs_failed, greatest(0, extract(epoch from now() - r.registered_at))::int as uptime_seconds
+       r.jobs_completed, r.jobs_failed,
+       -- An infinite moment cannot be subtracted before Postgres 17, nor do two thousand years fit.
+       least(2147483647, greatest(0, case when isfinite(r.registered_at) then extract(epoch from now() - r.registered_at) end))::int as uptime_seconds
      from gh_worker_registry r left join yardmaster.attempt a on a.worker_id = r.worker_id and a.ended_at is null
      order by r.registered_at desc, r.worker_id limit $1::int`,
     [most],

@@ -17,7 +17,9 @@ export const listLiveAttempts = async (
      select a.attempt_id, a.job_id, j.attempt_id is not distinct from a.attempt_id as is_current, j.state as job_state, j.human_kind,
        j.is_owner_in_doubt, (extract(epoch from now() - j.touched_at) * 1000)::float8 as touched_age_ms, a.worker_id, a.host,
        a.claimed_at is not null as is_claimed, g.id is not null as has_row, g.status as row_status, g.worker_id as claimed_by,
-       (extract(epoch from now() - g.last_heartbeat) * 1000)::float8 as heartbeat_age_ms, r.status as registry_status,
+       -- Postgres before 17 refuses to subtract an infinite moment.
+       case when isfinite(g.last_heartbeat) then (extract(epoch from now() - g.last_heartbeat) * 1000)::float8 end as heartbeat_age_ms,
+       r.status as registry_status,
        case when p.host is null then null when p.is_worker_up then 'answers' when p.problem = 'refused' then 'refused' else 'silent' end as port,
        p.worker_id as port_worker_id, p.active_jobs,
        coalesce(p.process_started_at > a.claimed_at + $1::int * interval '1 ms', false) as has_restarted,

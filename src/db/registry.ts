@@ -18,8 +18,9 @@ export const listRegistry = async (db: Queryable, { rows: limit }: { rows: numbe
   const { rows } = await db.query<RegistryRow>(
     `/* list_registry */
      select r.worker_id as "workerId", r.status, r.ec2_ip as address, r.ec2_instance_id as "instanceId",
-       (extract(epoch from now() - r.last_heartbeat) * 1000)::float8 as "heartbeatAgeMs",
-       (extract(epoch from now() - r.registered_at) * 1000)::float8 as "registeredAgeMs",
+       -- Postgres before 17 refuses to subtract an infinite moment, and one such row would end every pass.
+       case when isfinite(r.last_heartbeat) then (extract(epoch from now() - r.last_heartbeat) * 1000)::float8 end as "heartbeatAgeMs",
+       case when isfinite(r.registered_at) then (extract(epoch from now() - r.registered_at) * 1000)::float8 end as "registeredAgeMs",
        r.last_heartbeat::text as beat,
        (extract(epoch from now() - a.ended_at) * 1000)::float8 as "endedJobAgeMs"
      from gh_worker_registry r
