@@ -1,3 +1,4 @@
+import { isInstance } from '../domain/host-address';
 import type { Queryable } from './queryable';
 import { findInstanceOfSandbox } from './sandboxes';
 
@@ -16,8 +17,8 @@ export const findWorkersById = async (db: Queryable, id: string): Promise<Deregi
   const { rows } = await db.query<DeregisteredWorker>(
     `select r.worker_id as "workerId", r.ec2_ip as host, r.ec2_instance_id as "instanceId", a.job_id as "jobId"
      from gh_worker_registry r left join yardmaster.attempt a on a.worker_id = r.worker_id and a.ended_at is null
-     where $1 in (r.worker_id, r.target_worker_id, r.ec2_instance_id) or r.ec2_instance_id = $2 order by r.worker_id`,
-    [id, instance],
+     where $1 in (r.worker_id, r.target_worker_id) or r.ec2_instance_id = any($2::text[]) order by r.worker_id`,
+    [id, [id, instance].filter(isInstance)],
   );
   return rows;
 };

@@ -1,3 +1,4 @@
+import { isInstance } from '../domain/host-address';
 import type { SandboxHealth, SandboxSeen } from '../domain/sandbox-sync';
 import type { Queryable } from './queryable';
 
@@ -13,7 +14,7 @@ export const findInstanceOfSandbox = async (db: Queryable, sandboxId: string): P
 
 /** The product's own address of a machine; null where its table is not in this database, or knows none. */
 export const findSandboxAddress = async (db: Queryable, instanceId: string | null): Promise<string | null> => {
-  if (instanceId === null || !(await hasSandboxes(db))) return null;
+  if (!isInstance(instanceId) || !(await hasSandboxes(db))) return null;
   const { rows } = await db.query<{ address: string }>(
     `select public_ip as address from sandboxes where instance_id = $1 and public_ip is not null and status = 'active'`,
     [instanceId],

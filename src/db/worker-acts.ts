@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { JobState } from '../contracts/job';
 import type { WorkerAct, WorkerActOutcome, WorkerActView } from '../contracts/worker-act';
-import { isAddress } from '../domain/host-address';
+import { isAddress, isInstance } from '../domain/host-address';
 import { lockAssigning } from './assign';
 import { recordAct, type Actor } from './audit';
 import { findWorker, type FleetLimits, type FleetWorker } from './fleet';
@@ -65,13 +65,13 @@ export const openWorkerAct = async (
   return { view, worker, remainingMs: rows[0]?.remaining ?? null };
 };
 
-/** By its address; one without a usable address gets no job anyway. */
+/** By its address, else by its instance; one without a usable address gets no job anyway. */
 export const holdWorker = async (
   db: Queryable,
   { host, instanceId }: Pick<FleetWorker, 'host' | 'instanceId'>,
   hold: { holder: string; reason: string; actor: string; expiresInMs: number | null },
 ): Promise<void> => {
-  const name = isAddress(host) ? host : instanceId;
+  const name = isAddress(host) ? host : isInstance(instanceId) ? instanceId : null;
   if (name !== null) await holdHost(db, { host: name, ...hold });
 };
 

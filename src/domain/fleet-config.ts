@@ -1,4 +1,5 @@
 import { configuredServerSchema, type ConfiguredServer, type FleetConfig } from '../contracts/fleet-config';
+import { isInstance } from './host-address';
 
 /** An array, or an object with `servers`. A wrong entry is left out and named; nothing here throws, since a fleet outlives a slip in a file. */
 export const parseFleetConfig = (text: string, source: string): FleetConfig => {
@@ -87,6 +88,6 @@ export const isOf = (
   server: Pick<ConfiguredServer, 'ip' | 'ec2InstanceId'>,
   { host, instanceId }: Pick<RegisteredWorker, 'host' | 'instanceId'>,
 ): boolean => {
-  if (server.ec2InstanceId && instanceId !== null) return server.ec2InstanceId === instanceId;
+  if (isInstance(server.ec2InstanceId ?? null) && isInstance(instanceId)) return server.ec2InstanceId === instanceId;
   return Boolean(server.ip) && server.ip === host;
 };

@@ -3,6 +3,10 @@ import type { SweepItem } from '../contracts/sweep';
 /** Registries hold `unknown`, `local` and worse (ghosthands §5). */
 export const isAddress = (host: string | null): host is string => host !== null && /^[0-9a-fA-F.:]+$/.test(host) && /[.:]/.test(host);
 
+/** GH writes these words where a machine could not read its own id (ghosthands §5): many share them, and they name none. */
+export const isInstance = (instanceId: string | null): instanceId is string =>
+  instanceId !== null && instanceId !== '' && !['unknown', 'local'].includes(instanceId);
+
 interface Located {
   workerId: string;
   /** As the registry has it. */
@@ -33,10 +37,6 @@ export const locateWorkers = <Row extends Located>(
   });
   return { workers, findings };
 };
-
-/** Many machines that could not read their own id share these words. */
-const isInstance = (instanceId: string | null): instanceId is string =>
-  instanceId !== null && instanceId !== '' && !['unknown', 'local'].includes(instanceId);
 
 const shownChars = 60;
 export const quote = (value: string | null): string =>

@@ -1,4 +1,5 @@
 import type { RouteStep, RouteTaken } from '../contracts/command';
+import { isInstance } from './host-address';
 
 /** A live row of the registry, as far as routing goes. */
 export interface RegisteredWorker {
@@ -68,7 +69,7 @@ export const routeCommand = (kind: 'cancel' | 'resume', facts: RouteFacts): Rout
  * when its address moves; without one the address is all there is.
  */
 const isItsMachine = (row: RegisteredWorker, attempt: NonNullable<RouteFacts['attempt']>): boolean =>
-  row.instanceId !== null && attempt.instanceId !== null
+  isInstance(row.instanceId) && isInstance(attempt.instanceId)
     ? row.instanceId === attempt.instanceId
     : attempt.host === null || row.host === attempt.host;
 
@@ -123,10 +124,10 @@ const findSuccessor = (
   const others = registry.filter((row) => row.isLive && row.host !== null && row.workerId !== workerId);
   const newest = (rows: RegisteredWorker[]): RegisteredWorker | null =>
     rows.toSorted((one, other) => other.registeredAt.getTime() - one.registeredAt.getTime())[0] ?? null;
-  const onInstance = attempt.instanceId === null ? null : newest(others.filter(({ instanceId }) => instanceId === attempt.instanceId));
+  const onInstance = isInstance(attempt.instanceId) ? newest(others.filter(({ instanceId }) => instanceId === attempt.instanceId)) : null;
   if (onInstance !== null) return onInstance;
   // The same address under another instance id is another machine: whoever answers there is a stranger.
-  return newest(others.filter(({ host, instanceId }) => host === attempt.host && (instanceId === null || attempt.instanceId === null)));
+  return newest(others.filter(({ host, instanceId }) => host === attempt.host && !(isInstance(instanceId) && isInstance(attempt.instanceId))));
 };
 
 const take = (

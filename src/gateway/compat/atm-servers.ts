@@ -1,5 +1,6 @@
 import type { ConfiguredServer, FleetConfig } from '../../contracts/fleet-config';
 import { isMachine, isOf } from '../../domain/fleet-config';
+import { isInstance } from '../../domain/host-address';
 import type { FleetHost } from '../fleet-reader';
 
 /** One entry of the dashboard's list: a machine of the fleet, configured, registered or both; or the control plane itself. */
@@ -86,7 +87,7 @@ const findHost = (server: ConfiguredServer, hosts: readonly FleetHost[]): FleetH
   null;
 
 const instanceOf = (host: FleetHost | null): string | null =>
-  host?.workers.find(({ instanceId }) => instanceId !== null)?.instanceId ?? null;
+  host?.workers.find(({ instanceId }) => isInstance(instanceId))?.instanceId ?? null;
 
 /** As ATM names the machines that it discovers (atm §4.1). */
 const idOf = (host: FleetHost): string => {

@@ -76,6 +76,8 @@ describe('configuration and registry', () => {
       [{ finding: 'host_not_configured', subject: '10.0.0.2', detail: 'w-2' }],
     ],
     ['match by address without an instance id', [server({ ec2InstanceId: null })], [worker], []],
+    ['match by address where the worker could not read its instance', [server()], [{ ...worker, instanceId: 'unknown' }], []],
+    ['match by address where the file does not know the instance', [server({ ec2InstanceId: 'unknown' })], [worker], []],
     [
       'do not match by the address of another instance',
       [server()],

@@ -105,6 +105,24 @@ describe('a cancel goes', () => {
       'error',
     ],
     [
+      'to no stranger that shares nothing but the word for an unknown instance (ghosthands §5)',
+      {
+        attempt: makeAttempt({ instanceId: 'unknown' }),
+        registry: [makeWorker({ workerId: 'stranger', host: '10.0.0.2', instanceId: 'unknown' })],
+        listener: 'absent',
+      },
+      'parked',
+      '10.0.0.1',
+      'error',
+    ],
+    [
+      'to no twin that shares nothing but that word',
+      { attempt: makeAttempt({ instanceId: 'unknown' }), registry: [makeWorker({ host: '10.0.0.2', instanceId: 'unknown' })] },
+      'database',
+      null,
+      'error',
+    ],
+    [
       'to the database rather than to a stranger at the old address',
       { registry: [makeWorker({ workerId: 'stranger', instanceId: 'i-2' })] },
       'database',
