@@ -127,7 +127,9 @@ const findSuccessor = (
   const onInstance = isInstance(attempt.instanceId) ? newest(others.filter(({ instanceId }) => instanceId === attempt.instanceId)) : null;
   if (onInstance !== null) return onInstance;
   // The same address under another instance id is another machine: whoever answers there is a stranger.
-  return newest(others.filter(({ host, instanceId }) => host === attempt.host && !(isInstance(instanceId) && isInstance(attempt.instanceId))));
+  return newest(
+    others.filter(({ host, instanceId }) => host === attempt.host && !(isInstance(instanceId) && isInstance(attempt.instanceId))),
+  );
 };
 
 const take = (
