@@ -3,7 +3,7 @@ import { listProbes, listWorkers } from '../../src/db/fleet';
 import { listRegistry, markWorkersOffline, type RegistryRow } from '../../src/db/registry';
 import { listActiveSandboxes, repairSandboxes } from '../../src/db/sandboxes';
 import type { WorkerCondition } from '../../src/db/worker-counts';
-import { saveProbes, type HostProbe } from '../../src/db/workers';
+import { listInTurn, saveProbes, type HostProbe } from '../../src/db/workers';
 import { isMachine } from '../../src/domain/fleet-config';
 import { locateWorkers } from '../../src/domain/host-address';
 import { sweepRegistry, type PortSeen, type WorkerRowSeen } from '../../src/domain/registry-sweep';
@@ -19,12 +19,16 @@ export const mendRegistry = async (pass: Pass): Promise<void> => {
   for (const finding of findings) pass.add(finding);
 
   const configured = (await pass.deps.fleetConfig.read()).servers.filter(isMachine);
-  const hosts = [...new Set([...workers.flatMap(({ host }) => host ?? []), ...configured.flatMap(({ ip }) => ip ?? [])])].toSorted();
-  const probes = await probeHosts(pass.deps, hosts);
+  const hosts = new Set([...workers.flatMap(({ host }) => host ?? []), ...configured.flatMap(({ ip }) => ip ?? [])]);
+  const { probes, left } = await probeHosts(pass.deps, await listInTurn(pass.db, [...hosts]));
   await save(pass, probes);
-  const first = sweepRegistry({ workers, ports: probes.map(portOf) }, limits);
-  const ports = await lookAgain(pass, workers, probes, new Set(first.offline.map(({ workerId }) => workerId)));
-  const decided = sweepRegistry({ workers, ports }, limits);
+  const asked = withoutHosts(workers, left);
+  const first = sweepRegistry({ workers: asked, ports: probes.map(portOf) }, limits);
+  const again = await lookAgain(pass, asked, probes, new Set(first.offline.map(({ workerId }) => workerId)));
+  const notAsked = left.length + again.left.length;
+  if (notAsked > 0)
+    pass.add({ finding: 'left_for_next_pass', subject: 'hosts to probe', detail: `${notAsked} of ${hosts.size} were not asked in time` });
+  const decided = sweepRegistry({ workers: withoutHosts(asked, again.left), ports: again.ports }, limits);
   for (const finding of decided.findings) pass.add(finding);
   // GH's own reaper is left to do so where we may not.
   const marked = await pass.asTheNeighboursAllow(
@@ -77,18 +81,24 @@ const save = async ({ db, deps: { limits } }: Pass, probes: HostProbe[]): Promis
   if (probes.length > 0) await saveProbes(db, probes, { jitterMs: limits.processStartJitterMs });
 };
 
+/** Nothing is said about a worker whose host nobody asked in this pass. */
+const withoutHosts = <Row extends { host: string | null }>(workers: readonly Row[], left: readonly string[]): Row[] => {
+  const hosts = new Set<string | null>(left);
+  return workers.filter(({ host }) => host === null || !hosts.has(host));
+};
+
 /** One lost answer must mark nobody offline: whoever would be, and was silent rather than refused, is asked a second time. */
 const lookAgain = async (
   pass: Pass,
   workers: readonly WorkerRowSeen[],
   probes: HostProbe[],
   doomed: ReadonlySet<string>,
-): Promise<PortSeen[]> => {
+): Promise<{ ports: PortSeen[]; left: string[] }> => {
   const silent = new Set(probes.map(portOf).flatMap((port) => (port.kind === 'silent' ? port.host : [])));
   const hosts = workers.flatMap(({ workerId, host }) => (doomed.has(workerId) && host !== null && silent.has(host) ? host : []));
-  if (hosts.length === 0) return probes.map(portOf);
-  const again = await probeHosts(pass.deps, [...new Set(hosts)]);
+  if (hosts.length === 0) return { ports: probes.map(portOf), left: [] };
+  const { probes: again, left } = await probeHosts(pass.deps, [...new Set(hosts)]);
   await save(pass, again);
   const asked = new Map([...probes, ...again].map((probe) => [probe.host, probe]));
-  return [...asked.values()].map(portOf);
+  return { ports: [...asked.values()].map(portOf), left };
 };

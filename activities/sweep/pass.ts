@@ -82,7 +82,7 @@ export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db
     },
     async tell(told, hint) {
       if (isDryRun) return;
-      await atOnce(told, limits.probesAtOnce, async (item) => {
+      await atOnce(told, limits.hintsAtOnce, async (item) => {
         await hint(item).catch((error: unknown) => log.warn('A workflow could not be told, the next pass tries again', { item, error }));
       });
     },

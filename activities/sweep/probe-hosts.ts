@@ -3,14 +3,27 @@ import type { PortSeen } from '../../src/domain/registry-sweep';
 import { probeHost } from '../host-probe';
 import { atOnce, type SweepDeps } from './pass';
 
-/** Asks both ports of each host, some at a time, each question with its deadline (src/ghosthands/client.ts). */
-export const probeHosts = async ({ hosts, limits, heartbeat }: SweepDeps, addresses: readonly string[]): Promise<HostProbe[]> =>
-  await atOnce(addresses, limits.probesAtOnce, async (host) => {
+/**
+ * Asks both ports of each host, some at a time, each question with its deadline (src/ghosthands/client.ts), until the time for it is over: a fleet that
+ * is silent must not keep the pass from its jobs. `left` are those that nobody asked.
+ */
+export const probeHosts = async (
+  { hosts, limits, heartbeat }: SweepDeps,
+  addresses: readonly string[],
+): Promise<{ probes: HostProbe[]; left: string[] }> => {
+  const endsAtMs = Date.now() + limits.probingMs;
+  const left: string[] = [];
+  const probes = await atOnce(addresses, limits.probesAtOnce, async (host) => {
+    if (Date.now() > endsAtMs) {
+      left.push(host);
+      return [];
+    }
     const probe = await probeHost(hosts, host);
-    // A thousand hosts that all are silent take a minute.
     heartbeat();
-    return probe;
+    return [probe];
   });
+  return { probes: probes.flat(), left };
+};
 
 export const portOf = ({ host, isWorkerUp, workerId, activeJobs, problem }: HostProbe): PortSeen => ({
   host,

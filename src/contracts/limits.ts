@@ -39,7 +39,12 @@ export const limits = {
   /** The status port is probed every 10 s; an answer older than this assigns nothing. */
   probeFreshMs: 35_000,
   probeTimeoutMs: 2_000,
-  probesAtOnce: 32,
+  /** Questions that wait, two sockets each: 1,500 hosts that are all silent take as long as `probingMs`. */
+  probesAtOnce: 256,
+  /** After this long a pass asks no further host; those left are asked first by the next one. It may ask twice, and has 90 s for everything. */
+  probingMs: 12_000,
+  /** Calls to Temporal of one pass. */
+  hintsAtOnce: 32,
   /** GH's answers are a few hundred bytes; a host that sends more is cut off. */
   probeAnswerBytesMax: 65_536,
   /** Two restarts of one clock never lie closer than this; below it a difference of start times is jitter. */

@@ -59,3 +59,16 @@ export const findSaidSince = async (db: Queryable, host: string, said: { workerI
   );
   return rows[0]?.saidSince ?? null;
 };
+
+/**
+ * These hosts in the order in which they are asked: first those whose worker answered last, since jobs depend on them and they cost milliseconds, then those
+ * that nobody has asked for the longest time. So a pass that does not come to its end leaves others for the next one each time.
+ */
+export const listInTurn = async (db: Queryable, hosts: readonly string[]): Promise<string[]> => {
+  const { rows } = await db.query<{ host: string }>(
+    `select host from unnest($1::text[]) as asked(host) left join yardmaster.host_probe p using (host)
+     order by coalesce(p.is_worker_up, false) desc, p.probed_at nulls first, host`,
+    [hosts],
+  );
+  return rows.map(({ host }) => host);
+};

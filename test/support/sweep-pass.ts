@@ -1,15 +1,19 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { OrchestratorDeps, WorkerPortAnswer } from '../../activities/deps';
 import { createSweepActivities } from '../../activities/sweep';
 import { noFleetConfig, type FleetConfig } from '../../src/contracts/fleet-config';
 import type { WorkerStatus } from '../../src/contracts/ghosthands';
-import { limits } from '../../src/contracts/limits';
+import { limits, type Limits } from '../../src/contracts/limits';
 import type { SweepItem, SweepReport, SweepRequest } from '../../src/contracts/sweep';
 import { makeDeps } from './orchestrator-deps';
 
 export interface PassOptions extends SweepRequest {
   /** What a host's worker port says; without an entry it answers for the worker that is registered there, idle. */
   ports?: Record<string, Partial<WorkerStatus> | 'refused' | 'silent'>;
+  /** How long each of them takes for its answer. */
+  answersAfterMs?: number;
+  limits?: Partial<Limits>;
   /** Jobs whose workflow runs. */
   running?: string[];
   /** Destinations to which a workflow deploys. */
@@ -30,7 +34,8 @@ export interface PassOutcome {
 
 /** One pass over the rows of a test: everything is real but the ports and Temporal, which this plays. */
 export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<PassOutcome> => {
-  const { ports = {}, running = [], deploying = [], pool: ofOrchestrator = pool, fleetConfig = noFleetConfig, ...request } = options;
+  const { ports = {}, running = [], deploying = [], pool: ofOrchestrator = pool, fleetConfig = noFleetConfig, ...others } = options;
+  const { answersAfterMs = 0, limits: ofTest = {}, ...request } = others;
   const { rows } = await pool.query<{ host: string; worker_id: string }>('select ec2_ip as host, worker_id from gh_worker_registry');
   const registered = new Map(rows.map(({ host, worker_id: workerId }) => [host, workerId]));
   const told: string[] = [];
@@ -48,6 +53,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
   };
   const readWorkerPort = async (host: string): Promise<WorkerPortAnswer> => {
     asked.push(host);
+    if (answersAfterMs > 0) await delay(answersAfterMs);
     const said = ports[host];
     if (said === 'refused') return { kind: 'refused' };
     if (said === 'silent') return { kind: 'silent', problem: 'ETIMEDOUT' };
@@ -55,7 +61,11 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     return { kind: 'answers', status: { ...idle, uptime_ms: 3_600_000, ...said } };
   };
   const { sweepFleet } = createSweepActivities({
-    ...makeDeps(ofOrchestrator, { workflows, hosts: { readWorkerPort, readApi: async () => ({ isUp: true, imageTag: null }) } }),
+    ...makeDeps(ofOrchestrator, {
+      workflows,
+      limits: { ...limits, ...ofTest },
+      hosts: { readWorkerPort, readApi: async () => ({ isUp: true, imageTag: null }) },
+    }),
     retentionMs: limits.retentionMs,
     deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
     heartbeat: () => {},
