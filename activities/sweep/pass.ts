@@ -7,7 +7,7 @@ import {
   type SweepReport,
 } from '../../src/contracts/sweep';
 import type { FleetConfig } from '../../src/contracts/fleet-config';
-import { findRefusal } from '../../src/db/outage';
+import { isRefusedByTable } from '../../src/db/outage';
 import { withSavepoint, withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
 import type { OrchestratorDeps } from '../deps';
@@ -71,8 +71,7 @@ export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db
       try {
         return isDryRun ? await withSavepoint(db, work) : await work();
       } catch (error) {
-        const refusal = findRefusal(error);
-        if (refusal === null || !refusedByTheirTable.has(refusal.code)) throw error;
+        if (!isRefusedByTable(error)) throw error;
         log.warn("A part of the sweep is left undone: the neighbours' table refuses it (docs/operators.md has the grants)", {
           what,
           error,
@@ -90,9 +89,6 @@ export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db
   };
   return pass;
 };
-
-/** SQLSTATE: no privilege, no such column, no such type. */
-const refusedByTheirTable: ReadonlySet<string> = new Set(['42501', '42703', '42704']);
 
 /** A workflow's result and a row: enough for a person to read. */
 const itemsMax = 100;

@@ -2,8 +2,9 @@ import { jobStates, terminalJobStates, type JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
 import { reportHosts } from '../domain/fleet-report';
 import { healthWords } from '../domain/health';
-import { listProbes, listWorkers } from './fleet';
+import { listProbes } from './fleet';
 import { countLiveJobs } from './job-counts';
+import { listPlacedWorkers } from './placed-workers';
 import type { Queryable } from './queryable';
 import { countWorkers, workerConditions } from './worker-counts';
 
@@ -80,7 +81,7 @@ export const fleetGauges = (db: Queryable, limits: Limits): FleetGauge[] => [
     help: 'Hosts of the last day, by health.',
     labelNames: ['health'],
     read: async () => {
-      const [workers, probes] = await Promise.all([listWorkers(db, limits), listProbes(db, limits)]);
+      const [workers, probes] = await Promise.all([listPlacedWorkers(db, limits, { isInTransaction: false }), listProbes(db, limits)]);
       const { hosts } = reportHosts({ workers, probes, holds: [] });
       return healthWords.map((health) => ({ labels: { health }, value: hosts.filter((host) => host.health === health).length }));
     },

@@ -27,4 +27,9 @@ export const findRefusal = (error: unknown): { code: string; constraint: string 
   return { code, constraint: typeof constraint === 'string' ? constraint : null };
 };
 
+/** SQLSTATE: no privilege, no such column, no such type. What a neighbour's table refuses for good. */
+const refusedByTable: ReadonlySet<string> = new Set(['42501', '42703', '42704']);
+
+export const isRefusedByTable = (error: unknown): boolean => refusedByTable.has(findRefusal(error)?.code ?? '');
+
 const field = (value: object, name: string): unknown => Reflect.get(value, name);

@@ -1,5 +1,5 @@
 import { configuredServerSchema, type ConfiguredServer, type FleetConfig } from '../contracts/fleet-config';
-import { isInstance } from './host-address';
+import { isAddress, isInstance } from './host-address';
 
 /** An array, or an object with `servers`. A wrong entry is left out and named; nothing here throws, since a fleet outlives a slip in a file. */
 export const parseFleetConfig = (text: string, source: string): FleetConfig => {
@@ -67,7 +67,7 @@ export const compareFleet = (configured: readonly ConfiguredServer[], workers: r
         detail: server.ip ?? server.ec2InstanceId ?? 'no address',
       });
     }
-    const moved = present.find(({ host }) => server.ip && host !== null && host !== server.ip);
+    const moved = present.find(({ host }) => server.ip && isAddress(host) && host !== server.ip);
     if (moved) {
       differences.push({ finding: 'configured_address_moved', subject: server.id, detail: `${server.ip} → ${moved.host}` });
     }

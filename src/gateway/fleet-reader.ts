@@ -1,5 +1,6 @@
-import { listProbes, listWorkers, type FleetProbe, type FleetWorker } from '../db/fleet';
+import { listProbes, type FleetProbe, type FleetWorker } from '../db/fleet';
 import { findFleetPause, listHolds, type FleetPause, type Hold } from '../db/holds';
+import { listPlacedWorkers } from '../db/placed-workers';
 import { withTransaction } from '../db/pool';
 import { findLastSweep } from '../db/sweep-reports';
 import { reportHosts, type ReportedHost } from '../domain/fleet-report';
@@ -19,8 +20,8 @@ export interface FleetRead {
 export const readFleet = async ({ pool, limits }: Pick<GatewayDeps, 'pool' | 'limits'>): Promise<FleetRead> =>
   await withTransaction(pool, async (client) => {
     await client.query('set transaction isolation level repeatable read, read only');
-    const [workers, probes, holds, pause, lastSweep, lastFullSweep] = await Promise.all([
-      listWorkers(client, limits),
+    const workers = await listPlacedWorkers(client, limits, { isInTransaction: true });
+    const [probes, holds, pause, lastSweep, lastFullSweep] = await Promise.all([
       listProbes(client, limits),
       listHolds(client),
       findFleetPause(client),

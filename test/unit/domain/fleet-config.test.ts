@@ -75,6 +75,7 @@ describe('configuration and registry', () => {
       [worker, { ...worker, workerId: 'w-2', host: '10.0.0.2', instanceId: 'i-2' }],
       [{ finding: 'host_not_configured', subject: '10.0.0.2', detail: 'w-2' }],
     ],
+    ['do not differ by an address that is none', [server()], [{ ...worker, host: 'unknown' }], []],
     ['match by address without an instance id', [server({ ec2InstanceId: null })], [worker], []],
     ['match by address where the worker could not read its instance', [server()], [{ ...worker, instanceId: 'unknown' }], []],
     ['match by address where the file does not know the instance', [server({ ec2InstanceId: 'unknown' })], [worker], []],
