@@ -106,6 +106,7 @@ export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> 
   hostContainers: everyone,
   hostDeploys: everyone,
   hostDrain: ['operator', 'deployer'],
+  hostWorkerDrain: ['operator', 'deployer'],
   hostWorkerStatus: 'public',
   hostWorkerHealth: 'public',
   proxyToHost: everyone,

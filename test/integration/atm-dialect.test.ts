@@ -242,6 +242,39 @@ describe('one machine', () => {
     expect(seen).toEqual([]);
   });
 
+  it('that the registry alone calls offline is asked all the same: its API is up', async () => {
+    await addMachine({ status: 'offline' });
+    answers['/monitoring/system'] = { body: JSON.stringify(figures) };
+    answers['/health/version'] = { body: JSON.stringify({ service: 'ghosthands', commit_sha: 'abc', image_tag: 'v1' }) };
+    answers['/health/deep'] = { body: '{"deep":true}' };
+    expect(hostHealthSchema.parse((await get(`/fleet/${id}/health`)).body).status).toBe('offline');
+    expect((await get(`/fleet/${id}/metrics`)).body).toEqual({ available: true, ...figures });
+    expect((await get(`/fleet/${id}/version`)).body.ghosthands).toMatchObject({ commit_sha: 'abc' });
+    expect(await get(`/fleet/${id}/health/deep`)).toMatchObject({ status: 200, body: { deep: true } });
+  });
+
+  it('without a page is asked for nothing, whoever asks', async () => {
+    await addMachine();
+    for (const name of [id, 'gh-nobody']) {
+      expect(await get(`/fleet/${name}`, null)).toMatchObject({ status: 400, body: { error: expect.stringMatching(/^Missing path: /) } });
+    }
+    expect(seen).toEqual([]);
+  });
+
+  it('that is configured is found by its address where its worker could not read its instance (ghosthands §5)', async () => {
+    await addMachine({ instanceId: 'unknown' });
+    config = { servers: [{ id: 'gh-one', ip: address, ec2InstanceId: 'i-0123456789abcdef0', role: 'gh' }], problems: [] };
+    const { servers } = fleetListSchema.parse((await get('/fleet')).body);
+    expect(servers.map((server) => server.id)).toEqual(['yardmaster', 'gh-one']);
+    expect(hostHealthSchema.parse((await get('/fleet/gh-one/health')).body).status).toBe('healthy');
+  });
+
+  it('that could not read its instance is named by its address, like no other', async () => {
+    await addMachine({ instanceId: 'unknown' });
+    const { servers } = fleetListSchema.parse((await get('/fleet')).body);
+    expect(servers.map((server) => server.id)).toEqual(['yardmaster', address]);
+  });
+
   it('tells its deploys in ATM’s words', async () => {
     await addMachine();
     await addDeploy('succeeded');
@@ -407,6 +440,28 @@ describe('words and roles', () => {
     expect(await post('/drain')).toMatchObject({ status: 501, body: { success: false } });
     const { rows } = await database.pool.query('select holder from yardmaster.host_hold');
     expect(rows).toEqual([{ holder: `worker:${workerId}` }]);
+  });
+});
+
+describe('POST /fleet/:id/worker/drain', () => {
+  it('drains the workers of that machine by our drain, and pauses nobody else (valet §9.2.5)', async () => {
+    const { workerId } = await addMachine();
+    const other = await addWorker(database.pool);
+    await addWaitingJob(database.pool, { affinity: 'strict', wantedWorker: workerId });
+    await assignAll(database.pool);
+    const reply = await post(`/fleet/${id}/worker/drain`);
+    expect(reply).toMatchObject({ status: 200, body: { status: 'draining', active_jobs: 1, worker_id: workerId } });
+    await addWaitingJob(database.pool);
+    expect(await assignAll(database.pool)).toMatchObject([{ workerId: other.workerId }]);
+    expect(seen).toEqual([]);
+  });
+
+  it('needs a key, and a machine with a worker', async () => {
+    await addMachine({ status: 'offline' });
+    expect((await call(`${gateway.url}/fleet/${id}/worker/drain`, { method: 'POST' })).status).toBe(401);
+    expect((await call(`${gateway.url}/fleet/${id}/worker/drain`, { method: 'POST', key: testKeys.product })).status).toBe(403);
+    expect(await post(`/fleet/${id}/worker/drain`)).toMatchObject({ status: 404, body: { error: expect.stringMatching(/No worker/) } });
+    expect(await post('/fleet/gh-nobody/worker/drain')).toMatchObject({ status: 404 });
   });
 });
 

@@ -31,6 +31,10 @@ export const activeJobsOf = (host: FleetHost | null): number => {
   return Math.max(given, host.probe?.isFresh === true ? (host.probe.activeJobs ?? 0) : 0);
 };
 
+/** A moment ago neither of its ports answered, so asking again costs the caller seconds. What the registry says proves nothing of the kind. */
+export const isKnownDown = (host: FleetHost | null): boolean =>
+  host?.probe?.isFresh === true && !host.probe.isApiUp && !host.probe.isWorkerUp;
+
 const nothing: z.output<typeof hostMetricsSchema> = {
   available: false,
   cpu: { usagePercent: 0, cores: 0 },
@@ -40,7 +44,7 @@ const nothing: z.output<typeof hostMetricsSchema> = {
 
 /** GH's machine figures have had two paths (M3); zeros that say so where neither answers. */
 export const readHostMetrics = async (hosts: HostReader, { address, host }: AtmServer): Promise<z.output<typeof hostMetricsSchema>> => {
-  if (address === null || host?.health === 'offline') return nothing;
+  if (address === null || isKnownDown(host)) return nothing;
   for (const path of ['/monitoring/system', '/health/system']) {
     const page = await hosts.getPage(address, 'api', path);
     const figures = page.kind === 'body' && page.status === 200 ? figuresSchema.safeParse(parseJson(page.text)) : null;

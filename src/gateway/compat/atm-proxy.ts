@@ -4,6 +4,7 @@ import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
 import { Problem } from '../problem';
 import { getServer } from './atm';
+import { isKnownDown } from './atm-pages';
 
 type Names = 'hostWorkerStatus' | 'hostWorkerHealth' | 'proxyToHost';
 
@@ -26,7 +27,7 @@ const pass = async (deps: GatewayDeps, serverId: string, path: string): Promise<
   const { id, address, host } = await getServer(deps, serverId);
   if (address === null) throw new Problem('unavailable', `${id} has no address`);
   const failed = (why: string): Problem => new Problem('host_unreachable', `Proxy to ${id} failed: ${why}`);
-  if (host?.health === 'offline') throw failed(host.reason);
+  if (isKnownDown(host)) throw failed('neither port answers');
   const { proxyTimeoutMs: timeoutMs, proxyAnswerBytesMax: answerBytesMax } = deps.limits;
   const page = await deps.hosts.getPage(address, /^\/workers?([/?]|$)/i.test(path) ? 'worker' : 'api', path, { timeoutMs, answerBytesMax });
   if (page.kind === 'refused') throw failed('it refuses the connection');

@@ -17,8 +17,15 @@ const refused: readonly { methods: readonly string[] | null; path: RegExp; why: 
   { methods: null, path: /^\/internal(\/.*)?$/i, why: `${noSecrets}, and no keys of language models` },
 ];
 
+/** A machine without a page of it. ATM says so before it asks for a secret (atm §1.2). */
+const bareMachine = /^\/fleet\/(?!idle-status\/?$)[^/]+\/?$/i;
+
 /** 501, so that nobody takes it for a slip in the path. */
 export const refuseWhatIsNotOurs: RequestHandler = (request, _response, next) => {
+  if (request.method === 'GET' && bareMachine.test(request.path)) {
+    getFacts(request).route = 'no page of a machine';
+    throw new Problem('malformed', 'Missing path: name a page, such as /fleet/:id/health');
+  }
   const found = refused.find(({ methods, path }) => path.test(request.path) && (methods === null || methods.includes(request.method)));
   if (found === undefined) return next();
   getFacts(request).route = 'not taken over';

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import type { WorkerActView } from '../../contracts/worker-act';
 import { listApiHosts } from '../../db/api-hosts';
 import { readFleetSummary } from '../../db/fleet-summary';
 import { listDeploysOfHost, listHostVersions } from '../../db/host-deploys';
@@ -10,7 +11,7 @@ import type { GatewayDeps } from '../gateway-deps';
 import { Problem } from '../problem';
 import type { RequestFacts } from '../request-facts';
 import { drainWorker } from '../worker-act';
-import { activeJobsOf, hostHealth, readHostMetrics, readHostVersion } from './atm-pages';
+import { activeJobsOf, hostHealth, isKnownDown, readHostMetrics, readHostVersion } from './atm-pages';
 import { toDeployRecord } from './atm-records';
 import { findServer, listServers, type AtmServer } from './atm-servers';
 
@@ -30,7 +31,8 @@ type Names =
   | 'hostDeploys'
   | 'secretsStatus'
   | 'atmDrain'
-  | 'hostDrain';
+  | 'hostDrain'
+  | 'hostWorkerDrain';
 
 const deployServer = 'yardmaster';
 const version = '0.1.0';
@@ -119,7 +121,7 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
     })),
     hostVersion: answer(endpoints.hostVersion, async ({ params: { serverId } }) => {
       const { address, host } = await server(serverId);
-      const ghosthands = await readHostVersion(hosts, host?.health === 'offline' ? null : address);
+      const ghosthands = await readHostVersion(hosts, isKnownDown(host) ? null : address);
       return { status: 200, body: { deployServer, version, ghosthands, uptimeMs: uptimeMs() } };
     }),
     hostWorkers: answer(endpoints.hostWorkers, async ({ params: { serverId } }) => {
@@ -155,15 +157,30 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
     }),
     hostDrain: answer(endpoints.hostDrain, async ({ params: { serverId }, body }, facts) => {
       const { host } = await server(serverId);
-      const onHost = (host?.workers ?? []).filter(({ status }) => status !== 'offline').map(({ workerId }) => workerId);
-      return await drain(body.worker_id === undefined ? onHost : [body.worker_id], facts);
+      return await drain(body.worker_id === undefined ? presentOn(host) : [body.worker_id], facts);
+    }),
+    hostWorkerDrain: answer(endpoints.hostWorkerDrain, async ({ params: { serverId }, body }, facts) => {
+      const { id, host } = await server(serverId);
+      const onHost = presentOn(host);
+      const [workerId] = body.worker_id === undefined ? onHost : [body.worker_id];
+      if (workerId === undefined) throw new Problem('worker_not_found', `No worker is on ${id}`);
+      const views = await drainAll(body.worker_id === undefined ? onHost : [workerId], facts);
+      return {
+        status: 200,
+        body: { status: 'draining', active_jobs: views.filter(({ job }) => job !== null).length, worker_id: workerId },
+      };
     }),
   };
 
+  async function drainAll(workerIds: readonly string[], facts: RequestFacts): Promise<WorkerActView[]> {
+    const views: WorkerActView[] = [];
+    for (const workerId of workerIds)
+      views.push(await drainWorker(deps, { workerId, reason: "ATM's drain", deadlineMs: limits.drainMs, waitMs: 0 }, facts));
+    return views;
+  }
+
   async function drain(workerIds: readonly string[], facts: RequestFacts): Promise<Answer> {
-    for (const workerId of workerIds) {
-      await drainWorker(deps, { workerId, reason: "ATM's drain", deadlineMs: limits.drainMs, waitMs: 0 }, facts);
-    }
+    await drainAll(workerIds, facts);
     const what =
       workerIds.length === 0 ? 'No worker is there' : `Draining ${workerIds.join(', ')}: GET /v1/workers/:workerId/drain tells when`;
     return { status: 200, body: { success: true, message: what } };
@@ -190,6 +207,9 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
     );
   }
 };
+
+const presentOn = (host: FleetHost | null): string[] =>
+  (host?.workers ?? []).filter(({ status }) => status !== 'offline').map(({ workerId }) => workerId);
 
 /** 404 in ATM's shape for an id that neither registry nor configuration knows. */
 export const getServer = async (deps: GatewayDeps, id: string): Promise<AtmServer> => {

@@ -17,7 +17,7 @@ import {
   secretsStatusSchema,
   serverParamsSchema,
 } from '../compat/atm-schemas';
-import { workerHealthPageSchema, workerStatusPageSchema } from '../compat/monitoring-schemas';
+import { workerDrainingSchema, workerHealthPageSchema, workerStatusPageSchema } from '../compat/monitoring-schemas';
 import type { Endpoint } from '../endpoint';
 import { atmDrainExamples } from '../examples';
 import { z } from 'zod';
@@ -120,6 +120,17 @@ export const atmEndpoints = {
     bodyExamples: atmDrainExamples,
     isBodyOptional: true,
     answers: { 200: { description: 'Begun.', schema: atmDrainedSchema } },
+  },
+  hostWorkerDrain: {
+    ...ofHost,
+    method: 'post',
+    path: '/fleet/:serverId/worker/drain',
+    summary: 'Drain the worker of a machine, as GH is asked to',
+    description: 'By the drain of POST /v1/workers/:workerId/drain, never by GH’s own, which gives the job away after 30 s.',
+    body: atmDrainSchema,
+    bodyExamples: atmDrainExamples,
+    isBodyOptional: true,
+    answers: { 200: { description: 'No new job; what runs goes on.', schema: workerDrainingSchema } },
   },
   hostWorkerStatus: {
     ...ofHost,
