@@ -26,14 +26,15 @@ export const submit = async (
   facts: RequestFacts,
   fieldNames: FieldNames = { executionMode: 'executionMode', jobType: 'jobType' },
 ): Promise<Submission> => {
-  const { log } = facts;
-  const wantedWorker = await resolveWantedWorker(deps, job.wantedWorker, log);
+  const wantedWorker = await resolveWantedWorker(deps, job.wantedWorker, facts.log);
   const acceptance = await acceptAgain(deps, { ...job, wantedWorker }, actorOf(facts), fieldNames);
+  // From the request to its job: the lines of the orchestrator name the job alone.
+  facts.log = facts.log.child({ jobId: acceptance.jobId });
   if (acceptance.kind !== 'created') return { ...acceptance, isStarted: true };
   const { jobId, userId, requestId } = job;
   const started = await deps.workflows.startApplyJob({ jobId, userId, requestId });
   if (started.kind === 'unreachable') {
-    log.warn('Temporal did not take the job in time; it is accepted and the sweep starts it', { jobId, error: started.error });
+    facts.log.warn('Temporal did not take the job in time; it is accepted and the sweep starts it', { error: started.error });
   }
   return { ...acceptance, isStarted: started.kind !== 'unreachable' };
 };

@@ -5,6 +5,7 @@ import { submitJobExamples } from '../../src/gateway/examples';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { withDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
+import { until } from '../support/until';
 import { withTemporal } from '../support/temporal';
 
 const database = withDatabase();
@@ -223,6 +224,19 @@ it('answers 202 while Temporal is away: the row is the promise', async () => {
   expect(await jobRow(reply.body.jobId)).toMatchObject({ status: 'pending' });
   await away.stop();
   await connection.close();
+});
+
+it('names the job in the line of the request that brought it', async () => {
+  const reply = await post({ ...application, taskId: 'named' });
+  const line = (): string | undefined =>
+    gateway.logLines.find((each) => each.includes(String(reply.body.jobId)) && each.includes('"status":201'));
+  await until(line, { what: 'the answer is logged' });
+  expect(JSON.parse(line() ?? '{}')).toMatchObject({
+    message: 'Answered',
+    path: '/v1/jobs',
+    jobId: reply.body.jobId,
+    requestId: expect.any(String) as string,
+  });
 });
 
 it('writes no personal data and no secret into the log', async () => {

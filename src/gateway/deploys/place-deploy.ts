@@ -63,6 +63,7 @@ export const placeDeploy = async (deps: GatewayDeps, request: DeployRequest, fac
   const acceptance = await withTransaction(deps.pool, async (client) => await acceptDeploy(client, deploy, by));
   switch (acceptance.kind) {
     case 'created':
+      facts.log = facts.log.child({ deployId: deploy.deployId });
       await start(deps, deploy, facts);
       return { deployId: deploy.deployId, resolvedVersion, isReplay: false };
     case 'under_way':
