@@ -54,7 +54,15 @@ export const waitForSessionLock = async (options: SessionLockOptions): Promise<S
 
 const holdLock = (client: Client, lost: AbortController, { everyMs }: SessionLockOptions): SessionLock => {
   // The end of a half-dead connection is only noticed by asking.
-  const prove = (): void => void client.query('select 1').catch(() => lost.abort());
+  let isAsked = false;
+  const prove = (): void => {
+    if (isAsked) return;
+    isAsked = true;
+    void client
+      .query('select 1')
+      .catch(() => lost.abort())
+      .finally(() => (isAsked = false));
+  };
   const proof = setInterval(prove, everyMs);
   lost.signal.addEventListener('abort', () => {
     clearInterval(proof);
