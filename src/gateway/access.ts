@@ -1,7 +1,5 @@
 import type { EndpointName } from './endpoints';
-
-/** Whose key it is; `worker` is a GH worker that calls back with the service secret. */
-export type Role = 'product' | 'operator' | 'deployer' | 'read_only' | 'worker';
+import type { Role } from './role';
 
 const everyone = ['product', 'operator', 'deployer', 'read_only'] as const;
 /** Who operates jobs may watch a deploy, but not run one; the product has no business with them. */

@@ -33,3 +33,5 @@ export class Problem extends Error {
 /** One invalid field that no schema could find. */
 export const invalidField = (path: string, message: string): Problem =>
   new Problem('invalid', `${path}: ${message}`, { errors: [{ path, message, code: 'custom' }] });
+
+export const noSuchJob = (jobId: string): Problem => new Problem('job_not_found', `No job has the id ${jobId}`);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Log } from '../log';
-import type { Role } from './access';
+import type { Role } from './role';
 
 export interface Caller {
   /** Name of the key. */

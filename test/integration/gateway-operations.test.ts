@@ -1,6 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { createPool } from '../../src/db/pool';
-import { access, type Role } from '../../src/gateway/access';
+import { access } from '../../src/gateway/access';
+import type { Role } from '../../src/gateway/role';
 import { endpointNames, endpoints } from '../../src/gateway/endpoints';
 import { readyAnswerSchema } from '../../src/gateway/schemas/operations';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';

@@ -4,8 +4,8 @@ import { withTransaction } from '../../db/pool';
 import { outcomes } from '../../domain/command-outcome';
 import { actorOf } from '../actor';
 import type { GatewayDeps } from '../gateway-deps';
+import { noSuchJob } from '../problem';
 import type { RequestFacts } from '../request-facts';
-import { noSuchJob } from '../routes/jobs';
 import { awaitCommand } from './await-command';
 
 /** The row first, which marks the job as well; then the workflow. An ended job needs none. */

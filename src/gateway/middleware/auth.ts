@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import type { Sensitive } from '../../domain/sensitive';
-import type { Role } from '../access';
+import type { Role } from '../role';
 import { dialectOf, isWorkerPath } from '../dialect';
 import { Problem } from '../problem';
 import { getFacts, type Caller } from '../request-facts';

@@ -8,8 +8,7 @@ import { actorOf } from '../actor';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
-import { Problem } from '../problem';
-import { noSuchJob } from './jobs';
+import { noSuchJob, Problem } from '../problem';
 
 /** Callbacks in both directions: GH's about its attempts, ours to the product. */
 export const createCallbackRoutes = (deps: GatewayDeps): Record<'receiveCallback' | 'redeliverCallback', RequestHandler> => ({

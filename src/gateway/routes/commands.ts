@@ -10,7 +10,7 @@ import { resumeJob, type ResolutionData } from '../commands/resume';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
-import { noSuchJob } from './jobs';
+import { noSuchJob } from '../problem';
 
 type Names = 'cancelJob' | 'resumeJob' | 'retryJob' | 'resolveJob' | 'listCommands' | 'getCommand';
 

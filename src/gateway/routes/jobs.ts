@@ -14,7 +14,7 @@ import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
 import { jobAnswer, pageAnswer, type Waiting } from '../job-answers';
 import { makeNewJob } from '../new-job';
-import { Problem } from '../problem';
+import { noSuchJob, Problem } from '../problem';
 import { checkCallbackOrigin, submit, type Submission } from '../submission';
 
 /** What a client does with a job besides commanding it. */
@@ -66,8 +66,6 @@ export const createJobRoutes = (deps: GatewayDeps): Record<'submitJob' | 'listJo
     return { status: 200, body };
   }),
 });
-
-export const noSuchJob = (jobId: string): Problem => new Problem('job_not_found', `No job has the id ${jobId}`);
 
 const acceptedAnswer = async (
   { pool }: GatewayDeps,
