@@ -1,6 +1,6 @@
 import { jobStates, terminalJobStates, type JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
-import { reportHosts } from '../domain/fleet-report';
+import { countWorkersByHealth, reportHosts } from '../domain/fleet-report';
 import { healthWords } from '../domain/health';
 import { listProbes } from './fleet';
 import { countLiveJobs } from './job-counts';
@@ -77,12 +77,20 @@ export const fleetGauges = (db: Queryable, limits: Limits): FleetGauge[] => [
     },
   },
   {
+    name: 'yardmaster_workers_by_health',
+    help: 'Workers of the last day, by the health of their host.',
+    labelNames: ['health'],
+    read: async () => {
+      const counts = countWorkersByHealth(await readHosts(db, limits));
+      return healthWords.map((health) => ({ labels: { health }, value: counts[health] }));
+    },
+  },
+  {
     name: 'yardmaster_hosts',
     help: 'Hosts of the last day, by health.',
     labelNames: ['health'],
     read: async () => {
-      const [workers, probes] = await Promise.all([listPlacedWorkers(db, limits, { isInTransaction: false }), listProbes(db, limits)]);
-      const { hosts } = reportHosts({ workers, probes, holds: [] });
+      const { hosts } = await readHosts(db, limits);
       return healthWords.map((health) => ({ labels: { health }, value: hosts.filter((host) => host.health === health).length }));
     },
   },
@@ -112,6 +120,11 @@ export const fleetGauges = (db: Queryable, limits: Limits): FleetGauge[] => [
 ];
 
 const isInForce = '(expires_at is null or expires_at > now())';
+
+const readHosts = async (db: Queryable, limits: Limits) => {
+  const [workers, probes] = await Promise.all([listPlacedWorkers(db, limits, { isInTransaction: false }), listProbes(db, limits)]);
+  return reportHosts({ workers, probes, holds: [] });
+};
 
 const readOne = async (db: Queryable, figure: string, from: string): Promise<{ value: number }[]> =>
   (await db.query<{ value: number }>(`select ${figure} as value from ${from}`)).rows;

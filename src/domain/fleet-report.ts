@@ -49,6 +49,25 @@ export const reportHosts = <W extends FleetWorkerSeen, P extends FleetProbeSeen,
   return { hosts, withoutAddress: rows.workers.filter(({ host }) => !isAddress(host)) };
 };
 
+/**
+ * Workers by the health of their host. One that is offline in the registry counts where nobody has taken its place, and its host is offline then; one
+ * without an address is judged by the registry alone.
+ */
+export const countWorkersByHealth = ({
+  hosts,
+  withoutAddress,
+}: {
+  hosts: readonly { health: Health; workers: readonly FleetWorkerSeen[] }[];
+  withoutAddress: readonly FleetWorkerSeen[];
+}): Record<Health, number> => {
+  const counts: Record<Health, number> = { healthy: 0, degraded: 0, offline: 0 };
+  for (const { health, workers } of hosts) {
+    if (workers.length > 0) counts[health] += Math.max(1, workers.filter(({ status }) => status !== 'offline').length);
+  }
+  for (const worker of withoutAddress) counts[judgeHealth({ ports: null, registry: registryOf([worker]) }).health] += 1;
+  return counts;
+};
+
 /** What the registry says of the workers of one machine. Offline rows beside a worker that beats are those of processes before it (ghosthands §5). */
 export const registryOf = (workers: readonly FleetWorkerSeen[]): HealthFacts['registry'] => {
   if (workers.length === 0) return 'none';
