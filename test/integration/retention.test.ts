@@ -1,3 +1,4 @@
+import { listApiHosts } from '../../src/db/api-hosts';
 import { pruneOldRows } from '../../src/db/retention';
 import { withDatabase } from '../support/database';
 import { addAttempt, addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
@@ -98,6 +99,28 @@ test('deletes old hints of GH and the reports of all but the last day', async ()
   await prune();
   await expect(count('yardmaster.received_callback')).resolves.toEqual({ rows: 1 });
   await expect(count('yardmaster.sweep_report')).resolves.toEqual({ rows: 1 });
+});
+
+test('deletes what old probes said of hosts that are gone, and holds that have been over for a day', async () => {
+  const [gone, present] = [await addWorker(database.pool), await addWorker(database.pool)];
+  await query(`update yardmaster.host_probe set probed_at = now() - interval '31 days' where host = $1`, [gone.host]);
+  await query(
+    `insert into yardmaster.host_hold (host, holder, reason, actor, expires_at) values ('a', 'person', 'r', 'a', now() - interval '25 h'),
+       ('b', 'person', 'r', 'a', now() - interval '23 h'), ('c', 'person', 'r', 'a', null), ('a', 'worker:w', 'r', 'a', now() + interval '1 h')`,
+  );
+  await prune();
+  await expect(query('select host from yardmaster.host_probe')).resolves.toEqual([{ host: present.host }]);
+  await expect(query('select host, holder from yardmaster.host_hold order by host')).resolves.toEqual([
+    { host: 'a', holder: 'worker:w' },
+    { host: 'b', holder: 'person' },
+    { host: 'c', holder: 'person' },
+  ]);
+});
+
+test('an API that answered once is forgotten when nobody has asked it for a while', async () => {
+  const [silent, latest] = [await addWorker(database.pool), await addWorker(database.pool)];
+  await query(`update yardmaster.host_probe set probed_at = now() - interval '11 min' where host = $1`, [silent.host]);
+  await expect(listApiHosts(database.pool, { rows: 10 })).resolves.toEqual([latest.host]);
 });
 
 test('finds nothing the second time', async () => {
