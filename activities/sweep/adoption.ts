@@ -5,7 +5,7 @@ import type { Pass } from './pass';
 /** Takes over what older producers inserted by themselves, as far as no worker was faster (design §5). */
 export const adoptOlderRows = async (pass: Pass): Promise<void> => {
   const { limits, workflows } = pass.deps;
-  const rows = pass.bound('rows to adopt', await listAdoptableRows(pass.db, { rows: limits.sweepBatchRows }));
+  const rows = await listAdoptableRows(pass.db, { rows: limits.sweepBatchRows });
   if (rows.length === 0) return;
   if (await hasQueueModeWorker(pass.db, limits)) {
     pass.add({ finding: 'adoption_is_off', subject: 'gh_automation_jobs', detail: `${rows.length} rows` });
@@ -20,6 +20,8 @@ export const adoptOlderRows = async (pass: Pass): Promise<void> => {
   const adopted = wanted.length === 0 ? [] : await adoptRows(pass.db, wanted, limits);
   for (const jobId of adopted)
     pass.add({ finding: 'job_adopted', subject: jobId, before: 'claimable by any worker', after: 'a job of ours' });
+  // What is adopted leaves the list, so the next pass goes on; what is refused stays at its beginning.
+  pass.bound('rows to adopt', rows, { isSettledByPass: adopted.length > 0 });
   // Either a worker was faster, or it is still there, since a job of ours has its task or key.
   const left = new Set(wanted.map(({ jobId }) => jobId).filter((jobId) => !adopted.includes(jobId)));
   if (left.size > 0) {

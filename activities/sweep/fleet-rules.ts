@@ -14,7 +14,10 @@ import type { Pass } from './pass';
 /** Registry and ports, in every pass: what is asked now is what assigning believes for the next seconds. */
 export const mendRegistry = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
-  const rows = pass.bound('registry rows', await listRegistry(pass.db, { rows: limits.fleetRowsMax }), limits.fleetRowsMax);
+  const rows = pass.bound('registry rows', await listRegistry(pass.db, { rows: limits.fleetRowsMax }), {
+    max: limits.fleetRowsMax,
+    isSettledByPass: false,
+  });
   const { workers, findings } = await locate(pass, rows);
   for (const finding of findings) pass.add(finding);
 

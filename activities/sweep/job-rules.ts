@@ -12,7 +12,10 @@ const abortedSinceMs = 600_000;
 /** Live attempts whose worker looks dead, and jobs whose rows say what no hint told, in every pass: how soon a lost job goes on depends on it. */
 export const mendJobs = async (pass: Pass): Promise<void> => {
   const { limits, workflows } = pass.deps;
-  const attempts = pass.bound('live attempts', await listLiveAttempts(pass.db, limits), limits.fleetRowsMax);
+  const attempts = pass.bound('live attempts', await listLiveAttempts(pass.db, limits), {
+    max: limits.fleetRowsMax,
+    isSettledByPass: false,
+  });
   const { examine, reowned, findings } = sweepAttempts(attempts, limits);
   for (const finding of findings) pass.add(finding);
   const changed = reowned.length === 0 ? [] : await reownAttempts(pass.db, reowned);

@@ -27,8 +27,8 @@ export interface Pass {
   isDryRun: boolean;
   add(item: Omit<SweepItem, 'detail'> & { detail?: string }): void;
   count(finding: SweepFinding, n: number): void;
-  /** Says so when a list is as long as a pass takes at most. */
-  bound<Row>(what: string, rows: Row[], max?: number): Row[];
+  /** Says so when a list is as long as a pass takes at most, and whether what it took leaves the list, so that the next pass takes the rest. */
+  bound<Row>(what: string, rows: Row[], bound?: { max?: number; isSettledByPass?: boolean }): Row[];
   /**
    * Where statements go. In a dry run it is one transaction that is taken back at the end: each part sees what those before it did, and the report
    * cannot differ from what a pass would do.
@@ -60,8 +60,9 @@ export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db
     count(finding, n) {
       if (n > 0) counts[finding] = (counts[finding] ?? 0) + n;
     },
-    bound(what, rows, max = limits.sweepBatchRows) {
-      if (rows.length >= max) pass.add({ finding: 'left_for_next_pass', subject: what, detail: `more than ${max}` });
+    bound(what, rows, { max = limits.sweepBatchRows, isSettledByPass = true } = {}) {
+      const finding = isSettledByPass ? 'left_for_next_pass' : 'more_than_a_pass_sees';
+      if (rows.length >= max) pass.add({ finding, subject: what, detail: `${max} or more` });
       return rows;
     },
     async together(work) {

@@ -40,7 +40,10 @@ export const eraseRows = async (pass: Pass): Promise<void> => {
 
 const endLoose = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
-  const loose = pass.bound('attempts left behind', await listLooseAttempts(pass.db, limits), limits.fleetRowsMax);
+  const loose = pass.bound('attempts left behind', await listLooseAttempts(pass.db, limits), {
+    max: limits.fleetRowsMax,
+    isSettledByPass: false,
+  });
   const ends = loose.flatMap((attempt) => {
     const end = endOfLoose(attempt, limits);
     return end === null ? [] : [{ attemptId: attempt.attemptId, end }];

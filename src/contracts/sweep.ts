@@ -65,6 +65,10 @@ export const sweepFindings = {
   host_not_configured: { weight: 'notice', meaning: 'A worker registered from a machine that the configuration does not name.' },
   pruned: { weight: 'repair', meaning: 'Jobs beyond the retention were deleted.' },
   left_for_next_pass: { weight: 'notice', meaning: 'There was more of it than one pass takes; the next one goes on.' },
+  more_than_a_pass_sees: {
+    weight: 'alarm',
+    meaning: 'There is more of it than a pass looks at, and each looks at the same first rows: nobody looks after the rest.',
+  },
 } as const satisfies Record<string, { weight: FindingWeight; meaning: string }>;
 
 export type SweepFinding = keyof typeof sweepFindings;

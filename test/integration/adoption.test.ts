@@ -112,6 +112,21 @@ test('a row that breaks our limits is reported with its field and skipped, besid
   expect(of('job_adopted')).toMatchObject([{ subject: good }]);
 });
 
+test('refused rows that fill a pass are an alarm, since the next one sees the same; adopted ones leave room', async () => {
+  const limits = { sweepBatchRows: 2 };
+  for (const target_url of ['a', 'b', 'c']) await insertRow({ target_url });
+  const refused = await sweepOnce(database.pool, { full: false, limits });
+  expect(refused.report.counts).toMatchObject({ row_not_adopted: 2, more_than_a_pass_sees: 1 });
+  expect(refused.report.counts).not.toHaveProperty('left_for_next_pass');
+
+  await query('delete from gh_automation_jobs');
+  await insertRow();
+  await insertRow();
+  await insertRow();
+  expect((await sweepOnce(database.pool, { full: false, limits })).report.counts).toMatchObject({ job_adopted: 2, left_for_next_pass: 1 });
+  expect((await sweepOnce(database.pool, { full: false, limits })).report.counts).toMatchObject({ job_adopted: 1 });
+});
+
 test('a second row of a task that has a live job is reported, and not taken over', async () => {
   const valet_task_id = randomUUID();
   await insertRow({ valet_task_id });
