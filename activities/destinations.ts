@@ -21,13 +21,17 @@ export const createDestinationActivities = (deps: DeployDeps) => {
   const look = async <Result>(destination: string, use: (opened: OpenedKamal, signal: AbortSignal) => Promise<Result>): Promise<Result> => {
     const signal = deps.cancellation();
     const beat = setInterval(() => deps.heartbeat({ destination }), deps.limits.deployBeatMs);
-    const { hosts } = await findFleetHosts(deps, destination);
-    const opened = await deps.kamal.open({ deployId: randomUUID(), destination, fleetHostsOf: () => hosts });
     try {
-      return await use(opened, signal);
+      const { hosts } = await findFleetHosts(deps, destination);
+      const opened = await deps.kamal.open({ deployId: randomUUID(), destination, fleetHostsOf: () => hosts });
+      try {
+        return await use(opened, signal);
+      } finally {
+        if (opened.kind === 'opened') await opened.session.close();
+      }
     } finally {
+      // Also where nothing was opened: it would beat for as long as the process lives.
       clearInterval(beat);
-      if (opened.kind === 'opened') await opened.session.close();
     }
   };
 

@@ -59,9 +59,22 @@ export const parseConfigFile = (text: string, file: string): Document => {
   // Ruby reads YAML 1.1.
   const document = parseDocument(text, { version: '1.1', merge: true, logLevel: 'silent' });
   const [problem] = [...document.errors, ...document.warnings];
-  if (problem !== undefined) throw new KamalConfigError(`${file} is no YAML that Kamal reads: ${problem.message.split('\n')[0] ?? ''}`);
+  if (problem !== undefined) throw unreadable(file, problem);
+  try {
+    toPlain(document);
+  } catch (error) {
+    // An alias is followed only here: one of an anchor that is not there, or a bomb of them.
+    throw unreadable(file, error);
+  }
   return document;
 };
+
+const unreadable = (file: string, problem: unknown): KamalConfigError =>
+  new KamalConfigError(
+    `${file} is no YAML that Kamal reads: ${problem instanceof Error ? (problem.message.split('\n')[0] ?? '') : String(problem)}`,
+  );
+
+const toPlain = (document: Document): unknown => document.toJS({ maxAliasCount: 100 });
 
 /** What a destination's file says over the one of all, as Kamal puts them together. */
 export const readConfig = (base: Document, destination: Document): ConfigFacts => {
@@ -172,7 +185,7 @@ const mergeDeep = (base: Record<string, unknown>, over: Record<string, unknown>)
 };
 
 const toRecord = (document: Document): Record<string, unknown> => {
-  const value: unknown = document.toJS({ maxAliasCount: 100 });
+  const value: unknown = toPlain(document);
   if (!isRecord(value)) throw new KamalConfigError('the configuration is no map of settings');
   return value;
 };

@@ -4,7 +4,10 @@ import { sensitive, type Sensitive } from '../domain/sensitive';
 
 export type FindSecret = (destination: string, name: string) => Sensitive<string> | null;
 
-/** The destination's own file first, then the one for all, then the environment. Read each time, so that a changed secret needs no restart. */
+/**
+ * The destination's own file first, then the one for all, then the environment. Read each time, so that a changed secret needs no restart. Throws
+ * SecretUnreadableError: what stands in a file must not be replaced by the value of another place.
+ */
 export const createFindSecret = ({
   dir,
   environment,
@@ -25,5 +28,16 @@ export const createFindSecret = ({
   };
 };
 
-const readIfThere = (file: string): string | null =>
-  statSync(file, { throwIfNoEntry: false })?.isFile() === true ? readFileSync(file, 'utf8') : null;
+/** It is there and cannot be read, which is a fault of the machine and none of Kamal's; the text is for a person. */
+export class SecretUnreadableError extends Error {
+  override readonly name = 'SecretUnreadableError';
+}
+
+const readIfThere = (file: string): string | null => {
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.isFile() === true ? readFileSync(file, 'utf8') : null;
+  } catch (error) {
+    const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : error;
+    throw new SecretUnreadableError(`${file} cannot be read: ${String(code)}`);
+  }
+};

@@ -1,4 +1,5 @@
 import type { Sensitive } from '../domain/sensitive';
+import { SecretUnreadableError } from './find-secret';
 
 /**
  * A line of Kamal's secrets file. Its reader (dotenv) expands `$NAME` and runs `$(…)`, so a value is written in single quotes, in which nothing means
@@ -23,7 +24,16 @@ export interface SecretsFile {
 
 /** All secrets that Kamal will ask for. Names that nobody has a value for are listed together. */
 export const makeSecretsFile = (names: readonly string[], find: (name: string) => Sensitive<string> | null): SecretsFile => {
-  const found = names.map((name) => ({ name, value: find(name) }));
+  const unreadable: string[] = [];
+  const found = names.flatMap((name) => {
+    try {
+      return [{ name, value: find(name) }];
+    } catch (error) {
+      if (!(error instanceof SecretUnreadableError)) throw error;
+      unreadable.push(error.message);
+      return [];
+    }
+  });
   const missing = found.filter(({ value }) => value === null || value.unredacted() === '').map(({ name }) => name);
   const lines = found.map(({ name, value }) => ({ name, line: value === null ? '' : makeSecretLine(name, value) }));
   const unwritable = lines.filter(({ line }) => line === null).map(({ name }) => name);
@@ -31,6 +41,7 @@ export const makeSecretsFile = (names: readonly string[], find: (name: string) =
     content: lines.map(({ line }) => line ?? '').join(''),
     values: found.flatMap(({ value }) => (value === null ? [] : [value])),
     problems: [
+      ...unreadable,
       ...(missing.length === 0 ? [] : [`missing: ${missing.join(', ')}`]),
       ...(unwritable.length === 0
         ? []

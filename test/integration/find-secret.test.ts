@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { sensitive } from '../../src/domain/sensitive';
-import { createFindSecret } from '../../src/kamal/find-secret';
+import { createFindSecret, SecretUnreadableError } from '../../src/kamal/find-secret';
 
 let dir: string;
 
@@ -40,6 +40,13 @@ test.each<[string, string, string | undefined, string]>([
 test('without a folder only the environment is asked', () => {
   const findSecret = createFindSecret({ dir: null, environment: new Map([['BOTH', sensitive('here')]]) });
   expect(findSecret('staging', 'BOTH')?.unredacted()).toBe('here');
+});
+
+test('a file that is there and cannot be read is a problem, and no other place is asked instead', async () => {
+  await symlink('BOTH_LOOPS', path.join(dir, 'staging', 'BOTH_LOOPS'));
+  await writeFile(path.join(dir, 'BOTH_LOOPS'), 'of all');
+  expect(() => find('staging', 'BOTH_LOOPS')).toThrow(SecretUnreadableError);
+  expect(() => find('staging', 'BOTH_LOOPS')).toThrow(/staging\/BOTH_LOOPS cannot be read: ELOOP$/);
 });
 
 test('a secret that changes is read anew', async () => {

@@ -1,6 +1,8 @@
-import { readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { sensitive } from '../../src/domain/sensitive';
 import { appVersion, lockStatus, type KamalCommand } from '../../src/kamal/commands';
+import { createFindSecret } from '../../src/kamal/find-secret';
 import type { Kamal } from '../../src/kamal/kamal';
 import { parseAppVersions } from '../../src/kamal/output';
 import { isAlive, killLeftPrograms, readPids, stay } from '../support/child-programs';
@@ -162,6 +164,16 @@ describe('the private directory', () => {
     expect(() => readdirSync(theirs.stateDir)).toThrow('ENOENT');
   });
 
+  it('is not made when a secret cannot be read', async () => {
+    symlinkSync('DATABASE_URL', path.join(theirs.dir, 'DATABASE_URL'));
+    const environment = new Map([['KAMAL_REGISTRY_PASSWORD', sensitive('registry-password-1')]]);
+    const unreadable = theirs.createKamal({ bin, findSecret: createFindSecret({ dir: theirs.dir, environment }) });
+    const opened = await unreadable.open({ deployId: 'deploy-1', destination: 'staging', fleetHostsOf: () => ['127.0.0.1'] });
+    const detail = `${theirs.dir}/DATABASE_URL cannot be read: ELOOP`;
+    expect(opened).toEqual({ kind: 'refused', problems: [{ check: 'secrets', detail }] });
+    expect(() => readdirSync(theirs.stateDir)).toThrow('ENOENT');
+  });
+
   it.each([
     ['no such destination', 'production', 'there is no config/deploy.production.yml'],
     ['a path for a destination', '../../etc/passwd', 'there is no config/deploy.../../etc/passwd.yml'],
@@ -209,13 +221,16 @@ it('lists the destinations, also one that cannot be deployed, and why', async ()
   theirs.write('config/deploy.production.yml', 'servers:\n  web:\n    hosts: [10.0.0.1]\n  workers:\n    hosts: [10.0.0.1]\n');
   theirs.write('config/deploy.broken.yml', 'servers: [');
   theirs.write('config/deploy.NOT A NAME.yml', '');
+  theirs.write('config/deploy.alias.yml', 'servers: *nope');
   const known = await kamal.listDestinations();
   expect(known.map(({ destination, hosts, rolesFromFleet }) => ({ destination, hosts, rolesFromFleet }))).toEqual([
+    { destination: 'alias', hosts: [], rolesFromFleet: [] },
     { destination: 'broken', hosts: [], rolesFromFleet: [] },
     { destination: 'production', hosts: [{ host: '10.0.0.1', roles: ['web', 'workers'] }], rolesFromFleet: [] },
     { destination: 'staging', hosts: [], rolesFromFleet: ['web', 'workers'] },
   ]);
-  expect(known[0]?.problem).toMatch(/^config\/deploy\.broken\.yml is no YAML that Kamal reads/);
+  expect(known[0]?.problem).toMatch(/^config\/deploy\.alias\.yml is no YAML that Kamal reads: Unresolved alias/);
+  expect(known[1]?.problem).toMatch(/^config\/deploy\.broken\.yml is no YAML that Kamal reads/);
 });
 
 it('does not hide a word of the configuration that is also given as a secret', async () => {

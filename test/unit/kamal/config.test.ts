@@ -144,6 +144,13 @@ describe('a configuration is refused', () => {
     ],
     ['that is no YAML', base, 'servers: [', 'deploy.staging.yml is no YAML that Kamal reads'],
     ['with a Ruby object', base, 'servers: !ruby/object:Gem {}', 'deploy.staging.yml is no YAML that Kamal reads'],
+    ['with an alias of nothing', base, 'servers: *nope', 'deploy.staging.yml is no YAML that Kamal reads: Unresolved alias'],
+    [
+      'with a bomb of aliases',
+      base,
+      `a: &a [x, x]\n${['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].map((name, n) => `${name}: &${name} [${Array(10).fill(`*${'abcdefgh'[n]}`).join()}]`).join('\n')}`,
+      'deploy.staging.yml is no YAML that Kamal reads: Excessive alias count',
+    ],
     ['that is a list', base, '- a', 'the configuration is no map of settings'],
     ['without a service', without(/^service.*$/m), staging, 'service: '],
     [

@@ -1,4 +1,5 @@
 import { sensitive } from '../../../src/domain/sensitive';
+import { SecretUnreadableError } from '../../../src/kamal/find-secret';
 import { makeSecretLine, makeSecretsFile } from '../../../src/kamal/secrets';
 
 describe('a value', () => {
@@ -26,4 +27,12 @@ it('lists all that is missing and all that cannot be written, by name alone', ()
   expect(file.problems[0]).toBe('missing: B, C');
   expect(file.problems[1]).toMatch(/^D cannot be written for Kamal/);
   expect(file.problems.join('')).not.toContain('secret-that-ends');
+});
+
+it('lists what cannot be read beside what is missing', () => {
+  const file = makeSecretsFile(['A', 'B'], (name) => {
+    if (name === 'A') throw new SecretUnreadableError('/secrets/A cannot be read: EACCES');
+    return null;
+  });
+  expect(file.problems).toEqual(['/secrets/A cannot be read: EACCES', 'missing: B']);
 });

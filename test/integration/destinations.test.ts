@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { PassThrough } from 'node:stream';
+import type { DeployDeps } from '../../activities/deploy-deps';
+import { createDestinationActivities } from '../../activities/destinations';
+import { noFleetConfig } from '../../src/contracts/fleet-config';
+import { makeKamalDeployId } from '../../src/contracts/ids';
+import { limits } from '../../src/contracts/limits';
+import { listAudit } from '../../src/db/audit';
+import { listDestinations } from '../../src/db/deploy-reads';
+import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import { projectRoot } from '../../src/dev/project-root';
+import { makeLockMessage } from '../../src/domain/deploy-lock';
+import { sensitive } from '../../src/domain/sensitive';
+import { createKamal } from '../../src/kamal/create-kamal';
+import { SecretUnreadableError } from '../../src/kamal/find-secret';
+import { createLog } from '../../src/log';
+import { withDatabase } from '../support/database';
+import { addDeploy, endDeploy } from '../support/log-rows';
+
+jest.setTimeout(60_000);
+
+const database = withDatabase();
+let yard: StandInYard;
+let activities: ReturnType<typeof createDestinationActivities>;
+/** Throws where a test wants it. */
+let findSecret: (destination: string) => void;
+
+beforeAll(async () => {
+  yard = await startStandInYard({
+    dir: path.join(projectRoot(), '.yardmaster/test-yards', randomUUID()),
+    hosts: ['127.0.3.1', '127.0.3.2'],
+    destinations: { canada: ['127.0.3.2'], staging: ['127.0.3.1'] },
+    fillHosts: true,
+  });
+  const { username, password } = yard.registry;
+  const secrets = new Map(Object.entries({ ...yard.secrets, KAMAL_REGISTRY_PASSWORD: password, KAMAL_REGISTRY_USERNAME: username }));
+  const log = createLog({ level: 'error', process: 'test', destination: new PassThrough() });
+  const unused = async (): Promise<never> => await Promise.reject(new Error('no look at a destination needs this'));
+  const deps: DeployDeps = {
+    pool: database.pool,
+    log,
+    limits,
+    kamal: createKamal({
+      bin: yard.kamalBin,
+      configDir: yard.configDir,
+      stateDir: path.join(yard.configDir, '../state'),
+      env: yard.kamalEnv,
+      findSecret(destination, name) {
+        findSecret(destination);
+        const value = secrets.get(name);
+        return value === undefined ? null : sensitive(value);
+      },
+      killAfterMs: 2_000,
+      log,
+    }),
+    hosts: { readWorkerPort: unused, readApi: unused },
+    workflows: { ensureApplyJob: unused },
+    installation: 'test-yard',
+    fleetConfig: { read: async () => await Promise.resolve(noFleetConfig) },
+    heartbeat: () => undefined,
+    cancellation: () => new AbortController().signal,
+    draining: new AbortController().signal,
+    noteEnded: () => undefined,
+  };
+  activities = createDestinationActivities(deps);
+}, 60_000);
+afterAll(async () => await yard.stop());
+
+beforeEach(async () => {
+  findSecret = () => undefined;
+  await yard.misbehave();
+  await yard.kamal('lock', 'release', '-d', 'staging');
+  await database.pool.query('truncate yardmaster.deploy, yardmaster.destination, yardmaster.audit cascade');
+});
+
+const holdLock = async (message: string): Promise<void> => {
+  const { code, output } = await yard.kamal('lock', 'acquire', '-m', message, '-d', 'staging');
+  if (code !== 0) throw new Error(output);
+};
+const lockHolder = async (): Promise<string | null> => await yard.host('127.0.3.1').lockHolder('staging');
+const breakIt = async () => await activities.breakLock({ destination: 'staging', reason: 'she has gone home', actor: 'zoe' });
+const acts = async () => {
+  const { entries } = await listAudit(database.pool, { actor: 'zoe', act: null, subject: 'staging', since: null, before: null, rows: 10 });
+  return entries.toReversed().map(({ act, subjectKind, outcome, detail }) => ({ act, subjectKind, outcome, detail }));
+};
+
+describe("Kamal's lock", () => {
+  const detail = { reason: 'she has gone home', holder: expect.stringContaining('left by somebody') };
+  const begun = { act: 'break_lock_begun', subjectKind: 'destination', outcome: null, detail };
+
+  it('of somebody else is broken by a named act, in the audit before and after it', async () => {
+    await holdLock('left by somebody');
+    expect(await breakIt()).toMatchObject({ kind: 'broken', detail: expect.stringContaining('left by somebody') });
+    expect(await lockHolder()).toBeNull();
+    expect(await acts()).toEqual([begun, { ...begun, act: 'lock_broken', outcome: 'broken' }]);
+    expect(await breakIt()).toMatchObject({ kind: 'was_free' });
+    expect(await acts()).toHaveLength(2);
+  });
+
+  it('is in the audit also when nobody lives to tell that it was broken', async () => {
+    await holdLock('left by somebody');
+    await yard.misbehave({ on: 'lock release', do: { killSelf: 'SIGKILL' } });
+    await expect(breakIt()).rejects.toThrow('Kamal did not release the lock');
+    expect(await acts()).toEqual([begun]);
+  });
+
+  it('of a deploy that is under way stays, and of one that has ended is broken', async () => {
+    const deployId = await addDeploy(database.pool, { destination: 'staging' });
+    const workflowId = makeKamalDeployId({ service: 'ghosthands', destination: 'staging' });
+    const message = makeLockMessage({ installation: 'test-yard', workflowId, deployId });
+    await holdLock(message);
+    expect(await breakIt()).toMatchObject({ kind: 'refused', detail: expect.stringContaining(deployId) });
+    expect(await lockHolder()).not.toBeNull();
+    expect(await acts()).toEqual([]);
+    await endDeploy(database.pool, deployId, 'broken');
+    expect(await breakIt()).toMatchObject({ kind: 'broken' });
+    expect(await lockHolder()).toBeNull();
+  });
+});
+
+describe('a look', () => {
+  it('at an audit that Kamal cannot read is no empty audit', async () => {
+    expect(await activities.readDestination({ destination: 'staging', want: 'audit' })).toMatchObject({ want: 'audit' });
+    await yard.misbehave({ on: 'audit', do: { exitCode: 1 } });
+    await expect(activities.readDestination({ destination: 'staging', want: 'audit' })).rejects.toThrow(
+      "Kamal's audit could not be read: exit code 1",
+    );
+  });
+
+  it('at a version tells the service of the configuration, and at a state all destinations', async () => {
+    await yard.push('v1');
+    expect(await activities.readDestination({ destination: 'staging', want: 'version', version: 'v1' })).toEqual({
+      want: 'version',
+      version: 'v1',
+      service: 'ghosthands',
+      resolved: 'v1',
+      problem: null,
+    });
+    expect(await activities.readDestination({ destination: 'staging', want: 'state' })).toMatchObject({
+      state: { destination: 'staging' },
+      destinations: ['canada', 'staging'],
+    });
+  });
+
+  it.each(['state', 'version', 'config'] as const)('at the %s where a secret cannot be read tells that', async (want) => {
+    findSecret = () => {
+      throw new SecretUnreadableError('/secrets/A cannot be read: EACCES');
+    };
+    const seen = await activities.readDestination({ destination: 'staging', want, version: 'v1' });
+    expect(JSON.stringify(seen)).toContain('/secrets/A cannot be read: EACCES');
+  });
+
+  it('at all of them goes on behind one that fails', async () => {
+    findSecret = (destination) => {
+      if (destination === 'canada') throw new Error('the disk is gone');
+    };
+    await activities.refreshDestinations(null);
+    expect((await listDestinations(database.pool)).map(({ destination, problem }) => ({ destination, problem }))).toEqual([
+      { destination: 'staging', problem: null },
+    ]);
+  });
+
+  it('at all of them shows the one whose file is broken beside the others', async () => {
+    const file = path.join(yard.configDir, 'config/deploy.alias.yml');
+    await writeFile(file, 'servers: *nope\n');
+    try {
+      await activities.refreshDestinations(null);
+      const seen = await listDestinations(database.pool);
+      expect(seen.map(({ destination }) => destination)).toEqual(['alias', 'canada', 'staging']);
+      expect(seen[0]?.problem).toMatch(/^config: config\/deploy\.alias\.yml is no YAML that Kamal reads/);
+    } finally {
+      await rm(file);
+    }
+  });
+});
