@@ -110,6 +110,8 @@ const writeDeploy = async (
   if (problem !== null) throw invalid(problem);
 
   const { service } = found;
+  // Where it cannot be read it names no service either, and the id would be blamed.
+  if (service === '') throw invalid(`the configuration of ${destination} cannot be used: ${found.problem ?? 'it names no service'}`);
   mustBelong(input.workflowId, { service, destination });
   const isDryRun = input.dryRun === true;
   const { owner } = input;

@@ -1,6 +1,10 @@
-import type { DeployView } from '../../src/contracts/deploy';
+import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { defaultStrategy, type DeployView } from '../../src/contracts/deploy';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { cancelDeploySignal } from '../../src/contracts/messages';
+import { acceptDeploy } from '../../src/db/accept-deploy';
 import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-yard';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
 import { destination, service, withDeployYard } from '../support/deploy-yard';
@@ -85,6 +89,60 @@ test('a second batch that fails takes the first one back with it', async () => {
   const deploy = await handle.result();
   expect(deploy.hosts.map(({ state }) => state)).toEqual(['put_back', 'put_back']);
   expect({ outcome: deploy.outcome, ...(await yard.rest()) }).toEqual({ outcome: 'rolled_back', ...v1Everywhere });
+});
+
+test('a canary that falls ill while it is watched goes back, and the others were never touched', async () => {
+  const { deployId, handle } = await yard.deploy({ version: 'v2', strategy: { canaryHosts: 1, soakSeconds: 600 } });
+  await yard.untilPhase(deployId, 'soak');
+  yard.simulator.hosts[0]?.stopApi();
+  const deploy = await handle.result();
+  expect(deploy.hosts.map(({ state }) => state)).toEqual(['put_back', 'held']);
+  expect({ outcome: deploy.outcome, ...(await yard.rest()) }).toEqual({ outcome: 'rolled_back', ...v1Everywhere });
+  expect((await yard.kamal.steps()).filter(({ command }) => command[0] === 'deploy' && command.includes(yard.hosts[1] ?? ''))).toEqual([]);
+});
+
+const playAccepted = async (deployId: string): Promise<DeployView> => {
+  const strategy = { ...defaultStrategy, canaryHosts: 0 };
+  const asked = { kind: 'deploy', version: 'v2', resolvedVersion: 'v2', isDryRun: false, reason: null } as const;
+  const unrepeated = { idempotencyKey: null, requestHash: '' };
+  const by = { actor: 'test', source: 'rest', address: null };
+  await acceptDeploy(yard.pool, { deployId, service, destination, strategy, ...asked, ...unrepeated }, by);
+  return await play([], { deployId });
+};
+
+describe('a deploy is refused by its own check, and nothing was touched, with', () => {
+  test.each([
+    ['a secret that nobody has', 'secrets', 'env:\n  secret:\n    - NOT_THERE\n', 'missing: NOT_THERE'],
+    ['an alias of nothing', 'config', 'env: *nope\n', 'is no YAML that Kamal reads: Unresolved alias'],
+  ])('%s', async (_what, check, more, detail) => {
+    const file = path.join(yard.kamal.configDir, `config/deploy.${destination}.yml`);
+    const whole = await readFile(file, 'utf8');
+    await writeFile(file, `${whole}\n${more}`);
+    const steps = (await yard.kamal.steps()).length;
+    try {
+      // As the gateway does, which has looked when the file was whole.
+      const deploy = await playAccepted(randomUUID());
+      expect(deploy.outcome).toBe('refused');
+      expect(deploy.checks).toEqual([{ check, host: null, isOk: false, detail: expect.stringContaining(detail) }]);
+      expect(await yard.kamal.steps()).toHaveLength(steps);
+      expect(await yard.rest()).toEqual(v1Everywhere);
+    } finally {
+      await writeFile(file, whole);
+    }
+  });
+});
+
+test('a deploy that is started by hand is told that the configuration cannot be used', async () => {
+  const file = path.join(yard.kamal.configDir, `config/deploy.${destination}.yml`);
+  const whole = await readFile(file, 'utf8');
+  await writeFile(file, 'env: *nope\n');
+  try {
+    await expect(play([])).rejects.toMatchObject({
+      cause: { cause: { message: expect.stringMatching(/^the configuration of staging cannot be used: .* Unresolved alias/) } },
+    });
+  } finally {
+    await writeFile(file, whole);
+  }
 });
 
 test('a way back that never works is broken, says where, and keeps jobs off those hosts', async () => {
