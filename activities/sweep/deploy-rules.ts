@@ -9,7 +9,7 @@ export const mendDeploys = async (pass: Pass): Promise<void> => {
   const untouched = pass.bound('deploys', await listNeglectedDeploys(pass.db, { afterMs: limits.deployUntouchedMs, rows }));
   const lost: typeof untouched = [];
   // One that waits for an approval, or for a deployer, is touched by nobody and needs no other workflow.
-  await atOnce(untouched, limits.probesAtOnce, async (deploy) => {
+  await atOnce(untouched, limits.hintsAtOnce, async (deploy) => {
     const isRunning = await workflows.isKamalDeployRunning(deploy).catch((error: unknown) => {
       log.warn('The workflow of a deploy could not be looked at, the next pass tries again', { deployId: deploy.deployId, error });
       return true;
