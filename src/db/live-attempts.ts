@@ -1,6 +1,7 @@
 import type { HumanKind, JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
 import type { LiveAttemptSeen } from '../domain/attempt-sweep';
+import { portColumns, toPort, type PortRow } from './attempt-port';
 import type { Queryable } from './queryable';
 
 /** Every attempt that has not ended, with its rows, its worker's last probe and the processes that listen for its cancel, in one moment. */
@@ -20,8 +21,7 @@ export const listLiveAttempts = async (
        -- Postgres before 17 refuses to subtract an infinite moment.
        case when isfinite(g.last_heartbeat) then (extract(epoch from now() - g.last_heartbeat) * 1000)::float8 end as heartbeat_age_ms,
        r.status as registry_status,
-       case when p.host is null then null when p.is_worker_up then 'answers' when p.problem = 'refused' then 'refused' else 'silent' end as port,
-       p.worker_id as port_worker_id, p.active_jobs,
+       ${portColumns},
        coalesce(p.process_started_at > a.claimed_at + $1::int * interval '1 ms', false) as has_restarted,
        coalesce(l.processes, 0) as listeners
      from yardmaster.attempt a
@@ -55,7 +55,7 @@ export const reownAttempts = async (
   return rows.map(({ attempt_id: attemptId }) => attemptId);
 };
 
-interface AttemptRow {
+interface AttemptRow extends PortRow {
   attempt_id: string;
   job_id: string;
   is_current: boolean;
@@ -71,10 +71,6 @@ interface AttemptRow {
   claimed_by: string | null;
   heartbeat_age_ms: number | null;
   registry_status: string | null;
-  port: 'answers' | 'refused' | 'silent' | null;
-  port_worker_id: string | null;
-  active_jobs: number | null;
-  has_restarted: boolean;
   listeners: number;
 }
 
@@ -94,10 +90,3 @@ const toSeen = (row: AttemptRow): LiveAttemptSeen => ({
   port: toPort(row),
   listeners: row.listeners,
 });
-
-const toPort = (row: AttemptRow): LiveAttemptSeen['port'] =>
-  row.port === 'answers'
-    ? { kind: 'answers', workerId: row.port_worker_id ?? '', activeJobs: row.active_jobs ?? 0, hasRestarted: row.has_restarted }
-    : row.port === null
-      ? null
-      : { kind: row.port };

@@ -1,5 +1,6 @@
 import type { Limits } from '../contracts/limits';
 import type { LooseAttempt, LooseEnd } from '../domain/loose-attempt';
+import { portColumns, toPort, type PortRow } from './attempt-port';
 import type { Queryable } from './queryable';
 
 /** What the attempt is to its job: nothing any more. */
@@ -23,8 +24,7 @@ export const listLooseAttempts = async (
      select l.attempt_id, l.job_id, l.worker_id, (extract(epoch from now() - l.begun_at) * 1000)::float8 as age_ms,
        g.id is not null as has_row, g.status as row_status, g.error_code,
        (extract(epoch from now() - case when isfinite(g.last_heartbeat) then g.last_heartbeat end) * 1000)::float8 as heartbeat_age_ms,
-       case when p.host is null then null when p.is_worker_up then 'answers' when p.problem = 'refused' then 'refused' else 'silent' end as port,
-       p.worker_id as port_worker_id, p.active_jobs,
+       ${portColumns},
        coalesce(p.process_started_at > l.begun_at + $1::int * interval '1 ms', false) as has_restarted,
        (extract(epoch from p.said_since - l.begun_at) * 1000)::float8 as said_after_ms,
        case when exists (select from backend b where b.query = 'LISTEN "gh_job_cancel_' || l.attempt_id || '"') then 'present'
@@ -73,7 +73,7 @@ export const clearLeftWaiters = async (db: Queryable): Promise<number> => {
   return rowCount ?? 0;
 };
 
-interface LooseRow {
+interface LooseRow extends PortRow {
   attempt_id: string;
   job_id: string;
   worker_id: string;
@@ -82,10 +82,6 @@ interface LooseRow {
   row_status: string;
   error_code: string | null;
   heartbeat_age_ms: number | null;
-  port: 'answers' | 'refused' | 'silent' | null;
-  port_worker_id: string | null;
-  active_jobs: number | null;
-  has_restarted: boolean;
   said_after_ms: number | null;
   listener: LooseAttempt['listener'];
 }
@@ -100,10 +96,3 @@ const toLoose = (row: LooseRow): LooseAttempt => ({
   saidAfterMs: row.said_after_ms,
   listener: row.listener,
 });
-
-const toPort = (row: LooseRow): LooseAttempt['port'] =>
-  row.port === 'answers'
-    ? { kind: 'answers', workerId: row.port_worker_id ?? '', activeJobs: row.active_jobs ?? 0, hasRestarted: row.has_restarted }
-    : row.port === null
-      ? null
-      : { kind: row.port };

@@ -21,10 +21,14 @@ export interface LiveAttemptSeen {
   /** Null: no such worker is registered. */
   registryStatus: string | null;
   /** What its host's worker port said since the claim; null when nobody asked lately. */
-  port: { kind: 'answers'; workerId: string; activeJobs: number; hasRestarted: boolean } | { kind: 'refused' } | { kind: 'silent' } | null;
+  port: AttemptPort | null;
   /** Processes that listen for its cancel. */
   listeners: number;
 }
+
+/** What the worker port of an attempt's host says. */
+export type AttemptPort =
+  { kind: 'answers'; workerId: string; activeJobs: number; hasRestarted: boolean } | { kind: 'refused' } | { kind: 'silent' };
 
 export interface AttemptDecision {
   /** Its workflow looks at the worker itself: nothing here is a proof. */

@@ -1,5 +1,6 @@
 import type { Limits } from '../contracts/limits';
 import { isWrittenByOthers } from './attempt-finding';
+import type { AttemptPort } from './attempt-sweep';
 
 /** An attempt that its job has left behind: the job has ended, or means another one. It keeps its worker from jobs, and its job from others. */
 export interface LooseAttempt {
@@ -11,7 +12,7 @@ export interface LooseAttempt {
   /** Null: the row of the attempt is gone. */
   row: { status: string; errorCode: string | null; heartbeatAgeMs: number | null } | null;
   /** What its host's worker port said at the last probe; null when nobody asked lately. */
-  port: { kind: 'answers'; workerId: string; activeJobs: number; hasRestarted: boolean } | { kind: 'refused' } | { kind: 'silent' } | null;
+  port: AttemptPort | null;
   /** From the claim to the first of the probes that have all got the port's present answer; null when that is not known. */
   saidAfterMs: number | null;
   /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §16.3). */
