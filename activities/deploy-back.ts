@@ -1,5 +1,6 @@
 import type { DeployView } from '../src/contracts/deploy';
 import { listJobsOnHosts } from '../src/db/deploy-fleet';
+import { notNamed, toInterrupted } from '../src/domain/deploy-drain';
 import { phaseAfter, planWayBack } from '../src/domain/deploy-plan';
 import type { HostVerdict } from '../src/domain/deploy-verify';
 import { appStart, deployVersion } from '../src/kamal/commands';
@@ -78,11 +79,10 @@ const startBefore = async (
 
 /** There are some only where a hold had lapsed: the way back does not wait for them, and says which they are. */
 const nameJobs = async ({ pool }: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<void> => {
-  const found = await listJobsOnHosts(pool, hosts);
-  const late = found.filter(({ attemptId }) => !run.deploy.interruptedJobs.some((known) => known.attemptId === attemptId));
+  const late = notNamed(await listJobsOnHosts(pool, hosts), run.deploy.interruptedJobs);
   if (late.length === 0) return;
   await run.log.say(`the way back interrupts ${late.map(({ jobId }) => jobId).join(', ')}`);
-  await run.move({ addInterruptedJobs: late.map(({ jobId, attemptId, workerId, host }) => ({ jobId, attemptId, workerId, host })) });
+  await run.move({ addInterruptedJobs: late.map(toInterrupted) });
 };
 
 const runsAlready = async (run: StepRun, hosts: readonly string[], version: string | null): Promise<boolean> => {

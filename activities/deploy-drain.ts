@@ -1,7 +1,7 @@
 import type { DeployCheck, DeployView } from '../src/contracts/deploy';
 import { holdForDeploy, listJobsOnHosts } from '../src/db/deploy-fleet';
 import { withTransaction } from '../src/db/pool';
-import { judgeDrain, type JobOnHost } from '../src/domain/deploy-drain';
+import { judgeDrain, notNamed, type JobOnHost } from '../src/domain/deploy-drain';
 import { phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
 import type { DeployDeps } from './deploy-deps';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
@@ -75,8 +75,7 @@ export const holdAgain = async (deps: DeployDeps, run: StepRun): Promise<JobOnHo
   return await withTransaction(deps.pool, async (client) => {
     const reason = `${kind} of ${resolvedVersion ?? version}`;
     await holdForDeploy(client, { deployId, hosts: all, reason, actor, leaseMs: deps.limits.deployHoldMs });
-    const jobs = await listJobsOnHosts(client, hostsToStop(run.deploy));
-    return jobs.filter(({ attemptId }) => !interruptedJobs.some((known) => known.attemptId === attemptId));
+    return notNamed(await listJobsOnHosts(client, hostsToStop(run.deploy)), interruptedJobs);
   });
 };
 

@@ -24,18 +24,22 @@ export const judgeDrain = ({
   strategy: Pick<DeployStrategy, 'drainSeconds' | 'onDrainDeadline'>;
   waitedMs: number;
 }): DrainVerdict => {
-  const left = jobs.filter(({ attemptId }) => !interrupted.some((known) => known.attemptId === attemptId));
+  const left = notNamed(jobs, interrupted);
   if (left.length === 0) return { kind: 'drained' };
   const leftMs = strategy.drainSeconds * 1_000 - waitedMs;
   if (leftMs > 0) return { kind: 'waits', leftMs };
-  if (strategy.onDrainDeadline === 'force') return { kind: 'forced', interrupted: left.map(withoutState) };
+  if (strategy.onDrainDeadline === 'force') return { kind: 'forced', interrupted: left.map(toInterrupted) };
   return {
     kind: 'aborted',
     detail: `${left.length} jobs were still on the hosts after ${strategy.drainSeconds} s: ${nameSome(left)}`,
   };
 };
 
-const withoutState = ({ jobId, attemptId, workerId, host }: JobOnHost): InterruptedJob => ({ jobId, attemptId, workerId, host });
+/** Those that no earlier step has named as interrupted. */
+export const notNamed = (jobs: readonly JobOnHost[], interrupted: readonly InterruptedJob[]): JobOnHost[] =>
+  jobs.filter(({ attemptId }) => !interrupted.some((known) => known.attemptId === attemptId));
+
+export const toInterrupted = ({ jobId, attemptId, workerId, host }: JobOnHost): InterruptedJob => ({ jobId, attemptId, workerId, host });
 
 const namesMax = 5;
 
