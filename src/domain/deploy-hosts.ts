@@ -1,5 +1,6 @@
 import type { DeployHost } from '../contracts/deploy';
 import type { ConfiguredServer } from '../contracts/fleet-config';
+import { isMachine } from './fleet-config';
 
 /** What is known of the machines where a destination's files leave lists of hosts empty. */
 export interface FleetSeen {
@@ -23,7 +24,7 @@ export interface FleetHosts {
  * and refuses the deploy by its name; an autoscaled one that is gone for good must not.
  */
 export const pickFleetHosts = ({ destination, registered, configured, broken }: FleetSeen): FleetHosts => {
-  const machines = configured.flatMap(({ ip, environment, role }) => (ip && role !== 'atm' ? [{ ip, environment }] : []));
+  const machines = configured.filter(isMachine).flatMap(({ ip, environment }) => (ip ? [{ ip, environment }] : []));
   const elsewhere = new Set(
     machines.filter(({ environment }) => environment !== undefined && environment !== destination).map(({ ip }) => ip),
   );

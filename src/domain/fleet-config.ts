@@ -81,7 +81,7 @@ export const compareFleet = (configured: readonly ConfiguredServer[], workers: r
 };
 
 /** Not our own entry, which is no machine of GH. */
-export const isMachine = ({ role }: ConfiguredServer): boolean => role !== 'atm';
+export const isMachine = ({ role }: Pick<ConfiguredServer, 'role'>): boolean => role !== 'atm';
 
 /** By instance id, which no other machine gets; by address where none is known on one of both sides. */
 export const isOf = (
