@@ -161,10 +161,10 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
     }),
     hostWorkerDrain: answer(endpoints.hostWorkerDrain, async ({ params: { serverId }, body }, facts) => {
       const { id, host } = await server(serverId);
-      const onHost = presentOn(host);
-      const [workerId] = body.worker_id === undefined ? onHost : [body.worker_id];
+      const workerIds = body.worker_id === undefined ? presentOn(host) : [body.worker_id];
+      const [workerId] = workerIds;
       if (workerId === undefined) throw new Problem('worker_not_found', `No worker is on ${id}`);
-      const views = await drainAll(body.worker_id === undefined ? onHost : [workerId], facts);
+      const views = await drainAll(workerIds, facts);
       return {
         status: 200,
         body: { status: 'draining', active_jobs: views.filter(({ job }) => job !== null).length, worker_id: workerId },
