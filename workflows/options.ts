@@ -84,10 +84,10 @@ export const { lookAtDrain, lookBeforeRecycle, proveRecycled } = proxyActivities
   summary: 'Look at the worker',
 });
 
-/** Probes a host twice, a second apart. Repeated by the workflow with fresh eyes, not by the server with old ones. */
+/** Probes a host twice, a second apart. Each try reads the rows anew; orchestrators that die with it one after the other must not fail the job's workflow. */
 export const { examineOwner } = proxyActivities<OwnerActivities>({
   startToCloseTimeout: '15 seconds',
-  retry: { maximumAttempts: 2 },
+  retry: { initialInterval: '1 second', maximumInterval: '5 seconds' },
   summary: 'Is the process that has this job still there?',
 });
 

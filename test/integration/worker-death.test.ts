@@ -66,6 +66,35 @@ describe('H2: a worker that is killed', () => {
   }, 240_000);
 });
 
+describe('H2: a worker that is killed while nobody can look at it', () => {
+  let isBlind = true;
+  let looks = 0;
+  const yard = withYard({
+    hosts: 2,
+    replaceActivities: ({ examineOwner }) => ({
+      async examineOwner(input) {
+        looks++;
+        // As when Postgres is away, or one orchestrator after the other dies with it.
+        if (isBlind) throw new Error('cannot look');
+        return await examineOwner(input);
+      },
+    }),
+  });
+
+  test('does not end the workflow of its job, which runs elsewhere once somebody has looked', async () => {
+    const job = await startJob(yard);
+    const { runId } = await yard.handleOf(job.jobId).describe();
+    yard.simulator.kill(job.host);
+    await whileSwept(yard, 1_000, async () => {
+      await until(() => looks >= 3, { what: 'three looks have failed', timeoutMs: 60_000 });
+      isBlind = false;
+      await untilElsewhere(yard, job);
+    });
+    // The sweep would start a failed workflow again, so it is the same run that has to be there.
+    await expect(yard.handleOf(job.jobId).describe()).resolves.toMatchObject({ runId, status: { name: 'RUNNING' } });
+  }, 120_000);
+});
+
 describe('H2: a worker that is told to end', () => {
   const yard = withYard({ hosts: 2 });
 

@@ -37,7 +37,11 @@ export interface OrchestratorOptions {
   /** What the recycle command of a deployer does; without it no deployer runs. */
   recycle?: (host: string) => Promise<boolean>;
   send?: (url: string, body: CallbackBody) => Promise<CallbackReply>;
+  /** Activities that the worker runs instead of the real ones. */
+  replaceActivities?: (real: OrchestratorActivities) => Partial<OrchestratorActivities>;
 }
+
+export type OrchestratorActivities = ReturnType<typeof createOrchestratorActivities>;
 
 // Before the first worker of the process, or never: the SDK keeps its first logger.
 Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -45,7 +49,7 @@ Runtime.install({ logger: new DefaultLogger('ERROR') });
 /** The real activities and workflows in this process, with the limits of the test. */
 export const startOrchestrator = async (
   options: OrchestratorOptions,
-): Promise<{ stop(): Promise<void>; activities: ReturnType<typeof createOrchestratorActivities> }> => {
+): Promise<{ stop(): Promise<void>; activities: OrchestratorActivities }> => {
   const limits = { ...realLimits, ...options.limits };
   const connection = await NativeConnection.connect({ address: options.address });
   const log = createLog({
@@ -78,7 +82,7 @@ export const startOrchestrator = async (
     connection,
     namespace: options.namespace,
     taskQueue: options.taskQueue,
-    activities,
+    activities: { ...activities, ...options.replaceActivities?.(activities) },
     workflowBundle: { codePath: await workflowBundle() },
   });
   const deployer =

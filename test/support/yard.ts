@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Client, WorkflowHandle, WorkflowStartOptions } from '@temporalio/client';
 import type { Pool } from 'pg';
@@ -18,7 +18,7 @@ import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { withDatabase } from './database';
 import { acceptNewJob, makeNewJob, startApplyJob } from './new-job';
-import { startOrchestrator } from './orchestrator';
+import { startOrchestrator, type OrchestratorActivities, type OrchestratorOptions } from './orchestrator';
 import { withTemporal } from './temporal';
 import { until } from './until';
 
@@ -40,13 +40,14 @@ export interface YardOptions {
   recycle?: (simulator: Simulator, host: string) => Promise<boolean>;
   /** How our own processes reach the database, where a test wants them to have fewer rights. */
   connectAs?: (databaseUrl: string) => Promise<Pool>;
+  replaceActivities?: OrchestratorOptions['replaceActivities'];
 }
 
 /** A fleet and a control plane for the tests of a file: simulated GH hosts over real sockets, our worker in this process, a product that listens. */
 export interface Yard {
   pool: Pool;
   simulator: Simulator;
-  activities: Awaited<ReturnType<typeof startOrchestrator>>['activities'];
+  activities: OrchestratorActivities;
   taskQueue: string;
   client: Client;
   /** Accepts a job and starts its workflow, as the gateway does. */
@@ -142,6 +143,7 @@ export const withYard = (options: YardOptions = {}): Yard => {
       cancelMeans: options.cancelMeans,
       ghServiceSecret: sensitive(serviceSecret),
       logDestination: options.logDestination,
+      replaceActivities: options.replaceActivities,
       recycle: recycle === undefined ? undefined : async (host) => await recycle(yard.simulator, host),
     });
     await yard.sweep();
@@ -151,8 +153,8 @@ export const withYard = (options: YardOptions = {}): Yard => {
     await orchestrator?.stop();
     await ownPool?.end();
     await simulator?.stop();
-    inbound?.server.close();
-    product?.server.close();
+    await inbound?.stop();
+    await product?.stop();
   });
 
   const yard: Yard = {
@@ -201,20 +203,32 @@ export const withYard = (options: YardOptions = {}): Yard => {
 const freePort = async (): Promise<number> => await claimPort({ port: 0, purpose: 'a simulated host', changeWith: 'nothing' });
 
 interface Listener {
-  server: Server;
   url: string;
+  /** Resolves when no answer is being worked out any more, so that what they use can be closed. */
+  stop(): Promise<void>;
 }
 
+/** An answer that cannot be given is a 500, as at our gateway: under load a test's pool may have no connection for a hint. */
 const listen = async (answer: (url: string, body: string) => Promise<number>): Promise<Listener> => {
+  const answering = new Set<Promise<unknown>>();
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      void answer(request.url ?? '', Buffer.concat(chunks).toString('utf8')).then((status) =>
-        response.writeHead(status, { 'content-type': 'application/json' }).end('{"received":true}'),
-      );
+      const answered = answer(request.url ?? '', Buffer.concat(chunks).toString('utf8'))
+        .catch(() => 500)
+        .then((status) => response.writeHead(status, { 'content-type': 'application/json' }).end('{"received":true}'))
+        .finally(() => answering.delete(answered));
+      answering.add(answered);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async stop() {
+      server.close();
+      server.closeAllConnections();
+      await Promise.all(answering);
+    },
+  };
 };
