@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowIdReusePolicy } from '@temporalio/client';
-import { parseApplyJobId } from '../../src/contracts/ids';
+import { makeDeliverCallbacksId, parseApplyJobId } from '../../src/contracts/ids';
 import { cancelSignal, resolveSignal, retrySignal, statusQuery } from '../../src/contracts/messages';
 import { until } from '../support/until';
 import { withYard, type Yard } from '../support/yard';
@@ -183,6 +183,18 @@ describe('a job on a healthy fleet', () => {
     await handle.result();
     await until(() => yard.received(jobId).length === 2, { what: 'both callbacks arrived', timeoutMs: 20_000 });
     expect(yard.received(jobId).map(({ status }) => status)).toEqual(['running', 'completed']);
+  });
+
+  test('ends as it should when a person has started the delivery that it would hand its last callbacks to', async () => {
+    const { jobId, handle } = await submit(yard, '/quick?ms=50', { callbackUrl: 'http://127.0.0.1:1/nobody-listens' });
+    const by = { jobId, generation: 1 };
+    await yard.client.workflow.start('deliverCallbacks', {
+      workflowId: makeDeliverCallbacksId(by),
+      taskQueue: yard.taskQueue,
+      args: [by],
+      startDelay: '1 minute',
+    });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
   });
 
   test('goes on from its row when its workflow is terminated', async () => {

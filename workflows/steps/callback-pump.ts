@@ -1,3 +1,4 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { condition, ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
 import { makeDeliverCallbacksId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';
@@ -49,6 +50,9 @@ export const createCallbackPump = (jobId: string): CallbackPump => {
         parentClosePolicy: ParentClosePolicy.ABANDON,
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
         staticSummary: `Callbacks of job ${jobId} up to generation ${generation}`,
+      }).catch((error: unknown) => {
+        // A person or the sweep was faster: it delivers the same rows.
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       });
     },
   };
