@@ -29,8 +29,9 @@ export const provesExit = (
   // Where only the database knows the worker, a refusal speaks for it only at an address that answered for it a moment ago.
   const wasThere = before.kind === 'answers' && before.workerId === workerId;
   if (last.kind === 'refused') return isAddressCurrent || wasThere ? 'gone' : null;
-  // An address that answers for somebody else says nothing about our worker.
-  if (last.workerId !== workerId) return null;
+  // Somebody else who started after our worker answered there has its port: GH without a configured id comes back under a new one (ghosthands §5). Any other
+  // stranger at the address says nothing about our worker.
+  if (last.workerId !== workerId) return wasThere && last.processStartedAtMs > before.atMs ? 'gone' : null;
   // Another start than before, or one after the claim: an earlier try, or somebody else, has ended the process already.
   const starts = [wasThere ? before.processStartedAtMs : null, claimedAtMs].filter((start) => start !== null);
   if (starts.some((start) => last.processStartedAtMs > start + jitterMs)) return 'gone';

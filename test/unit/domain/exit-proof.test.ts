@@ -49,11 +49,18 @@ describe('the process that ran an attempt is', () => {
     ['unproven when it had a job in between', answering(), [at(0, idle), at(500), at(1_000, idle)], null],
     ['unproven when its port was silent in between', answering(), [at(0, idle), silent, at(1_000, idle)], null],
     [
-      'unproven when somebody else answers at its address',
+      'gone when somebody answers in its place who started after it was seen there',
       answering(),
-      [at(0, { workerId: 'worker-2', ...restarted }), at(2_000, { workerId: 'worker-2', ...restarted })],
+      [at(0), at(6_000, { workerId: 'worker-2', ...restarted })],
+      'gone',
+    ],
+    [
+      'unproven when somebody answers in its place who ran already when it was seen there',
+      answering(),
+      [at(0, { workerId: 'worker-2', ...idle }), at(2_000, { workerId: 'worker-2', ...idle })],
       null,
     ],
+    ['unproven when somebody answers at an address where it was not seen', silent, [at(6_000, { workerId: 'worker-2', ...restarted })], null],
     [
       'unproven by the start of somebody else',
       answering({ workerId: 'worker-2' }),
@@ -106,10 +113,12 @@ describe('whatever the port said', () => {
     expect(findCounterexample(rule, runs)).toBeNull();
   });
 
-  test('an answer of another worker at the end proves nothing', () => {
+  test('an answer of another worker at the end proves nothing, unless it started after ours was seen there', () => {
     const rule = property(
       anyLooks,
-      (looks) => provesExit(answering(), [...looks, at(5_000, { workerId: 'worker-2', ...restarted })], own) === null,
+      integer({ min: startMs, max: claimedAtMs }),
+      (looks, processStartedAtMs) =>
+        provesExit(answering(), [...looks, at(5_000, { workerId: 'worker-2', ...idle, processStartedAtMs })], own) === null,
     );
     expect(findCounterexample(rule, runs)).toBeNull();
   });
