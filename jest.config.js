@@ -19,7 +19,7 @@ const withServers = {
 
 /** @type {import('jest').Config} */
 const everywhere = {
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   projects: [
     { ...shared, displayName: 'rules', testMatch: ['<rootDir>/test/unit/**/*.test.ts', '<rootDir>/test/architecture.test.ts'] },
     {

@@ -53,7 +53,7 @@ describe('the end of a command', () => {
   it('comes by force when the command ignores the polite signal', async () => {
     const asked = new AbortController();
     const stubborn = `process.on("SIGTERM", () => console.log("not now")); ${remember} ${stay}`;
-    const running = run(stubborn, { signal: asked.signal, killAfterMs: 300 });
+    const running = run(stubborn, { signal: asked.signal, killAfterMs: 3_000 });
     await until(() => pids().length === 1, { what: 'the command runs' });
     asked.abort();
     expect(await running).toMatchObject({ end: { kind: 'stopped' }, stdout: 'not now\n' });

@@ -71,7 +71,7 @@ describe("the README's lines for the Temporal CLI", () => {
 
   afterAll(async () => {
     for (const end of stopping.splice(0).toReversed()) await end();
-  }, 60_000);
+  }, 120_000);
 
   test.each([...new Set([...linesOfReadme(), ...linesOfTemporal])])(
     '%s',

@@ -25,7 +25,7 @@ describe('a fleet to which everything happens', () => {
 
   afterAll(async () => {
     for (const end of stopping) await end();
-  }, 60_000);
+  }, 120_000);
 
   test('P1 P2 P3 P5 P8: ends every job as promised, runs nothing twice, and writes off no worker that lives', async () => {
     const table = new Map<string, FaultRow>();

@@ -266,8 +266,8 @@ async function startProcesses(): Promise<void> {
   );
   gateway = await startTestGateway({
     pool: poolOf('gateway'),
-    workflows: createWorkflowsClient(temporal.client, { deadlineMs: 2_000 }),
-    deploys: createDeploysClient(temporal.client, { deadlineMs: 5_000 }),
+    workflows: createWorkflowsClient(temporal.client, { deadlineMs: 10_000 }),
+    deploys: createDeploysClient(temporal.client, { deadlineMs: 10_000 }),
     addressMap,
   });
   kamal = await startStandInYard({

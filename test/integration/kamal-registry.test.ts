@@ -128,7 +128,7 @@ describe('a registry of 2,000 tags', () => {
     const startedAt = performance.now();
     expect(await registry.findImmutableTag('staging', never)).toBe(`staging-${wanted}`);
     expect(requests.length).toBeLessThan(1_010);
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
   });
 });
 

@@ -37,7 +37,7 @@ describe('orchestrators that are killed and started at random while 200 jobs run
 
   afterAll(async () => {
     for (const end of stopping) await end();
-  }, 60_000);
+  }, 120_000);
 
   test('P1 P2 P3 P5 P8: leave every job with the one end that it had to come to, and no promise broken', async () => {
     const load = { pool: database.pool, client: temporal.client, plane, random };

@@ -29,13 +29,14 @@ test(
     const random = createSeededRandom(pickSeed());
     process.stderr.write(`TEST_SEED=${random.seed}\n`);
     const run = await runRandomCancels(yard, { count, random, atOnce: 10, isUnstoppable: (host) => host === unstoppable });
-    const atEnd = yard.simulator.hosts.filter((host) => (host.describe().worker?.activeJobs ?? 0) > 0).map(({ ip }) => ip);
+    // A worker whose row has ended may still close its browser.
+    const busy = (): string[] => yard.simulator.hosts.filter((host) => (host.describe().worker?.activeJobs ?? 0) > 0).map(({ ip }) => ip);
+    await until(() => busy().every((ip) => ip === unstoppable), { what: 'nobody else works' });
 
-    process.stderr.write(`${JSON.stringify({ ...run, open: run.open.length, atEnd })}\n`);
+    process.stderr.write(`${JSON.stringify({ ...run, open: run.open.length, atEnd: busy() })}\n`);
     expect(findBrokenPromises(await gatherCommandEvidence(yard.pool, yard.simulator))).toEqual([]);
     // Who cannot be stopped is named: by a command that has not ended.
     expect(run.open.filter(({ route }) => route?.host !== unstoppable)).toEqual([]);
-    expect(atEnd.filter((ip) => ip !== unstoppable)).toEqual([]);
 
     // When a person restarts the machine that nothing else reached, its commands end as well.
     await yard.simulator.restart(unstoppable);

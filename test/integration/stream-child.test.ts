@@ -67,17 +67,17 @@ describe('output', () => {
 
 describe('silence', () => {
   it('of both streams for too long ends the command', async () => {
-    expect(await run(`console.log("Password:"); ${stay}`, { silentMs: 700 })).toEqual({ kind: 'silent' });
+    expect(await run(`console.log("Password:"); ${stay}`, { silentMs: 5_000 })).toEqual({ kind: 'silent' });
     expect(written).toBe('Password:\n');
   });
 
   it('is none while something is written now and then', async () => {
-    const program = 'let n = 0; setInterval(() => { process.stderr.write("."); if (++n === 12) process.exit(0); }, 250)';
-    expect(await run(program, { silentMs: 2_000 })).toEqual({ kind: 'exited', code: 0 });
+    const program = 'let n = 0; setInterval(() => { process.stderr.write("."); if (++n === 24) process.exit(0); }, 500)';
+    expect(await run(program, { silentMs: 10_000 })).toEqual({ kind: 'exited', code: 0 });
   });
 
   it('is none while the receiver is busy', async () => {
-    const end = await run('console.log("a"); setTimeout(() => console.log("b"), 100)', { silentMs: 1_000, onChunk: () => delay(1_500) });
+    const end = await run('console.log("a"); setTimeout(() => console.log("b"), 100)', { silentMs: 5_000, onChunk: () => delay(7_000) });
     expect(end).toEqual({ kind: 'exited', code: 0 });
   });
 });
@@ -96,7 +96,7 @@ describe('the way to the end', () => {
   it('goes from INT over TERM to KILL', async () => {
     const asked = new AbortController();
     const program = `for (const s of ["SIGINT", "SIGTERM"]) process.on(s, () => console.log(s)); ${remember} ${stay}`;
-    const running = run(program, { signal: asked.signal, killAfterMs: 1_000 });
+    const running = run(program, { signal: asked.signal, killAfterMs: 6_000 });
     await until(() => pids().length === 1, { what: 'the command runs' });
     asked.abort();
     expect(await running).toEqual({ kind: 'stopped' });

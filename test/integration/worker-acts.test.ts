@@ -164,14 +164,14 @@ describe('a recycle', () => {
   });
 
   it('is refused while a job runs there, and names it', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=2000');
+    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=8000');
     const refused = await post(`/v1/workers/${workerId}/recycle`, { reason: 'a look' });
     expect(refused).toMatchObject({ status: 409, body: { code: 'worker_busy', detail: expect.stringMatching(jobId) } });
     expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
   });
 
   it('is refused by its workflow too, so that nobody gets past the look', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=3000');
+    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=8000');
     const view = await yard.client.workflow.execute('recycleWorker', {
       workflowId: `recycle-worker-${workerId}`,
       taskQueue: yard.taskQueue,
@@ -190,7 +190,7 @@ describe('a recycle', () => {
   });
 
   it('P3: that is forced over an open form leaves its job uncertain', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=20000');
+    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=80000');
     await until(() => yard.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'form_opened'), {
       what: 'the form is open',
     });

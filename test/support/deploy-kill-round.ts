@@ -124,7 +124,7 @@ const bringInto = async (
               .find((each) => each.destination === destination && each.step === step && isPrefix(on, each.command)),
           { what: `the deploy to ${destination} is at ${on}`, timeoutMs: 90_000 },
         );
-  if (on !== null) await until(isAt, { what: `the deploy to ${destination} is in its phase`, timeoutMs: 5_000 });
+  if (on !== null) await until(isAt, { what: `the deploy to ${destination} is in its phase`, timeoutMs: 30_000 });
   return { phase, deployId, versionBefore, follower, held, endJob: job?.end ?? null };
 };
 

@@ -64,7 +64,7 @@ export interface DeployTestYard {
 /** So short that a test of the whole story takes seconds; the rules are the same. */
 const testLimits = {
   probeFreshMs: 600_000,
-  deployVerifyMs: 8_000,
+  deployVerifyMs: 15_000,
   deployVerifyEveryMs: 100,
   deploySoakEveryMs: 200,
   deployDrainEveryMs: 100,

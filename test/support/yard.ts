@@ -183,7 +183,7 @@ export const withYard = (options: YardOptions = {}): Yard => {
       if (job === null) throw new Error(`no job ${jobId}`);
       return job;
     },
-    until: async (jobId, state, timeoutMs = 15_000) =>
+    until: async (jobId, state, timeoutMs = 40_000) =>
       await until(
         async () => {
           const job = await yard.job(jobId);

@@ -7,7 +7,6 @@ import { withYard, type Yard } from '../support/yard';
 
 const shortLimits = {
   retryBackoffFirstMs: 200,
-  claimMs: 1_000,
   attemptSilentMs: 3_000,
   doubtRecheckMs: 500,
   blockerMs: 2_000,
@@ -19,7 +18,7 @@ describe('a job on a healthy fleet', () => {
   const yard = withYard({ hosts: 2, limits: shortLimits });
 
   test('travels from acceptance through one worker to succeeded, and the product hears running and completed', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=50');
+    const { jobId, handle } = await submit(yard, '/quick?ms=2500');
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded', generation: 1, reason: 'completed' });
     await until(() => yard.received(jobId).length === 2, { what: 'both callbacks arrived' });
     expect(yard.received(jobId)).toMatchObject([{ status: 'running' }, { status: 'completed', result_data: { submitted: true } }]);
@@ -68,7 +67,7 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('tries again on its own after an attempt that failed before it had the page', async () => {
-    const { jobId, handle } = await submit(yard, '/fails-before-form?times=1&ms=50');
+    const { jobId, handle } = await submit(yard, '/fails-before-form?times=1&ms=2500');
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
     const { rows } = await yard.pool.query(
       `select number, end_reason, submission from yardmaster.attempt where job_id = $1 order by number`,
@@ -179,7 +178,7 @@ describe('a job on a healthy fleet', () => {
 
   test('delivers callbacks in order through a product that fails at first', async () => {
     yard.failCallbacks([500, 503]);
-    const { jobId, handle } = await submit(yard, '/quick?ms=50');
+    const { jobId, handle } = await submit(yard, '/quick?ms=2500');
     await handle.result();
     await until(() => yard.received(jobId).length === 2, { what: 'both callbacks arrived', timeoutMs: 20_000 });
     expect(yard.received(jobId).map(({ status }) => status)).toEqual(['running', 'completed']);
@@ -198,7 +197,7 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('goes on from its row when its workflow is terminated', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=1500');
+    const { jobId, handle } = await submit(yard, '/quick?ms=8000');
     await yard.until(jobId, 'running');
     await handle.terminate('pulled by a test');
     await until(
@@ -221,7 +220,7 @@ describe('a job on a healthy fleet', () => {
 });
 
 describe('a job without a worker', () => {
-  const yard = withYard({ hosts: 1, limits: { ...shortLimits, waitForWorkerMs: 3_000 } });
+  const yard = withYard({ hosts: 1, limits: shortLimits });
 
   beforeEach(async () => {
     await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test') on conflict do nothing`);
@@ -243,19 +242,24 @@ describe('a job without a worker', () => {
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
   });
 
-  test('expires when no worker is free in time', async () => {
-    const { jobId, handle } = await submit(yard, '/quick');
-    await expect(handle.result()).resolves.toMatchObject({ state: 'expired' });
-    await until(() => yard.received(jobId).length === 1, { what: 'the product was told' });
-    expect(yard.received(jobId)).toMatchObject([{ status: 'expired', error_code: 'expired' }]);
-  });
-
   test('waits while the fleet is paused and is assigned by the sweep afterwards', async () => {
     const { jobId, handle } = await submit(yard, '/quick?ms=50');
     await yard.until(jobId, 'waiting');
     await yard.pool.query('delete from yardmaster.host_hold');
     await yard.sweep();
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
+  });
+});
+
+describe('a job that waits for too long', () => {
+  const yard = withYard({ hosts: 1, limits: { ...shortLimits, waitForWorkerMs: 3_000 } });
+
+  test('expires when no worker is free in time', async () => {
+    await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test')`);
+    const { jobId, handle } = await submit(yard, '/quick');
+    await expect(handle.result()).resolves.toMatchObject({ state: 'expired' });
+    await until(() => yard.received(jobId).length === 1, { what: 'the product was told' });
+    expect(yard.received(jobId)).toMatchObject([{ status: 'expired', error_code: 'expired' }]);
   });
 });
 
@@ -287,8 +291,12 @@ describe('a job whose worker fails it', () => {
     await handle.signal(resolveSignal, { submitted: false });
     await handle.result();
   });
+});
 
-  test('is given to another worker when the first does not take it', async () => {
+describe('a job whose worker does not take it', () => {
+  const yard = withYard({ hosts: 2, limits: { ...shortLimits, claimMs: 1_000 } });
+
+  test('is given to another worker', async () => {
     await sweepUntilIdle(yard);
     for (const { ip } of yard.simulator.hosts) yard.simulator.partition(ip, 'database');
     const { jobId, handle } = await submit(yard, '/quick?ms=50');
@@ -302,7 +310,7 @@ describe('a job whose worker fails it', () => {
 });
 
 describe('a job that needs a person', () => {
-  const yard = withYard({ hosts: 2, limits: { ...shortLimits, reviewMs: 4_000 } });
+  const yard = withYard({ hosts: 2, limits: shortLimits });
 
   test('waits at the review page until a person says that it was submitted, and keeps its worker taken', async () => {
     const { jobId, handle } = await submit(yard, '/review?ms=50');

@@ -42,7 +42,7 @@ describe('a resume', () => {
   const yard = withYard({
     hosts: 2,
     secrets: box,
-    limits: { resumeProofMs: 4_000, resumeTakenMs: 3_000, resumeScrubMs: 500, attemptSilentMs: 4_000, doubtRecheckMs: 500 },
+    limits: { resumeProofMs: 4_000, attemptSilentMs: 4_000, doubtRecheckMs: 500 },
   });
 
   test('P4: goes to the worker that waits, which goes on', async () => {
@@ -79,7 +79,7 @@ describe('a resume', () => {
   });
 
   test('is refused with the reason when nothing waits', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=3000');
+    const { jobId, handle } = await submit(yard, '/quick?ms=8000');
     await yard.until(jobId, 'running');
     expect(await resume(yard, jobId)).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('the job is running') });
     await handle.result();

@@ -115,10 +115,10 @@ describe('the route of a cancel', () => {
 
   test('P4: that was looked up before the job ended never hits the next job of that worker', async () => {
     await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
-    const first = await submitRunning(yard, '/quick?ms=600');
+    const first = await submitRunning(yard, '/quick?ms=5000');
     const { command } = await yard.activities.openCancel({ jobId: first.jobId, actor: 'late' });
     const route = await yard.activities.routeCancel({ commandId: command.commandId });
-    await yard.until(first.jobId, 'succeeded');
+    await yard.until(first.jobId, 'succeeded', 40_000);
     await yard.activities.lookAtCancel({ commandId: command.commandId });
 
     const next = await submitRunning(yard, '/quick?ms=4000');
@@ -133,10 +133,10 @@ describe('the route of a cancel', () => {
 
   test('P4: keeps the next job away from its worker while the cancel may still recycle it', async () => {
     await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
-    const first = await submitRunning(yard, '/quick?ms=600');
+    const first = await submitRunning(yard, '/quick?ms=5000');
     const { command } = await yard.activities.openCancel({ jobId: first.jobId, actor: 'slow' });
     await yard.activities.routeCancel({ commandId: command.commandId });
-    await yard.until(first.jobId, 'succeeded');
+    await yard.until(first.jobId, 'succeeded', 40_000);
 
     const jobId = randomUUID();
     await yard.submit('https://sim.test/quick?ms=50', { jobId });

@@ -2,8 +2,11 @@ import type { SubmissionEntry } from '../../../src/dev/gh-simulator/submissions-
 import { expectThat, type Played } from './fault';
 import { eventsOf, resolve, untilEvent, untilPassAfter, untilState, type Ground } from './ground';
 
-/** Beats come every 10 s, and 30 s without one are too long to know what a process did last: a look must come in the time between. */
-const lookedInTimeMs = 20_000;
+/**
+ * Beats come every 10 s, and 30 s without one are too long to know what a process did last. The look comes after the pass that asks for it, by a workflow
+ * whose orchestrator may just have died: 8 s are left for that.
+ */
+const lookedInTimeMs = 12_000;
 
 /**
  * The process that had the job is proven gone with the form closed, and another one claims it. Where nobody could look at it in time, a person is

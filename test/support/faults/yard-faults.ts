@@ -66,7 +66,7 @@ const racing: Fault = {
     host!.kill();
     // The schedule keeps passes apart; these do not care, so that both orchestrators sweep at once.
     const sweepAtOnce = async (): Promise<unknown> =>
-      await Promise.all(
+      await Promise.allSettled(
         Array.from(
           { length: racingPasses },
           async () =>
