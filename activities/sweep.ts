@@ -9,6 +9,7 @@ import { mendDeploys } from './sweep/deploy-rules';
 import { compareConfiguration } from './sweep/configuration';
 import { mendRegistry, mendSandboxes } from './sweep/fleet-rules';
 import { mendJobs, mendWorkflows } from './sweep/job-rules';
+import { logFindings } from './sweep/log-findings';
 import { openPass, type Pass, type SweepDeps } from './sweep/pass';
 import { eraseRows, mendRows } from './sweep/row-rules';
 
@@ -32,6 +33,7 @@ export const createSweepActivities = (deps: SweepDeps) => {
         return pass.finish();
       };
       const report = dryRun ? await withRollback(pool, sweep) : await sweep(pool);
+      if (!dryRun) await logFindings(deps, report);
       await saveSweepReport(pool, { startedAt, ...report });
       if (!dryRun) deps.observe({ of: 'sweep', counts: report.counts, seconds: (Date.now() - startedAt.getTime()) / 1_000 });
       return report;

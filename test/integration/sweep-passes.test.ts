@@ -1,3 +1,5 @@
+import { PassThrough } from 'node:stream';
+import { createLog, type Log } from '../../src/log';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorker, addWorkers, assignAll, claim, emptyTables } from '../support/fleet-rows';
 import { seedHistory } from '../support/seed-history';
@@ -137,5 +139,50 @@ describe('a pass that finds nothing', () => {
   test('finds nothing in a long past either', async () => {
     await seedHistory(database.pool, { endedJobs: 2_000, liveJobs: 0, workers: 20 });
     expect((await sweepOnce(database.pool)).report.counts).toEqual({});
+  });
+});
+
+describe('the log of a pass', () => {
+  const readLog = (): { log: Log; lines: () => Record<string, unknown>[] } => {
+    const destination = new PassThrough();
+    const log = createLog({ level: 'info', process: 'test', destination });
+    const text = (): string => String(destination.read() ?? '');
+    return {
+      log,
+      lines: () =>
+        text()
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => JSON.parse(line) as Record<string, unknown>),
+    };
+  };
+
+  test('has each finding once while it stays, with its ids and at its level, and each repair', async () => {
+    const { log, lines } = readLog();
+    const deaf = await addWorker(database.pool);
+    const gone = await addWorker(database.pool, { heartbeatAgeMs: 600_000 });
+    await addWorker(database.pool, { workerId: 'nowhere', host: 'unknown' });
+    const ports = { [deaf.host]: 'silent', [gone.host]: 'refused' } as const;
+    await sweepOnce(database.pool, { ports, log });
+    const said = lines();
+    const line = (finding: string): unknown => said.find((each) => each['finding'] === finding);
+    expect(line('deaf_port')).toMatchObject({ level: 'warn', subject: deaf.workerId, workerId: deaf.workerId, detail: 'ETIMEDOUT' });
+    expect(line('bad_registry_row')).toMatchObject({ level: 'info', workerId: 'nowhere' });
+    expect(line('worker_marked_offline')).toMatchObject({ level: 'info', workerId: gone.workerId, before: 'active', after: 'offline' });
+    expect(said.at(-1)).toMatchObject({ kind: 'full', counts: { deaf_port: 1, worker_marked_offline: 1 } });
+    // What only a full pass sees is not new again after a light one.
+    await sweepOnce(database.pool, { ports, log, full: false });
+    await sweepOnce(database.pool, { ports, log });
+    expect(lines()).toEqual([]);
+    await sweepOnce(database.pool, { log });
+    await sweepOnce(database.pool, { ports: { [deaf.host]: 'silent' }, log });
+    expect(lines().filter((each) => each['finding'] === 'deaf_port')).toHaveLength(1);
+  });
+
+  test('has nothing of a pass that only looks', async () => {
+    const { log, lines } = readLog();
+    await addWorker(database.pool, { workerId: 'nowhere', host: 'unknown' });
+    await sweepOnce(database.pool, { dryRun: true, log });
+    expect(lines()).toEqual([]);
   });
 });

@@ -6,6 +6,7 @@ import { noFleetConfig, type FleetConfig } from '../../src/contracts/fleet-confi
 import type { WorkerStatus } from '../../src/contracts/ghosthands';
 import { limits, type Limits } from '../../src/contracts/limits';
 import type { SweepItem, SweepReport, SweepRequest } from '../../src/contracts/sweep';
+import type { Log } from '../../src/log';
 import { makeDeps } from './orchestrator-deps';
 
 export interface PassOptions extends SweepRequest {
@@ -19,6 +20,7 @@ export interface PassOptions extends SweepRequest {
   /** Destinations to which a workflow deploys. */
   deploying?: string[];
   pool?: Pool;
+  log?: Log;
   /** What FLEET_CONFIG says. */
   fleetConfig?: FleetConfig;
 }
@@ -35,7 +37,7 @@ export interface PassOutcome {
 /** One pass over the rows of a test: everything is real but the ports and Temporal, which this plays. */
 export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<PassOutcome> => {
   const { ports = {}, running = [], deploying = [], pool: ofOrchestrator = pool, fleetConfig = noFleetConfig, ...others } = options;
-  const { answersAfterMs = 0, limits: ofTest = {}, ...request } = others;
+  const { answersAfterMs = 0, limits: ofTest = {}, log, ...request } = others;
   const { rows } = await pool.query<{ host: string; worker_id: string }>('select ec2_ip as host, worker_id from gh_worker_registry');
   const registered = new Map(rows.map(({ host, worker_id: workerId }) => [host, workerId]));
   const told: string[] = [];
@@ -64,6 +66,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     ...makeDeps(ofOrchestrator, {
       workflows,
       limits: { ...limits, ...ofTest },
+      ...(log === undefined ? {} : { log }),
       hosts: { readWorkerPort, readApi: async () => ({ isUp: true, imageTag: null }) },
     }),
     retentionMs: limits.retentionMs,
