@@ -1,3 +1,4 @@
+import { holdHost, makeWorkerHolder } from '../../src/db/holds';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { fleetReportSchema, hostAnswerSchema, sweepReportSchema, workerListSchema, workerSchema } from '../../src/gateway/schemas/fleet';
 import { ensureWorkerCleanupSchedule } from '../../src/temporal';
@@ -73,6 +74,27 @@ describe('the hold of a host', () => {
   ])('is refused %s', async (_what, path, body, status) => {
     expect((await post(path, body)).status).toBe(status);
     expect((await database.pool.query('select from yardmaster.host_hold')).rowCount).toBe(0);
+  });
+});
+
+describe('the hold of a drained worker', () => {
+  it('is released by its id also when the machine is back under another one and its own row is gone', async () => {
+    const { workerId, host } = await addWorker(database.pool);
+    const holder = makeWorkerHolder({ workerId });
+    await holdHost(database.pool, { host, holder, reason: 'a new kernel', actor: 'ops', expiresInMs: null });
+    await database.pool.query('delete from gh_worker_registry; delete from yardmaster.host_probe');
+    const next = await addWorker(database.pool, { host });
+    await addWaitingJob(database.pool);
+    expect(await assignAll(database.pool)).toEqual([]);
+
+    expect(await post(`/v1/workers/${workerId}/release`)).toMatchObject({ status: 200, body: { workerId, wasHeld: true } });
+    expect(await assignAll(database.pool)).toMatchObject([{ workerId: next.workerId }]);
+    const released = `select act, actor, detail from yardmaster.audit where subject_kind = 'worker' and subject = $1`;
+    expect((await database.pool.query(released, [workerId])).rows).toEqual([
+      { act: 'release', actor: 'ops', detail: { reason: 'a test' } },
+    ]);
+    expect(await post(`/v1/workers/${workerId}/release`)).toMatchObject({ status: 404, body: { code: 'worker_not_found' } });
+    expect((await database.pool.query(released, [workerId])).rowCount).toBe(1);
   });
 });
 

@@ -143,6 +143,7 @@ export const fleetEndpoints = {
     dialect: 'native',
     tag: 'Fleet',
     summary: 'Let a drained worker have jobs again',
+    description: 'Also one that is registered no more, whose hold keeps jobs from the worker that is on its machine now.',
     params: workerParamsSchema,
     body: releaseWorkerBodySchema,
     bodyExamples: releaseExamples,

@@ -34,11 +34,12 @@ export const createWorkerActRoutes = (deps: GatewayDeps): Record<Names, RequestH
     getDrain: answer(endpoints.getDrain, async ({ params: { workerId } }) => await read(workerId, 'drain')),
 
     releaseWorker: answer(endpoints.releaseWorker, async ({ params: { workerId }, body: { reason } }, facts) => {
-      const worker = await findWorker(deps.pool, deps.limits, workerId);
-      if (worker === null) throw noSuchWorker(workerId);
       const wasHeld = await withTransaction(deps.pool, async (client) => {
+        const isReleased = await releaseHolder(client, makeWorkerHolder({ workerId }));
+        // The hold outlives the worker's row, and keeps jobs from whoever is on that machine next.
+        if (!isReleased && (await findWorker(client, deps.limits, workerId)) === null) throw noSuchWorker(workerId);
         await recordAct(client, { ...actorOf(facts), act: 'release', subjectKind: 'worker', subject: workerId, detail: { reason } });
-        return await releaseHolder(client, makeWorkerHolder({ workerId }));
+        return isReleased;
       });
       facts.log.warn(wasHeld ? 'A worker is released' : 'The worker was not drained', { workerId, reason });
       return { status: 200, body: { workerId, wasHeld } };
