@@ -10,7 +10,7 @@ export interface RegistryRow {
   heartbeatAgeMs: number | null;
   registeredAgeMs: number | null;
   beat: string | null;
-  endedJobAgeMs: number | null;
+  endedJob: { jobId: string; ageMs: number } | null;
 }
 
 /** The rows that say that they live, or did a moment ago, or say nothing about it. */
@@ -22,9 +22,13 @@ export const listRegistry = async (db: Queryable, { rows: limit }: { rows: numbe
        case when isfinite(r.last_heartbeat) then (extract(epoch from now() - r.last_heartbeat) * 1000)::float8 end as "heartbeatAgeMs",
        case when isfinite(r.registered_at) then (extract(epoch from now() - r.registered_at) * 1000)::float8 end as "registeredAgeMs",
        r.last_heartbeat::text as beat,
-       (extract(epoch from now() - a.ended_at) * 1000)::float8 as "endedJobAgeMs"
+       case when over.at is not null
+         then json_build_object('jobId', a.job_id, 'ageMs', (extract(epoch from now() - over.at) * 1000)::float8) end as "endedJob"
      from gh_worker_registry r
      left join yardmaster.attempt a on a.attempt_id = r.current_job_id
+     left join yardmaster.job j on j.job_id = a.job_id
+     -- A person may end a job, or open its next generation, while the attempt keeps its worker.
+     cross join lateral (select coalesce(a.ended_at, j.ended_at, case when j.attempt_id is distinct from a.attempt_id then j.state_at end) as at) over
      where r.status <> 'offline' or r.last_heartbeat > now() - interval '10 min'
      order by r.worker_id limit $1::int`,
     [limit],

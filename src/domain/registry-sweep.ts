@@ -14,8 +14,8 @@ export interface WorkerRowSeen {
   registeredAgeMs: number | null;
   /** The heartbeat as Postgres writes it: a repair holds only while it is still this one. */
   beat: string | null;
-  /** It names one of our attempts as its present job, which ended that long ago. */
-  endedJobAgeMs: number | null;
+  /** It names one of our attempts as its present job, and that has ended, or its job has: so long ago. */
+  endedJob: { jobId: string; ageMs: number } | null;
 }
 
 /** What a host's worker port said in this pass. `refused`: the machine is there and nothing listens. */
@@ -61,8 +61,10 @@ export const sweepRegistry = (
     if (bad !== null) findings.push({ finding: 'bad_registry_row', subject: worker.workerId, detail: bad });
     const ports = answering.get(worker.workerId) ?? [];
     const isBusy = ports.some(({ activeJobs }) => (activeJobs ?? 0) > 0);
-    if (isBusy && worker.endedJobAgeMs !== null && worker.endedJobAgeMs > limits.busyAfterEndMs) {
-      findings.push({ finding: 'busy_with_ended_job', subject: worker.workerId, detail: `ended ${seconds(worker.endedJobAgeMs)} ago` });
+    const { endedJob } = worker;
+    if (isBusy && endedJob !== null && endedJob.ageMs > limits.busyAfterEndMs) {
+      const detail = `job ${endedJob.jobId}, ended ${seconds(endedJob.ageMs)} ago`;
+      findings.push({ finding: 'busy_with_ended_job', subject: worker.workerId, detail });
     }
     if (bad !== null || !isPresent(worker)) continue;
     if (isBeating(worker, limits) && ports.length === 0 && worker.host !== null && portOf.get(worker.host)?.kind === 'silent') {

@@ -192,6 +192,27 @@ describe('an attempt that its job has left behind', () => {
     expect((await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 1 } } })).of('loose_attempt_ended')).toEqual([]);
   });
 
+  test('is named while its worker works on it, since only a restart frees that', async () => {
+    const { host, jobId, attemptId, workerId } = await leftBehind();
+    await query('update gh_worker_registry set current_job_id = $2 where worker_id = $1', [workerId, attemptId]);
+    const ports = { [host]: { active_jobs: 1 } };
+    expect((await sweepOnce(database.pool, { ports })).of('busy_with_ended_job')).toEqual([]);
+    await age(jobId, 5);
+    const { of } = await sweepOnce(database.pool, { full: false, ports });
+    expect(of('busy_with_ended_job')).toMatchObject([
+      { subject: workerId, detail: expect.stringMatching(`^job ${jobId}, ended \\d+ s ago$`) },
+    ]);
+  });
+
+  test('is named as well once a person has opened the next generation of the job', async () => {
+    const { host, jobId, attemptId, workerId } = await leftBehind();
+    await query('update gh_worker_registry set current_job_id = $2 where worker_id = $1', [workerId, attemptId]);
+    const reopened = `state = 'waiting', ended_at = null, attempt_id = null, generation = 2, state_at = now() - interval '5 min'`;
+    await query(`update yardmaster.job set ${reopened} where job_id = $1`, [jobId]);
+    const { of } = await sweepOnce(database.pool, { full: false, ports: { [host]: { active_jobs: 1 } } });
+    expect(of('busy_with_ended_job')).toMatchObject([{ subject: workerId }]);
+  });
+
   test.each([
     ['whose process started again two seconds after the claim', { active_jobs: 1, uptime_ms: 58_000 }],
     ['that is idle', { active_jobs: 0 }],

@@ -12,7 +12,7 @@ const worker: WorkerRowSeen = {
   heartbeatAgeMs: 10_000,
   registeredAgeMs: 600 * minuteMs,
   beat: '2026-01-01 00:00:00.123456+00',
-  endedJobAgeMs: null,
+  endedJob: null,
 };
 const port: PortSeen = { host: '10.0.0.1', kind: 'answers', workerId: 'worker-1', activeJobs: 0, problem: null };
 const silentPort: PortSeen = { host: '10.0.0.1', kind: 'silent', workerId: null, activeJobs: null, problem: 'ETIMEDOUT' };
@@ -82,12 +82,12 @@ describe('a person is told of', () => {
     ['twins', {}, [port, { ...port, host: '10.0.0.2' }], ['twin_workers']],
     [
       'a worker that is busy with a job that has ended',
-      { endedJobAgeMs: 5 * minuteMs },
+      { endedJob: { jobId: 'job-1', ageMs: 5 * minuteMs } },
       [{ ...port, activeJobs: 1 }],
       ['busy_with_ended_job'],
     ],
-    ['nothing while it closes its browser', { endedJobAgeMs: 10_000 }, [{ ...port, activeJobs: 1 }], []],
-    ['nothing when its row still names the job and it is idle', { endedJobAgeMs: 5 * minuteMs }, [port], []],
+    ['nothing while it closes its browser', { endedJob: { jobId: 'job-1', ageMs: 10_000 } }, [{ ...port, activeJobs: 1 }], []],
+    ['nothing when its row still names the job and it is idle', { endedJob: { jobId: 'job-1', ageMs: 5 * minuteMs } }, [port], []],
     ['a heartbeat from the future', { heartbeatAgeMs: -600_000 }, [port], ['bad_registry_row']],
     ['a missing heartbeat', { heartbeatAgeMs: null }, [port], ['bad_registry_row']],
     ['a missing start', { registeredAgeMs: null }, [port], ['bad_registry_row']],
@@ -114,7 +114,7 @@ test('no row makes it fail, and none is marked offline whose port answers', () =
     heartbeatAgeMs: age,
     registeredAgeMs: age,
     beat: text,
-    endedJobAgeMs: age,
+    endedJob: fc.option(fc.record({ jobId: fc.constant('job-1'), ageMs: fc.double() })),
   });
   const seenPort = fc.record<PortSeen>({
     host: fc.string(),
