@@ -81,13 +81,13 @@ export const releaseHost = async (db: Queryable, host: string, holder: string = 
   return rowCount === 1;
 };
 
-/** Ends every hold of that holder, whatever the host; false when there was none. */
-export const releaseHolder = async (db: Queryable, holder: string): Promise<boolean> => {
-  const { rowCount } = await db.query(
-    `with ended as (delete from yardmaster.host_hold where holder = $1 returning host) select pg_notify($2, host) from ended`,
+/** Ends every hold of that holder and answers the hosts; none when it held nothing. */
+export const releaseHolder = async (db: Queryable, holder: string): Promise<string[]> => {
+  const { rows } = await db.query<{ host: string }>(
+    `with ended as (delete from yardmaster.host_hold where holder = $1 returning host) select host, pg_notify($2, host) from ended`,
     [holder, assignChannel],
   );
-  return (rowCount ?? 0) > 0;
+  return rows.map(({ host }) => host);
 };
 
 export const isHeldBy = async (db: Queryable, holder: string): Promise<boolean> => {
@@ -97,21 +97,23 @@ export const isHeldBy = async (db: Queryable, holder: string): Promise<boolean> 
   return (rowCount ?? 0) > 0;
 };
 
-/** The hosts that are held; the pause of the whole fleet is none of them. */
-export const listHolds = async (db: Queryable): Promise<Hold[]> => {
+/** The hosts that are held, or those of them with one of these names; the pause of the whole fleet is none of them. */
+export const listHolds = async (db: Queryable, names: readonly (string | null)[] | null = null): Promise<Hold[]> => {
   const { rows } = await db.query<Hold>(
     `select host, holder, reason, actor, held_at as "heldAt", expires_at as "expiresAt" from yardmaster.host_hold
-     where host <> $1 and (expires_at is null or expires_at > now()) order by host, holder`,
-    [wholeFleet],
+     where host <> $1 and (expires_at is null or expires_at > now()) and ($2::text[] is null or host = any($2::text[])) order by host, holder`,
+    [wholeFleet, names],
   );
   return rows;
 };
 
-/** The registered workers that a hold of this name is about. */
-export const listWorkersOfHost = async (db: Queryable, host: string): Promise<string[]> => {
-  const { rows } = await db.query<{ worker_id: string }>(
-    `select worker_id from gh_worker_registry where status <> 'offline' and $1 in (ec2_ip, ec2_instance_id) order by worker_id`,
+/** The registered workers that a hold of this name is about, and every hold that keeps jobs from them, by either name and whoever's it is. */
+export const readHeldHost = async (db: Queryable, host: string): Promise<{ holds: Hold[]; workers: string[] }> => {
+  const { rows } = await db.query<{ worker_id: string; ec2_ip: string | null; ec2_instance_id: string | null }>(
+    `select worker_id, ec2_ip, ec2_instance_id from gh_worker_registry
+     where status <> 'offline' and $1 in (ec2_ip, ec2_instance_id) order by worker_id`,
     [host],
   );
-  return rows.map(({ worker_id: workerId }) => workerId);
+  const names = [host, ...rows.flatMap((row) => [row.ec2_ip, row.ec2_instance_id])];
+  return { holds: await listHolds(db, names), workers: rows.map(({ worker_id: workerId }) => workerId) };
 };

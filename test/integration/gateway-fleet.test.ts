@@ -1,6 +1,7 @@
-import { holdHost, makeWorkerHolder } from '../../src/db/holds';
+import { holdHost, makeDeployHolder, makeWorkerHolder } from '../../src/db/holds';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { fleetReportSchema, hostAnswerSchema, sweepReportSchema, workerListSchema, workerSchema } from '../../src/gateway/schemas/fleet';
+import { fleetReportSchema, hostAnswerSchema, oneWorkerSchema, sweepReportSchema, workerListSchema } from '../../src/gateway/schemas/fleet';
+import { releasedWorkerSchema } from '../../src/gateway/schemas/worker-acts';
 import { ensureWorkerCleanupSchedule } from '../../src/temporal';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
@@ -35,7 +36,10 @@ describe('the hold of a host', () => {
     });
     expect(await assignAll(database.pool)).toEqual([]);
 
-    expect(await post(`/v1/fleet/hosts/${host}/release`)).toMatchObject({ status: 200, body: { hold: null, workers: [workerId] } });
+    expect(await post(`/v1/fleet/hosts/${host}/release`)).toMatchObject({
+      status: 200,
+      body: { hold: null, holds: [], workers: [workerId] },
+    });
     expect(await assignAll(database.pool)).toMatchObject([{ workerId }]);
   });
 
@@ -48,6 +52,25 @@ describe('the hold of a host', () => {
     await database.pool.query(`update yardmaster.host_hold set expires_at = now() - interval '1 s'`);
     await addWaitingJob(database.pool);
     expect(await assignAll(database.pool)).toMatchObject([{ workerId }]);
+  });
+
+  it.each([
+    ['a drained worker', makeWorkerHolder({ workerId: 'another' }), null],
+    ['a deploy', makeDeployHolder({ deployId: 'd-1' }), 60_000],
+  ])('that a person ends leaves the one of %s, which is named', async (_whose, holder, expiresInMs) => {
+    const { workerId, host, instanceId } = await addWorker(database.pool);
+    await post(`/v1/fleet/hosts/${host}/hold`);
+    await holdHost(database.pool, { host: instanceId ?? '', holder, reason: 'a new kernel', actor: 'zoe', expiresInMs });
+
+    const left = { host: instanceId, holder, reason: 'a new kernel', actor: 'zoe' };
+    const released = await post(`/v1/fleet/hosts/${host}/release`);
+    expect(released).toMatchObject({ status: 200, body: { hold: null, holds: [left], workers: [workerId] } });
+    const { holds } = hostAnswerSchema.parse(released.body);
+    expect(holds.map(({ expiresAt }) => expiresAt !== null)).toEqual([expiresInMs !== null]);
+    const worker = await get(`/v1/workers/${workerId}`);
+    expect(oneWorkerSchema.parse(worker.body)).toMatchObject({ condition: 'held', holds: [left] });
+    const ofTheWorker = await post(`/v1/workers/${workerId}/release`);
+    expect(releasedWorkerSchema.parse(ofTheWorker.body)).toMatchObject({ wasHeld: false, holds: [left] });
   });
 
   it('says that it is about no worker when the host is unknown', async () => {
@@ -87,7 +110,7 @@ describe('the hold of a drained worker', () => {
     await addWaitingJob(database.pool);
     expect(await assignAll(database.pool)).toEqual([]);
 
-    expect(await post(`/v1/workers/${workerId}/release`)).toMatchObject({ status: 200, body: { workerId, wasHeld: true } });
+    expect(await post(`/v1/workers/${workerId}/release`)).toMatchObject({ status: 200, body: { workerId, wasHeld: true, holds: [] } });
     expect(await assignAll(database.pool)).toMatchObject([{ workerId: next.workerId }]);
     const released = `select act, actor, detail from yardmaster.audit where subject_kind = 'worker' and subject = $1`;
     expect((await database.pool.query(released, [workerId])).rows).toEqual([
@@ -157,7 +180,7 @@ describe('a worker', () => {
   it('is listed and found by its id, whatever is in it', async () => {
     const { workerId } = await addWorker(database.pool, { workerId: "o'worker 1" });
     expect(workerListSchema.parse((await get('/v1/workers')).body).workers).toMatchObject([{ workerId, condition: 'idle' }]);
-    expect(workerSchema.parse((await get(`/v1/workers/${encodeURIComponent(workerId)}`)).body)).toMatchObject({
+    expect(oneWorkerSchema.parse((await get(`/v1/workers/${encodeURIComponent(workerId)}`)).body)).toMatchObject({
       workerId,
       isBeating: true,
     });

@@ -85,6 +85,7 @@ describe('a drain', () => {
     expect((await post('/v1/workers/worker-1/release', { reason: 'done' }, testKeys.deployer)).body).toEqual({
       workerId: 'worker-1',
       wasHeld: true,
+      holds: [],
     });
     await until(async () => (await get('/v1/workers/worker-1')).body.condition === 'idle', { what: 'it is idle again' });
     expect(await auditOf('worker-1')).toEqual([

@@ -5,13 +5,13 @@ import {
   holdBodySchema,
   hostAnswerSchema,
   hostParamsSchema,
+  oneWorkerSchema,
   releaseBodySchema,
   sweepAskedSchema,
   sweepBodySchema,
   sweepReportSchema,
   workerListSchema,
   workerParamsSchema,
-  workerSchema,
 } from '../schemas/fleet';
 import { waitQuerySchema } from '../schemas/commands';
 import { fleetSchema } from '../schemas/job-answers';
@@ -61,11 +61,11 @@ export const fleetEndpoints = {
     dialect: 'native',
     tag: 'Fleet',
     summary: 'Release a host',
-    description: 'It gets work at once.',
+    description: "Ends a person's hold of that name. It gets work at once where `holds` is empty; what is in there is its holder's to end.",
     params: hostParamsSchema,
     body: releaseBodySchema,
     bodyExamples: releaseExamples,
-    answers: { 200: { description: 'Not held.', schema: hostAnswerSchema } },
+    answers: { 200: { description: 'Not held by a person; `holds` names the others.', schema: hostAnswerSchema } },
   },
   sweepFleet: {
     method: 'post',
@@ -108,7 +108,7 @@ export const fleetEndpoints = {
     tag: 'Fleet',
     summary: 'One worker',
     params: workerParamsSchema,
-    answers: { 200: { description: 'Whatever its status.', schema: workerSchema } },
+    answers: { 200: { description: 'Whatever its status.', schema: oneWorkerSchema } },
   },
   drainWorker: {
     method: 'post',
@@ -147,7 +147,7 @@ export const fleetEndpoints = {
     params: workerParamsSchema,
     body: releaseWorkerBodySchema,
     bodyExamples: releaseExamples,
-    answers: { 200: { description: 'It is not held by a drain any more; other holds stay.', schema: releasedWorkerSchema } },
+    answers: { 200: { description: 'It is not held by a drain any more; `holds` names what stays.', schema: releasedWorkerSchema } },
   },
   recycleWorker: {
     method: 'post',

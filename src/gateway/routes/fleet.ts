@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { dryRunSweepId, workerCleanupScheduleId } from '../../contracts/ids';
 import { recordAct } from '../../db/audit';
 import { findWorker, listWorkers, type FleetProbe } from '../../db/fleet';
-import { findFleetPause, holdHost, listWorkersOfHost, pauseFleet, releaseHost, unpauseFleet } from '../../db/holds';
+import { findFleetPause, holdHost, listHolds, pauseFleet, readHeldHost, releaseHost, unpauseFleet } from '../../db/holds';
 import { withTransaction } from '../../db/pool';
 import { actorOf } from '../actor';
 import { temporalIsAway } from '../commands/refusals';
@@ -46,7 +46,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
       await recordAct(client, { ...actorOf(facts), act: 'hold', subjectKind: 'host', subject: host, detail: { reason } });
       const expiresInMs = expiresInSeconds === undefined ? null : expiresInSeconds * 1_000;
       const hold = await holdHost(client, { host, reason, actor: caller?.name ?? '', expiresInMs });
-      return { host, hold, workers: await listWorkersOfHost(client, host) };
+      return { host, hold, ...(await readHeldHost(client, host)) };
     });
     log.warn('A host is held', { host, reason, key: caller?.name, workers: body.workers });
     return { status: 200, body };
@@ -54,12 +54,17 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
 
   releaseHost: answer(endpoints.releaseHost, async ({ params: { host }, body: { reason } }, facts) => {
     const { log, caller } = facts;
-    const { wasHeld, workers } = await withTransaction(deps.pool, async (client) => {
+    const { wasHeld, ...left } = await withTransaction(deps.pool, async (client) => {
       await recordAct(client, { ...actorOf(facts), act: 'release', subjectKind: 'host', subject: host, detail: { reason } });
-      return { wasHeld: await releaseHost(client, host), workers: await listWorkersOfHost(client, host) };
+      return { wasHeld: await releaseHost(client, host), ...(await readHeldHost(client, host)) };
     });
-    log.warn(wasHeld ? 'A host is released' : 'The host was not held', { host, reason, key: caller?.name });
-    return { status: 200, body: { host, hold: null, workers } };
+    log.warn(wasHeld ? 'A host is released' : 'The host was not held', {
+      host,
+      reason,
+      key: caller?.name,
+      stillHeldBy: left.holds.map(({ holder }) => holder),
+    });
+    return { status: 200, body: { host, hold: null, ...left } };
   }),
 
   sweepFleet: answer(endpoints.sweepFleet, async ({ body: { dryRun } }, facts) => {
@@ -104,7 +109,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
   getWorker: answer(endpoints.getWorker, async ({ params: { workerId } }) => {
     const worker = await findWorker(deps.pool, deps.limits, workerId);
     if (worker === null) throw noSuchWorker(workerId);
-    return { status: 200, body: worker };
+    return { status: 200, body: { ...worker, holds: await listHolds(deps.pool, [worker.host, worker.instanceId]) } };
   }),
 });
 

@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import type { WorkerAct, WorkerActView } from '../../contracts/worker-act';
 import { recordAct } from '../../db/audit';
 import { findWorker } from '../../db/fleet';
-import { makeWorkerHolder, releaseHolder } from '../../db/holds';
+import { listHolds, makeWorkerHolder, releaseHolder } from '../../db/holds';
 import { withTransaction } from '../../db/pool';
 import { findLastWorkerAct } from '../../db/worker-acts';
 import { actorOf } from '../actor';
@@ -34,15 +34,21 @@ export const createWorkerActRoutes = (deps: GatewayDeps): Record<Names, RequestH
     getDrain: answer(endpoints.getDrain, async ({ params: { workerId } }) => await read(workerId, 'drain')),
 
     releaseWorker: answer(endpoints.releaseWorker, async ({ params: { workerId }, body: { reason } }, facts) => {
-      const wasHeld = await withTransaction(deps.pool, async (client) => {
-        const isReleased = await releaseHolder(client, makeWorkerHolder({ workerId }));
+      const { wasHeld, holds } = await withTransaction(deps.pool, async (client) => {
+        const hosts = await releaseHolder(client, makeWorkerHolder({ workerId }));
+        const worker = await findWorker(client, deps.limits, workerId);
         // The hold outlives the worker's row, and keeps jobs from whoever is on that machine next.
-        if (!isReleased && (await findWorker(client, deps.limits, workerId)) === null) throw noSuchWorker(workerId);
+        if (hosts.length === 0 && worker === null) throw noSuchWorker(workerId);
         await recordAct(client, { ...actorOf(facts), act: 'release', subjectKind: 'worker', subject: workerId, detail: { reason } });
-        return isReleased;
+        const names = [...hosts, worker?.host ?? null, worker?.instanceId ?? null];
+        return { wasHeld: hosts.length > 0, holds: await listHolds(client, names) };
       });
-      facts.log.warn(wasHeld ? 'A worker is released' : 'The worker was not drained', { workerId, reason });
-      return { status: 200, body: { workerId, wasHeld } };
+      facts.log.warn(wasHeld ? 'A worker is released' : 'The worker was not drained', {
+        workerId,
+        reason,
+        stillHeldBy: holds.map(({ holder }) => holder),
+      });
+      return { status: 200, body: { workerId, wasHeld, holds } };
     }),
 
     recycleWorker: answer(endpoints.recycleWorker, async ({ params: { workerId }, query, body: { reason, force } }, facts) => {

@@ -36,7 +36,12 @@ export const releaseBodySchema = z.strictObject({ reason: z.string().trim().min(
 const holdSchema = z
   .strictObject({
     host: z.string(),
-    holder: z.string().meta({ description: '`person`; a drained worker, `worker:<workerId>`; `recycle:<workerId>`; `deploy:<deployId>`.' }),
+    holder: z.string().meta({
+      description:
+        'Whose it is, and who ends it: `person`, POST /v1/fleet/hosts/<host>/release with the `host` given here; `worker:<workerId>`, of a drain or of a ' +
+        'deregistration, POST /v1/workers/<workerId>/release, whether that worker is still registered or not; `recycle:<workerId>` and `deploy:<deployId>` ' +
+        'end with the recycle and the deploy.',
+    }),
     reason: z.string(),
     actor: z.string(),
     heldAt: instantSchema,
@@ -44,10 +49,15 @@ const holdSchema = z
   })
   .meta({ id: 'Hold', description: 'No new job is assigned there; what runs goes on.' });
 
+export const holdsSchema = z
+  .array(holdSchema)
+  .meta({ description: 'Every hold that keeps jobs away now, whoever’s it is: by the address or by the instance.' });
+
 export const hostAnswerSchema = z
   .strictObject({
     host: z.string(),
-    hold: holdSchema.nullable(),
+    hold: holdSchema.nullable().meta({ description: "A person's, of this name." }),
+    holds: holdsSchema,
     workers: z.array(z.string()).meta({ description: 'The registered workers that it is about; none may be a slip of the pen.' }),
   })
   .meta({ id: 'HostHold' });
@@ -65,6 +75,8 @@ export const workerSchema = z
     job: z.strictObject({ jobId: z.guid(), attemptId: z.guid(), state: z.enum(jobStates) }).nullable(),
   })
   .meta({ id: 'Worker' });
+
+export const oneWorkerSchema = workerSchema.extend({ holds: holdsSchema }).meta({ id: 'OneWorker' });
 
 const findingNames = Object.keys(sweepFindings).filter((name): name is SweepFinding => name in sweepFindings);
 

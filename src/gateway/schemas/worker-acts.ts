@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
 import { workerActOutcomes, workerActs } from '../../contracts/worker-act';
+import { holdsSchema } from './fleet';
 import { instantSchema } from './values';
 
 const reasonSchema = z.string().trim().min(1).max(500);
@@ -50,4 +51,6 @@ export const workerActSchema = z
   })
   .meta({ id: 'WorkerAct' });
 
-export const releasedWorkerSchema = z.strictObject({ workerId: z.string(), wasHeld: z.boolean() }).meta({ id: 'ReleasedWorker' });
+export const releasedWorkerSchema = z
+  .strictObject({ workerId: z.string(), wasHeld: z.boolean(), holds: holdsSchema })
+  .meta({ id: 'ReleasedWorker' });
