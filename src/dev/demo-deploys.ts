@@ -2,15 +2,13 @@ import path from 'node:path';
 import type { DeployYard } from './deploy-yard';
 import type { Simulator } from './gh-simulator/simulator';
 import { startStandInYard } from './kamal-stand-in/stand-in-yard';
-import { startKamalYard } from './kamal-yard/kamal-yard';
+import { sshPort, startKamalYard } from './kamal-yard/kamal-yard';
 import { canRunKamalYard } from './kamal-yard/prerequisites';
 import { claimPort } from './ports';
 
 /** Where the demo's deploys go, and what the deployer must know of it. */
 export interface DemoDeployGround {
   destination: string;
-  /** The real Kamal over SSH to containers, or the stand-in on hosts that are files. */
-  isReal: boolean;
   settings: Record<string, string>;
   stop(): Promise<void>;
 }
@@ -19,27 +17,38 @@ export interface DemoDeployGround {
 export const demoVersions = ['demo-1', 'demo-2', 'demo-3'] as const;
 const destination = 'staging';
 
-/** Hosts of their own beside the simulated ones, so that no deploy waits for the demo's jobs. */
-const realHosts = ['127.0.0.5', '127.0.0.6'];
+export interface DemoDeployHosts {
+  ips: string[];
+  /** Null: the real Kamal goes there. */
+  whyNotReal: string | null;
+}
+
+/** Hosts of their own, on which nothing runs yet, so that no deploy waits for the demo's jobs. */
+export const chooseDeployHosts = async (options: { network: string; wantsStandIn: boolean }): Promise<DemoDeployHosts> => {
+  const ips = [5, 6].map((n) => `${options.network}.${n}`);
+  return { ips, whyNotReal: options.wantsStandIn ? 'you asked for it' : await findWhyNotReal(ips) };
+};
 
 export const prepareDeploys = async (options: {
   dir: string;
   databaseUrl: string;
+  hosts: DemoDeployHosts;
+  /** Plays GH on these hosts where the real Kamal does not go. */
   simulator: Simulator;
   serviceSecret: string;
   say: (line: string) => void;
 }): Promise<DemoDeployGround> => {
-  const reason = await findWhyNotReal();
-  const yard = reason === null ? await startReal(options) : await startStandIn(options);
+  const { ips, whyNotReal } = options.hosts;
+  const yard = whyNotReal === null ? await startReal(options) : await startStandIn(options);
+  const where = ips.join(' and ');
   options.say(
-    reason === null
-      ? `Deploys: the real Kamal over SSH, to containers on ${realHosts.join(' and ')}`
-      : `Deploys: Kamal's stand-in on the simulated hosts, since the real one needs ${reason}`,
+    whyNotReal === null
+      ? `Deploys: the real Kamal over SSH, to containers on ${where}`
+      : `Deploys: Kamal's stand-in, to simulated hosts on ${where}, since ${whyNotReal}`,
   );
   for (const version of demoVersions) await yard.push(version, version === 'demo-3' ? { broken: 'exits' } : {});
   return {
     destination,
-    isReal: reason === null,
     settings: {
       ...yard.kamalEnv,
       KAMAL_BIN: yard.kamalBin,
@@ -53,30 +62,28 @@ export const prepareDeploys = async (options: {
   };
 };
 
-const findWhyNotReal = async (): Promise<string | null> => {
+const findWhyNotReal = async (ips: readonly string[]): Promise<string | null> => {
   const found = canRunKamalYard();
-  if (!found.ok) return found.missing.join(', ');
-  for (const host of realHosts) {
-    for (const port of [2222, 3100, 3101]) {
-      const isFree = await claimPort({ port, host, purpose: 'a host of the deploys', changeWith: 'nothing' }).then(
-        () => true,
-        () => false,
-      );
-      if (!isFree) return `${host}:${port}, which is taken`;
-    }
+  if (!found.ok) return `the real one needs ${found.missing.join(', ')}`;
+  for (const host of ips) {
+    const isFree = await claimPort({ port: sshPort, host, purpose: "a host's sshd", changeWith: 'nothing' }).then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) return `${host}:${sshPort}, which the real one's sshd needs, is taken`;
   }
   return null;
 };
 
 type Ground = Parameters<typeof prepareDeploys>[0];
 
-const startReal = async ({ dir, databaseUrl, serviceSecret, say }: Ground): Promise<DeployYard> =>
-  await startKamalYard({ dir: path.join(dir, 'kamal'), hosts: realHosts, databaseUrl, serviceSecret, writeSecrets: false, say });
+const startReal = async ({ dir, databaseUrl, hosts, serviceSecret, say }: Ground): Promise<DeployYard> =>
+  await startKamalYard({ dir: path.join(dir, 'kamal'), hosts: hosts.ips, databaseUrl, serviceSecret, writeSecrets: false, say });
 
-const startStandIn = async ({ dir, simulator }: Ground): Promise<DeployYard> =>
+const startStandIn = async ({ dir, hosts, simulator }: Ground): Promise<DeployYard> =>
   await startStandInYard({
     dir: path.join(dir, 'kamal'),
-    hosts: simulator.hosts.map(({ ip }) => ip),
+    hosts: hosts.ips,
     simulatorUrl: `http://127.0.0.1:${simulator.controlPort}`,
     writeSecrets: false,
     stepMs: 200,

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { Client } from 'pg';
 import { migrate } from '../db/migrate';
-import { prepareDeploys, type DemoDeployGround } from './demo-deploys';
+import { chooseDeployHosts, prepareDeploys, type DemoDeployGround, type DemoDeployHosts } from './demo-deploys';
 import { loadFleetSchema } from './fleet-schema/load';
+import type { SimulatorOptions } from './gh-simulator/config';
 import { startSimulator, type Simulator } from './gh-simulator/simulator';
 import { startKeptProcess, type KeptProcess } from './kept-process';
 import { claimPort } from './ports';
@@ -40,15 +41,23 @@ export const demoKeys = { operator: 'demo-operator-key', deployer: 'demo-deploye
 export const startDemoFleet = async ({
   dir,
   ports,
+  network,
+  wantsStandIn,
   fresh,
   say,
 }: {
   dir: string;
   ports: DemoPorts;
+  /** The first three numbers of the hosts' addresses. */
+  network: string;
+  /** Deploys by the stand-in also where the real Kamal could do it. */
+  wantsStandIn: boolean;
   fresh: boolean;
   say: (line: string) => void;
 }): Promise<DemoFleet> => {
   await checkPorts(ports);
+  const deployHosts = await chooseDeployHosts({ network, wantsStandIn });
+  const hosts = await placeHosts(network, deployHosts);
   const stopping: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
     for (const end of stopping.splice(0).toReversed()) await end();
@@ -68,10 +77,23 @@ export const startDemoFleet = async ({
 
     const product = await startProduct(ports.product);
     stopping.push(product.stop);
-    const simulator = await startHosts(stack.databaseUrl);
+    const simulator = await startSimulator({
+      databaseUrl: stack.databaseUrl,
+      serviceSecret: demoKeys.product,
+      controlPort: 0,
+      hosts,
+    });
     stopping.push(simulator.stop);
-    say(`GH: ${simulator.hosts.map((host) => `${host.workerId} on ${host.ip}:${host.ports.status}`).join(', ')} (simulated)`);
-    const deploys = await prepareDeploys({ dir, databaseUrl: stack.databaseUrl, simulator, serviceSecret: demoKeys.product, say });
+    const running = simulator.hosts.filter(({ isReady }) => isReady);
+    say(`GH: ${running.map((host) => `${host.workerId} on ${host.ip}:${host.ports.status}`).join(', ')} (simulated)`);
+    const deploys = await prepareDeploys({
+      dir,
+      databaseUrl: stack.databaseUrl,
+      hosts: deployHosts,
+      simulator,
+      serviceSecret: demoKeys.product,
+      say,
+    });
     stopping.push(deploys.stop);
 
     const environment = {
@@ -146,25 +168,40 @@ const prepareDatabase = async (databaseUrl: string, say: (line: string) => void)
   say(`Migrations: ${ran.length === 0 ? 'up to date' : `${ran.length} ran`}`);
 };
 
-/** Three machines at their true ports; where the system has only 127.0.0.1 (macOS), at free ports that the address map names. */
-const startHosts = async (databaseUrl: string): Promise<Simulator> => {
-  const start = async (place: (ip: string) => object): Promise<Simulator> =>
-    await startSimulator({
-      databaseUrl,
-      serviceSecret: demoKeys.product,
-      controlPort: 0,
-      hosts: [2, 3, 4].map((n) => ({
-        workerId: `gh-worker-${n - 1}`,
-        ip: `127.0.0.${n}`,
-        variant: 'staging' as const,
-        ...place(`127.0.0.${n}`),
-      })),
-    });
-  const hasLoopbackNetwork = await claimPort({ port: 0, host: '127.0.0.4', purpose: 'a simulated host', changeWith: 'nothing' }).then(
+/**
+ * Three machines at their true ports, and those that the stand-in deploys to; where the system has only 127.0.0.1 (macOS), at free ports that
+ * the address map names.
+ */
+const placeHosts = async (network: string, deployHosts: DemoDeployHosts): Promise<SimulatorOptions['hosts']> => {
+  const ofJobs = [2, 3, 4].map((n) => `${network}.${n}`);
+  const ips = [...ofJobs, ...deployHosts.ips];
+  const hasLoopbackNetwork = await claimPort({ port: 0, host: ofJobs[0], purpose: 'a simulated host', changeWith: '--network' }).then(
     () => true,
     () => false,
   );
-  return await start(() => (hasLoopbackNetwork ? {} : { listenIp: '127.0.0.1', apiPort: 0, statusPort: 0 }));
+  const place = async (ip: string): Promise<object> => {
+    const wanted = { purpose: 'a simulated host', changeWith: '--network' };
+    if (!hasLoopbackNetwork)
+      return {
+        listenIp: '127.0.0.1',
+        apiPort: await claimPort({ ...wanted, port: 0 }),
+        statusPort: await claimPort({ ...wanted, port: 0 }),
+      };
+    for (const port of [3100, 3101]) await claimPort({ ...wanted, port, host: ip });
+    return {};
+  };
+  const hosts = [];
+  for (const [index, ip] of ips.entries()) {
+    const host = {
+      workerId: `gh-worker-${index + 1}`,
+      ip,
+      isDeployed: ofJobs.includes(ip),
+      variant: 'staging' as const,
+      ...(await place(ip)),
+    };
+    if (host.isDeployed || deployHosts.whyNotReal !== null) hosts.push(host);
+  }
+  return hosts;
 };
 
 const addressMapOf = (simulator: Simulator): string =>

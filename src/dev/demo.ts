@@ -13,7 +13,7 @@ import { projectRoot } from './project-root';
 const run = async (): Promise<number> => {
   const options = readOptions();
   const say = (line: string): void => console.error(line);
-  const fleet = await startDemoFleet({ dir: options.dir, ports: options.ports, fresh: options.fresh, say });
+  const fleet = await startDemoFleet({ ...options, say });
   const stopped = stopOnSignal(fleet);
   try {
     introduce(fleet);
@@ -129,7 +129,17 @@ const stopOnSignal = (fleet: DemoFleet): Promise<void> =>
     }
   });
 
-const readOptions = (): { dir: string; fresh: boolean; exit: boolean; timeoutMs: number; ports: DemoPorts } => {
+interface DemoOptions {
+  dir: string;
+  fresh: boolean;
+  exit: boolean;
+  timeoutMs: number;
+  ports: DemoPorts;
+  network: string;
+  wantsStandIn: boolean;
+}
+
+const readOptions = (): DemoOptions => {
   const port = (value: number): { type: 'string'; default: string } => ({ type: 'string', default: String(value) });
   const { values } = parseArgs({
     options: {
@@ -137,6 +147,8 @@ const readOptions = (): { dir: string; fresh: boolean; exit: boolean; timeoutMs:
       fresh: { type: 'boolean', default: false },
       dir: { type: 'string', default: path.join(projectRoot(), '.yardmaster', 'demo') },
       timeout: { type: 'string', default: '90' },
+      'stand-in': { type: 'boolean', default: false },
+      network: { type: 'string', default: '127.0.0' },
       'gateway-port': port(3080),
       'product-port': port(3081),
       'postgres-port': port(54329),
@@ -147,9 +159,12 @@ const readOptions = (): { dir: string; fresh: boolean; exit: boolean; timeoutMs:
       'deployer-metrics-port': port(9466),
     },
   });
+  if (!/^127(\.\d{1,3}){2}$/.test(values.network)) throw new Error(`--network is three numbers, as 127.0.7, not ${values.network}`);
   return {
     dir: values.dir,
     fresh: values.fresh,
+    network: values.network,
+    wantsStandIn: values['stand-in'],
     exit: values.exit,
     timeoutMs: Number(values.timeout) * 1000,
     ports: {

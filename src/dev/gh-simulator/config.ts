@@ -11,6 +11,8 @@ const hostSchema = z.object({
   apiPort: z.number().int().default(3100),
   statusPort: z.number().int().default(3101),
   instanceId: z.string().optional(),
+  /** False: nothing was deployed to it yet; API and worker run when somebody starts them. */
+  isDeployed: z.boolean().default(true),
   variant: z.enum(['main', 'staging']).default('main'),
   /** 0.1 makes heartbeats, polls, waits and delays ten times as fast; times named in a target URL stay as they are. */
   timeScale: z.number().positive().default(1),

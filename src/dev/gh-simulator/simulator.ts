@@ -29,7 +29,7 @@ export interface Simulator {
   stop(): Promise<void>;
 }
 
-/** Starts the machines of a fleet in this process; ends when every worker answers. */
+/** Starts the machines of a fleet in this process; ends when every worker that was deployed answers. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const { say = () => {}, ...rest } = options;
   const config = simulatorConfigSchema.parse(rest);
@@ -54,8 +54,9 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   };
 
   try {
-    await Promise.all(hosts.map((host) => host.start()));
-    const failed = hosts.find((host) => !host.isReady);
+    const deployed = hosts.filter(({ config: { isDeployed } }) => isDeployed);
+    await Promise.all(deployed.map((host) => host.start()));
+    const failed = deployed.find((host) => !host.isReady);
     if (failed) throw new Error(`Simulated worker ${failed.workerId} did not start: ${failed.describe().lastExit?.reason}`);
     const controlPort =
       control && config.controlPort != null ? await control.listen({ host: '127.0.0.1', port: config.controlPort }) : null;

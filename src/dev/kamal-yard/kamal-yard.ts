@@ -51,7 +51,7 @@ export interface KamalYard extends DeployYard<YardHost> {
   submissions(): Promise<SubmissionEntry[]>;
 }
 
-const sshPort = 2222;
+export const sshPort = 2222;
 /** The janitor ends containers that may be busy, on a machine that may be too. */
 const cleanWithinMs = 60_000;
 
