@@ -3,9 +3,9 @@ import { failureTypes } from '../src/contracts/errors';
 import type { DrainWorkerInput, RecycleWorkerInput } from '../src/contracts/messages';
 import type { WorkerActOutcome, WorkerActView } from '../src/contracts/worker-act';
 import { findWorker } from '../src/db/fleet';
-import { isHeldBy, makeRecycleHolder, makeWorkerHolder, releaseHolder } from '../src/db/holds';
+import { makeRecycleHolder, releaseHolder } from '../src/db/holds';
 import { withTransaction } from '../src/db/pool';
-import { endWorkerAct, findLastWorkerAct, openWorkerAct, type NewWorkerAct, type OpenedAct } from '../src/db/worker-acts';
+import { endWorkerAct, findLastWorkerAct, isDrainHeld, openWorkerAct, type NewWorkerAct, type OpenedAct } from '../src/db/worker-acts';
 import type { PortSeen } from '../src/domain/exit-proof';
 import { isAddress } from '../src/domain/host-address';
 import { judgeDrain, type DrainFinding } from '../src/domain/worker-drain';
@@ -49,11 +49,11 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
     /** Is it through with its job? Asks rows and port, and changes nothing. */
     async lookAtDrain({ workerId }: { workerId: string }): Promise<{ finding: DrainFinding; jobId: string | null }> {
       const worker = await findWorker(pool, limits, workerId);
-      const isReachable = isAddress(worker?.host ?? null);
-      const port: PortSeen = worker !== null && isAddress(worker.host) ? await look(worker.host, 'earliest') : { kind: 'silent' };
+      const port = worker !== null && isAddress(worker.host) ? await look(worker.host, 'earliest') : null;
       const job = worker?.job ?? null;
-      const isHeld = !isReachable || (await isHeldBy(pool, makeWorkerHolder({ workerId })));
-      return { finding: judgeDrain({ workerId, isHeld, job, port }), jobId: job?.jobId ?? null };
+      const isHeld = await isDrainHeld(pool, { workerId, worker });
+      const finding = judgeDrain({ workerId, isRegistered: worker !== null, isHeld, job, port });
+      return { finding, jobId: job?.jobId ?? null };
     },
 
     /** The hold stays after it: whoever drained it releases it. */
@@ -73,10 +73,11 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
     async openRecycle({ workerId, reason, actor, source, force }: RecycleWorkerInput): Promise<RecyclePlan> {
       const act = { ...from({ workerId, reason, actor, source }), act: 'recycle', deadlineMs: null, isForced: force === true } as const;
       const { view, worker } = await open(act);
-      const { host, instanceId, job } = worker;
+      const { host, instanceId, job } = worker ?? { host: null, instanceId: null, job: null };
+      const busy = job === null || view.isForced ? null : `Job ${job.jobId} is ${job.state} there, and would be interrupted`;
       return {
         view,
-        refusal: job === null || view.isForced ? null : `Job ${job.jobId} is ${job.state} there, and would be interrupted`,
+        refusal: worker === null ? 'It is not registered any more' : busy,
         target: { workerId, host: isAddress(host) ? host : null, instanceId },
         interrupted: job === null ? null : { jobId: job.jobId, attemptId: job.attemptId },
       };

@@ -4,7 +4,7 @@ import type { JobState } from './job';
 export const workerActs = ['drain', 'recycle'] as const;
 export type WorkerAct = (typeof workerActs)[number];
 
-/** `drained`, `deadline_passed`, `released` and `stopped` are a drain's, the others a recycle's. */
+/** `drained`, `deadline_passed`, `released` and `stopped` are a drain's, `unproven` is of both, the others a recycle's. */
 export const workerActOutcomes = [
   'drained',
   'deadline_passed',

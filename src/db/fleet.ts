@@ -36,14 +36,18 @@ export interface FleetProbe {
 
 export type FleetLimits = Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs' | 'deafWorkerMs'>;
 
-/** What the hosts said last; a host that nobody asked for a day is history, and left out. */
-export const listProbes = async (db: Queryable, limits: Pick<Limits, 'probeFreshMs'>): Promise<FleetProbe[]> => {
+/** What the hosts, or one of them, said last; a host that nobody asked for a day is history, and left out. */
+export const listProbes = async (
+  db: Queryable,
+  limits: Pick<Limits, 'probeFreshMs'>,
+  { host = null }: { host?: string | null } = {},
+): Promise<FleetProbe[]> => {
   const { rows } = await db.query<FleetProbe>(
     `select host, probed_at as "probedAt", probed_at > now() - $1::int * interval '1 ms' as "isFresh", is_api_up as "isApiUp",
        is_worker_up as "isWorkerUp", worker_id as "workerId", is_draining as "isDraining", active_jobs as "activeJobs",
        process_started_at as "processStartedAt", problem, image_tag as "imageTag"
-     from yardmaster.host_probe where probed_at > now() - interval '1 day' order by host`,
-    [limits.probeFreshMs],
+     from yardmaster.host_probe where probed_at > now() - interval '1 day' and ($2::text is null or host = $2) order by host`,
+    [limits.probeFreshMs, host],
   );
   return rows;
 };

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { JobState } from '../contracts/job';
 import type { WorkerAct, WorkerActOutcome, WorkerActView } from '../contracts/worker-act';
-import { isAddress, isInstance } from '../domain/host-address';
+import { findHoldName } from '../domain/host-address';
 import { lockAssigning } from './assign';
 import { recordAct, type Actor } from './audit';
 import { findWorker, type FleetLimits, type FleetWorker } from './fleet';
-import { holdHost, makeRecycleHolder, makeWorkerHolder } from './holds';
+import { holdHost, isHeldBy, makeRecycleHolder, makeWorkerHolder } from './holds';
 import type { Queryable } from './queryable';
 
 /**
@@ -24,7 +24,8 @@ export interface NewWorkerAct extends Actor {
 
 export interface OpenedAct {
   view: WorkerActView;
-  worker: FleetWorker;
+  /** Null: its row went after the act was written. */
+  worker: FleetWorker | null;
   /** Of its deadline, by the database's clock. */
   remainingMs: number | null;
 }
@@ -40,15 +41,15 @@ export const openWorkerAct = async (
 ): Promise<OpenedAct | null> => {
   await lockAssigning(db);
   const worker = await findWorker(db, limits, act.workerId);
-  if (worker === null) return null;
   const last = await findLastWorkerAct(db, act);
   const isNew = last === null || last.endedAt !== null;
+  if (worker === null && (isNew || !act.isFollowUp)) return null;
   if (isNew) {
     const { actor, source, address, reason, deadlineMs, isForced } = act;
     const detail = { actId: randomUUID(), reason, deadlineMs, force: isForced };
     await recordAct(db, { actor, source, address, act: act.act, subjectKind: 'worker', subject: act.workerId, detail });
   }
-  if (isNew || !act.isFollowUp) {
+  if (worker !== null && (isNew || !act.isFollowUp)) {
     await holdWorker(db, worker, {
       holder: act.act === 'drain' ? makeWorkerHolder(act) : makeRecycleHolder(act),
       reason: act.reason,
@@ -65,15 +66,20 @@ export const openWorkerAct = async (
   return { view, worker, remainingMs: rows[0]?.remaining ?? null };
 };
 
-/** By its address, else by its instance; one without a usable address gets no job anyway. */
 export const holdWorker = async (
   db: Queryable,
-  { host, instanceId }: Pick<FleetWorker, 'host' | 'instanceId'>,
+  worker: Pick<FleetWorker, 'host' | 'instanceId'>,
   hold: { holder: string; reason: string; actor: string; expiresInMs: number | null },
 ): Promise<void> => {
-  const name = isAddress(host) ? host : isInstance(instanceId) ? instanceId : null;
-  if (name !== null) await holdHost(db, { host: name, ...hold });
+  const host = findHoldName(worker);
+  if (host !== null) await holdHost(db, { host, ...hold });
 };
+
+/** Until somebody releases it. One that could not be held has nothing to be released from. */
+export const isDrainHeld = async (
+  db: Queryable,
+  { workerId, worker }: { workerId: string; worker: FleetWorker | null },
+): Promise<boolean> => (worker !== null && findHoldName(worker) === null) || (await isHeldBy(db, makeWorkerHolder({ workerId })));
 
 /** The newest one of that kind, with the job that it is about: the one noted at its end, else the worker's present one. */
 export const findLastWorkerAct = async (

@@ -7,6 +7,12 @@ export const isAddress = (host: string | null): host is string => host !== null 
 export const isInstance = (instanceId: string | null): instanceId is string =>
   instanceId !== null && instanceId !== '' && !['unknown', 'local'].includes(instanceId);
 
+/** The name by which a worker's machine is held: its address, else its instance. One that has neither gets no job anyway. */
+export const findHoldName = ({ host, instanceId }: { host: string | null; instanceId: string | null }): string | null => {
+  if (isAddress(host)) return host;
+  return isInstance(instanceId) ? instanceId : null;
+};
+
 interface Located {
   workerId: string;
   /** As the registry has it. */

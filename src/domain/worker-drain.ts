@@ -3,22 +3,33 @@ import type { PortSeen } from './exit-proof';
 /** What is known of a worker that is being drained. */
 export interface DrainFacts {
   workerId: string;
+  /** False: its row is gone. GH writes it again at the worker's next start. */
+  isRegistered: boolean;
   /** False: somebody released it, so that it gets jobs again. */
   isHeld: boolean;
   /** The job of its live attempt. */
   job: { jobId: string; state: string } | null;
-  port: PortSeen;
+  /** Null: nobody knows where to ask. */
+  port: PortSaid | null;
 }
 
+type PortSaid = Exclude<PortSeen, { kind: 'answers' }> | Pick<Extract<PortSeen, { kind: 'answers' }>, 'kind' | 'workerId' | 'activeJobs'>;
+
 export type DrainFinding =
-  | { kind: 'over'; outcome: 'drained' | 'released'; detail: string }
+  | { kind: 'over'; outcome: 'drained' | 'released' | 'unproven'; detail: string }
   /** Something is still there, or nobody can tell. */
   | { kind: 'waits'; detail: string };
 
 /** Drained means that no attempt is aimed at it and that its process says so, or is proven gone; a port that says nothing proves nothing (ghosthands §15.7). */
-export const judgeDrain = ({ workerId, isHeld, job, port }: DrainFacts): DrainFinding => {
+export const judgeDrain = ({ workerId, isRegistered, isHeld, job, port }: DrainFacts): DrainFinding => {
   if (!isHeld) return { kind: 'over', outcome: 'released', detail: 'It was released, and gets jobs again' };
   if (job !== null) return { kind: 'waits', detail: `Job ${job.jobId} is ${job.state} there` };
+  if (!isRegistered) return { kind: 'waits', detail: 'It is not registered any more: nobody can tell' };
+  // Jobs are assigned by address, so that none will come; waiting would tell nobody more.
+  if (port === null) {
+    const detail = 'No job of ours is there, nor will one come: it registered without an address, where nobody can ask its process';
+    return { kind: 'over', outcome: 'unproven', detail };
+  }
   if (port.kind === 'refused')
     return { kind: 'over', outcome: 'drained', detail: 'It has no job, and its port refuses: no process is there' };
   if (port.kind === 'silent') return { kind: 'waits', detail: 'No job of ours is there, but its port does not answer: nobody can tell' };

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkerAct, WorkerActView } from '../contracts/worker-act';
 import { recordAct } from '../db/audit';
-import { findWorker } from '../db/fleet';
+import { findWorker, listProbes, type FleetProbe } from '../db/fleet';
 import { withTransaction } from '../db/pool';
-import { findLastWorkerAct, openWorkerAct } from '../db/worker-acts';
+import { findLastWorkerAct, isDrainHeld, openWorkerAct } from '../db/worker-acts';
+import { isAddress } from '../domain/host-address';
+import { judgeDrain, type DrainFacts } from '../domain/worker-drain';
 import { actorOf } from './actor';
 import type { GatewayDeps } from './gateway-deps';
 import { Problem } from './problem';
@@ -25,7 +27,7 @@ export const drainWorker = async (
   const { actor, source } = actorOf(facts);
   const started = await deps.workflows.startDrainWorker({ workerId, reason, actor, source, deadlineMs });
   if (started.kind === 'unreachable') throw nobodyCarriesItOut('drain');
-  return await awaitAct(deps, view, waitMs);
+  return await sayWhatItWaitsFor(deps, await awaitAct(deps, view, waitMs));
 };
 
 /** Refused while a job would be interrupted, unless that is wanted. */
@@ -44,6 +46,24 @@ export const recycleWorker = async (
   // It got a job between our look and the hold.
   if (seen.outcome === 'refused' && seen.job !== null) throw workerBusy(seen.job);
   return seen;
+};
+
+/** What a drain that is under way waits for, by its workflow's own rule, over what the last probe said. */
+export const sayWhatItWaitsFor = async ({ pool, limits }: GatewayDeps, view: WorkerActView): Promise<WorkerActView> => {
+  if (view.act !== 'drain' || view.endedAt !== null) return view;
+  const { workerId } = view;
+  const worker = await findWorker(pool, limits, workerId);
+  const port = worker !== null && isAddress(worker.host) ? portSaid((await listProbes(pool, limits, worker))[0]) : null;
+  const isHeld = await isDrainHeld(pool, { workerId, worker });
+  const { detail } = judgeDrain({ workerId, isRegistered: worker !== null, isHeld, job: worker?.job ?? null, port });
+  return { ...view, detail };
+};
+
+const portSaid = (probe: FleetProbe | undefined): DrainFacts['port'] => {
+  if (probe?.isFresh !== true) return { kind: 'silent' };
+  if (probe.problem === 'refused') return { kind: 'refused' };
+  const { workerId, activeJobs } = probe;
+  return workerId === null || activeJobs === null ? { kind: 'silent' } : { kind: 'answers', workerId, activeJobs };
 };
 
 export const noSuchWorker = (workerId: string): Problem =>

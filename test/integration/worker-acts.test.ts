@@ -126,10 +126,43 @@ describe('a drain', () => {
     expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
   });
 
-  it('does not take a worker for drained whose port says nothing', async () => {
+  it('does not take a worker for drained whose port says nothing, and says so meanwhile', async () => {
     yard.simulator.partition('127.0.1.2', 'http');
-    const late = await post('/v1/workers/worker-2/drain?wait=15', { reason: 'a look', deadlineSeconds: 1 });
-    expect(late.body).toMatchObject({ outcome: 'deadline_passed', job: null, detail: expect.stringMatching(/nobody can tell/) });
+    await yard.sweep();
+    const nobodyCanTell = { job: null, detail: expect.stringMatching(/nobody can tell/) };
+    const open = await post('/v1/workers/worker-2/drain?wait=0', { reason: 'a look', deadlineSeconds: 1 });
+    expect(open).toMatchObject({ status: 202, body: { outcome: null, ...nobodyCanTell } });
+    const late = await post('/v1/workers/worker-2/drain?wait=15', { reason: 'a look' });
+    expect(late.body).toMatchObject({ actId: open.body.actId, outcome: 'deadline_passed', ...nobodyCanTell });
+    yard.simulator.heal('127.0.1.2');
+  });
+
+  it.each(['unknown', 'i-77'])('of a worker without an address ends at once as unproven, when its instance is %s', async (instanceId) => {
+    await yard.pool.query(
+      `insert into gh_worker_registry (worker_id, status, ec2_ip, ec2_instance_id) values ('lost', 'active', 'unknown', $1)`,
+      [instanceId],
+    );
+    const over = await post('/v1/workers/lost/drain?wait=10', { reason: 'a look' });
+    expect(over).toMatchObject({
+      status: 200,
+      body: { outcome: 'unproven', job: null, detail: expect.stringMatching(/without an address/) },
+    });
+    await yard.pool.query(`delete from gh_worker_registry where worker_id = 'lost'`);
+  });
+
+  it('ends by a release also when the row of its worker is gone', async () => {
+    yard.simulator.partition('127.0.1.2');
+    await post('/v1/workers/worker-2/drain?wait=0', { reason: 'a look' });
+    const row = await yard.pool.query(`delete from gh_worker_registry where worker_id = 'worker-2' returning *`);
+    await until(async () => /registered/.test(String((await get('/v1/workers/worker-2/drain')).body.detail)), { what: 'it says so' });
+    expect((await post('/v1/workers/worker-2/release', { reason: 'never mind' })).body).toMatchObject({ wasHeld: true });
+    await until(async () => (await get('/v1/workers/worker-2/drain')).body.outcome === 'released', {
+      what: 'the drain has ended',
+      timeoutMs: 20_000,
+    });
+    await yard.pool.query('insert into gh_worker_registry select * from jsonb_populate_record(null::gh_worker_registry, $1)', [
+      JSON.stringify(row.rows[0]),
+    ]);
     yard.simulator.heal('127.0.1.2');
   });
 

@@ -42,8 +42,10 @@ export const workerActSchema = z
     deadlineAt: instantSchema.nullable(),
     isForced: z.boolean(),
     endedAt: instantSchema.nullable(),
-    outcome: z.enum(workerActOutcomes).nullable().meta({ description: 'Null while it is under way.' }),
-    detail: z.string(),
+    outcome: z.enum(workerActOutcomes).nullable().meta({
+      description: 'Null while it is under way. A drain is `unproven` where the worker registered without an address to ask it at.',
+    }),
+    detail: z.string().meta({ description: 'What came of it; of a drain that is under way, what it waits for.' }),
     job: z
       .strictObject({ jobId: z.guid(), state: z.enum(jobStates) })
       .nullable()

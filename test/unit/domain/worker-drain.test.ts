@@ -1,7 +1,7 @@
 import { judgeDrain, type DrainFacts } from '../../../src/domain/worker-drain';
 
 const idlePort = { kind: 'answers', workerId: 'w', activeJobs: 0, processStartedAtMs: 0, atMs: 1 } as const;
-const facts: DrainFacts = { workerId: 'w', isHeld: true, job: null, port: idlePort };
+const facts: DrainFacts = { workerId: 'w', isRegistered: true, isHeld: true, job: null, port: idlePort };
 const job = { jobId: 'j-1', state: 'running' };
 
 it.each<[string, Partial<DrainFacts>, string, RegExp]>([
@@ -10,6 +10,9 @@ it.each<[string, Partial<DrainFacts>, string, RegExp]>([
   ['it has a job', { job }, 'waits', /j-1 is running/],
   ['it has a job that its port does not know of yet', { job: { ...job, state: 'assigned' } }, 'waits', /assigned/],
   ['its port says nothing', { port: { kind: 'silent' } }, 'waits', /nobody can tell/],
+  ['it registered no address', { port: null }, 'unproven', /without an address/],
+  ['it registered no address and has a job', { port: null, job }, 'waits', /j-1 is running/],
+  ['its row is gone', { port: null, isRegistered: false }, 'waits', /not registered any more/],
   ['another worker answers for it', { port: { ...idlePort, workerId: 'other' } }, 'waits', /another worker/],
   ['it runs what is not ours', { port: { ...idlePort, activeJobs: 1 } }, 'waits', /not ours/],
   ['it was released', { isHeld: false }, 'released', /released/],
