@@ -4,7 +4,7 @@ import { versionPattern, type DestinationView } from '../src/contracts/deploy';
 import { failureTypes } from '../src/contracts/errors';
 import type { BreakDeployLockInput, BreakDeployLockResult, DestinationSeen, LookAtDestinationInput } from '../src/contracts/messages';
 import { recordAct } from '../src/db/audit';
-import { isDeployLive, saveDestinations } from '../src/db/destinations';
+import { isDeployLive, noteLockFree, saveDestinations } from '../src/db/destinations';
 import { parseLockMessage } from '../src/domain/deploy-lock';
 import { appVersion, audit, config, lockRelease, lockStatus, version as kamalVersion, type KamalCommand } from '../src/kamal/commands';
 import type { KamalSession, OpenedKamal } from '../src/kamal/kamal';
@@ -77,7 +77,11 @@ export const createDestinationActivities = (deps: DeployDeps) => {
         const seen = await run(deps, opened.session, lockStatus(), signal);
         const lock = parseLockStatus(seen.output);
         if (!isSuccess(seen)) throw ApplicationFailure.retryable(`the lock could not be looked at: ${describeEnd(seen)}`);
-        if (lock === null) return { kind: 'was_free', detail: 'nobody held it' };
+        const noteFree = async (): Promise<void> => await noteLockFree(deps.pool, { destination, at: new Date().toISOString() });
+        if (lock === null) {
+          await noteFree();
+          return { kind: 'was_free', detail: 'nobody held it' };
+        }
         const ours = parseLockMessage(lock.message);
         if (ours !== null && (await isDeployLive(deps.pool, ours.deployId)) === true)
           return { kind: 'refused', detail: `deploy ${ours.deployId} is under way and releases it itself; cancel it instead` };
@@ -88,6 +92,7 @@ export const createDestinationActivities = (deps: DeployDeps) => {
         await run(deps, opened.session, lockRelease(), signal);
         const after = await run(deps, opened.session, lockStatus(), signal);
         if (parseLockStatus(after.output) !== null) throw ApplicationFailure.retryable('Kamal did not release the lock');
+        await noteFree();
         await recordAct(deps.pool, { ...act, act: 'lock_broken', outcome: 'broken', detail: { reason, holder } });
         return { kind: 'broken', detail: `it was held by ${holder}` };
       });

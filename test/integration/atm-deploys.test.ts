@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
+import type { DeployLock } from '../../src/contracts/deploy';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { deployRecordSchema, kamalValidateSchema, startedSchema } from '../../src/gateway/compat/atm-deploy-schemas';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
@@ -196,6 +197,7 @@ describe('the records', () => {
 });
 
 describe('what Kamal says', () => {
+  const taken: DeployLock = { holder: 'ada', at: '2026-03-07T10:00:00Z', message: 'by hand', version: 'v0', deployId: null };
   it('is locked while a deploy of ours runs, free when it is, and locked when nobody can look', async () => {
     expect((await get('/kamal/status')).body).toEqual({ available: true, locked: false, destination: 'staging' });
     await post('/deploy/kamal', {});
@@ -206,6 +208,18 @@ describe('what Kamal says', () => {
       locked: true,
       reason: expect.stringContaining('deployer'),
     });
+  });
+
+  it.each<[string, { lock: DeployLock | null; problem: string | null }, object]>([
+    ['somebody has taken it since', { lock: taken, problem: null }, { available: true, holder: 'ada' }],
+    ['its file cannot be read any more', { lock: null, problem: 'config: no YAML' }, { holder: 'unknown', reason: 'config: no YAML' }],
+  ])('is locked at once when it was free a moment ago and %s', async (_what, now, told) => {
+    expect((await get('/kamal/status')).body).toMatchObject({ locked: false });
+    onLook = ({ destination }) => {
+      const state = { service: 'ghosthands', destination, hosts: [], seenAt: new Date().toISOString(), ...now };
+      return { want: 'state', state, destinations: [destination] };
+    };
+    expect((await get('/kamal/status')).body).toMatchObject({ locked: true, ...told });
   });
 
   it('is ready or not, in both cases with every check', async () => {

@@ -9,6 +9,7 @@ import { makeKamalDeployId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';
 import { listAudit } from '../../src/db/audit';
 import { listDestinations } from '../../src/db/deploy-reads';
+import { saveDestinations } from '../../src/db/destinations';
 import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
 import { projectRoot } from '../../src/dev/project-root';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
@@ -97,6 +98,28 @@ describe("Kamal's lock", () => {
     expect(await acts()).toEqual([begun, { ...begun, act: 'lock_broken', outcome: 'broken' }]);
     expect(await breakIt()).toMatchObject({ kind: 'was_free' });
     expect(await acts()).toHaveLength(2);
+  });
+
+  it('is no longer shown when it is broken or gone, nor brought back by a look that began before', async () => {
+    const shown = async () => (await listDestinations(database.pool)).find(({ destination }) => destination === 'staging')?.lock ?? null;
+    const look = async () => {
+      const seen = await activities.readDestination({ destination: 'staging', want: 'state' });
+      if (seen.want !== 'state') throw new Error(`it saw ${seen.want}`);
+      return seen;
+    };
+    await holdLock('left by somebody');
+    const { state, destinations } = await look();
+    expect(await shown()).toMatchObject({ message: 'left by somebody' });
+    await breakIt();
+    expect(await shown()).toBeNull();
+    await saveDestinations(database.pool, [state], destinations);
+    expect(await shown()).toBeNull();
+
+    await holdLock('left again');
+    await look();
+    await yard.kamal('lock', 'release', '-d', 'staging');
+    expect(await breakIt()).toMatchObject({ kind: 'was_free' });
+    expect(await shown()).toBeNull();
   });
 
   it('is in the audit also when nobody lives to tell that it was broken', async () => {

@@ -11,8 +11,8 @@ interface KamalStatus {
   destination: string;
 }
 
-/** The dashboard asks every 15 s, in each window; a look starts Kamal and goes to the hosts. */
-const seenRecentlyMs = 10_000;
+/** The dashboard asks every 15 s, in each window; a look starts Kamal and goes to the hosts. "Free" is looked at each time: its button deploys then. */
+const lockedRecentlyMs = 10_000;
 
 /** ATM says "free" when it cannot look (atm §2.3), and its button deploys then. What nobody has seen counts as locked here. */
 export const readKamalStatus = async (deps: GatewayDeps, destination: string): Promise<KamalStatus> => {
@@ -21,8 +21,8 @@ export const readKamalStatus = async (deps: GatewayDeps, destination: string): P
     const { kind, version, actor, phase } = known.deploy;
     return { available: true, locked: true, holder: actor, reason: `${kind} of ${version} (${phase})`, destination };
   }
-  const isFresh = known !== undefined && Date.now() - Date.parse(known.seenAt) < seenRecentlyMs;
-  const state = isFresh ? known : await look(deps, destination);
+  const wasLocked = known !== undefined && (known.lock !== null || known.problem !== null);
+  const state = wasLocked && Date.now() - Date.parse(known.seenAt) < lockedRecentlyMs ? known : await look(deps, destination);
   if (typeof state === 'string') return { available: false, locked: true, holder: 'unknown', reason: state, destination };
   if (state.lock !== null) return { available: true, locked: true, holder: state.lock.holder, reason: state.lock.message, destination };
   if (state.problem !== null) return { available: true, locked: true, holder: 'unknown', reason: state.problem, destination };
