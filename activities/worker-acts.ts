@@ -73,7 +73,8 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
     async openRecycle({ workerId, reason, actor, source, force }: RecycleWorkerInput): Promise<RecyclePlan> {
       const act = { ...from({ workerId, reason, actor, source }), act: 'recycle', deadlineMs: null, isForced: force === true } as const;
       const { view, worker } = await open(act);
-      const { host, instanceId, job } = worker ?? { host: null, instanceId: null, job: null };
+      const { host, instanceId, job: last } = worker ?? { host: null, instanceId: null, job: null };
+      const job = last?.isOver === true ? null : last;
       const busy = job === null || view.isForced ? null : `Job ${job.jobId} is ${job.state} there, and would be interrupted`;
       return {
         view,

@@ -3,6 +3,14 @@ import type { Limits } from '../contracts/limits';
 import type { Queryable } from './queryable';
 import { workersSeen, type WorkerCondition } from './worker-counts';
 
+export interface WorkerJob {
+  jobId: string;
+  attemptId: string;
+  state: JobState;
+  /** The job has ended, or means another attempt by now, while this one keeps the worker. */
+  isOver: boolean;
+}
+
 /** A registered worker, with the public job that it has: a registry row's `current_job_id` is an attempt. */
 export interface FleetWorker {
   workerId: string;
@@ -15,7 +23,7 @@ export interface FleetWorker {
   isBeating: boolean;
   registeredAt: Date;
   lastHeartbeatAt: Date;
-  job: { jobId: string; attemptId: string; state: JobState } | null;
+  job: WorkerJob | null;
 }
 
 /** What the last probe of a host said. */
@@ -65,7 +73,8 @@ const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { w
      select r.worker_id as "workerId", r.ec2_ip as host, r.ec2_instance_id as "instanceId", r.status, s.condition,
        r.status <> 'offline' and r.last_heartbeat > now() - $1::int * interval '1 ms' as "isBeating",
        r.registered_at as "registeredAt", r.last_heartbeat as "lastHeartbeatAt",
-       case when a.attempt_id is not null then json_build_object('jobId', j.job_id, 'attemptId', a.attempt_id, 'state', j.state) end as job
+       case when a.attempt_id is not null then json_build_object('jobId', j.job_id, 'attemptId', a.attempt_id, 'state', j.state,
+         'isOver', j.ended_at is not null or j.attempt_id is distinct from a.attempt_id) end as job
      from gh_worker_registry r
      join seen s using (worker_id)
      left join yardmaster.attempt a on a.worker_id = r.worker_id and a.ended_at is null

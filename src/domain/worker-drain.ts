@@ -8,7 +8,7 @@ export interface DrainFacts {
   /** False: somebody released it, so that it gets jobs again. */
   isHeld: boolean;
   /** The job of its live attempt. */
-  job: { jobId: string; state: string } | null;
+  job: { jobId: string; state: string; isOver: boolean } | null;
   /** Null: nobody knows where to ask. */
   port: PortSaid | null;
 }
@@ -23,7 +23,7 @@ export type DrainFinding =
 /** Drained means that no attempt is aimed at it and that its process says so, or is proven gone; a port that says nothing proves nothing (ghosthands §15.7). */
 export const judgeDrain = ({ workerId, isRegistered, isHeld, job, port }: DrainFacts): DrainFinding => {
   if (!isHeld) return { kind: 'over', outcome: 'released', detail: 'It was released, and gets jobs again' };
-  if (job !== null) return { kind: 'waits', detail: `Job ${job.jobId} is ${job.state} there` };
+  if (job !== null) return { kind: 'waits', detail: describeJob(job) };
   if (!isRegistered) return { kind: 'waits', detail: 'It is not registered any more: nobody can tell' };
   // Jobs are assigned by address, so that none will come; waiting would tell nobody more.
   if (port === null) {
@@ -37,3 +37,9 @@ export const judgeDrain = ({ workerId, isRegistered, isHeld, job, port }: DrainF
   if (port.activeJobs > 0) return { kind: 'waits', detail: `It runs ${port.activeJobs} job(s) that are not ours` };
   return { kind: 'over', outcome: 'drained', detail: 'It has no job' };
 };
+
+/** One that is over is what no wait ends: after a review that a person resolved, the process holds its browser for ever (ghosthands §8). */
+const describeJob = ({ jobId, state, isOver }: NonNullable<DrainFacts['job']>): string =>
+  isOver
+    ? `Its attempt of job ${jobId} is over and still has its process: recycle the worker, or restart it`
+    : `Job ${jobId} is ${state} there`;

@@ -30,14 +30,14 @@ export const drainWorker = async (
   return await sayWhatItWaitsFor(deps, await awaitAct(deps, view, waitMs));
 };
 
-/** Refused while a job would be interrupted, unless that is wanted. */
+/** Refused while a job would be interrupted, unless that is wanted. One that has ended is not. */
 export const recycleWorker = async (
   deps: GatewayDeps,
   { workerId, reason, force, waitMs }: WorkerActRequest & { force: boolean },
   facts: RequestFacts,
 ): Promise<WorkerActView> => {
   const worker = await findWorker(deps.pool, deps.limits, workerId);
-  if (worker?.job && !force) throw workerBusy(worker.job);
+  if (worker?.job && !worker.job.isOver && !force) throw workerBusy(worker.job);
   const view = await begin(deps, { act: 'recycle', workerId, reason, deadlineMs: null, isForced: force }, facts);
   const { actor, source } = actorOf(facts);
   const started = await deps.workflows.startRecycleWorker({ workerId, reason, actor, source, force });

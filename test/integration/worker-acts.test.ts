@@ -248,6 +248,33 @@ describe('a recycle', () => {
     expect((await post('/v1/workers/worker-2/recycle?wait=20', { reason: 'a look' })).body).toMatchObject({ outcome: 'recycled' });
   });
 
+  it('needs no force where only the process of a job that has ended is left, which no drain outwaits', async () => {
+    const handle = await yard.submit('https://sim.test/review?ms=50', { jobId: randomUUID() });
+    const jobId = parseApplyJobId(handle.workflowId)?.jobId ?? '';
+    // GH sends no callback at a review: the sweep sees it.
+    const isReviewed = async (): Promise<boolean> => {
+      await yard.sweep();
+      return (await yard.job(jobId)).state === 'waiting_human';
+    };
+    await until(isReviewed, { what: 'it waits for a review', timeoutMs: 20_000 });
+    const { attempt } = await yard.job(jobId);
+    await post(`/v1/jobs/${jobId}/resolve`, { submitted: true, note: 'seen in the portal' });
+    await yard.until(jobId, 'succeeded');
+    const path = `/v1/workers/${attempt?.workerId ?? ''}`;
+    const drained = await post(`${path}/drain?wait=10`, { reason: 'a look', deadlineSeconds: 1 });
+    expect(drained.body).toMatchObject({ outcome: 'deadline_passed', detail: expect.stringMatching(`${jobId} is over .* recycle`) });
+    const recycled = await post(`${path}/recycle?wait=20`, { reason: 'it is stuck' });
+    expect(recycled).toMatchObject({ status: 200, body: { outcome: 'recycled', isForced: false, job: null } });
+    await until(
+      async () => {
+        await yard.sweep();
+        return (await get(path)).body.job === null;
+      },
+      { what: 'its attempt has ended', timeoutMs: 20_000 },
+    );
+    expect(await yard.job(jobId)).toMatchObject({ state: 'succeeded', tries: 1 });
+  });
+
   it('is an operator’s alone', async () => {
     expect((await post('/v1/workers/worker-1/recycle', { reason: 'x' }, testKeys.deployer)).status).toBe(403);
   });

@@ -72,7 +72,16 @@ export const workerSchema = z
     isBeating: z.boolean(),
     registeredAt: instantSchema,
     lastHeartbeatAt: instantSchema,
-    job: z.strictObject({ jobId: z.guid(), attemptId: z.guid(), state: z.enum(jobStates) }).nullable(),
+    job: z
+      .strictObject({
+        jobId: z.guid(),
+        attemptId: z.guid(),
+        state: z.enum(jobStates),
+        isOver: z
+          .boolean()
+          .meta({ description: 'It has ended, or goes on with another attempt, while this one keeps the worker: recycle it.' }),
+      })
+      .nullable(),
   })
   .meta({ id: 'Worker' });
 
