@@ -60,7 +60,12 @@ describe('the process that ran an attempt is', () => {
       [at(0, { workerId: 'worker-2', ...idle }), at(2_000, { workerId: 'worker-2', ...idle })],
       null,
     ],
-    ['unproven when somebody answers at an address where it was not seen', silent, [at(6_000, { workerId: 'worker-2', ...restarted })], null],
+    [
+      'unproven when somebody answers at an address where it was not seen',
+      silent,
+      [at(6_000, { workerId: 'worker-2', ...restarted })],
+      null,
+    ],
     [
       'unproven by the start of somebody else',
       answering({ workerId: 'worker-2' }),
