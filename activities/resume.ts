@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { RouteTaken } from '../src/contracts/command';
-import { sealedTextsSchema } from '../src/contracts/sealed-texts';
+import { sealedTextsSchema, type SealedTexts } from '../src/contracts/sealed-texts';
 import { failureTypes } from '../src/contracts/errors';
 import type { ResumeJobInput } from '../src/contracts/messages';
 import { findCommand, noteCommand, openCommand, type Command } from '../src/db/commands';
@@ -11,7 +11,7 @@ import { findExecutionMode, resumeAttempt, scrubResolution, traceResume } from '
 import { lookUpRoute } from '../src/db/routes';
 import { hasSecret, takeSecret } from '../src/db/secrets';
 import { outcomes } from '../src/domain/command-outcome';
-import { refuseResume } from '../src/domain/resume-refusal';
+import { needsSecret, refuseResume } from '../src/domain/resume-refusal';
 import { routeCommand } from '../src/domain/route-command';
 import { logRoute } from './cancel';
 import type { CommandDeps } from './deps';
@@ -21,6 +21,12 @@ import { endCommand } from './end-command';
 export interface Delivery {
   attemptId: string;
   since: string;
+}
+
+/** Why it was not even tried. */
+export interface Undelivered {
+  outcome: 'refused' | 'superseded';
+  detail: string;
 }
 
 export const createResumeActivities = (deps: CommandDeps) => {
@@ -39,6 +45,8 @@ export const createResumeActivities = (deps: CommandDeps) => {
       });
       if (opened === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
       const { command } = opened;
+      // The workflow is started again over a command that did its work: what the job is by now is its result, no reason to refuse it.
+      if (isDelivered(command)) return command;
       const job = await findJob(pool, jobId);
       const refusal =
         job === null
@@ -69,23 +77,25 @@ export const createResumeActivities = (deps: CommandDeps) => {
 
     /**
      * Resumes in one transaction with taking the secret out of its box, so that it is used once. Run again after its commit it finds its own note, and
-     * does nothing.
+     * does nothing. Null: nobody waits there. A worker that waits for a code is never let go on without it, and none is once a cancel is under way.
      */
-    async deliverResume({ commandId, route }: { commandId: string; route: RouteTaken }): Promise<Delivery | null> {
+    async deliverResume({ commandId, route }: { commandId: string; route: RouteTaken }): Promise<Delivery | Undelivered | null> {
       const command = await getCommand(commandId);
       const { attemptId, workerId } = route;
       if (attemptId === null || workerId === null) return null;
       return await withTransaction(pool, async (client) => {
         const { rows } = await client.query<{ now: Date }>('select now() as now');
         const since = (rows[0]?.now ?? new Date()).toISOString();
-        if (command.means.some(({ means, result }) => means === 'resume_row' && result === 'delivered'))
-          return { attemptId, since: command.requestedAt };
-        const sealed = await takeSecret(client, commandId);
-        const data = sealed === null || deps.secrets === null ? null : sealedTextsSchema.parse(JSON.parse(deps.secrets.open(sealed)));
-        const resolution = { type: command.resolutionType ?? 'manual', data, by: command.actor };
-        const isDelivered = await resumeAttempt(client, { attemptId, workerId, freshMs: limits.resumeFreshMs, resolution });
-        await noteCommand(client, { commandId, means: [{ means: 'resume_row', result: isDelivered ? 'delivered' : 'nobody_waits' }] });
-        return isDelivered ? { attemptId, since } : null;
+        if (isDelivered(command)) return { attemptId, since: command.requestedAt };
+        if ((await findJob(client, command.jobId))?.isCancelRequested === true)
+          return { outcome: 'superseded', detail: outcomes.superseded.words };
+        const type = command.resolutionType ?? 'manual';
+        const opened = openSecret(await takeSecret(client, commandId));
+        if (needsSecret(type) && opened.data === null) return { outcome: 'refused', detail: opened.problem };
+        const resolution = { type, data: opened.data, by: command.actor };
+        const isTaken = await resumeAttempt(client, { attemptId, workerId, freshMs: limits.resumeFreshMs, resolution });
+        await noteCommand(client, { commandId, means: [{ means: 'resume_row', result: isTaken ? 'delivered' : 'nobody_waits' }] });
+        return isTaken ? { attemptId, since } : null;
       });
     },
 
@@ -122,6 +132,21 @@ export const createResumeActivities = (deps: CommandDeps) => {
     },
   };
 
+  function openSecret(sealed: Buffer | null): { data: SealedTexts; problem: '' } | { data: null; problem: string } {
+    if (sealed === null) return { data: null, problem: 'Its code is no longer valid, or was used already: send a new one' };
+    if (deps.secrets === null)
+      return { data: null, problem: 'The orchestrator has no SECRETS_KEY to open its code with: set it, then send the code again' };
+    try {
+      return { data: sealedTextsSchema.parse(JSON.parse(deps.secrets.open(sealed))), problem: '' };
+    } catch {
+      // Never the error: what it quotes may be of the secret.
+      return {
+        data: null,
+        problem: 'The SECRETS_KEY of the orchestrator opens no code that the gateway has sealed: give both the same, then send it again',
+      };
+    }
+  }
+
   /** A registry row lives on for minutes after its process: without a listener, the status port must say that somebody works there. */
   async function checkWaiter(route: RouteTaken): Promise<RouteTaken> {
     const answer = await deps.hosts.readWorkerPort(route.host ?? '');
@@ -143,5 +168,7 @@ export const createResumeActivities = (deps: CommandDeps) => {
     return command;
   }
 };
+
+const isDelivered = ({ means }: Command): boolean => means.some((used) => used.means === 'resume_row' && used.result === 'delivered');
 
 export type ResumeActivities = ReturnType<typeof createResumeActivities>;

@@ -1,4 +1,4 @@
-import { allHandlersFinished, condition, continueAsNew, CancellationScope, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { ApplyJobInput, ApplyJobResult } from '../src/contracts/messages';
 import type { JobView } from '../src/contracts/job';
 import { isTerminal } from '../src/domain/job-state';
@@ -6,13 +6,16 @@ import { examineOwner, takeStep } from './options';
 import { createCallbackPump } from './steps/callback-pump';
 import { startCommand, tellCommands } from './steps/job-commands';
 import { openInbox, type Inbox, type Word } from './steps/inbox';
+import { mustNameJob } from './steps/input';
+import { isHistoryLong } from './steps/long-history';
 import { showJob } from './steps/show-job';
 
 /**
  * One job, from accepted to its end, through as many attempts as it may have. Rows hold the state; this workflow waits for news or for a
  * deadline, looks at the rows, and takes the next step. So a start over any row, a reset and a continue-as-new all go on from what the row says.
  */
-export async function applyJob({ jobId }: ApplyJobInput): Promise<ApplyJobResult> {
+export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
+  const { jobId } = mustNameJob(input);
   const owned = { jobId, owner: workflowInfo().firstExecutionRunId };
   const inbox = openInbox();
   const callbacks = createCallbackPump(jobId);
@@ -71,9 +74,6 @@ const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobVie
     }
   }
 };
-
-/** A guard, not a rhythm: a job's history is expected to stay below 100 events. */
-const isHistoryLong = (): boolean => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > 2_000;
 
 /** No activity in flight, no word unread, every handler through: what a new run would lose otherwise. */
 const mayStartAnew = async (inbox: Inbox, callbacks: { isIdle(): boolean }): Promise<boolean> => {

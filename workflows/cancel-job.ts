@@ -1,10 +1,12 @@
-import { allHandlersFinished, condition, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, condition, continueAsNew, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { CancelPlan, Stopped } from '../activities/cancel';
 import type { CommandView, RouteTaken } from '../src/contracts/command';
 import { limits } from '../src/contracts/limits';
 import { commandQuery, jobMovedSignal, type CancelJobInput } from '../src/contracts/messages';
 import { outcomes } from '../src/domain/command-outcome';
 import { proveStopped, recycleWorker, stopAttempt, takeStep, tellJob } from './options';
+import { mustNameJob } from './steps/input';
+import { isHistoryLong } from './steps/long-history';
 import { showCommand } from './steps/show-command';
 
 /**
@@ -12,6 +14,7 @@ import { showCommand } from './steps/show-command';
  * the job is told to end. Neither a notification nor a mark on the row stops GH, both make it start the application again (ghosthands §16.3).
  */
 export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
+  mustNameJob(input);
   let hasMoved = false;
   let shown: CommandView | null = null;
   setHandler(jobMovedSignal, () => void (hasMoved = true), { description: 'The job has moved: look at its rows' });
@@ -36,7 +39,8 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
     const mayStop = async (): Promise<boolean> => {
       if (!hasAnswered) {
         await told;
-        await condition(() => hasMoved, '1 second', { summary: 'The job answers' });
+        // A job that does not answer is told again, more and more rarely.
+        await condition(() => hasMoved, Math.max(1_000, retryAfterMs(round - 1)), { summary: 'The job answers' });
         await look();
       }
       hasAnswered = true;
@@ -53,12 +57,19 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
       if (isReached) await takeStep('noteUnconfirmed', { commandId, detail: outcomes.unconfirmed.words }, 'Not proven stopped yet');
       else if (attemptId !== null) await tellJob({ jobId, wake: { reason: 'unreachable', unreachableAttemptId: attemptId } });
     }
-    await condition(() => hasMoved, Math.min(limits.cancelRetryMaxMs, limits.cancelRetryFirstMs * 2 ** round), { summary: 'Try again' });
+    await condition(() => hasMoved, retryAfterMs(round), { summary: 'Try again' });
     await look();
+    if (command.endedAt === null && isHistoryLong()) {
+      // A worker that nothing stops may hold this for days. The next run joins the open command.
+      await condition(allHandlersFinished);
+      await continueAsNew<typeof cancelJob>({ ...input, source });
+    }
   }
   await condition(allHandlersFinished);
   return command;
 }
+
+const retryAfterMs = (round: number): number => (round < 0 ? 0 : Math.min(limits.cancelRetryMaxMs, limits.cancelRetryFirstMs * 2 ** round));
 
 /** One means after the other, until one is proven to have worked; true when something of the worker was there. */
 const stopWorker = async (

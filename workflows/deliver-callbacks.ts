@@ -1,16 +1,20 @@
-import { continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
+import { continueAsNew, sleep } from '@temporalio/workflow';
 import type { DeliverCallbacksInput } from '../src/contracts/messages';
 import { deliverDueCallbacks } from './options';
+import { invalidInput, mustNameJob } from './steps/input';
+import { isHistoryLong } from './steps/long-history';
 
 /**
  * Delivers what an ended job could not within its last seconds, until every callback up to its generation is settled: delivered,
  * superseded, refused, or given up after a day.
  */
-export async function deliverCallbacks({ jobId, generation }: DeliverCallbacksInput): Promise<void> {
+export async function deliverCallbacks(input: DeliverCallbacksInput): Promise<void> {
+  const { jobId, generation } = mustNameJob(input);
+  if (!Number.isSafeInteger(generation)) throw invalidInput('The input has to name a generation of the job: {"jobId":"…","generation":1}');
   for (;;) {
     const { nextInMs } = await deliverDueCallbacks({ jobId, generation });
     if (nextInMs === null) return;
     await sleep(nextInMs);
-    if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof deliverCallbacks>({ jobId, generation });
+    if (isHistoryLong()) await continueAsNew<typeof deliverCallbacks>({ jobId, generation });
   }
 }

@@ -3,13 +3,14 @@ import { limits } from '../src/contracts/limits';
 import type { DrainWorkerInput } from '../src/contracts/messages';
 import type { WorkerActView } from '../src/contracts/worker-act';
 import { lookAtDrain, takeStep } from './options';
+import { mustNameWorker } from './steps/input';
 
 /**
  * Keeps a worker from new jobs and waits for the one that it has. Never GH's own drain, which gives the job away after 30 s while it runs on, and
  * cannot be taken back (ghosthands §2.1). At the deadline it says what is still there; the hold stays until somebody releases the worker.
  */
 export async function drainWorker(input: DrainWorkerInput): Promise<WorkerActView> {
-  const { workerId } = input;
+  const { workerId } = mustNameWorker(input);
   const { view, remainingMs } = await takeStep('openDrain', input, 'Hold its host');
   const { actId } = view;
   const startedAt = Date.now();

@@ -1,8 +1,9 @@
-import { allHandlersFinished, CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { DeployPhase, DeployView } from '../src/contracts/deploy';
 import type { KamalDeployInput } from '../src/contracts/messages';
 import { back, forward, noteDeployFailure, noteDeployWord, openDeploy } from './deploy-options';
 import { openDeployDesk, type DeployDesk } from './steps/deploy-desk';
+import { isHistoryLong } from './steps/long-history';
 import { showDeploy } from './steps/show-deploy';
 
 /**
@@ -21,6 +22,9 @@ export async function kamalDeploy(input: KamalDeployInput): Promise<DeployView> 
     while (deploy.outcome === null) {
       showDeploy(deploy);
       desk.answerQueriesWith(deploy);
+      // Hundreds of batches of one host each; a word that is not taken yet keeps this run.
+      if (isHistoryLong() && allHandlersFinished() && !desk.hasCancel() && !desk.hasVerdict())
+        await continueAsNew<typeof kamalDeploy>({ ...input, deployId: deploy.deployId });
       deploy = desk.hasCancel() ? await note(deploy, desk.takeCancel()) : await takePhase(deploy, desk);
     }
     showDeploy(deploy);

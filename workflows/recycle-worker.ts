@@ -3,6 +3,7 @@ import type { RecycleResult } from '../activities/recycle';
 import type { RecycleWorkerInput } from '../src/contracts/messages';
 import type { WorkerActOutcome, WorkerActView } from '../src/contracts/worker-act';
 import { lookBeforeRecycle, proveRecycled, recycleWorker as runRecycleCommand, takeStep, tellJob } from './options';
+import { mustNameWorker } from './steps/input';
 
 /**
  * Replaces a worker's process by a fresh one and proves it. A job that this interrupts is told what became of its process, and ends tried again or
@@ -10,7 +11,7 @@ import { lookBeforeRecycle, proveRecycled, recycleWorker as runRecycleCommand, t
  */
 export async function recycleWorker(input: RecycleWorkerInput): Promise<WorkerActView> {
   return await CancellationScope.nonCancellable(async () => {
-    const { workerId } = input;
+    const { workerId } = mustNameWorker(input);
     const { view, refusal, target, interrupted } = await takeStep('openRecycle', input, 'Hold its host, look at its job');
     const end = async (outcome: WorkerActOutcome, detail: string): Promise<WorkerActView> => {
       setCurrentDetails(`**${outcome}**: ${detail}`);

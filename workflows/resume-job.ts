@@ -1,9 +1,10 @@
-import { allHandlersFinished, ApplicationFailure, condition, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
 import type { CommandView } from '../src/contracts/command';
 import { limits } from '../src/contracts/limits';
-import { commandQuery, jobMovedSignal, overtakenSignal, type ResumeJobInput } from '../src/contracts/messages';
+import { commandQuery, jobMovedSignal, type ResumeJobInput } from '../src/contracts/messages';
 import { outcomes } from '../src/domain/command-outcome';
 import { deliverResume, takeStep, tellJob } from './options';
+import { invalidInput, mustNameJob } from './steps/input';
 import { showCommand } from './steps/show-command';
 
 /**
@@ -11,12 +12,14 @@ import { showCommand } from './steps/show-command';
  * proven: a worker that took it and then stands still is a zombie, whose job is recovered.
  */
 export async function resumeJob(input: ResumeJobInput): Promise<CommandView> {
-  refuseSecrets(input);
+  refuseSecrets(mustNameJob(input));
+  return await CancellationScope.nonCancellable(async () => await resume(input));
+}
+
+const resume = async (input: ResumeJobInput): Promise<CommandView> => {
   let hasMoved = false;
-  let isOvertaken = false;
   let shown: CommandView | null = null;
   setHandler(jobMovedSignal, () => void (hasMoved = true), { description: 'The job has moved: look at its rows' });
-  setHandler(overtakenSignal, () => void (isOvertaken = true), { description: 'A cancel has overtaken this resume. {"by":"…"}' });
   setHandler(commandQuery, () => shown, { description: 'The command as its row says' });
   const finish = async (command: CommandView): Promise<CommandView> => {
     showCommand((shown = command));
@@ -44,11 +47,9 @@ export async function resumeJob(input: ResumeJobInput): Promise<CommandView> {
       ),
     );
   }
-  if (isOvertaken)
-    return await finish(
-      await takeStep('endResume', { commandId, outcome: 'superseded', detail: outcomes.superseded.words }, 'Say what came of it'),
-    );
   const delivery = await deliverResume({ commandId, route });
+  if (delivery !== null && 'outcome' in delivery)
+    return await finish(await takeStep('endResume', { commandId, ...delivery }, 'Say what came of it'));
   if (delivery === null) {
     await tellJob({ jobId, wake: { reason: 'nobody_waits', examineOwner: true } });
     return await finish(
@@ -65,7 +66,11 @@ export async function resumeJob(input: ResumeJobInput): Promise<CommandView> {
     async () => await takeStep('scrubResume', { attemptId: delivery.attemptId }, 'Take the secret out of the row'),
   );
   const isTaken = await waitFor(
-    async () => (await takeStep('traceResume', delivery, 'Did it take it?')) !== 'waiting',
+    async () => {
+      // Once looked at it is old news: otherwise every pause from here on would be over at once.
+      hasMoved = false;
+      return (await takeStep('traceResume', delivery, 'Did it take it?')) !== 'waiting';
+    },
     limits.resumeTakenMs,
     () => hasMoved,
   );
@@ -87,7 +92,7 @@ export async function resumeJob(input: ResumeJobInput): Promise<CommandView> {
     );
   await tellJob({ jobId, wake: { reason: 'zombie', examineOwner: true } });
   return await finish(await takeStep('endResume', { commandId, outcome: 'zombie', detail: outcomes.zombie.words }, 'Say what came of it'));
-}
+};
 
 /** Looks a few times, more rarely as time goes on: a handful of events rather than one each second. */
 const waitFor = async (isTrue: () => Promise<boolean>, withinMs: number, isWorthALook: () => boolean): Promise<boolean> => {
@@ -104,8 +109,7 @@ const refuseSecrets = (input: ResumeJobInput): void => {
   const known = ['jobId', 'resolutionType', 'note', 'actor', 'source'];
   const unknown = Object.keys(input).filter((name) => !known.includes(name));
   if (unknown.length === 0) return;
-  throw ApplicationFailure.nonRetryable(
+  throw invalidInput(
     `A resume takes no ${unknown.join(', ')} here: send codes and passwords over REST (POST /v1/jobs/:jobId/resume), and change what this history now holds`,
-    'InvalidInput',
   );
 };

@@ -93,9 +93,6 @@ export interface RecycleWorkerInput {
 /** To a cancel or resume workflow: the job has moved; look at the rows. */
 export const jobMovedSignal = defineSignal<[{ state: string }]>('jobMoved');
 
-/** To a resume workflow: a cancel has overtaken it. */
-export const overtakenSignal = defineSignal<[{ by: string }]>('overtaken');
-
 export const commandQuery = defineQuery<CommandView | null>('command');
 
 /** The words of a person at the blocked page. */

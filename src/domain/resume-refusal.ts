@@ -12,6 +12,9 @@ export interface ResumeFacts {
   hasSecret: boolean;
 }
 
+/** A code or credentials, which the worker waits for. */
+export const needsSecret = (type: ResolutionType): boolean => type === 'code_entry' || type === 'credentials';
+
 /** Why a resume is refused, and what happens instead; null when it may go. */
 export const refuseResume = (facts: ResumeFacts): string | null => {
   if (facts.isCancelRequested) return 'A cancel of this job is under way';
@@ -21,11 +24,10 @@ export const refuseResume = (facts: ResumeFacts): string | null => {
   if (facts.humanKind === 'review') {
     return 'It waits at the review page, which no worker goes on from: submit there or not, then resolve the job with submitted true or false';
   }
-  const needsSecret = facts.resolutionType === 'code_entry' || facts.resolutionType === 'credentials';
-  if (needsSecret && facts.executionMode === 'mastra') {
+  if (needsSecret(facts.resolutionType) && facts.executionMode === 'mastra') {
     return 'Its engine (mastra) drops codes and credentials: enter it at the page, then resume with type manual';
   }
-  if (needsSecret && !facts.hasSecret) {
+  if (needsSecret(facts.resolutionType) && !facts.hasSecret) {
     return 'A code or a password comes over REST only (POST /v1/jobs/:jobId/resume), is used once and lives for minutes: send it there';
   }
   return null;

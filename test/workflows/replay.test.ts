@@ -45,6 +45,18 @@ describe('a workflow that runs now', () => {
     expect(recorded.length).toBeGreaterThan(0);
   });
 
+  test('can be cancelled after any of its steps', async () => {
+    const stuck: string[] = [];
+    for (const { ending, history, workflowId } of recorded) {
+      for (const [index, cancelled] of cancelledAfterEachTask(history).entries()) {
+        await replay(cancelled, `${workflowId}-${index}`).catch((error: unknown) =>
+          stuck.push(`${ending}, task ${index + 1}: ${String(error)}`),
+        );
+      }
+    }
+    expect(stuck).toEqual([]);
+  });
+
   test('is caught when it takes another step than it took', async () => {
     const succeeded = recorded.find(({ ending }) => ending === 'succeeded');
     // As if the workflow had once delivered its callbacks by another name.
@@ -70,3 +82,39 @@ describe('a workflow that runs now', () => {
     expect(found.map(({ ending }) => ending)).toEqual([]);
   });
 });
+
+interface HistoryEvent {
+  eventType: string;
+  eventTime: unknown;
+}
+
+/** The same history up to the end of each of its workflow tasks, where somebody presses Cancel and the next task begins. */
+const cancelledAfterEachTask = (history: unknown): { events: object[] }[] => {
+  const { events } = history as { events: HistoryEvent[] };
+  const [, scheduled, started] = events as unknown as Record<string, object>[];
+  return events.flatMap(({ eventType }, index) => {
+    if (eventType !== 'EVENT_TYPE_WORKFLOW_TASK_COMPLETED') return [];
+    const end = events.findIndex((event, at) => at > index && !commandEvents.test(event.eventType));
+    const next = events[end];
+    if (next === undefined) return [];
+    const event = (after: number, kind: string, attributes: object): object => ({
+      eventId: String(end + after),
+      eventTime: next.eventTime,
+      eventType: `EVENT_TYPE_${kind}`,
+      ...attributes,
+    });
+    return {
+      events: [
+        ...events.slice(0, end),
+        event(1, 'WORKFLOW_EXECUTION_CANCEL_REQUESTED', { workflowExecutionCancelRequestedEventAttributes: { cause: '' } }),
+        event(2, 'WORKFLOW_TASK_SCHEDULED', { workflowTaskScheduledEventAttributes: scheduled?.workflowTaskScheduledEventAttributes }),
+        event(3, 'WORKFLOW_TASK_STARTED', {
+          workflowTaskStartedEventAttributes: { ...started?.workflowTaskStartedEventAttributes, scheduledEventId: String(end + 2) },
+        }),
+      ],
+    };
+  });
+};
+
+/** What a workflow task leaves behind itself. */
+const commandEvents = /MARKER|TIMER_STARTED|TIMER_CANCELED|ACTIVITY_TASK_SCHEDULED|UPSERT|INITIATED/;

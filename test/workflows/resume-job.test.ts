@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { CommandView } from '../../src/contracts/command';
 import { makeResumeJobId, parseApplyJobId } from '../../src/contracts/ids';
-import { resolveSignal, resumeSignal } from '../../src/contracts/messages';
-import { openCommand } from '../../src/db/commands';
+import { jobMovedSignal, resolveSignal, resumeSignal } from '../../src/contracts/messages';
+import { listCommands, openCommand } from '../../src/db/commands';
 import { saveSecret } from '../../src/db/secrets';
 import { sensitive } from '../../src/domain/sensitive';
 import { createSecretBox } from '../../src/secret-box';
@@ -78,6 +78,35 @@ describe('a resume', () => {
     }
   });
 
+  test('P8: never lets a worker go on without the code that it waits for', async () => {
+    const { jobId, handle } = await submit(yard, '/blocker-2fa?ms=200');
+    await yard.until(jobId, 'waiting_human');
+    await sealCode(yard, jobId);
+    const [command] = await listCommands(yard.pool, { jobId, rows: 1 });
+    const { commandId } = command!;
+    const route = await yard.activities.routeResume({ commandId });
+    expect(route.route).toBe('owner');
+    const other = createSecretBox({ current: sensitive(randomBytes(32).toString('hex')), previous: null });
+    await yard.pool.query('update yardmaster.secret set sealed = $1', [other.seal(JSON.stringify({ code }))]);
+    expect(await yard.activities.deliverResume({ commandId, route })).toEqual({
+      outcome: 'refused',
+      detail: expect.stringContaining('SECRETS_KEY'),
+    });
+    expect(await yard.activities.deliverResume({ commandId, route })).toEqual({
+      outcome: 'refused',
+      detail: expect.stringContaining('no longer valid'),
+    });
+    const { rows } = await yard.pool.query(
+      'select g.status from gh_automation_jobs g join yardmaster.attempt a on a.attempt_id = g.id where a.job_id = $1',
+      [jobId],
+    );
+    expect(rows).toEqual([{ status: 'paused' }]);
+    await yard.activities.endResume({ commandId, outcome: 'refused', detail: 'a test' });
+    await sealCode(yard, jobId);
+    expect(await resume(yard, jobId)).toMatchObject({ outcome: 'resumed' });
+    await handle.result();
+  });
+
   test('is refused with the reason when nothing waits', async () => {
     const { jobId, handle } = await submit(yard, '/quick?ms=8000');
     await yard.until(jobId, 'running');
@@ -139,5 +168,28 @@ describe('a resume', () => {
     await yard.until(jobId, 'uncertain', 30_000);
     await handle.signal(resolveSignal, { submitted: false });
     await handle.result();
+  });
+});
+
+describe('a resume that its worker does not take', () => {
+  let looks = 0;
+  const yard = withYard({
+    hosts: 1,
+    replaceActivities: () => ({
+      traceResume() {
+        looks++;
+        return Promise.resolve('waiting' as const);
+      },
+    }),
+  });
+
+  test('looks a few times, also when the job moves meanwhile', async () => {
+    const { jobId, handle } = await submit(yard, '/blocker?type=captcha&ms=200');
+    await yard.until(jobId, 'waiting_human');
+    const resuming = resume(yard, jobId);
+    await until(() => looks > 0, { what: 'it is delivered' });
+    await yard.client.workflow.getHandle(makeResumeJobId({ jobId })).signal(jobMovedSignal, { state: 'waiting_human' });
+    expect(await resuming).toMatchObject({ outcome: 'zombie' });
+    expect(looks).toBeLessThan(15);
   });
 });

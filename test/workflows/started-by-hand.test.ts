@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto';
+import { failureTypes } from '../../src/contracts/errors';
+import { workflowNames } from '../../src/contracts/messages';
+import { withYard } from '../support/yard';
+
+const yard = withYard({ hosts: 1 });
+const jobId = randomUUID();
+
+test.each<[string, unknown[]]>([
+  ...(['applyJob', 'cancelJob', 'resumeJob', 'deliverCallbacks', 'drainWorker', 'recycleWorker'] as const).map(
+    (name): [string, unknown[]] => [workflowNames[name], []],
+  ),
+  ...(['applyJob', 'cancelJob', 'resumeJob', 'deliverCallbacks'] as const).map((name): [string, unknown[]] => [
+    workflowNames[name],
+    [{ jobId: 'abc', generation: 1 }],
+  ]),
+  [workflowNames.deliverCallbacks, [{ jobId }]],
+  [workflowNames.drainWorker, [{ workerId: 7 }]],
+])('%s with %j fails at once, and says what it needs', async (workflowType, args) => {
+  const running = yard.client.workflow.execute(workflowType, {
+    workflowId: `by-hand-${randomUUID()}`,
+    taskQueue: yard.taskQueue,
+    args,
+    workflowExecutionTimeout: '20 seconds',
+  });
+  await expect(running).rejects.toMatchObject({
+    cause: { type: failureTypes.invalidInput, message: expect.stringMatching(/^The input has to name/) },
+  });
+});
