@@ -21,7 +21,7 @@ export type Command = CommandView & {
 
 /**
  * Writes the command, or answers the open one of that kind. A cancel marks its job in the same statement, so that nothing is assigned or tried again
- * from then on, and closes an open resume. Null when there is no such job.
+ * from then on. Null when there is no such job.
  */
 export const openCommand = async (db: Queryable, command: NewCommand): Promise<{ command: Command; isNew: boolean } | null> => {
   const { rows } = await db.query<{ command_id: string; is_new: boolean }>(
@@ -77,6 +77,9 @@ interface NotedCommand {
   outcome: CommandOutcome | 'none';
 }
 
+/** A cancel that nothing stops goes on for days, and the list travels with every look at it: what is said again is kept once, of the rest the newest. */
+const keptMeans = 20;
+
 /** Writes what is known by now; what is left out stays. An ended command does not change any more: null. */
 export const noteCommand = async (
   db: Queryable,
@@ -85,7 +88,11 @@ export const noteCommand = async (
   const { rows } = await db.query<NotedCommand>(
     `update yardmaster.command set
        route = coalesce($2::jsonb, route), attempt_id = coalesce(($2::jsonb ->> 'attemptId')::uuid, attempt_id),
-       means = means || coalesce($3::jsonb, '[]'), outcome = coalesce($4, outcome), detail = coalesce($5, detail),
+       means = case when $3::jsonb is null then means else (
+         select jsonb_agg(said order by first_at) from (
+           select said, min(n) as first_at from jsonb_array_elements(means || $3::jsonb) with ordinality as each (said, n)
+           group by said order by max(n) desc limit ${keptMeans}) kept) end,
+       outcome = coalesce($4, outcome), detail = coalesce($5, detail),
        ended_at = case when $6::boolean then now() end, touched_at = now()
      where command_id = $1::uuid and ended_at is null
      returning job_id as "jobId", kind, coalesce(route ->> 'route', 'none') as route, coalesce(outcome, 'none') as outcome`,

@@ -34,6 +34,8 @@ export interface DeployYardOptions {
   /** Jobs run too: an orchestrator works beside the deployer. */
   hasOrchestrator?: boolean;
   timeScale?: number;
+  /** Dynamic configuration, for a Temporal server of its own. */
+  temporalSettings?: Record<string, string>;
 }
 
 /** Hosts that the stand-in deploys to and the simulator plays GH on, and a deployer of this process with Kamal as a real child. */
@@ -76,7 +78,7 @@ const testLimits = {
 
 export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard => {
   const database = withDatabase();
-  const temporal = withTemporal();
+  const temporal = withTemporal({ settings: options.temporalSettings });
   const limits = { ...realLimits, firstCallbackDelayMs: 50, ...testLimits, ...options.limits };
   let simulator: Simulator | undefined;
   let kamal: StandInYard | undefined;

@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { projectRoot } from '../../src/dev/project-root';
+import { findTemporalCli } from '../../src/dev/temporal-cli';
+import { startTemporalServer, type RunningTemporal } from '../../src/dev/temporal-server';
 import { hasFailedTest, testFileName, writeArtifact } from './failure';
 
 export interface TestTemporal {
@@ -17,12 +21,17 @@ export interface TestTemporal {
 /** Histories written for one failed file; more would be noise. */
 const historiesMax = 50;
 
-/** A namespace of the run's Temporal server for the tests of a file. When one of them fails, the histories go to test/.artifacts. */
-export function withTemporal(): TestTemporal {
+/**
+ * A namespace of the run's Temporal server for the tests of a file, or with `settings` (dynamic configuration) of a server of its own. When one of them
+ * fails, the histories go to test/.artifacts.
+ */
+export function withTemporal({ settings }: { settings?: Record<string, string> } = {}): TestTemporal {
   let made: TestTemporal | undefined;
+  let own: RunningTemporal | undefined;
   const get = (): TestTemporal => made ?? unavailable();
   beforeAll(async () => {
-    const address = process.env.TEST_TEMPORAL_ADDRESS;
+    own = settings && (await startOwnServer(settings));
+    const address = own?.address ?? process.env.TEST_TEMPORAL_ADDRESS;
     if (!address) throw new Error('No test server: tests with servers live outside of test/unit');
     const connection = await Connection.connect({ address });
     const namespace = uniqueName(testFileName());
@@ -33,6 +42,7 @@ export function withTemporal(): TestTemporal {
     if (!made) return;
     if (hasFailedTest()) await writeHistories(made);
     await made.connection.close();
+    await own?.stop();
   });
   return {
     get address() {
@@ -49,6 +59,12 @@ export function withTemporal(): TestTemporal {
     },
     unique: uniqueName,
   };
+}
+
+async function startOwnServer(settings: Record<string, string>): Promise<RunningTemporal> {
+  const dir = path.join(projectRoot(), '.yardmaster/test', uniqueName(`temporal-${testFileName()}`));
+  const quiet = (): void => undefined;
+  return await startTemporalServer({ cli: await findTemporalCli({ say: quiet }), dir, port: 0, uiPort: null, settings, say: quiet });
 }
 
 function uniqueName(prefix: string): string {

@@ -40,6 +40,8 @@ export interface YardOptions {
   recycle?: (simulator: Simulator, host: string) => Promise<boolean>;
   /** How our own processes reach the database, where a test wants them to have fewer rights. */
   connectAs?: (databaseUrl: string) => Promise<Pool>;
+  /** Dynamic configuration, for a Temporal server of its own. */
+  temporalSettings?: Record<string, string>;
   replaceActivities?: OrchestratorOptions['replaceActivities'];
 }
 
@@ -71,7 +73,7 @@ const serviceSecret = 'test-service-secret';
 export const withYard = (options: YardOptions = {}): Yard => {
   const variant = options.variant ?? 'staging';
   const database = withDatabase({ variant: variant === 'main' ? 'main-repaired' : 'staging' });
-  const temporal = withTemporal();
+  const temporal = withTemporal({ settings: options.temporalSettings });
   const limits = { ...realLimits, firstCallbackDelayMs: 50, sweepEveryMs: 1_000, probeFreshMs: 600_000, ...options.limits };
   const arrived: CallbackBody[] = [];
   const answers: number[] = [];
