@@ -81,12 +81,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
     mayUseNode: true,
   },
   'src/kamal/': { rooms: ['src/contracts/', 'src/domain/', 'src/log.ts', 'src/process/'], packages: ['zod', 'yaml'], mayUseNode: true },
-  'workflows/': {
-    ...pure,
-    rooms: ['src/contracts/', 'src/domain/'],
-    types: ['activities/'],
-    packages: ['@temporalio/workflow', '@temporalio/common'],
-  },
+  'workflows/': { ...pure, rooms: ['src/contracts/', 'src/domain/'], types: ['activities/'], packages: ['@temporalio/workflow'] },
   // What they use is passed in, the pool included.
   'activities/': {
     rooms: ['src/contracts/', 'src/domain/', 'src/db/', 'src/ghosthands/', 'src/product/', 'src/kamal/', 'src/log.ts'],

@@ -184,7 +184,7 @@ describe('a resume that its worker does not take', () => {
   });
 
   test('looks a few times, also when the job moves meanwhile', async () => {
-    const { jobId, handle } = await submit(yard, '/blocker?type=captcha&ms=200');
+    const { jobId } = await submit(yard, '/blocker?type=captcha&ms=200');
     await yard.until(jobId, 'waiting_human');
     const resuming = resume(yard, jobId);
     await until(() => looks > 0, { what: 'it is delivered' });
