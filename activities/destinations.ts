@@ -47,7 +47,7 @@ export const createDestinationActivities = (deps: DeployDeps) => {
             const asked = version ?? '';
             const nothing = { want, version: asked, service: null, resolved: null };
             if (!versionPattern.test(asked)) return { ...nothing, problem: 'it is no image tag' };
-            if (opened.kind === 'refused') return { ...nothing, problem: tellProblems(opened) };
+            if (opened.kind === 'refused') return { ...nothing, problem: tellUnusable(destination, opened) };
             const { version: resolved, detail } = await resolveVersion(opened.session, asked, signal);
             const { service } = opened.session.destination;
             return { want, version: asked, service, resolved, problem: resolved === null ? detail : null };
@@ -55,7 +55,7 @@ export const createDestinationActivities = (deps: DeployDeps) => {
           case 'config':
             return { want, ...(await readConfig(deps, opened, signal)) };
           case 'audit': {
-            if (opened.kind === 'refused') throw refused(opened);
+            if (opened.kind === 'refused') throw refused(destination, opened);
             const ended = await run(deps, opened.session, audit(), signal);
             // Nothing that happened, and nobody who could look, are two things.
             if (!isSuccess(ended)) throw ApplicationFailure.nonRetryable(`Kamal's audit could not be read: ${describeEnd(ended)}`);
@@ -73,7 +73,7 @@ export const createDestinationActivities = (deps: DeployDeps) => {
     /** A person's named act: the lock of a deploy that is under way stays, its own workflow releases it. */
     async breakLock({ destination, reason, actor = 'temporal' }: BreakDeployLockInput): Promise<BreakDeployLockResult> {
       return await look(destination, async (opened, signal): Promise<BreakDeployLockResult> => {
-        if (opened.kind === 'refused') throw refused(opened);
+        if (opened.kind === 'refused') throw refused(destination, opened);
         const seen = await run(deps, opened.session, lockStatus(), signal);
         const lock = parseLockStatus(seen.output);
         if (!isSuccess(seen)) throw ApplicationFailure.retryable(`the lock could not be looked at: ${describeEnd(seen)}`);
@@ -153,7 +153,10 @@ const readConfig = async (
       const problems = opened.problems.filter((problem) => problem.check === check);
       return { isOk: problems.length === 0, detail: problems.map(({ detail }) => detail).join('; ') };
     };
-    return { kamal: { isOk: true, detail: 'was not asked' }, config: of('config'), secrets: of('secrets') };
+    const read = of('config');
+    // Their names stand in the configuration.
+    const secrets = read.isOk ? of('secrets') : { isOk: false, detail: 'were not looked for' };
+    return { kamal: { isOk: false, detail: 'was not asked' }, config: read, secrets };
   }
   const program = await run(deps, opened.session, kamalVersion(), signal);
   const parsed = await run(deps, opened.session, config(), signal);
@@ -178,5 +181,8 @@ const run = async ({ limits }: DeployDeps, session: KamalSession, command: Kamal
 const tellProblems = ({ problems }: Extract<OpenedKamal, { kind: 'refused' }>): string =>
   problems.map(({ check, detail }) => `${check}: ${detail}`).join('; ');
 
-const refused = (opened: Extract<OpenedKamal, { kind: 'refused' }>): ApplicationFailure =>
-  ApplicationFailure.nonRetryable(tellProblems(opened), failureTypes.invalidInput);
+const tellUnusable = (destination: string, opened: Extract<OpenedKamal, { kind: 'refused' }>): string =>
+  `the configuration of ${destination} cannot be used: ${tellProblems(opened)}`;
+
+const refused = (destination: string, opened: Extract<OpenedKamal, { kind: 'refused' }>): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(tellUnusable(destination, opened), failureTypes.invalidInput);

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  ApplicationFailure,
   TerminatedFailure,
   TimeoutFailure,
   WorkflowExecutionAlreadyStartedError,
@@ -11,6 +12,7 @@ import {
   type SignalDefinition,
   type WorkflowHandle,
 } from '@temporalio/client';
+import { failureTypes } from '../contracts/errors';
 import { limits } from '../contracts/limits';
 import { makeBreakDeployLockId, makeKamalDeployId, makeLookAtDestinationId } from '../contracts/ids';
 import {
@@ -28,11 +30,12 @@ import {
   type LookAtDestinationInput,
 } from '../contracts/messages';
 
-/** `no_answer`: nobody polls the deployer's queue, or it did not come to an end in time; nothing happens later either. `under_way`: somebody else's act is. */
+/** `no_answer`: nobody polls the deployer's queue, or it did not come to an end in time; nothing happens later either. `under_way`: somebody else's act is. `refused`: the deployer has answered, with what is wrong with the destination. */
 export type Looked<Result> =
   | { kind: 'seen'; seen: Result }
   | { kind: 'no_answer' }
   | { kind: 'under_way' }
+  | { kind: 'refused'; message: string }
   | { kind: 'failed'; message: string }
   | { kind: 'unreachable'; error: unknown };
 
@@ -97,8 +100,10 @@ export const createDeploysClient = (
       }
     } catch (error) {
       if (error instanceof WorkflowFailedError) {
-        const isUnanswered = error.cause instanceof TimeoutFailure || error.cause instanceof TerminatedFailure;
-        return isUnanswered ? { kind: 'no_answer' } : { kind: 'failed', message: rootMessage(error) };
+        if (error.cause instanceof TimeoutFailure || error.cause instanceof TerminatedFailure) return { kind: 'no_answer' };
+        const root = rootOf(error);
+        const isRefused = root instanceof ApplicationFailure && root.type === failureTypes.invalidInput;
+        return { kind: isRefused ? 'refused' : 'failed', message: root.message };
       }
       return error instanceof WorkflowExecutionAlreadyStartedError ? { kind: 'under_way' } : { kind: 'unreachable', error };
     }
@@ -169,4 +174,4 @@ export const createDeploysClient = (
 const eventsUntaken = 2;
 
 /** The innermost failure is the one that says something. */
-const rootMessage = (error: Error): string => (error.cause instanceof Error ? rootMessage(error.cause) : error.message);
+const rootOf = (error: Error): Error => (error.cause instanceof Error ? rootOf(error.cause) : error);

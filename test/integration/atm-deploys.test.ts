@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { DeployLock } from '../../src/contracts/deploy';
+import { failureTypes } from '../../src/contracts/errors';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { deployRecordSchema, kamalValidateSchema, startedSchema } from '../../src/gateway/compat/atm-deploy-schemas';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
@@ -232,6 +233,11 @@ describe('what Kamal says', () => {
     });
   });
 
+  it('is not said to be there by a look that found no such destination', async () => {
+    const { body } = await get('/kamal/validate?destination=mars');
+    expect(kamalValidateSchema.parse(body).checks.kamal).toEqual({ ok: false, detail: 'was not asked' });
+  });
+
   it('is audited with its real lines', async () => {
     expect(JSON.parse((await get('/kamal/audit')).text)).toEqual([
       { timestamp: '2026-03-07T10:00:00Z', action: 'deploy', performer: 'ada', details: '[staging web] Booted app version v1' },
@@ -247,6 +253,10 @@ describe('what Kamal says', () => {
       throw ApplicationFailure.nonRetryable("Kamal's audit could not be read: exit code 1");
     };
     expect(await get('/kamal/audit')).toMatchObject({ status: 503, body: { error: expect.stringContaining('exit code 1') } });
+    onLook = () => {
+      throw ApplicationFailure.nonRetryable('the configuration of staging cannot be used: no YAML', failureTypes.invalidInput);
+    };
+    expect(await get('/kamal/audit')).toMatchObject({ status: 400, body: { error: expect.stringContaining('no YAML') } });
   });
 
   it('has hosts by destination and role', async () => {

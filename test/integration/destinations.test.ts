@@ -4,6 +4,7 @@ import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { DeployDeps } from '../../activities/deploy-deps';
 import { createDestinationActivities } from '../../activities/destinations';
+import { failureTypes } from '../../src/contracts/errors';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';
@@ -183,6 +184,30 @@ describe('a look', () => {
     expect((await listDestinations(database.pool)).map(({ destination, problem }) => ({ destination, problem }))).toEqual([
       { destination: 'staging', problem: null },
     ]);
+  });
+
+  it('at a destination whose file is broken blames the file, and calls nothing right that was not looked at', async () => {
+    const file = path.join(yard.configDir, 'config/deploy.alias.yml');
+    await writeFile(file, 'servers: *nope\n');
+    const unusable = 'the configuration of alias cannot be used: config: config/deploy.alias.yml is no YAML that Kamal reads';
+    const at = { destination: 'alias' };
+    try {
+      expect(await activities.readDestination({ ...at, want: 'config' })).toEqual({
+        want: 'config',
+        kamal: { isOk: false, detail: 'was not asked' },
+        config: { isOk: false, detail: expect.stringContaining('is no YAML that Kamal reads') },
+        secrets: { isOk: false, detail: 'were not looked for' },
+      });
+      expect(await activities.readDestination({ ...at, want: 'version', version: 'v1' })).toMatchObject({
+        service: null,
+        problem: expect.stringContaining(unusable),
+      });
+      const refused = { type: failureTypes.invalidInput, message: expect.stringContaining(unusable) };
+      await expect(activities.readDestination({ ...at, want: 'audit' })).rejects.toMatchObject(refused);
+      await expect(activities.breakLock({ ...at, reason: 'she has gone home' })).rejects.toMatchObject(refused);
+    } finally {
+      await rm(file);
+    }
   });
 
   it('at all of them shows the one whose file is broken beside the others', async () => {

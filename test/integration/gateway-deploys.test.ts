@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ApplicationFailure } from '@temporalio/common';
+import { failureTypes } from '../../src/contracts/errors';
 import { makeKamalDeployId, makeLookAtDestinationId } from '../../src/contracts/ids';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
 import { deployExamples } from '../../src/gateway/examples';
@@ -75,6 +77,7 @@ const post = async (
   { key = testKeys.deployer, headers = {}, at = gateway }: { key?: string; headers?: Record<string, string>; at?: TestGateway } = {},
 ): Promise<Reply> => await call(`${at.url}${path}`, { key, json, headers });
 const get = async (path: string, key: string = testKeys.readOnly): Promise<Reply> => await call(`${gateway.url}${path}`, { key });
+const unusable = 'the configuration of staging cannot be used: config: config/deploy.yml is no YAML that Kamal reads';
 const order = { destination: 'staging', version: 'moving', reason: 'a test' };
 
 const countDeploys = async (): Promise<number> => (await database.pool.query('select from yardmaster.deploy')).rowCount ?? 0;
@@ -165,6 +168,13 @@ describe('a deploy that is asked for', () => {
     const reply = await post('/v1/deploys', { ...order, ...difference });
     expect(reply.status).toBe(422);
     expect(problemSchema.parse(reply.body).errors).toEqual([expect.objectContaining({ path })]);
+    expect(await countDeploys()).toBe(0);
+  });
+
+  it('is refused with a configuration that cannot be used, which is named, and nothing is written', async () => {
+    onLook = () => ({ want: 'version', version: 'moving', service: null, resolved: null, problem: unusable });
+    const reply = await post('/v1/deploys', order);
+    expect(reply).toMatchObject({ status: 422, body: { detail: `destination: ${unusable}`, errors: [{ path: 'destination' }] } });
     expect(await countDeploys()).toBe(0);
   });
 
@@ -370,6 +380,15 @@ describe('a destination', () => {
     });
     goOn();
     expect(await first).toMatchObject({ status: 200, body: { kind: 'broken' } });
+  });
+
+  it('whose configuration cannot be used keeps its lock, and says why', async () => {
+    await get('/v1/destinations?refresh=true');
+    onBreak = async () => await Promise.reject(ApplicationFailure.nonRetryable(unusable, failureTypes.invalidInput));
+    expect(await post('/v1/destinations/staging/lock/break', { reason: 'mine' })).toMatchObject({
+      status: 422,
+      body: { code: 'invalid', detail: `destination: ${unusable}` },
+    });
   });
 
   it('has its lock broken by a deployer alone, with a reason, and in the audit', async () => {

@@ -75,7 +75,7 @@ export const createAtmDeployRoutes = (deps: GatewayDeps): Record<Names, RequestH
     const seen = await lookAt(deps, { destination, want: 'config' });
     const unknown = { isOk: false, detail: `the deployer knows no destination ${destination}` };
     const { kamal, config, secrets } =
-      seen.want === 'config' ? seen : { kamal: { isOk: true, detail: '' }, config: unknown, secrets: unknown };
+      seen.want === 'config' ? seen : { kamal: { isOk: false, detail: 'was not asked' }, config: unknown, secrets: unknown };
     const ready = kamal.isOk && config.isOk && secrets.isOk;
     const checks = { kamal: checkOf(kamal), config: checkOf(config), infisical: checkOf(secrets) };
     return { status: ready ? 200 : 503, body: { ready, destination, checks } };

@@ -1,7 +1,7 @@
 import type { DestinationSeen, DestinationWant, LookAtDestinationInput } from '../../contracts/messages';
 import type { Looked } from '../deploys-client';
 import type { GatewayDeps } from '../gateway-deps';
-import { Problem } from '../problem';
+import { invalidField, Problem } from '../problem';
 
 type Seen<Want extends DestinationWant> = Extract<DestinationSeen, { want: Want | 'unknown_destination' }>;
 type LookDeps = Pick<GatewayDeps, 'deploys' | 'limits'>;
@@ -28,6 +28,8 @@ export const orProblem = <Result>(looked: Looked<Result>): Result => {
       throw new Problem('no_deployer', 'The deployer did not answer in time: is it running? Nothing was started.', { headers: retrySoon });
     case 'under_way':
       throw new Problem('command_under_way', 'Somebody does the same at this moment; look at what came of it before you repeat it');
+    case 'refused':
+      throw invalidField('destination', looked.message);
     case 'failed':
       throw new Problem('no_deployer', `The deployer could not look: ${looked.message}`, { headers: retrySoon });
     case 'unreachable':

@@ -98,8 +98,9 @@ const resolveVersion = async (
   if (seen.want === 'unknown_destination') {
     throw invalidField('destination', `the deployer knows no destination ${destination}; it knows ${listOf(seen.destinations)}`);
   }
-  if (seen.resolved === null || seen.service === null)
-    throw invalidField('version', seen.problem ?? `the registry has no version ${version}`);
+  // The version may well be right: nobody could look for it.
+  if (seen.service === null) throw invalidField('destination', seen.problem ?? `the configuration of ${destination} cannot be used`);
+  if (seen.resolved === null) throw invalidField('version', seen.problem ?? `the registry has no version ${version}`);
   if (service !== null && service !== seen.service) throw invalidField('service', `the service of ${destination} is ${seen.service}`);
   return { service: seen.service, resolvedVersion: seen.resolved };
 };

@@ -139,6 +139,7 @@ export const deployEndpoints = {
       200: { description: 'It is free.', schema: brokenLockSchema },
       404: { description: 'The deployer knows no such destination.' },
       409: { description: 'A deploy of ours holds it, or somebody else breaks it at this moment.' },
+      422: { description: 'No reason, or a configuration of the destination that cannot be used.' },
       503: { description: 'No deployer answers.' },
     },
   },
