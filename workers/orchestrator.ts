@@ -37,7 +37,7 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
   const client = createClient(config.temporal);
   await ensureWorkerCleanupSchedule(client);
   const metrics = createMetrics({ process: 'orchestrator' });
-  for (const gauge of fleetGauges(pool, limits)) metrics.addGauge(gauge);
+  for (const gauge of fleetGauges(pool, limits, fleetConfig)) metrics.addGauge(gauge);
   const sdkMetrics = addSdkMetrics(metrics, sdk);
   const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
   const workflows = createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs });

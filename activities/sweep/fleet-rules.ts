@@ -4,7 +4,7 @@ import { listRegistry, markWorkersOffline, type RegistryRow } from '../../src/db
 import { listActiveSandboxes, repairSandboxes } from '../../src/db/sandboxes';
 import type { WorkerCondition } from '../../src/db/worker-counts';
 import { listInTurn, saveProbes, type HostProbe } from '../../src/db/workers';
-import { isMachine } from '../../src/domain/fleet-config';
+import { addressesOf } from '../../src/domain/fleet-config';
 import { locateWorkers } from '../../src/domain/host-address';
 import { sweepRegistry, type PortSeen, type WorkerRowSeen } from '../../src/domain/registry-sweep';
 import { syncSandboxes, type SandboxSeen } from '../../src/domain/sandbox-sync';
@@ -21,8 +21,8 @@ export const mendRegistry = async (pass: Pass): Promise<void> => {
   const { workers, findings } = await locate(pass, rows);
   for (const finding of findings) pass.add(finding);
 
-  const configured = (await pass.deps.fleetConfig.read()).servers.filter(isMachine);
-  const hosts = new Set([...workers.flatMap(({ host }) => host ?? []), ...configured.flatMap(({ ip }) => ip ?? [])]);
+  const configured = addressesOf(await pass.deps.fleetConfig.read());
+  const hosts = new Set([...workers.flatMap(({ host }) => host ?? []), ...configured]);
   const { probes, left } = await probeHosts(pass.deps, await listInTurn(pass.db, [...hosts]));
   await save(pass, probes);
   const asked = withoutHosts(workers, left);

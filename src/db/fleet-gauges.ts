@@ -1,12 +1,19 @@
 import { jobStates, terminalJobStates, type JobState } from '../contracts/job';
+import { noFleetConfig, type FleetConfig } from '../contracts/fleet-config';
 import type { Limits } from '../contracts/limits';
+import { addressesOf } from '../domain/fleet-config';
 import { countWorkersByHealth, reportHosts } from '../domain/fleet-report';
 import { healthWords } from '../domain/health';
 import { listProbes } from './fleet';
+import { listHolds } from './holds';
 import { countLiveJobs } from './job-counts';
 import { listPlacedWorkers } from './placed-workers';
 import type { Queryable } from './queryable';
 import { countWorkers, workerConditions } from './worker-counts';
+
+interface ConfigReader {
+  current(): FleetConfig;
+}
 
 export interface FleetGauge {
   name: string;
@@ -21,7 +28,7 @@ const liveStates = jobStates.filter((state) => !(terminalJobStates as readonly J
  * Figures of the fleet for `metrics.addGauge`. Each statement touches live rows only, so none grows with what has ended, and no label names a host,
  * a worker or a job.
  */
-export const fleetGauges = (db: Queryable, limits: Limits): FleetGauge[] => [
+export const fleetGauges = (db: Queryable, limits: Limits, fleetConfig: ConfigReader = { current: () => noFleetConfig }): FleetGauge[] => [
   {
     name: 'yardmaster_jobs',
     help: 'Jobs that have not ended, by state.',
@@ -81,7 +88,7 @@ export const fleetGauges = (db: Queryable, limits: Limits): FleetGauge[] => [
     help: 'Workers of the last day, by the health of their host.',
     labelNames: ['health'],
     read: async () => {
-      const counts = countWorkersByHealth(await readHosts(db, limits));
+      const counts = countWorkersByHealth(await readHosts(db, limits, fleetConfig));
       return healthWords.map((health) => ({ labels: { health }, value: counts[health] }));
     },
   },
@@ -90,7 +97,7 @@ export const fleetGauges = (db: Queryable, limits: Limits): FleetGauge[] => [
     help: 'Hosts of the last day, by health.',
     labelNames: ['health'],
     read: async () => {
-      const { hosts } = await readHosts(db, limits);
+      const { hosts } = await readHosts(db, limits, fleetConfig);
       return healthWords.map((health) => ({ labels: { health }, value: hosts.filter((host) => host.health === health).length }));
     },
   },
@@ -121,9 +128,13 @@ export const fleetGauges = (db: Queryable, limits: Limits): FleetGauge[] => [
 
 const isInForce = '(expires_at is null or expires_at > now())';
 
-const readHosts = async (db: Queryable, limits: Limits) => {
-  const [workers, probes] = await Promise.all([listPlacedWorkers(db, limits, { isInTransaction: false }), listProbes(db, limits)]);
-  return reportHosts({ workers, probes, holds: [] });
+const readHosts = async (db: Queryable, limits: Limits, fleetConfig: ConfigReader) => {
+  const [workers, probes, holds] = await Promise.all([
+    listPlacedWorkers(db, limits, { isInTransaction: false }),
+    listProbes(db, limits),
+    listHolds(db),
+  ]);
+  return reportHosts({ workers, probes, holds, configured: addressesOf(fleetConfig.current()) });
 };
 
 const readOne = async (db: Queryable, figure: string, from: string): Promise<{ value: number }[]> =>

@@ -40,6 +40,8 @@ export interface FleetProbe {
   problem: string | null;
   /** Tag of the image that its API runs, as it said last. */
   imageTag: string | null;
+  /** An attempt that has not ended is there. */
+  hasAttempt: boolean;
 }
 
 export type FleetLimits = Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs' | 'deafWorkerMs'>;
@@ -53,7 +55,8 @@ export const listProbes = async (
   const { rows } = await db.query<FleetProbe>(
     `select host, probed_at as "probedAt", probed_at > now() - $1::int * interval '1 ms' as "isFresh", is_api_up as "isApiUp",
        is_worker_up as "isWorkerUp", worker_id as "workerId", is_draining as "isDraining", active_jobs as "activeJobs",
-       process_started_at as "processStartedAt", problem, image_tag as "imageTag"
+       process_started_at as "processStartedAt", problem, image_tag as "imageTag",
+       host in (select a.host from yardmaster.attempt a where a.ended_at is null and a.host is not null) as "hasAttempt"
      from yardmaster.host_probe where probed_at > now() - interval '1 day' and ($2::text is null or host = $2) order by host`,
     [limits.probeFreshMs, host],
   );

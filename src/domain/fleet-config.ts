@@ -83,6 +83,9 @@ export const compareFleet = (configured: readonly ConfiguredServer[], workers: r
 /** Not our own entry, which is no machine of GH. */
 export const isMachine = ({ role }: Pick<ConfiguredServer, 'role'>): boolean => role !== 'atm';
 
+/** Of the configured machines, where they are known. */
+export const addressesOf = ({ servers }: Pick<FleetConfig, 'servers'>): string[] => servers.filter(isMachine).flatMap(({ ip }) => ip ?? []);
+
 /** By instance id, which no other machine gets; by address where none is known on one of both sides. */
 export const isOf = (
   server: Pick<ConfiguredServer, 'ip' | 'ec2InstanceId'>,

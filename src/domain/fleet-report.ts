@@ -1,5 +1,5 @@
 import { isAddress } from './host-address';
-import { judgeHealth, type Health, type HealthFacts } from './health';
+import { judgeHealth, portsOf, type Health, type HealthFacts } from './health';
 
 export interface FleetWorkerSeen {
   host: string | null;
@@ -12,6 +12,8 @@ export interface FleetProbeSeen {
   isFresh: boolean;
   isApiUp: boolean;
   isWorkerUp: boolean;
+  /** An attempt that has not ended is there, whatever became of its worker's row. */
+  hasAttempt: boolean;
 }
 interface HoldRow {
   host: string;
@@ -26,21 +28,27 @@ export interface ReportedHost<W, P, H> {
   workers: W[];
 }
 
-/** One entry a host: what its ports said, its workers, the holds that are about it, and its health by the one rule. */
+/**
+ * One entry a host: what its ports said, its workers, the holds that are about it, and its health by the one rule. The fleet is the registry plus the
+ * configuration (L1); any other machine is in it only as long as something of ours is there, a live attempt or a hold.
+ */
 export const reportHosts = <W extends FleetWorkerSeen, P extends FleetProbeSeen, H extends HoldRow>(rows: {
   workers: readonly W[];
   probes: readonly P[];
   holds: readonly H[];
+  /** Addresses of the configured machines. */
+  configured: readonly string[];
 }): { hosts: ReportedHost<W, P, H>[]; withoutAddress: W[] } => {
-  const names = new Set([...rows.workers.map(({ host }) => host), ...rows.probes.map(({ host }) => host)].filter(isAddress));
+  const known = new Set([...rows.configured, ...rows.holds.map(({ host }) => host)]);
+  const probed = rows.probes.filter(({ host, hasAttempt }) => hasAttempt || known.has(host));
+  const names = new Set([...rows.workers, ...probed].map(({ host }) => host).filter(isAddress));
   const hosts = [...names].toSorted().map((host) => {
     const workers = rows.workers.filter((worker) => worker.host === host);
     const probe = rows.probes.find((each) => each.host === host) ?? null;
     const ids = new Set<string | null>([host, ...workers.map(({ instanceId }) => instanceId)]);
-    const ports = probe?.isFresh === true ? { isApiUp: probe.isApiUp, isWorkerUp: probe.isWorkerUp } : null;
     return {
       host,
-      ...judgeHealth({ ports, registry: registryOf(workers) }),
+      ...judgeHealth({ ports: portsOf(probe), registry: registryOf(workers) }),
       probe,
       holds: rows.holds.filter((hold) => ids.has(hold.host)),
       workers,
@@ -50,8 +58,8 @@ export const reportHosts = <W extends FleetWorkerSeen, P extends FleetProbeSeen,
 };
 
 /**
- * Workers by the health of their host. One that is offline in the registry counts where nobody has taken its place, and its host is offline then; one
- * without an address is judged by the registry alone.
+ * Workers by the health of their host. One that is offline in the registry counts where nobody has taken its place, and its host is offline then. One
+ * without an address is offline: it has no port that anybody could ask, and gets no job.
  */
 export const countWorkersByHealth = ({
   hosts,
@@ -64,7 +72,7 @@ export const countWorkersByHealth = ({
   for (const { health, workers } of hosts) {
     if (workers.length > 0) counts[health] += Math.max(1, workers.filter(({ status }) => status !== 'offline').length);
   }
-  for (const worker of withoutAddress) counts[judgeHealth({ ports: null, registry: registryOf([worker]) }).health] += 1;
+  counts.offline += withoutAddress.length;
   return counts;
 };
 

@@ -3,7 +3,7 @@ export const healthWords = ['healthy', 'degraded', 'offline'] as const;
 export type Health = (typeof healthWords)[number];
 
 export interface HealthFacts {
-  /** What the two ports said; null when nobody has asked them lately. A 503 with a JSON body is an answer. */
+  /** What the two ports said; null when nobody knows, since nobody has asked them lately. A 503 with a JSON body is an answer. */
   ports: { isApiUp: boolean; isWorkerUp: boolean } | null;
   /** What the registry says of the host's workers: all beat, some do, none does, all are offline, or there is none. */
   registry: 'beating' | 'some' | 'silent' | 'offline' | 'none';
@@ -15,6 +15,21 @@ export const judgeHealth = (facts: HealthFacts): { health: Health; reason: strin
   const byRegistry = judgeRegistry(facts.registry);
   return rank(byRegistry.health) > rank(byPorts.health) ? byRegistry : byPorts;
 };
+
+/**
+ * What a probe still says of the ports: all of it while it is fresh, and afterwards that neither answered, since what was last seen offline does not get
+ * better by ageing.
+ */
+export const portsOf = (probe: ProbeSeen | null | undefined): HealthFacts['ports'] => {
+  if (!probe || (!probe.isFresh && (probe.isApiUp || probe.isWorkerUp))) return null;
+  return { isApiUp: probe.isApiUp, isWorkerUp: probe.isWorkerUp };
+};
+
+interface ProbeSeen {
+  isFresh: boolean;
+  isApiUp: boolean;
+  isWorkerUp: boolean;
+}
 
 const rank = (health: Health): number => healthWords.indexOf(health);
 

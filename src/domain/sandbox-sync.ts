@@ -1,6 +1,6 @@
 import type { SweepItem } from '../contracts/sweep';
 import { registryOf, type FleetProbeSeen, type FleetWorkerSeen } from './fleet-report';
-import { judgeHealth, type Health } from './health';
+import { judgeHealth, portsOf, type Health } from './health';
 
 /** The product's words for health (valet §3.1). */
 export type SandboxHealth = 'healthy' | 'degraded' | 'unhealthy';
@@ -19,7 +19,7 @@ export interface SandboxSeen {
 export const syncSandboxes = (rows: {
   sandboxes: readonly SandboxSeen[];
   workers: readonly (FleetWorkerSeen & { workerId: string })[];
-  probes: readonly FleetProbeSeen[];
+  probes: readonly Omit<FleetProbeSeen, 'hasAttempt'>[];
 }): { repairs: { sandboxId: string; health: SandboxHealth }[]; findings: SweepItem[] } => {
   const repairs: { sandboxId: string; health: SandboxHealth }[] = [];
   const findings: SweepItem[] = [];
@@ -35,9 +35,8 @@ export const syncSandboxes = (rows: {
     if (host !== null && host !== sandbox.address) {
       findings.push({ finding: 'sandbox_address_moved', subject: sandbox.sandboxId, detail: `${sandbox.address ?? 'none'} → ${host}` });
     }
-    const probe = rows.probes.find((each) => each.host === host && each.isFresh);
-    const ports = probe === undefined ? null : { isApiUp: probe.isApiUp, isWorkerUp: probe.isWorkerUp };
-    const judged = judgeHealth({ ports, registry: registryOf(workers) });
+    const probe = rows.probes.find((each) => each.host === host);
+    const judged = judgeHealth({ ports: portsOf(probe), registry: registryOf(workers) });
     const health = sandboxHealthOf[judged.health];
     if (health === sandbox.health) continue;
     repairs.push({ sandboxId: sandbox.sandboxId, health });

@@ -3,6 +3,7 @@ import { findFleetPause, listHolds, type FleetPause, type Hold } from '../db/hol
 import { listPlacedWorkers } from '../db/placed-workers';
 import { withTransaction } from '../db/pool';
 import { findLastSweep } from '../db/sweep-reports';
+import { addressesOf } from '../domain/fleet-config';
 import { reportHosts, type ReportedHost } from '../domain/fleet-report';
 import type { GatewayDeps } from './gateway-deps';
 
@@ -17,7 +18,7 @@ export interface FleetRead {
 }
 
 /** The fleet as the rows say, all of it at one moment. Every page that shows health shows this one. */
-export const readFleet = async ({ pool, limits }: Pick<GatewayDeps, 'pool' | 'limits'>): Promise<FleetRead> =>
+export const readFleet = async ({ pool, limits, fleetConfig }: Pick<GatewayDeps, 'pool' | 'limits' | 'fleetConfig'>): Promise<FleetRead> =>
   await withTransaction(pool, async (client) => {
     await client.query('set transaction isolation level repeatable read, read only');
     const workers = await listPlacedWorkers(client, limits, { isInTransaction: true });
@@ -28,5 +29,5 @@ export const readFleet = async ({ pool, limits }: Pick<GatewayDeps, 'pool' | 'li
       findLastSweep(client),
       findLastSweep(client, { kind: 'full' }),
     ]);
-    return { ...reportHosts({ workers, probes, holds }), pause, lastSweep, lastFullSweep };
+    return { ...reportHosts({ workers, probes, holds, configured: addressesOf(fleetConfig.current()) }), pause, lastSweep, lastFullSweep };
   });

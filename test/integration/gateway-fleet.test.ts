@@ -4,7 +4,7 @@ import { fleetReportSchema, hostAnswerSchema, oneWorkerSchema, sweepReportSchema
 import { releasedWorkerSchema } from '../../src/gateway/schemas/worker-acts';
 import { ensureWorkerCleanupSchedule } from '../../src/temporal';
 import { withDatabase } from '../support/database';
-import { addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
+import { addAttempt, addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
 import { call, startTestGateway, testKeys, type TestGateway } from '../support/gateway';
 import { startOrchestrator } from '../support/orchestrator';
 import { withTemporal } from '../support/temporal';
@@ -155,6 +155,17 @@ describe('the report on the fleet', () => {
     const { host } = await addWorker(database.pool, worker);
     const report = fleetReportSchema.parse((await get('/v1/fleet')).body);
     expect(report.hosts).toEqual([expect.objectContaining({ host, health, reason: expect.stringMatching(reason) })]);
+  });
+
+  it('leaves out a machine whose row is gone and that nobody configured, unless a job of ours is still there', async () => {
+    const { workerId, host } = await addWorker(database.pool, { probeAgeMs: 600_000 });
+    const hosts = async () => fleetReportSchema.parse((await get('/v1/fleet')).body).hosts.map((each) => each.host);
+    const attemptId = await addAttempt(database.pool, { jobId: await addWaitingJob(database.pool), workerId, state: 'running' });
+    await database.pool.query('update yardmaster.attempt set host = $2 where attempt_id = $1', [attemptId, host]);
+    await database.pool.query('delete from gh_worker_registry');
+    expect(await hosts()).toEqual([host]);
+    await database.pool.query(`update yardmaster.attempt set state = 'ended', ended_at = now()`);
+    expect(await hosts()).toEqual([]);
   });
 
   it('sets workers apart that registered without a usable address', async () => {

@@ -191,7 +191,7 @@ const checkTemporal = async ({ workflows }: GatewayDeps): Promise<Check[]> => {
 
 const listOfflineHosts = async ({ pool, limits }: GatewayDeps): Promise<string[]> => {
   const [workers, probes, holds] = await Promise.all([listWorkers(pool, limits), listProbes(pool, limits), listHolds(pool)]);
-  return reportHosts({ workers, probes, holds })
+  return reportHosts({ workers, probes, holds, configured: [] })
     .hosts.filter((host) => host.health === 'offline' && host.workers.some(({ status }) => status !== 'offline'))
     .map(({ host }) => host);
 };

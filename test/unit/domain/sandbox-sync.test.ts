@@ -15,6 +15,11 @@ describe('the health of a sandbox', () => {
     ['is degraded when one port does not answer', { probes: [{ ...probe, isApiUp: false }] }, 'degraded'],
     ['is unhealthy when no port answers', { probes: [{ ...probe, isApiUp: false, isWorkerUp: false }] }, 'unhealthy'],
     ['is degraded when nobody asked its ports lately', { probes: [{ ...probe, isFresh: false }] }, 'degraded'],
+    [
+      'is unhealthy when no port answered, and nobody has asked since',
+      { probes: [{ ...probe, isFresh: false, isApiUp: false, isWorkerUp: false }] },
+      'unhealthy',
+    ],
     ['is degraded when its only worker is silent', { workers: [{ ...worker, isBeating: false }] }, 'degraded'],
     [
       'is degraded when one of two workers is silent',
