@@ -165,6 +165,17 @@ test.each(linesOfReadme())('%s', async (line) => {
   await scenario.check(output, deployId, async () => await type(line, deployId));
 });
 
+test.each(linesOfReadme().filter((line) => line.includes('--type kamalDeploy')))('fails where a deploy is under way: %s', async (line) => {
+  const deployId = await waiting();
+  try {
+    await expect(type(line)).rejects.toThrow(/already/);
+    expect(await yard.look(deployId)).toMatchObject({ phase: 'approval' });
+  } finally {
+    await yard.client.workflow.getHandle(workflowId).cancel();
+    await end();
+  }
+});
+
 test('the README has lines for every act on a deploy', () => {
   const lines = linesOfReadme().join('\n');
   expect(
