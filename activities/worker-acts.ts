@@ -75,7 +75,8 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
       const { view, worker } = await open(act);
       const { host, instanceId, job: last } = worker ?? { host: null, instanceId: null, job: null };
       const job = last?.isOver === true ? null : last;
-      const busy = job === null || view.isForced ? null : `Job ${job.jobId} is ${job.state} there, and would be interrupted`;
+      const busy =
+        job === null || view.isForced || act.isForced ? null : `Job ${job.jobId} is ${job.state} there, and would be interrupted`;
       return {
         view,
         refusal: worker === null ? 'It is not registered any more' : busy,
@@ -126,7 +127,7 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
   }
 
   async function getAct(workerId: string, act: 'drain' | 'recycle'): Promise<WorkerActView> {
-    const view = await findLastWorkerAct(pool, { workerId, act });
+    const view = await findLastWorkerAct(pool, limits, { workerId, act });
     if (view === null) throw ApplicationFailure.nonRetryable(`nobody asked for a ${act} of ${workerId}`, failureTypes.workerNotFound);
     return view;
   }

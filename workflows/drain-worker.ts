@@ -11,7 +11,8 @@ import { mustNameWorker } from './steps/input';
  */
 export async function drainWorker(input: DrainWorkerInput): Promise<WorkerActView> {
   const { workerId } = mustNameWorker(input);
-  const { view, remainingMs } = await takeStep('openDrain', input, 'Hold its host');
+  // Also for a cancel that comes before it: what the gateway has written by then would be open for ever.
+  const { view, remainingMs } = await CancellationScope.nonCancellable(async () => await takeStep('openDrain', input, 'Hold its host'));
   const { actId } = view;
   const startedAt = Date.now();
   try {

@@ -77,6 +77,8 @@ export const limits = {
   /** A drain looks after a tenth of the time that it has waited, so that a long one does not fill a history. */
   drainLookFirstMs: 1_000,
   drainLookMaxMs: 60_000,
+  /** A drain says at its deadline how it ended, at most a look and its retries later. So long after it, its workflow was terminated or never came. */
+  drainLostMs: 120_000,
   /** A recycle that was broken off must not keep its worker from jobs for good. */
   recycleHoldMs: 900_000,
   /** What the product deregisters it terminates within minutes; GH's next heartbeat would bring it back (ghosthands §1.4). */

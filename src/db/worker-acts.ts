@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { JobState } from '../contracts/job';
+import type { Limits } from '../contracts/limits';
 import type { WorkerAct, WorkerActOutcome, WorkerActView } from '../contracts/worker-act';
 import { findHoldName } from '../domain/host-address';
 import { lockAssigning } from './assign';
@@ -36,12 +37,12 @@ export interface OpenedAct {
  */
 export const openWorkerAct = async (
   db: Queryable,
-  limits: FleetLimits & { recycleHoldMs: number },
+  limits: FleetLimits & Pick<Limits, 'recycleHoldMs' | 'drainLostMs'>,
   act: NewWorkerAct,
 ): Promise<OpenedAct | null> => {
   await lockAssigning(db);
   const worker = await findWorker(db, limits, act.workerId);
-  const last = await findLastWorkerAct(db, act);
+  const last = await findLastWorkerAct(db, limits, act);
   const isNew = last === null || last.endedAt !== null;
   if (worker === null && (isNew || !act.isFollowUp)) return null;
   if (isNew) {
@@ -57,7 +58,7 @@ export const openWorkerAct = async (
       expiresInMs: act.act === 'drain' ? null : limits.recycleHoldMs,
     });
   }
-  const view = await findLastWorkerAct(db, act);
+  const view = await findLastWorkerAct(db, limits, act);
   if (view === null) throw new Error('an act that was just written is not there');
   const { rows } = await db.query<{ remaining: number | null }>(
     `select (extract(epoch from $1::timestamptz - now()) * 1000)::float8 as remaining`,
@@ -81,16 +82,26 @@ export const isDrainHeld = async (
   { workerId, worker }: { workerId: string; worker: FleetWorker | null },
 ): Promise<boolean> => (worker !== null && findHoldName(worker) === null) || (await isHeldBy(db, makeWorkerHolder({ workerId })));
 
-/** The newest one of that kind, with the job that it is about: the one noted at its end, else the worker's present one. */
+/**
+ * The newest one of that kind, with the job that it is about: the one noted at its end, else the worker's present one. One that nobody has ended is over
+ * all the same soon after its deadline, so that the next one is another.
+ */
 export const findLastWorkerAct = async (
   db: Queryable,
+  { drainLostMs }: Pick<Limits, 'drainLostMs'>,
   { workerId, act }: { workerId: string; act: WorkerAct },
 ): Promise<WorkerActView | null> => {
   const { rows } = await db.query<Row>(
     `select b.detail ->> 'actId' as act_id, b.actor, b.detail ->> 'reason' as reason, b.at as started_at,
-       b.at + (b.detail ->> 'deadlineMs')::bigint * interval '1 ms' as deadline_at, coalesce((b.detail ->> 'force')::boolean, false) as is_forced,
-       e.at as ended_at, e.outcome, coalesce(e.detail ->> 'detail', '') as detail, j.job_id, j.state as job_state
+       b.at + (b.detail ->> 'deadlineMs')::bigint * interval '1 ms' as deadline_at, f.is_forced,
+       e.at as ended_at, e.outcome, coalesce(e.detail ->> 'detail', '') as detail, j.job_id, j.state as job_state,
+       now() > b.at + ((b.detail ->> 'deadlineMs')::bigint + $3::bigint) * interval '1 ms' as is_overdue
      from yardmaster.audit b
+     cross join lateral (
+       -- Who joins it may force it.
+       select coalesce(bool_or((f.detail ->> 'force')::boolean), false) as is_forced from yardmaster.audit f
+       where f.subject = b.subject and f.act in (b.act, b.act || '_joined') and f.detail ->> 'actId' = b.detail ->> 'actId'
+     ) f
      left join lateral (
        select * from yardmaster.audit e
        where e.subject = b.subject and e.act = b.act || '_ended' and e.detail ->> 'actId' = b.detail ->> 'actId' order by e.audit_id limit 1
@@ -98,10 +109,12 @@ export const findLastWorkerAct = async (
      left join yardmaster.attempt a on e.at is null and a.worker_id = b.subject and a.ended_at is null
      left join yardmaster.job j on j.job_id = coalesce((e.detail ->> 'jobId')::uuid, a.job_id)
      where b.subject_kind = 'worker' and b.subject = $1 and b.act = $2 order by b.audit_id desc limit 1`,
-    [workerId, act],
+    [workerId, act, drainLostMs],
   );
   const row = rows[0];
   if (row === undefined) return null;
+  const deadlineAt = row.deadline_at?.toISOString() ?? null;
+  const isLost = row.ended_at === null && row.is_overdue === true;
   return {
     actId: row.act_id,
     act,
@@ -109,11 +122,11 @@ export const findLastWorkerAct = async (
     actor: row.actor,
     reason: row.reason,
     startedAt: row.started_at.toISOString(),
-    deadlineAt: row.deadline_at?.toISOString() ?? null,
+    deadlineAt,
     isForced: row.is_forced,
-    endedAt: row.ended_at?.toISOString() ?? null,
-    outcome: row.outcome,
-    detail: row.detail,
+    endedAt: isLost ? deadlineAt : (row.ended_at?.toISOString() ?? null),
+    outcome: isLost ? 'deadline_passed' : row.outcome,
+    detail: isLost ? 'Its workflow was terminated or never came: nobody can tell what is still there' : row.detail,
     job: row.job_id === null || row.job_state === null ? null : { jobId: row.job_id, state: row.job_state },
   };
 };
@@ -141,6 +154,8 @@ interface Row {
   deadline_at: Date | null;
   is_forced: boolean;
   ended_at: Date | null;
+  /** Null without a deadline. */
+  is_overdue: boolean | null;
   outcome: WorkerActOutcome | null;
   detail: string;
   job_id: string | null;

@@ -84,11 +84,11 @@ const begin = async (
 ): Promise<WorkerActView> => {
   const by = actorOf(facts);
   return await withTransaction(deps.pool, async (client) => {
-    const before = await findLastWorkerAct(client, act);
+    const before = await findLastWorkerAct(client, deps.limits, act);
     const opened = await openWorkerAct(client, deps.limits, { ...act, ...by, isFollowUp: false });
     if (opened === null) throw noSuchWorker(act.workerId);
     if (before?.actId === opened.view.actId) {
-      const detail = { actId: before.actId, reason: act.reason };
+      const detail = { actId: before.actId, reason: act.reason, force: act.isForced };
       await recordAct(client, { ...by, act: `${act.act}_joined`, subjectKind: 'worker', subject: act.workerId, detail });
     }
     facts.log.warn(`A ${act.act} of a worker is asked for`, { workerId: act.workerId, reason: act.reason, key: by.actor });
@@ -100,7 +100,7 @@ const begin = async (
 const awaitAct = async ({ pool, limits }: GatewayDeps, { workerId, act, actId }: WorkerActView, waitMs: number): Promise<WorkerActView> => {
   const deadline = Date.now() + waitMs;
   for (;;) {
-    const seen = await findLastWorkerAct(pool, { workerId, act });
+    const seen = await findLastWorkerAct(pool, limits, { workerId, act });
     if (seen === null) throw new Error('an act that was written is gone');
     if (seen.actId !== actId || seen.endedAt !== null || Date.now() >= deadline) return seen;
     await delay(Math.min(limits.commandPollMs, Math.max(1, deadline - Date.now())));

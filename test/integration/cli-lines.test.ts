@@ -6,6 +6,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { dryRunSweepId, makeApplyJobId, makeCancelJobId, workerCleanupScheduleId } from '../../src/contracts/ids';
+import { limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
 import type { WorkerAct } from '../../src/contracts/worker-act';
 import { findJob, type Job } from '../../src/db/jobs';
@@ -152,7 +153,7 @@ describe("the README's lines for the Temporal CLI", () => {
   const untilCancelled = async (jobId: string): Promise<void> =>
     await untilJob(jobId, 'the job is cancelled', ({ state }) => state === 'cancelled');
   const untilActEnded = async (act: WorkerAct, outcome: string): Promise<unknown> =>
-    await until(async () => (await findLastWorkerAct(database.pool, { workerId: 'worker-1', act }))?.outcome === outcome, {
+    await until(async () => (await findLastWorkerAct(database.pool, limits, { workerId: 'worker-1', act }))?.outcome === outcome, {
       what: `a ${act} of worker-1 has ended as ${outcome}`,
       timeoutMs: 60_000,
     });

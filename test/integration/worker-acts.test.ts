@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { makeDrainWorkerId, parseApplyJobId } from '../../src/contracts/ids';
+import type { WorkerAct } from '../../src/contracts/worker-act';
 import { workerActSchema } from '../../src/gateway/schemas/worker-acts';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
@@ -59,6 +60,16 @@ const runningJob = async (url: string): Promise<{ jobId: string; workerId: strin
   const jobId = parseApplyJobId(handle.workflowId)?.jobId ?? '';
   const { attempt } = await yard.until(jobId, 'running');
   return { jobId, workerId: attempt?.workerId ?? '', host: attempt?.host ?? '' };
+};
+
+/** As the gateway wrote it, and nobody carried it out. */
+const leaveAct = async (act: WorkerAct, workerId: string, { ageMs, deadlineMs }: { ageMs: number; deadlineMs: number | null }) => {
+  const detail = JSON.stringify({ actId: randomUUID(), reason: 'left behind', deadlineMs, force: false });
+  await yard.pool.query(
+    `insert into yardmaster.audit (at, actor, source, act, subject_kind, subject, detail)
+     values (now() - $1::int * interval '1 ms', 'zoe', 'api', $2, 'worker', $3, $4)`,
+    [ageMs, act, workerId, detail],
+  );
 };
 
 const auditOf = async (workerId: string): Promise<object[]> => {
@@ -175,6 +186,27 @@ describe('a drain', () => {
     expect(view).toMatchObject({ outcome: 'drained', actor: 'zoe', reason: 'by hand' });
   });
 
+  it('that is cancelled before its first step is stopped, not left open', async () => {
+    await leaveAct('drain', 'worker-1', { ageMs: 1_000, deadlineMs: 600_000 });
+    const handle = await yard.client.workflow.start('drainWorker', {
+      workflowId: makeDrainWorkerId({ workerId: 'worker-1' }),
+      taskQueue: yard.taskQueue,
+      args: [{ workerId: 'worker-1' }],
+      startDelay: '1 second',
+    });
+    await handle.cancel();
+    expect(await handle.result()).toMatchObject({ outcome: 'stopped', reason: 'left behind' });
+  });
+
+  it('that nobody has ended is over some time after its deadline, and the next one is another', async () => {
+    await leaveAct('drain', 'worker-1', { ageMs: 3_600_000, deadlineMs: 60_000 });
+    const left = await get('/v1/workers/worker-1/drain');
+    expect(left.body).toMatchObject({ outcome: 'deadline_passed', endedAt: left.body.deadlineAt, detail: expect.stringMatching(/nobody/) });
+    const next = await post('/v1/workers/worker-1/drain?wait=10', { reason: 'again' });
+    expect(next.body).toMatchObject({ outcome: 'drained', reason: 'again' });
+    expect(next.body.actId).not.toBe(left.body.actId);
+  });
+
   it.each([
     ['of nobody', '/v1/workers/nobody/drain', { reason: 'x' }, 404],
     ['without a reason', '/v1/workers/worker-1/drain', {}, 422],
@@ -221,6 +253,14 @@ describe('a recycle', () => {
     expect(forced).toMatchObject({ status: 200, body: { outcome: 'recycled', isForced: true, job: { jobId } } });
     const job = await yard.until(jobId, 'succeeded', 60_000);
     expect(job.tries).toBe(2);
+  });
+
+  it('that is forced may join one that was not, whose workflow never came', async () => {
+    const { jobId, workerId } = await runningJob('https://sim.test/slow-start?startMs=8000&ms=100');
+    await leaveAct('recycle', workerId, { ageMs: 1_000, deadlineMs: null });
+    const forced = await post(`/v1/workers/${workerId}/recycle?wait=20`, { reason: 'a look', force: true });
+    expect(forced).toMatchObject({ status: 200, body: { outcome: 'recycled', reason: 'left behind', isForced: true, job: { jobId } } });
+    await yard.until(jobId, 'succeeded', 60_000);
   });
 
   it('P3: that is forced over an open form leaves its job uncertain', async () => {

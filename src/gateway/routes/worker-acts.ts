@@ -19,7 +19,7 @@ export const createWorkerActRoutes = (deps: GatewayDeps): Record<Names, RequestH
   const waitMsOf = ({ wait = deps.limits.commandWaitSecondsDefault }: { wait?: number }): number => wait * 1_000;
 
   const read = async (workerId: string, act: WorkerAct): Promise<Answer> => {
-    const view = await findLastWorkerAct(deps.pool, { workerId, act });
+    const view = await findLastWorkerAct(deps.pool, deps.limits, { workerId, act });
     if (view !== null) return { status: 200, body: await sayWhatItWaitsFor(deps, view) };
     if ((await findWorker(deps.pool, deps.limits, workerId)) === null) throw noSuchWorker(workerId);
     throw new Problem('not_found', `Nobody has asked for a ${act} of ${workerId}`);
