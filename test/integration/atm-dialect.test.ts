@@ -199,6 +199,18 @@ describe('one machine', () => {
     expect((await get(`/fleet/${id}/containers`)).text).toBe('[]');
   });
 
+  it.each<[string, Partial<WorkerRows>]>([
+    ['its port does not answer', { isWorkerUp: false }],
+    ['its port answers as another one', { probedWorkerId: 'another' }],
+    ['nobody has asked its port lately', { probeAgeMs: 600_000 }],
+  ])('calls a worker unreachable when %s, and says which image its API runs', async (_what, more) => {
+    await addMachine(more);
+    await database.pool.query(`update yardmaster.host_probe set image_tag = 'ghosthands:v7'`);
+    const said = { status: 'unreachable', image: 'ghosthands:v7', activeJobs: 0 };
+    expect(hostWorkersSchema.parse(JSON.parse((await get(`/fleet/${id}/workers`)).text))).toMatchObject([said]);
+    expect(atmWorkersSchema.parse(JSON.parse((await get('/workers')).text))).toMatchObject([said]);
+  });
+
   const figures = {
     cpu: { usagePercent: 10, cores: 2 },
     memory: { usedMb: 1, totalMb: 2, usagePercent: 50 },

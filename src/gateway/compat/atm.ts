@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { WorkerActView } from '../../contracts/worker-act';
 import { listApiHosts } from '../../db/api-hosts';
+import type { FleetProbe, FleetWorker } from '../../db/fleet';
 import { readFleetSummary } from '../../db/fleet-summary';
 import { listDeploysOfHost, listHostVersions } from '../../db/host-deploys';
 import { readMachine } from '../../metrics/machine';
@@ -191,22 +192,32 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
     return of.flatMap(({ host, workers, probe }) =>
       workers
         .filter(({ status }) => status !== 'offline')
-        .map(({ workerId, instanceId, status, condition, job }) => {
-          const since = probe?.workerId === workerId ? probe.processStartedAt : null;
+        .map((worker) => {
+          const { workerId, instanceId, job } = worker;
+          const own = probe?.workerId === workerId ? probe : null;
+          const since = own?.processStartedAt ?? null;
           return {
             workerId,
             containerId: instanceId ?? '',
             containerName: 'ghosthands-worker',
-            status: job !== null ? 'busy' : condition === 'idle' ? 'idle' : status,
-            activeJobs: job === null ? (probe?.workerId === workerId ? (probe.activeJobs ?? 0) : 0) : 1,
+            status: workerWord(worker, own),
+            activeJobs: job === null ? (own?.activeJobs ?? 0) : 1,
             statusPort: workerStatusPort,
             uptime: uptime(since === null ? 0 : Math.max(0, (Date.now() - since.getTime()) / 1_000)),
-            image: `ghosthands:${versions.get(host) ?? 'unknown'}`,
+            image: imageOf(probe?.imageTag ?? versions.get(host) ?? 'unknown'),
           };
         }),
     );
   }
 };
+
+/** ATM's word for a worker whose port does not answer as that worker is the same as in the health of its host (atm §4.3). */
+const workerWord = ({ status, condition, job }: FleetWorker, own: FleetProbe | null): string => {
+  if (own === null || !own.isFresh || !own.isWorkerUp) return 'unreachable';
+  return job !== null ? 'busy' : condition === 'idle' ? 'idle' : status;
+};
+
+const imageOf = (tag: string): string => (tag.includes(':') ? tag : `ghosthands:${tag}`);
 
 const presentOn = (host: FleetHost | null): string[] =>
   (host?.workers ?? []).filter(({ status }) => status !== 'offline').map(({ workerId }) => workerId);
