@@ -89,7 +89,7 @@ export const noteCommand = async (
     `update yardmaster.command set
        route = coalesce($2::jsonb, route), attempt_id = coalesce(($2::jsonb ->> 'attemptId')::uuid, attempt_id),
        means = case when $3::jsonb is null then means else (
-         select jsonb_agg(said order by first_at) from (
+         select coalesce(jsonb_agg(said order by first_at), '[]') from (
            select said, min(n) as first_at from jsonb_array_elements(means || $3::jsonb) with ordinality as each (said, n)
            group by said order by max(n) desc limit ${keptMeans}) kept) end,
        outcome = coalesce($4, outcome), detail = coalesce($5, detail),

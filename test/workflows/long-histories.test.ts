@@ -55,6 +55,7 @@ describe('where a worker is stopped by nothing', () => {
     const { command } = await yard.activities.openCancel({ jobId });
     const note = async (result: string): Promise<unknown> =>
       await noteCommand(yard.pool, { commandId: command.commandId, means: [{ means: 'listener', result }] });
+    await noteCommand(yard.pool, { commandId: command.commandId, means: [] });
     for (const result of ['ended', 'none_found', 'ended']) await note(result);
     const listed = async (): Promise<string[]> =>
       (await listCommands(yard.pool, { jobId, rows: 1 })).flatMap(({ means }) => means.map(({ result }) => result));
