@@ -79,6 +79,11 @@ export const limits = {
   drainLookMaxMs: 60_000,
   /** A drain says at its deadline how it ended, at most a look and its retries later. So long after it, its workflow was terminated or never came. */
   drainLostMs: 120_000,
+  /**
+   * A neighbour that drains a worker restarts it soon, which ends the drain at GH (atm §2.4), and has no word for a release: its hold ends by itself after
+   * the longest drain.
+   */
+  foreignDrainHoldMs: 14_400_000,
   /** A recycle that was broken off must not keep its worker from jobs for good. */
   recycleHoldMs: 900_000,
   /** What the product deregisters it terminates within minutes; GH's next heartbeat would bring it back (ghosthands §1.4). */

@@ -49,7 +49,10 @@ export interface Hold {
   expiresAt: Date | null;
 }
 
-/** Holding a held host changes reason and end, and keeps the moment. */
+/**
+ * Holding a held host changes reason and end, and keeps the moment. Only a person shortens his own hold: a worker's that nothing but a release ends stays
+ * so, when a neighbour drains or deregisters that worker too.
+ */
 export const holdHost = async (
   db: Queryable,
   {
@@ -62,10 +65,11 @@ export const holdHost = async (
 ): Promise<Hold> => {
   const { rows } = await db.query<Hold>(
     `insert into yardmaster.host_hold as h (host, reason, actor, expires_at, holder) values ($1, $2, $3, now() + $4::bigint * interval '1 ms', $5)
-     on conflict (host, holder) do update set reason = excluded.reason, actor = excluded.actor, expires_at = excluded.expires_at,
+     on conflict (host, holder) do update set reason = excluded.reason, actor = excluded.actor,
+       expires_at = case when h.holder = $6 or h.expires_at is not null then excluded.expires_at end,
        held_at = case when h.expires_at <= now() then now() else h.held_at end
      returning host, holder, reason, actor, held_at as "heldAt", expires_at as "expiresAt"`,
-    [host, reason, actor, expiresInMs, holder],
+    [host, reason, actor, expiresInMs, holder, personHolder],
   );
   const held = rows[0];
   if (held === undefined) throw new Error('an upsert answered no row');

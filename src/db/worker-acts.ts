@@ -19,6 +19,8 @@ export interface NewWorkerAct extends Actor {
   reason: string;
   deadlineMs: number | null;
   isForced: boolean;
+  /** Of a drain; without it only a release ends its hold. */
+  holdMs?: number;
   /** Its workflow, which finds what the gateway has written and held: a release since then counts. */
   isFollowUp: boolean;
 }
@@ -55,7 +57,7 @@ export const openWorkerAct = async (
       holder: act.act === 'drain' ? makeWorkerHolder(act) : makeRecycleHolder(act),
       reason: act.reason,
       actor: act.actor,
-      expiresInMs: act.act === 'drain' ? null : limits.recycleHoldMs,
+      expiresInMs: act.act === 'drain' ? (act.holdMs ?? null) : limits.recycleHoldMs,
     });
   }
   const view = await findLastWorkerAct(db, limits, act);

@@ -20,10 +20,10 @@ export interface WorkerActRequest {
 /** The hold and the line in the audit first, then the workflow that waits for the worker's job. */
 export const drainWorker = async (
   deps: GatewayDeps,
-  { workerId, reason, deadlineMs, waitMs }: WorkerActRequest & { deadlineMs: number },
+  { workerId, reason, deadlineMs, waitMs, holdMs }: WorkerActRequest & { deadlineMs: number; holdMs?: number },
   facts: RequestFacts,
 ): Promise<WorkerActView> => {
-  const view = await begin(deps, { act: 'drain', workerId, reason, deadlineMs, isForced: false }, facts);
+  const view = await begin(deps, { act: 'drain', workerId, reason, deadlineMs, isForced: false, holdMs }, facts);
   const { actor, source } = actorOf(facts);
   const started = await deps.workflows.startDrainWorker({ workerId, reason, actor, source, deadlineMs });
   if (started.kind === 'unreachable') throw nobodyCarriesItOut('drain');
@@ -79,7 +79,7 @@ const nobodyCarriesItOut = (act: WorkerAct): Problem =>
 
 const begin = async (
   deps: GatewayDeps,
-  act: { act: WorkerAct; workerId: string; reason: string; deadlineMs: number | null; isForced: boolean },
+  act: { act: WorkerAct; workerId: string; reason: string; deadlineMs: number | null; isForced: boolean; holdMs?: number },
   facts: RequestFacts,
 ): Promise<WorkerActView> => {
   const by = actorOf(facts);

@@ -2,6 +2,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { DeployLock } from '../../src/contracts/deploy';
 import { failureTypes } from '../../src/contracts/errors';
 import { makeKamalDeployId } from '../../src/contracts/ids';
+import { limits as realLimits } from '../../src/contracts/limits';
+import { holdHost, makeWorkerHolder } from '../../src/db/holds';
 import { deployRecordSchema, kamalValidateSchema, startedSchema } from '../../src/gateway/compat/atm-deploy-schemas';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
@@ -349,8 +351,29 @@ describe('a graceful drain', () => {
       { type: 'drain', worker: workerId, status: 'drained', activeJobs: 0 },
       { type: 'complete', allDrained: true },
     ]);
-    const { rows } = await database.pool.query(`select host from yardmaster.host_hold`);
-    expect(rows).toEqual([{ host }]);
+    const { rows } = await database.pool.query(
+      `select host, (extract(epoch from expires_at - held_at) * 1000)::int as "heldMs" from yardmaster.host_hold`,
+    );
+    expect(rows).toEqual([{ host, heldMs: realLimits.foreignDrainHoldMs }]);
+  });
+
+  it('does not shorten the drain of a person, which only a release ends', async () => {
+    const { workerId, host } = await addWorker(database.pool);
+    await holdHost(database.pool, {
+      host,
+      holder: makeWorkerHolder({ workerId }),
+      reason: 'a new kernel',
+      actor: 'ops',
+      expiresInMs: null,
+    });
+    const reader = await readEvents(`${gateway.url}/drain/graceful`, {
+      method: 'POST',
+      body: '{}',
+      headers: { ...secret, 'content-type': 'application/json' },
+    });
+    await reader.ended;
+    const { rows } = await database.pool.query(`select host, expires_at from yardmaster.host_hold`);
+    expect(rows).toEqual([{ host, expires_at: null }]);
   });
 
   it('drains nobody for a reader for whom there is no room', async () => {

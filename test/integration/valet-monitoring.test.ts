@@ -141,6 +141,7 @@ describe('the worker pages', () => {
     expect((await call(`${gateway.url}/worker/drain`, { method: 'POST' })).status).toBe(401);
     const one = await call(`${gateway.url}/worker/drain`, { key: testKeys.operator, json: { worker_id: workerId } });
     expect(one).toMatchObject({ status: 200, body: { status: 'draining', active_jobs: 0, worker_id: workerId } });
+    expect((await database.pool.query('select from yardmaster.host_hold where expires_at is not null')).rowCount).toBe(1);
     expect((await open('/worker/status')).body.is_draining).toBe(false);
     const all = await call(`${gateway.url}/worker/drain`, { method: 'POST', key: testKeys.deployer });
     expect(all).toMatchObject({ status: 200, body: { status: 'draining', worker_id: 'yardmaster' } });

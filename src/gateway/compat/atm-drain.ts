@@ -12,12 +12,14 @@ const sayEveryMs = 2_000;
 
 /**
  * `POST /drain/graceful`, a stream as the answer to a POST. ATM asks GH to drain, which cannot be taken back and gives the job away (atm §2.4); here each
- * worker is drained as POST /v1/workers/:workerId/drain does it, and stays held until somebody releases it.
+ * worker is drained as POST /v1/workers/:workerId/drain does it, and stays held for
+ * hours, or until somebody releases it: ATM has no word for that.
  */
 export const drainGracefully = (deps: GatewayDeps): RequestHandler => {
   return async (request, response) => {
     const { timeoutMs } = readInput(endpoints.drainGraceful, request).body;
     const facts = getFacts(request);
+    const holdMs = deps.limits.foreignDrainHoldMs;
     const here = await listLive(deps);
     // Before the act: who is told that there is no room for him has drained nobody.
     const reader = openStream(deps, request, response);
@@ -26,7 +28,7 @@ export const drainGracefully = (deps: GatewayDeps): RequestHandler => {
     const drained: string[] = [];
     try {
       for (const { workerId } of here) {
-        await drainWorker(deps, { workerId, reason: 'drained over ATM', deadlineMs: timeoutMs, waitMs: 0 }, facts);
+        await drainWorker(deps, { workerId, reason: 'drained over ATM', deadlineMs: timeoutMs, waitMs: 0, holdMs }, facts);
         drained.push(workerId);
       }
       for (;;) {

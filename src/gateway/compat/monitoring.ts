@@ -136,7 +136,8 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
     workerDrainPage: answer(endpoints.workerDrainPage, async ({ body: { worker_id: workerId } }, facts) => {
       const reason = 'POST /worker/drain';
       if (workerId !== undefined) {
-        const { job } = await drainWorker(deps, { workerId, reason, deadlineMs: limits.drainMs, waitMs: 0 }, facts);
+        const { drainMs: deadlineMs, foreignDrainHoldMs: holdMs } = limits;
+        const { job } = await drainWorker(deps, { workerId, reason, deadlineMs, waitMs: 0, holdMs }, facts);
         return { status: 200, body: { status: 'draining', active_jobs: job === null ? 0 : 1, worker_id: workerId } };
       }
       await withTransaction(pool, async (client) => {

@@ -117,7 +117,7 @@ export const atmDeployEndpoints = {
     path: '/drain/graceful',
     summary: 'Drain every worker',
     description:
-      'Each worker gets no new job, and the one that it has may finish. Server-sent events: `{type: "drain", worker, status, activeJobs}` every 2 s, then `{type: "complete", allDrained}`. The workers stay held until they are released.',
+      'Each worker gets no new job, and the one that it has may finish. Server-sent events: `{type: "drain", worker, status, activeJobs}` every 2 s, then `{type: "complete", allDrained}`. The workers stay held for four hours, or until POST /v1/workers/:workerId/release.',
     body: drainBodySchema,
     isBodyOptional: true,
     bodyExamples: { 'five minutes': { timeoutMs: 300_000 } },

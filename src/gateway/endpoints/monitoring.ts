@@ -83,7 +83,8 @@ export const monitoringEndpoints = {
     method: 'post',
     path: '/worker/drain',
     summary: 'Drain a worker, or pause the fleet',
-    description: 'Unlike at GH it can be taken back: POST /v1/workers/:workerId/release, POST /v1/unpause.',
+    description:
+      'Unlike at GH it can be taken back: POST /v1/workers/:workerId/release, which four hours do by themselves; POST /v1/unpause.',
     body: workerDrainSchema,
     bodyExamples: workerDrainExamples,
     isBodyOptional: true,
@@ -95,7 +96,8 @@ export const monitoringEndpoints = {
     path: '/api/v1/gh/valet/workers/deregister',
     summary: 'Give a worker up',
     description:
-      'Found by worker, target, instance or sandbox id. Its job is cancelled or examined by its own workflow, never written over.',
+      'Found by worker, target, instance or sandbox id. Its job is cancelled or examined by its own workflow, never written over. ' +
+      'Its machine gets no job for an hour, nor does whoever registers from that address or instance next: POST /v1/workers/:workerId/release ends that.',
     body: deregisterSchema,
     bodyExamples: deregisterExamples,
     answers: { 200: { description: 'Offline; what became of its job.', schema: deregisteredSchema } },
