@@ -1,7 +1,7 @@
 import type { DeployCheck, DeployView } from '../src/contracts/deploy';
 import { holdForDeploy, listJobsOnHosts } from '../src/db/deploy-fleet';
 import { withTransaction } from '../src/db/pool';
-import { judgeDrain, notNamed, type JobOnHost } from '../src/domain/deploy-drain';
+import { judgeDrain, notNamed, tellDrain, type JobOnHost } from '../src/domain/deploy-drain';
 import { phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
 import type { DeployDeps } from './deploy-deps';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
@@ -25,18 +25,16 @@ export const createDrainActivities = (deps: DeployDeps, runStep: RunStep) => ({
     return await runStep(deployId, ['drain'], async (run) => {
       const hosts = hostsToStop(run.deploy);
       await holdAgain(deps, run);
-      let told = '';
+      let told = '[]';
       for (;;) {
         const jobs = await listJobsOnHosts(deps.pool, hosts);
         const waitedMs = Date.now() - Date.parse(run.deploy.phaseAt);
         const verdict = judgeDrain({ jobs, interrupted: run.deploy.interruptedJobs, strategy: run.deploy.strategy, waitedMs });
-        const named = jobs.map(nameJob);
-        if (told !== named.join()) {
-          told = named.join();
-          await run.move({ jobs: jobs.map(({ jobId, host, state }) => ({ jobId, host, state })) });
-          await run.log.say(
-            named.length === 0 ? 'no job is left on the hosts' : `waits for ${named.length} jobs: ${named.slice(0, 10).join(', ')}`,
-          );
+        const seen = jobs.map(({ jobId, host, state }) => ({ jobId, host, state }));
+        if (told !== JSON.stringify(seen)) {
+          told = JSON.stringify(seen);
+          await run.move({ jobs: seen });
+          await run.log.say(tellDrain(jobs));
         }
         switch (verdict.kind) {
           case 'drained':
@@ -78,5 +76,3 @@ export const holdAgain = async (deps: DeployDeps, run: StepRun): Promise<JobOnHo
     return notNamed(await listJobsOnHosts(client, hostsToStop(run.deploy)), interruptedJobs);
   });
 };
-
-const nameJob = ({ jobId, host, state }: JobOnHost): string => `${jobId} (${state}) on ${host}`;

@@ -72,7 +72,10 @@ export const holdForPerson = async (
 export const listJobsOnHosts = async (db: Queryable, hosts: readonly string[]): Promise<JobOnHost[]> => {
   const { rows } = await db.query<JobOnHost>(
     `select j.job_id as "jobId", a.attempt_id as "attemptId", a.worker_id as "workerId", h.host,
-       case when j.state = 'waiting_human' then 'waiting_human (' || coalesce(j.human_kind, 'blocker') || ')' else j.state end as state
+       case when j.state = 'waiting_human' then 'waiting_human (' || coalesce(j.human_kind, 'blocker') || ')' else j.state end
+         -- After a review that a person resolved the process holds its browser for ever (ghosthands §8).
+         || case when j.ended_at is not null or j.attempt_id is distinct from a.attempt_id
+           then ', but ' || a.worker_id || ' still has it: restart that worker' else '' end as state
      from unnest($1::text[]) as h(host)
      join yardmaster.attempt a on a.ended_at is null and (a.host = h.host or a.instance_id = h.host)
      join yardmaster.job j on j.job_id = a.job_id

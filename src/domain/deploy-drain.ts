@@ -31,7 +31,7 @@ export const judgeDrain = ({
   if (strategy.onDrainDeadline === 'force') return { kind: 'forced', interrupted: left.map(toInterrupted) };
   return {
     kind: 'aborted',
-    detail: `${left.length} jobs were still on the hosts after ${strategy.drainSeconds} s: ${nameSome(left)}`,
+    detail: `${countJobs(left)} ${left.length === 1 ? 'was' : 'were'} still on the hosts after ${strategy.drainSeconds} s: ${nameSome(left)}`,
   };
 };
 
@@ -41,7 +41,13 @@ export const notNamed = (jobs: readonly JobOnHost[], interrupted: readonly Inter
 
 export const toInterrupted = ({ jobId, attemptId, workerId, host }: JobOnHost): InterruptedJob => ({ jobId, attemptId, workerId, host });
 
-const namesMax = 5;
+/** For a person who wonders why it takes so long. */
+export const tellDrain = (jobs: readonly JobOnHost[]): string =>
+  jobs.length === 0 ? 'no job is left on the hosts' : `waits for ${countJobs(jobs)}: ${nameSome(jobs)}`;
+
+const countJobs = ({ length }: readonly JobOnHost[]): string => `${length} ${length === 1 ? 'job' : 'jobs'}`;
+
+const namesMax = 10;
 
 const nameSome = (jobs: readonly JobOnHost[]): string =>
   jobs

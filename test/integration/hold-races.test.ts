@@ -32,6 +32,20 @@ const assign = async (): Promise<number> =>
 const attemptIdsOn = async (db: Queryable): Promise<string[]> =>
   (await listJobsOnHosts(db, hosts)).map(({ attemptId }) => attemptId).toSorted();
 
+test('a job that ended while its worker keeps its process is waited for until somebody restarts that worker, and says so', async () => {
+  await emptyTables(pool);
+  await addWorkers(pool, 2);
+  await addWaitingJobs(pool, 2);
+  await assign();
+  const [first] = await listJobsOnHosts(pool, hosts);
+  await pool.query(`update yardmaster.job set state = 'succeeded', ended_at = now() where job_id = $1`, [first?.jobId]);
+  const states = (await listJobsOnHosts(pool, hosts)).map(({ jobId, state }) => ({ isFirst: jobId === first?.jobId, state }));
+  expect(states).toEqual([
+    { isFirst: true, state: 'succeeded, but worker-1 still has it: restart that worker' },
+    { isFirst: false, state: 'assigned' },
+  ]);
+});
+
 test('what a deploy sees when its hold is placed is all that its hosts ever get, in sixty races with those who assign', async () => {
   const seenBefore = { none: 0, some: 0 };
   for (let round = 0; round < 60; round++) {

@@ -1,5 +1,5 @@
 import { assert, constantFrom, nat, property, string, uniqueArray } from 'fast-check';
-import { judgeDrain, type JobOnHost } from '../../../src/domain/deploy-drain';
+import { judgeDrain, tellDrain, type JobOnHost } from '../../../src/domain/deploy-drain';
 
 const job = (name: string, state = 'running'): JobOnHost => ({
   jobId: name,
@@ -27,10 +27,18 @@ test.each([
   [
     'the time is over, and they may not',
     { jobs: [job('a', 'waiting_human (review)')], interrupted: [], strategy: abort, waitedMs: 60_000 },
-    { kind: 'aborted', detail: '1 jobs were still on the hosts after 60 s: a (waiting_human (review)) on h' },
+    { kind: 'aborted', detail: '1 job was still on the hosts after 60 s: a (waiting_human (review)) on h' },
   ],
 ])('when %s', (_what, facts, verdict) => {
   expect(judgeDrain(facts)).toEqual(verdict);
+});
+
+test.each<[JobOnHost[], string]>([
+  [[], 'no job is left on the hosts'],
+  [[job('a')], 'waits for 1 job: a (running) on h'],
+  [[job('a'), job('b')], 'waits for 2 jobs: a (running) on h, b (running) on h'],
+])('%j is told as what the drain waits for', (jobs, told) => {
+  expect(tellDrain(jobs)).toBe(told);
 });
 
 test('no job is interrupted before the deadline, nor without being named, whatever runs', () => {
