@@ -33,9 +33,13 @@ const linesKept = 5000;
 
 const say = (text, is) => { at('state').textContent = text; at('state').dataset.is = is ?? ''; };
 
+/** False: there is nothing to follow, and the page says why. */
 const showDeploy = async () => {
   const response = await fetch('/v1/deploys/' + deployId);
-  if (!response.ok) return say((await response.json()).detail, 'bad');
+  if (!response.ok) {
+    say((await response.json()).detail, 'bad');
+    return false;
+  }
   const deploy = await response.json();
   at('title').textContent = deploy.kind + ' of ' + deploy.service + ' on ' + deploy.destination + ': ' + (deploy.resolvedVersion ?? deploy.version);
   document.title = deploy.destination + ' ' + (deploy.outcome ?? deploy.phase);
@@ -47,6 +51,7 @@ const showDeploy = async () => {
     for (const value of [host.host, host.batch, host.state, host.versionBefore ?? '–', host.versionNow ?? '–']) row.insertCell().textContent = value;
     return row;
   }));
+  return true;
 };
 
 const addLine = (text, kind) => {
@@ -76,8 +81,7 @@ const begin = async () => {
   const session = await fetch('/v1/session');
   at('sign-in').hidden = session.ok;
   if (!session.ok) return say('Sign in to see it');
-  await showDeploy();
-  follow();
+  if (await showDeploy()) follow();
 };
 
 at('sign-in').addEventListener('submit', async (event) => {

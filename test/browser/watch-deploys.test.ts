@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -117,6 +118,22 @@ test('the panel of the old page keeps its lines to the end through all its rende
   });
   await page.context().close();
 }, 120_000);
+
+test('our page says what is wrong with a deploy that does not exist, and follows nothing', async () => {
+  const page = await openPage();
+  await signIn(page);
+  const asked: string[] = [];
+  page.on('request', (request) => void asked.push(request.url()));
+  const deployId = randomUUID();
+  await page.goto(`${url}/watch/${deployId}`);
+  const said = `No deploy has the id ${deployId}`;
+  await until(async () => (await page.textContent('#state')) === said, { what: 'the page says it' });
+  // A stream that the page had opened would have been asked for before this.
+  await evaluate(page, `fetch('/livez').then(({ status }) => status)`);
+  expect(await page.textContent('#state')).toBe(said);
+  expect(asked.filter((each) => each.endsWith('/stream'))).toEqual([]);
+  await page.context().close();
+}, 60_000);
 
 test('our page asks for a key, shows the log, and goes on by itself where it stopped when the gateway is killed and comes back', async () => {
   const page = await openPage();
