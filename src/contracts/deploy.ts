@@ -111,7 +111,7 @@ export interface DeployView {
   requestedAt: string;
   phase: DeployPhase;
   phaseAt: string;
-  /** `back` from the moment on at which the version before is put back. */
+  /** `back` once it has turned: what it has touched is put back, which may be nothing. */
   direction: 'forward' | 'back';
   checks: DeployCheck[];
   hosts: DeployHost[];

@@ -8,6 +8,7 @@ import type { Dialect } from './dialect';
 import type { Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import { problemSchema } from './schemas/problem';
+import { sessionCookieName } from './sessions';
 
 extendZodWithOpenApi(z);
 
@@ -35,6 +36,13 @@ const securitySchemes = {
   bearer: { type: 'http', scheme: 'bearer' },
   deploySecret: { type: 'apiKey', in: 'header', name: 'X-Deploy-Secret' },
   serviceKey: { type: 'apiKey', in: 'header', name: 'X-GH-Service-Key' },
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: sessionCookieName,
+    description:
+      'What POST /v1/session gives a browser. It acts only from pages of this gateway, with JSON or the header X-Requested-With.',
+  },
 } as const;
 
 const describe = (name: EndpointName, endpoint: Endpoint): RouteConfig => ({
@@ -75,7 +83,7 @@ const securityOf = (name: EndpointName, { dialect }: Endpoint): Record<string, s
     product: [{ serviceKey: [] }],
     atm: [{ deploySecret: [] }, { serviceKey: [] }],
   };
-  return [...own[dialect], { apiKey: [] }, { bearer: [] }];
+  return [...own[dialect], { apiKey: [] }, { bearer: [] }, { session: [] }];
 };
 
 const examplesOf = ({ bodyExamples = {} }: Endpoint): Record<string, { value: object }> =>

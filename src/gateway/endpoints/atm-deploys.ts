@@ -99,7 +99,7 @@ export const atmDeployEndpoints = {
     query: destinationQuerySchema,
     answers: {
       200: { description: 'Its last lines.', schema: kamalAuditSchema },
-      400: { description: 'The configuration of the destination cannot be used.' },
+      400: { description: 'A query that cannot be read, or a configuration of the destination that cannot be used.' },
       404: { description: 'The deployer knows no such destination.' },
       503: { description: 'Nobody could look.' },
     },

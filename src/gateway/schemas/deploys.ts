@@ -102,7 +102,10 @@ export const deploySchema = z
     requestedAt: instantSchema,
     phase: z.enum(deployPhases),
     phaseAt: instantSchema,
-    direction: z.enum(['forward', 'back']).meta({ description: '`back` from the moment on at which the version before is put back.' }),
+    direction: z.enum(['forward', 'back']).meta({
+      description:
+        '`back` once the deploy has turned, and what it has touched is put back; one that ends before it touches anything has turned, too.',
+    }),
     approvedBy: z.string().nullable(),
     cancelRequestedBy: z.string().nullable(),
     outcome: z.enum(deployOutcomes).nullable().meta({ description: 'Null while it lives.' }),

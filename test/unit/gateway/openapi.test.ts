@@ -47,6 +47,17 @@ it('asks for a key wherever the table of roles does', () => {
   }
 });
 
+it("names a browser's session wherever a key of ours opens, and declares each way to say who one is", () => {
+  for (const name of endpointNames) {
+    const { path, method } = endpoints[name];
+    const security = document.paths?.[path.replaceAll(/:(\w+)/g, '{$1}')]?.[method]?.security ?? [];
+    const ways = security.flatMap((way) => Object.keys(way));
+    expect({ name, hasSession: ways.includes('session') }).toEqual({ name, hasSession: ways.includes('apiKey') });
+    expect(Object.keys(document.components?.securitySchemes ?? {})).toEqual(expect.arrayContaining(ways));
+  }
+  expect(document.components?.securitySchemes?.['session']).toMatchObject({ type: 'apiKey', in: 'cookie', name: 'yardmaster_session' });
+});
+
 it('refuses unknown fields in its schema of a job as the gateway does', () => {
   expect(document.components?.schemas?.['SubmitJob']).toMatchObject({
     type: 'object',
