@@ -38,13 +38,12 @@ export const createHostClient = ({
       if (url === null) return { kind: 'silent', problem: `not an address: ${host}` };
       const answer = await send(`${url}/worker/status`, { timeoutMs, answerBytesMax });
       if (answer.kind !== 'body') return answer;
-      const parsed = workerStatusSchema.safeParse(parseJson(answer.text));
-      return parsed.success
-        ? { kind: 'answers', status: parsed.data }
-        : {
-            kind: 'silent',
-            problem: `its status breaks our expectations: ${parsed.error.issues.map(({ path }) => path.join('.')).join(', ')}`,
-          };
+      const body = parseJson(answer.text);
+      if (body === undefined) return { kind: 'silent', problem: `its answer is no JSON (HTTP ${answer.status})` };
+      const parsed = workerStatusSchema.safeParse(body);
+      if (parsed.success) return { kind: 'answers', status: parsed.data };
+      const fields = parsed.error.issues.map(({ path }) => path.join('.') || 'it is no object').join(', ');
+      return { kind: 'silent', problem: `its status breaks our expectations: ${fields}` };
     },
 
     /** Any answer in JSON says that it is up, a 503 or a 404 too; the image's tag is in it where GH was built with one (ghosthands §1.2). */
@@ -115,13 +114,27 @@ const send = async (
           text: Buffer.concat(chunks).toString('utf8'),
         }),
       );
-      response.on('error', (error) => resolve({ kind: 'silent', problem: error.message }));
+      response.on('error', (error) => resolve({ kind: 'silent', problem: describeFailure(error, timeoutMs) }));
     });
     outgoing.on('error', (error: NodeJS.ErrnoException) =>
-      resolve(error.code === 'ECONNREFUSED' ? { kind: 'refused' } : { kind: 'silent', problem: error.code ?? error.message }),
+      resolve(error.code === 'ECONNREFUSED' ? { kind: 'refused' } : { kind: 'silent', problem: describeFailure(error, timeoutMs) }),
     );
     outgoing.end();
   });
+
+/** For a person: it stands in alarms, in the fleet's report and in the answers of the proxy. */
+const describeFailure = ({ code, message }: NodeJS.ErrnoException, timeoutMs: number): string => {
+  if (code === 'ABORT_ERR') return `no whole answer within ${timeoutMs / 1_000} s`;
+  if (code?.startsWith('HPE_') === true) return 'its answer is no HTTP';
+  return failures[code ?? ''] ?? code ?? message;
+};
+
+const failures: Readonly<Record<string, string>> = {
+  ECONNRESET: 'it broke the connection off',
+  EHOSTUNREACH: 'no way leads to it',
+  ENETUNREACH: 'no way leads to its network',
+  ETIMEDOUT: 'no connection in time',
+};
 
 const parseJson = (text: string): unknown => {
   try {

@@ -61,16 +61,20 @@ test('a host that answers megabytes is cut off, long before it is through', asyn
   expect(sent).toBeLessThan(50_000_000);
 });
 
-test.each<[string, RequestListener]>([
-  ['HTML', (_request, response) => response.setHeader('content-type', 'text/html').end('<html>502 Bad Gateway</html>')],
-  ['an empty body', (_request, response) => response.end()],
-  ['a list', (_request, response) => response.end('[]')],
-  ['null', (_request, response) => response.end('null')],
-  ['half of a status', (_request, response) => response.end('{"worker_id":"w"')],
-  ['a number for a name', (_request, response) => response.end(JSON.stringify({ ...status, worker_id: 7 }))],
-  ['a negative uptime', (_request, response) => response.end(JSON.stringify({ ...status, uptime_ms: -1 }))],
-])('a host that answers %s proves nothing', async (_what, listener) => {
-  expect(await (await clientOf(answering(listener))).readWorkerPort(host)).toMatchObject({ kind: 'silent' });
+const breaks = 'its status breaks our expectations';
+test.each<[string, RequestListener, string]>([
+  ['HTML', (_request, response) => response.end('<html>502 Bad Gateway</html>'), 'its answer is no JSON (HTTP 200)'],
+  ['an empty body', (_request, response) => response.writeHead(404).end(), 'its answer is no JSON (HTTP 404)'],
+  ['another place', (_request, response) => response.writeHead(302, { location: '/' }).end(), 'its answer is no JSON (HTTP 302)'],
+  ['a list', (_request, response) => response.end('[]'), `${breaks}: it is no object`],
+  ['null', (_request, response) => response.end('null'), `${breaks}: it is no object`],
+  ['half of a status', (_request, response) => response.end('{"worker_id":"w"'), 'its answer is no JSON (HTTP 200)'],
+  ['a number for a name', (_request, response) => response.end(JSON.stringify({ ...status, worker_id: 7 })), `${breaks}: worker_id`],
+  ['a negative uptime', (_request, response) => response.end(JSON.stringify({ ...status, uptime_ms: -1 })), `${breaks}: uptime_ms`],
+  ['by closing', (request) => request.socket.destroy(), 'it broke the connection off'],
+  ['in another protocol', (request) => request.socket.end('SSH-2.0-OpenSSH_9.6\r\n'), 'its answer is no HTTP'],
+])('a host that answers %s proves nothing, and its problem can be read', async (_what, listener, problem) => {
+  expect(await (await clientOf(answering(listener))).readWorkerPort(host)).toEqual({ kind: 'silent', problem });
 });
 
 test.each<[what: string, field: string, value: unknown]>([
@@ -101,7 +105,7 @@ test.each<[string, () => Server | TcpServer]>([
 ])('a host that %s is given up in time', async (_what, createIt) => {
   const client = await clientOf(createIt(), 300);
   const startedAt = Date.now();
-  expect(await client.readWorkerPort(host)).toMatchObject({ kind: 'silent' });
+  expect(await client.readWorkerPort(host)).toEqual({ kind: 'silent', problem: 'no whole answer within 0.3 s' });
   expect(await client.readApi(host)).toEqual({ isUp: false, imageTag: null });
   expect(Date.now() - startedAt).toBeLessThan(5_000);
 });
