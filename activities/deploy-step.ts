@@ -7,6 +7,7 @@ import { keepDeploy } from '../src/db/deploy-fleet';
 import { findDeploy } from '../src/db/deploy-rows';
 import { changeDeploy, claimDeploy, moveHosts, type DeployChange } from '../src/db/deploys';
 import { withTransaction } from '../src/db/pool';
+import type { Queryable } from '../src/db/queryable';
 import { fillerOf } from '../src/domain/deploy-hosts';
 import type { KamalCommand } from '../src/kamal/commands';
 import type { KamalSession } from '../src/kamal/kamal';
@@ -112,7 +113,7 @@ export const createRunStep =
     }
   };
 
-export const getDeploy = async ({ pool }: Pick<DeployDeps, 'pool'>, deployId: string): Promise<DeployView> => {
+export const getDeploy = async ({ pool }: { pool: Queryable }, deployId: string): Promise<DeployView> => {
   const deploy = await findDeploy(pool, deployId);
   if (deploy === null) throw ApplicationFailure.nonRetryable(`no deploy ${deployId}`, failureTypes.deployNotFound);
   return deploy;

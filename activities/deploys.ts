@@ -7,6 +7,7 @@ import { recordAct } from '../src/db/audit';
 import { appendOwnLine } from '../src/db/deploy-logs';
 import { findDeploy, findLiveDeploy } from '../src/db/deploy-rows';
 import { approveDeploy, insertDeploy, noteCancelRequest, takeOverDeploy, turnDeploy } from '../src/db/deploys';
+import { withTransaction } from '../src/db/pool';
 import { canTurnBack, phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
 import { findStrategyProblem } from '../src/domain/deploy-strategy';
 import type { DeployDeps } from './deploy-deps';
@@ -51,28 +52,31 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
       reason: string | null;
     }): Promise<DeployView> {
       const { deployId, kind, actor, reason } = word;
-      const deploy = await getDeploy(deps, deployId);
       const told = `${actor}${reason === null ? '' : `: ${reason}`}`;
       let line = `${pastOf[kind]} by ${told}`;
-      if (kind === 'approve') await approveDeploy(pool, { deployId, actor, phase: phaseAfter({ ...deploy, phase: 'approval' }) });
-      if (kind === 'reject') {
-        const check = { check: 'approval', host: null, isOk: false, detail: line };
-        await turnDeploy(pool, { deployId, phase: 'release', detail: line, check });
-      }
-      if (kind === 'cancel') {
-        await noteCancelRequest(pool, { deployId, actor, reason });
-        if (canTurnBack(deploy)) await turnDeploy(pool, { deployId, phase: phaseOfWayBack(deploy), detail: line, check: null });
-        else line = `a cancel by ${told} is noted; the deploy is at ${deploy.phase} already and ends there`;
-      }
-      await appendOwnLine(pool, { deployId, line });
-      await recordAct(pool, {
-        actor,
-        source: 'workflow',
-        address: null,
-        act: `deploy_${kind}`,
-        subjectKind: 'deploy',
-        subject: deployId,
-        detail: { reason },
+      await withTransaction(pool, async (client) => {
+        // First, since it locks the row: the phase that is read behind it stays.
+        if (kind === 'cancel') await noteCancelRequest(client, { deployId, actor, reason });
+        const deploy = await getDeploy({ pool: client }, deployId);
+        if (kind === 'approve') await approveDeploy(client, { deployId, actor, phase: phaseAfter({ ...deploy, phase: 'approval' }) });
+        if (kind === 'reject') {
+          const check = { check: 'approval', host: null, isOk: false, detail: line };
+          await turnDeploy(client, { deployId, phase: 'release', detail: line, check });
+        }
+        if (kind === 'cancel') {
+          if (canTurnBack(deploy)) await turnDeploy(client, { deployId, phase: phaseOfWayBack(deploy), detail: line, check: null });
+          else line = `a cancel by ${told} is noted; the deploy is at ${deploy.phase} already and ends there`;
+        }
+        await appendOwnLine(client, { deployId, line });
+        await recordAct(client, {
+          actor,
+          source: 'workflow',
+          address: null,
+          act: `deploy_${kind}`,
+          subjectKind: 'deploy',
+          subject: deployId,
+          detail: { reason },
+        });
       });
       return await getDeploy(deps, deployId);
     },
@@ -115,11 +119,14 @@ const writeDeploy = async (
   mustBelong(input.workflowId, { service, destination });
   const isDryRun = input.dryRun === true;
   const { owner } = input;
-  if (await insertDeploy(deps.pool, { deployId, service, destination, kind, version, strategy, isDryRun, reason, actor, source, owner })) {
+  const row = { deployId, service, destination, kind, version, strategy, isDryRun, reason, actor, source, owner };
+  const isWritten = await withTransaction(deps.pool, async (client) => {
+    if (!(await insertDeploy(client, row))) return false;
     const detail = { service, destination, version, isDryRun, reason };
-    await recordAct(deps.pool, { actor, source, address: null, act: kind, subjectKind: 'deploy', subject: deployId, detail });
-    return;
-  }
+    await recordAct(client, { actor, source, address: null, act: kind, subjectKind: 'deploy', subject: deployId, detail });
+    return true;
+  });
+  if (isWritten) return;
   const live = await findLiveDeploy(deps.pool, { service, destination });
   if (live === null || live.deployId === deployId) return;
   throw ApplicationFailure.nonRetryable(
