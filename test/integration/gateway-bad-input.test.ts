@@ -94,11 +94,15 @@ describe('a body', () => {
     expect(reply.body.detail).toMatch(/and \d+ more/);
   });
 
+  it.each(['null', '"x"', '42'])('that is no object but %s is refused as a list is', async (raw) => {
+    const reply = await call(`${gateway.url}/v1/jobs`, { key: testKeys.product, raw });
+    expect(problemOf(reply)).toMatchObject({ status: 422, code: 'invalid', errors: [{ path: '' }] });
+  });
+
   it.each([
     ['broken JSON', '{"userId": '],
     ['a bare word', 'hello'],
-    ['a bare number', '42'],
-    ['null', 'null'],
+    ['two values', '{} {}'],
   ])('that is %s is refused with 400', async (_what, raw) => {
     const reply = await call(`${gateway.url}/v1/jobs`, { key: testKeys.product, raw });
     expect(reply.status).toBe(400);

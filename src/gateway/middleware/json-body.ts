@@ -14,7 +14,8 @@ export const jsonBody = (bytesMax: number): RequestHandler[] => [
     }
     next();
   },
-  express.json({ limit: bytesMax, type: ['json', '+json'] }),
+  // Any JSON is read: that it is no object is for the schema to say, as of a list.
+  express.json({ limit: bytesMax, type: ['json', '+json'], strict: false }),
   (request, _response, next) => {
     const problem = findUnstorable(request.body);
     if (problem === null) return next();
