@@ -145,7 +145,7 @@ describe('the worker pages', () => {
     expect((await open('/worker/status')).body.is_draining).toBe(false);
     const all = await call(`${gateway.url}/worker/drain`, { method: 'POST', key: testKeys.deployer });
     expect(all).toMatchObject({ status: 200, body: { status: 'draining', worker_id: 'yardmaster' } });
-    expect(await open('/worker/health')).toMatchObject({ status: 503, body: { status: 'draining' } });
+    expect(await open('/worker/health')).toMatchObject({ status: 503, body: { status: 'draining', deploy_safe: false } });
   });
 });
 

@@ -130,7 +130,7 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
       const { activeJobs, isPaused } = await summary();
       const status = isPaused ? 'draining' : activeJobs > 0 ? 'busy' : 'idle';
       // GH's own codes: whoever asks whether it is safe to deploy must not be told 200 by a fleet at work (ghosthands §2.1).
-      return { status: status === 'idle' ? 200 : 503, body: { status, active_jobs: activeJobs, deploy_safe: activeJobs === 0 } };
+      return { status: status === 'idle' ? 200 : 503, body: { status, active_jobs: activeJobs, deploy_safe: status === 'idle' } };
     }),
 
     workerDrainPage: answer(endpoints.workerDrainPage, async ({ body: { worker_id: workerId } }, facts) => {
