@@ -17,7 +17,7 @@ export interface SaidTo {
 /** What came of a retry or a resolve, which only the job's workflow can carry out; null while nobody can tell. */
 export const judgeSaid = (said: Said, job: SaidTo): { outcome: CommandOutcome; detail: string } | null => {
   if (said.kind === 'retry') {
-    if (job.generation > said.generation) return { outcome: 'reopened', detail: `Generation ${job.generation} is open` };
+    if (job.generation > said.generation) return { outcome: 'reopened', detail: `It is generation ${job.generation}` };
     return job.state === 'uncertain' ? null : { outcome: 'refused', detail: `The job is ${job.state} now` };
   }
   if (job.generation > said.generation) return { outcome: 'refused', detail: 'The job was opened again meanwhile' };

@@ -86,6 +86,7 @@ describe('cancel', () => {
     for (let asked = 1; asked <= 2; asked++) {
       const reply = await post(`/jobs/${jobId}/cancel`);
       expect(reply).toMatchObject({ status: 200, body: { id: jobId, status, outcome: 'already_finished', job_state: state } });
+      expect(String(reply.body.message).match(/ended first/g)).toHaveLength(1);
     }
   });
 

@@ -50,7 +50,7 @@ export const retryJob = async (
       if (found.state === 'uncertain') return { job: found, command: open, isConfirmNeeded: false };
       await openNextGeneration(client, { jobId, actor: by.actor, jobMs: deps.limits.jobMs });
       await mirrorJob(client, jobId);
-      return { job: found, command: await end('reopened', `Generation ${found.generation + 1} is open`), isConfirmNeeded: false };
+      return { job: found, command: await end('reopened', `It is generation ${found.generation + 1}`), isConfirmNeeded: false };
     }),
   );
   if (command.outcome === 'refused') return { command, isConfirmNeeded, isStarted: true };

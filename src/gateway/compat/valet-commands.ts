@@ -59,7 +59,8 @@ const productAnswer = (command: Command, fields: object, isStarted = true): Answ
   const { commandId, outcome, detail, route, jobState } = command;
   const status = outcome === null || !isStarted ? 202 : outcomes[outcome].productStatus;
   const words = outcome === null ? 'Under way' : outcomes[outcome].words;
-  const message = detail === '' || detail === words ? words : `${words}: ${detail}`;
+  // Some details say the outcome themselves.
+  const message = detail.startsWith(words) ? detail : detail === '' ? words : `${words}: ${detail}`;
   const facts = {
     command_id: commandId,
     outcome,
