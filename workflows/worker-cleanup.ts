@@ -1,10 +1,11 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { SweepReport, SweepRequest } from '../src/contracts/sweep';
 import { sweepFleet } from './options';
+import { mustBeFlags } from './steps/input';
 
 /** One pass over the fleet, started by the schedule `worker-cleanup`: it probes every host and finds what hints have missed. */
 export async function workerCleanup(request: SweepRequest = {}): Promise<SweepReport> {
-  const report = await sweepFleet(request);
+  const report = await sweepFleet(mustBeFlags(request));
   setCurrentDetails(
     Object.entries(report.counts)
       .map(([name, count]) => `- ${name}: ${count}`)

@@ -15,6 +15,14 @@ export const mustNameWorker = <Input extends { workerId: string }>(input: Input 
   throw invalidInput('The input has to name the worker: {"workerId":"…"}');
 };
 
+/** "false" in quotes would be a yes. */
+export const mustBeFlags = <Input extends object>(input: Input): Input => {
+  for (const [name, flag] of Object.entries(input) as [string, unknown][])
+    if (flag !== undefined && typeof flag !== 'boolean')
+      throw invalidInput(`The input has to say true or false in ${name}, without quotes`);
+  return input;
+};
+
 export const invalidInput = (message: string): ApplicationFailure => ApplicationFailure.nonRetryable(message, failureTypes.invalidInput);
 
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
