@@ -21,8 +21,9 @@ export interface FleetWorker {
   /** Why it takes no job; `idle` takes one. */
   condition: WorkerCondition;
   isBeating: boolean;
-  registeredAt: Date;
-  lastHeartbeatAt: Date;
+  /** Postgres' `infinity` is the number, and null in JSON. */
+  registeredAt: Date | number;
+  lastHeartbeatAt: Date | number;
   job: WorkerJob | null;
 }
 
@@ -44,7 +45,7 @@ export interface FleetProbe {
   hasAttempt: boolean;
 }
 
-export type FleetLimits = Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs' | 'deafWorkerMs'>;
+export type FleetLimits = Pick<Limits, 'workerHeartbeatFreshMs' | 'probeFreshMs' | 'deafWorkerMs' | 'clockSkewMs'>;
 
 /** What the hosts, or one of them, said last; a host that nobody asked for a day is history, and left out. */
 export const listProbes = async (
@@ -74,7 +75,9 @@ const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { w
   const { rows } = await db.query<FleetWorker>(
     `${workersSeen}
      select r.worker_id as "workerId", r.ec2_ip as host, r.ec2_instance_id as "instanceId", r.status, s.condition,
-       r.status <> 'offline' and r.last_heartbeat > now() - $1::int * interval '1 ms' as "isBeating",
+       -- One from the future proves nothing, as in the sweep (src/domain/registry-sweep.ts).
+       r.status <> 'offline' and r.last_heartbeat > now() - $1::int * interval '1 ms' and r.last_heartbeat < now() + $5::int * interval '1 ms'
+         as "isBeating",
        r.registered_at as "registeredAt", r.last_heartbeat as "lastHeartbeatAt",
        case when a.attempt_id is not null then json_build_object('jobId', j.job_id, 'attemptId', a.attempt_id, 'state', j.state,
          'isOver', j.ended_at is not null or j.attempt_id is distinct from a.attempt_id) end as job
@@ -85,7 +88,7 @@ const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { w
      where case when $4::text is null then r.status <> 'offline' or r.last_heartbeat > now() - interval '1 day' or a.attempt_id is not null
                 else r.worker_id = $4 end
      order by r.ec2_ip, r.worker_id`,
-    [limits.workerHeartbeatFreshMs, limits.probeFreshMs, limits.deafWorkerMs, workerId],
+    [limits.workerHeartbeatFreshMs, limits.probeFreshMs, limits.deafWorkerMs, workerId, limits.clockSkewMs],
   );
   return rows;
 };

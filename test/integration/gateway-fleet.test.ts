@@ -197,6 +197,12 @@ describe('a worker', () => {
     });
   });
 
+  it.each(['infinity', 'tomorrow'])('whose heartbeat is %s does not beat, as the sweep says too', async (moment) => {
+    const { workerId } = await addWorker(database.pool);
+    await database.pool.query('update gh_worker_registry set last_heartbeat = $1', [moment]);
+    expect(oneWorkerSchema.parse((await get(`/v1/workers/${workerId}`)).body).isBeating).toBe(false);
+  });
+
   it('that nobody registered is a 404', async () => {
     expect(await get('/v1/workers/nobody')).toMatchObject({ status: 404, body: { code: 'worker_not_found' } });
   });

@@ -70,8 +70,8 @@ export const workerSchema = z
     status: z.string().meta({ description: 'As the registry says: active, draining, offline.' }),
     condition: z.enum(workerConditions).meta({ description: 'Why it takes no job; `idle` takes one.' }),
     isBeating: z.boolean(),
-    registeredAt: instantSchema,
-    lastHeartbeatAt: instantSchema,
+    registeredAt: instantSchema.nullable().meta({ description: 'Null where the registry has no moment that a calendar knows.' }),
+    lastHeartbeatAt: instantSchema.nullable(),
     job: z
       .strictObject({
         jobId: z.guid(),
