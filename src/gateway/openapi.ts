@@ -119,6 +119,7 @@ const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
     ['worker_not_found', endpoint.path.includes(':workerId')],
     ['command_not_found', endpoint.path.includes(':commandId')],
     ['deploy_not_found', endpoint.path.includes(':deployId')],
+    ['host_not_found', endpoint.path.includes(':serverId')],
     ['too_large', hasBody],
     ['unsupported_media_type', hasBody],
     ['invalid', hasBody],

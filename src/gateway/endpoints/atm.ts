@@ -164,7 +164,11 @@ export const atmEndpoints = {
     body: atmDrainSchema,
     bodyExamples: atmDrainExamples,
     isBodyOptional: true,
-    answers: { 200: { description: 'Begun.', schema: atmDrainedSchema }, 501: { description: 'No worker is named.' } },
+    answers: {
+      200: { description: 'Begun.', schema: atmDrainedSchema },
+      404: { description: 'No such worker is registered.' },
+      501: { description: 'No worker is named.' },
+    },
   },
   secretsStatus: {
     ...page,

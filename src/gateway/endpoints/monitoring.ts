@@ -88,7 +88,10 @@ export const monitoringEndpoints = {
     body: workerDrainSchema,
     bodyExamples: workerDrainExamples,
     isBodyOptional: true,
-    answers: { 200: { description: 'No new job; what runs goes on.', schema: workerDrainingSchema } },
+    answers: {
+      200: { description: 'No new job; what runs goes on.', schema: workerDrainingSchema },
+      404: { description: 'No such worker is registered.' },
+    },
   },
   deregisterWorkers: {
     ...page,
@@ -100,7 +103,10 @@ export const monitoringEndpoints = {
       'Its machine gets no job for an hour, nor does whoever registers from that address or instance next: POST /v1/workers/:workerId/release ends that.',
     body: deregisterSchema,
     bodyExamples: deregisterExamples,
-    answers: { 200: { description: 'Offline; what became of its job.', schema: deregisteredSchema } },
+    answers: {
+      200: { description: 'Offline; what became of its job.', schema: deregisteredSchema },
+      404: { description: 'No worker, target, instance or sandbox has that name.' },
+    },
   },
   listSessions: {
     ...page,
@@ -115,7 +121,10 @@ export const monitoringEndpoints = {
     path: '/api/v1/gh/sessions',
     summary: 'Clear one or all',
     query: clearSessionsQuerySchema,
-    answers: { 200: { description: 'Gone.', schema: clearedSessionsSchema.or(clearedSessionSchema) } },
+    answers: {
+      200: { description: 'Gone.', schema: clearedSessionsSchema.or(clearedSessionSchema) },
+      404: { description: 'That user has no session there.' },
+    },
   },
   listSessionsOfUser: {
     ...page,
@@ -138,6 +147,6 @@ export const monitoringEndpoints = {
     path: '/api/v1/gh/valet/sessions/:userId/:domain',
     summary: 'Clear one',
     params: sessionParamsSchema,
-    answers: { 200: { description: 'Gone.', schema: clearedSessionSchema } },
+    answers: { 200: { description: 'Gone.', schema: clearedSessionSchema }, 404: { description: 'That user has no session there.' } },
   },
 } as const satisfies Record<string, Endpoint>;

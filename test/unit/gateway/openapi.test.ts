@@ -39,6 +39,15 @@ it('declares every parameter of a path', () => {
   }
 });
 
+it('has a 404 wherever a machine, a worker or a session may be unknown', () => {
+  const paths = Object.keys(document.paths ?? {}).filter((path) => path.includes('{serverId}'));
+  const others = ['/worker/drain', '/api/v1/gh/valet/workers/deregister', '/api/v1/gh/valet/sessions/{userId}/{domain}'];
+  for (const path of [...paths, ...others]) {
+    for (const operation of Object.values(document.paths?.[path] ?? {}))
+      expect({ path, operation }).toMatchObject({ operation: { responses: { 404: expect.any(Object) } } });
+  }
+});
+
 it('asks for a key wherever the table of roles does', () => {
   for (const name of endpointNames) {
     const { path, method } = endpoints[name];
