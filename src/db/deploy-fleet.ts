@@ -1,8 +1,9 @@
 import type { HealthFacts } from '../domain/health';
-import type { JobOnHost } from '../domain/deploy-drain';
+import { describeStanding, type JobOnHost, type StandingJob } from '../domain/deploy-drain';
 import type { Limits } from '../contracts/limits';
 import { lockAssigning } from './assign';
 import { assignChannel, makeDeployHolder, personHolder } from './holds';
+import { isLoose } from './loose-attempts';
 import type { Queryable } from './queryable';
 
 /** What a deploy asks and says of the fleet: its hosts' workers, holds and jobs. Kamal's host is the registry's address, or its instance. */
@@ -70,19 +71,19 @@ export const holdForPerson = async (
 
 /** Jobs with an attempt at one of the hosts that has not ended, whether it was claimed yet or not. */
 export const listJobsOnHosts = async (db: Queryable, hosts: readonly string[]): Promise<JobOnHost[]> => {
-  const { rows } = await db.query<JobOnHost>(
+  const { rows } = await db.query<Omit<JobOnHost, 'state'> & StandingJob>(
     `select j.job_id as "jobId", a.attempt_id as "attemptId", a.worker_id as "workerId", h.host,
-       case when j.state = 'waiting_human' then 'waiting_human (' || coalesce(j.human_kind, 'blocker') || ')' else j.state end
-         -- After a review that a person resolved the process holds its browser for ever (ghosthands §8).
-         || case when j.ended_at is not null or j.attempt_id is distinct from a.attempt_id
-           then ', but ' || a.worker_id || ' still has it: restart that worker' else '' end as state
+       j.state, j.human_kind as "humanKind", ${isLoose} as "isOver"
      from unnest($1::text[]) as h(host)
      join yardmaster.attempt a on a.ended_at is null and (a.host = h.host or a.instance_id = h.host)
      join yardmaster.job j on j.job_id = a.job_id
      order by h.host, a.assigned_at`,
     [hosts],
   );
-  return rows;
+  return rows.map(({ state, humanKind, isOver, ...job }) => ({
+    ...job,
+    state: describeStanding({ workerId: job.workerId, state, humanKind, isOver }),
+  }));
 };
 
 /** The processes behind them were stopped, so they take no job until they register again. Answers their names. */

@@ -1,5 +1,6 @@
 import type { JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
+import { isLoose } from './loose-attempts';
 import type { Queryable } from './queryable';
 import { workersSeen, type WorkerCondition } from './worker-counts';
 
@@ -80,7 +81,7 @@ const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { w
          as "isBeating",
        r.registered_at as "registeredAt", r.last_heartbeat as "lastHeartbeatAt",
        case when a.attempt_id is not null then json_build_object('jobId', j.job_id, 'attemptId', a.attempt_id, 'state', j.state,
-         'isOver', j.ended_at is not null or j.attempt_id is distinct from a.attempt_id) end as job
+         'isOver', ${isLoose}) end as job
      from gh_worker_registry r
      join seen s using (worker_id)
      left join yardmaster.attempt a on a.worker_id = r.worker_id and a.ended_at is null

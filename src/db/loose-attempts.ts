@@ -3,8 +3,8 @@ import type { LooseAttempt, LooseEnd } from '../domain/loose-attempt';
 import { portColumns, toPort, type PortRow } from './attempt-port';
 import type { Queryable } from './queryable';
 
-/** What the attempt is to its job: nothing any more. */
-const isLoose = `(j.ended_at is not null or j.attempt_id is distinct from a.attempt_id)`;
+/** What the attempt `a` is to its job `j`: nothing any more. */
+export const isLoose = `(j.ended_at is not null or j.attempt_id is distinct from a.attempt_id)`;
 
 /** Attempts that outlived their job's interest (a resolved review, an earlier generation), with all that is seen of their workers. */
 export const listLooseAttempts = async (

@@ -1,4 +1,5 @@
 import type { DeployStrategy, InterruptedJob } from '../contracts/deploy';
+import type { HumanKind, JobState } from '../contracts/job';
 
 /** A job with an attempt at one of the hosts: it runs, waits for a person, or is about to be claimed. */
 export interface JobOnHost extends InterruptedJob {
@@ -40,6 +41,19 @@ export const notNamed = (jobs: readonly JobOnHost[], interrupted: readonly Inter
   jobs.filter(({ attemptId }) => !interrupted.some((known) => known.attemptId === attemptId));
 
 export const toInterrupted = ({ jobId, attemptId, workerId, host }: JobOnHost): InterruptedJob => ({ jobId, attemptId, workerId, host });
+
+/** How a job on a host stands. */
+export interface StandingJob {
+  workerId: string;
+  state: JobState;
+  humanKind: HumanKind | null;
+  /** The job is through with the attempt that its worker still has. */
+  isOver: boolean;
+}
+
+/** After a review that a person resolved the process holds its browser for ever (ghosthands §8). */
+export const describeStanding = ({ workerId, state, humanKind, isOver }: StandingJob): string =>
+  `${state === 'waiting_human' ? `waiting_human (${humanKind ?? 'blocker'})` : state}${isOver ? `, but ${workerId} still has it: restart that worker` : ''}`;
 
 /** For a person who wonders why it takes so long. */
 export const tellDrain = (jobs: readonly JobOnHost[]): string =>
