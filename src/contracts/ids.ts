@@ -20,6 +20,9 @@ export const workerCleanupScheduleId = 'worker-cleanup';
 /** A pass that only looks, asked for by a person; a second one joins the first. */
 export const dryRunSweepId = 'worker-cleanup-dry-run';
 
+/** As Postgres writes and reads one. */
+export const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 const applyJobIdPattern = /^apply-job-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
 /** The job of an apply-job workflow, or null for the id of anything else. */

@@ -1,3 +1,4 @@
+import { uuidPattern } from '../contracts/ids';
 import { isInstance } from '../domain/host-address';
 import type { Queryable } from './queryable';
 import { findInstanceOfSandbox } from './sandboxes';
@@ -12,7 +13,7 @@ export interface DeregisteredWorker {
 
 /** The workers that an id of the product is about: a worker's, a target's, an instance's, or a sandbox's UUID (valet §1.2). */
 export const findWorkersById = async (db: Queryable, id: string): Promise<DeregisteredWorker[]> => {
-  const isUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(id);
+  const isUuid = uuidPattern.test(id);
   const instance = isUuid ? await findInstanceOfSandbox(db, id) : null;
   const { rows } = await db.query<DeregisteredWorker>(
     `select r.worker_id as "workerId", r.ec2_ip as host, r.ec2_instance_id as "instanceId", a.job_id as "jobId"

@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/workflow';
 import { failureTypes } from '../../src/contracts/errors';
+import { uuidPattern } from '../../src/contracts/ids';
 
 /**
  * The CLI and the Web UI start workflows too, with whatever was typed. Without this a missing input would be a TypeError, which Temporal tries again for
@@ -24,5 +25,3 @@ export const mustBeFlags = <Input extends object>(input: Input): Input => {
 };
 
 export const invalidInput = (message: string): ApplicationFailure => ApplicationFailure.nonRetryable(message, failureTypes.invalidInput);
-
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import { defaultStrategy, type DeployKind } from '../../contracts/deploy';
+import { uuidPattern } from '../../contracts/ids';
 import { listDeploys, listDestinations } from '../../db/deploy-reads';
 import { findDeploy } from '../../db/deploy-rows';
 import { lookAt } from '../deploys/look';
@@ -104,7 +105,6 @@ export const createAtmDeployRoutes = (deps: GatewayDeps): Record<Names, RequestH
 
 const recordsDefault = 50;
 const recordsMax = 1_000;
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const checkOf = ({ isOk, detail }: { isOk: boolean; detail: string }): { ok: boolean; detail: string } => ({ ok: isOk, detail });
 
 /** Its environment, as ATM's own is (atm §7), or the only one that there is. Before anything was seen, the deployer says whether it is there. */
