@@ -40,7 +40,7 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
       if (!hasAnswered) {
         await told;
         // A job that does not answer is told again, more and more rarely.
-        await condition(() => hasMoved, Math.max(1_000, retryAfterMs(round - 1)), { summary: 'The job answers' });
+        await condition(() => hasMoved, backOffMs(round - 1), { summary: 'The job answers' });
         await look();
       }
       hasAnswered = true;
@@ -57,7 +57,7 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
       if (isReached) await takeStep('noteUnconfirmed', { commandId, detail: outcomes.unconfirmed.words }, 'Not proven stopped yet');
       else if (attemptId !== null) await tellJob({ jobId, wake: { reason: 'unreachable', unreachableAttemptId: attemptId } });
     }
-    await condition(() => hasMoved, retryAfterMs(round), { summary: 'Try again' });
+    await condition(() => hasMoved, backOffMs(round), { summary: 'Try again' });
     await look();
     if (command.endedAt === null && isHistoryLong()) {
       // A worker that nothing stops may hold this for days. The next run joins the open command.
@@ -69,7 +69,7 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
   return command;
 }
 
-const retryAfterMs = (round: number): number => (round < 0 ? 0 : Math.min(limits.cancelRetryMaxMs, limits.cancelRetryFirstMs * 2 ** round));
+const backOffMs = (round: number): number => Math.min(limits.cancelRetryMaxMs, limits.cancelRetryFirstMs * 2 ** round);
 
 /** One means after the other, until one is proven to have worked; true when something of the worker was there. */
 const stopWorker = async (

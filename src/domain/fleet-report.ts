@@ -1,5 +1,5 @@
 import { isAddress } from './host-address';
-import { judgeHealth, portsOf, type Health, type HealthFacts } from './health';
+import { judgeHealth, portsOf, type Health, type HealthFacts, type ProbeSeen } from './health';
 
 export interface FleetWorkerSeen {
   host: string | null;
@@ -7,11 +7,8 @@ export interface FleetWorkerSeen {
   status: string;
   isBeating: boolean;
 }
-export interface FleetProbeSeen {
+export interface FleetProbeSeen extends ProbeSeen {
   host: string;
-  isFresh: boolean;
-  isApiUp: boolean;
-  isWorkerUp: boolean;
   /** An attempt that has not ended is there, whatever became of its worker's row. */
   hasAttempt: boolean;
 }

@@ -25,7 +25,8 @@ export const portsOf = (probe: ProbeSeen | null | undefined): HealthFacts['ports
   return { isApiUp: probe.isApiUp, isWorkerUp: probe.isWorkerUp };
 };
 
-interface ProbeSeen {
+/** What a probe said, and whether it still counts. */
+export interface ProbeSeen {
   isFresh: boolean;
   isApiUp: boolean;
   isWorkerUp: boolean;

@@ -30,7 +30,10 @@ import {
   type LookAtDestinationInput,
 } from '../contracts/messages';
 
-/** `no_answer`: nobody polls the deployer's queue, or it did not come to an end in time; nothing happens later either. `under_way`: somebody else's act is. `refused`: the deployer has answered, with what is wrong with the destination. */
+/**
+ * `no_answer`: nobody polls the deployer's queue, or it did not come to an end in time; nothing happens later either. `under_way`: somebody else's act is.
+ * `refused`: the deployer has answered, with what is wrong with the destination.
+ */
 export type Looked<Result> =
   | { kind: 'seen'; seen: Result }
   | { kind: 'no_answer' }
