@@ -33,35 +33,34 @@ describe('a workflow that runs now', () => {
     codePath = await workflowBundle();
   });
 
-  const replay = async (history: unknown, workflowId: string): Promise<void> =>
-    await Worker.runReplayHistory({ workflowBundle: { codePath }, replayName: workflowId }, history, workflowId);
+  /** Of each that is stuck: its id, and why. One worker plays them all, since each has a sandbox of its own to build. */
+  const replay = async (histories: { workflowId: string; history: unknown }[]): Promise<string[]> => {
+    const stuck: string[] = [];
+    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: { codePath } }, histories)) {
+      if (error !== undefined) stuck.push(`${workflowId}: ${String(error)}`);
+    }
+    return stuck;
+  };
 
   test('goes on from every recorded history', async () => {
-    const stuck: string[] = [];
-    for (const { ending, history, workflowId } of recorded) {
-      await replay(history, workflowId).catch((error: unknown) => stuck.push(`${ending}: ${String(error)}`));
-    }
+    const stuck = await replay(recorded.map(({ ending, history }) => ({ workflowId: ending, history })));
     if (stuck.length > 0) throw new Error(`${advice}\n\n${stuck.join('\n\n')}`);
     expect(recorded.length).toBeGreaterThan(0);
   });
 
   test('can be cancelled after any of its steps', async () => {
-    const stuck: string[] = [];
-    for (const { ending, history, workflowId } of recorded) {
-      for (const [index, cancelled] of cancelledAfterEachTask(history).entries()) {
-        await replay(cancelled, `${workflowId}-${index}`).catch((error: unknown) =>
-          stuck.push(`${ending}, task ${index + 1}: ${String(error)}`),
-        );
-      }
-    }
-    expect(stuck).toEqual([]);
+    const cancelled = recorded.flatMap(({ ending, history }) =>
+      cancelledAfterEachTask(history).map((cut, index) => ({ workflowId: `${ending}, task ${index + 1}`, history: cut })),
+    );
+    expect(await replay(cancelled)).toEqual([]);
+    expect(cancelled.length).toBeGreaterThan(recorded.length);
   });
 
   test('is caught when it takes another step than it took', async () => {
     const succeeded = recorded.find(({ ending }) => ending === 'succeeded');
     // As if the workflow had once delivered its callbacks by another name.
     const otherStep = JSON.stringify(succeeded?.history).replaceAll('"deliverDueCallbacks"', '"deliverAnything"');
-    await expect(replay(JSON.parse(otherStep), 'apply-job-changed')).rejects.toThrow(/deliver/);
+    expect(await replay([{ workflowId: 'changed', history: JSON.parse(otherStep) }])).toEqual([expect.stringMatching(/deliver/)]);
   });
 
   test('has a history of each of its kinds, of each end of a job and each outcome of a deploy', () => {
