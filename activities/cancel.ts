@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { MeansUsed, RouteStep, RouteTaken } from '../src/contracts/command';
 import { failureTypes } from '../src/contracts/errors';
+import type { WorkflowLimits } from '../src/contracts/limits';
 import type { CancelJobInput, WakeSignal } from '../src/contracts/messages';
 import { endCancelListener, findCancelListener } from '../src/db/cancel-listeners';
 import { findCommand, noteCommand, openCommand, viewCommand, type Command } from '../src/db/commands';
@@ -41,7 +42,12 @@ export const createCancelActivities = (deps: CommandDeps) => {
 
   return {
     /** Writes the command, or joins the open one; from then on nothing of the job is assigned or tried again. */
-    async openCancel({ jobId, actor, reason, source }: CancelJobInput): Promise<CancelProgress & CancelPlan> {
+    async openCancel({
+      jobId,
+      actor,
+      reason,
+      source,
+    }: CancelJobInput): Promise<CancelProgress & CancelPlan & WorkflowLimits<'cancelRetryFirstMs' | 'cancelRetryMaxMs'>> {
       const opened = await openCommand(pool, {
         jobId,
         kind: 'cancel',
@@ -50,7 +56,8 @@ export const createCancelActivities = (deps: CommandDeps) => {
         reason: reason ?? null,
       });
       if (opened === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
-      return { ...(await settle(opened.command)), means: deps.cancelMeans, confirmMs: limits.cancelConfirmMs };
+      const { cancelConfirmMs: confirmMs, cancelRetryFirstMs, cancelRetryMaxMs } = limits;
+      return { ...(await settle(opened.command)), means: deps.cancelMeans, confirmMs, limits: { cancelRetryFirstMs, cancelRetryMaxMs } };
     },
 
     /** Looks at the job and ends the command when the job rests. */

@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { PoolClient } from 'pg';
 import { failureTypes } from '../src/contracts/errors';
+import type { WorkflowLimits } from '../src/contracts/limits';
 import type { JobView } from '../src/contracts/job';
 import type { Observation } from '../src/contracts/observations';
 import { readFinding, wasClaimed } from '../src/domain/attempt-finding';
@@ -60,8 +61,9 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
 
   return {
     /** Takes the job over and, when it is new, lets it wait for a worker and looks for one at once. */
-    async openJob({ jobId, owner }: Owned): Promise<JobView> {
-      return await inTransaction(async (client, { served, commit, step }) => {
+    async openJob({ jobId, owner }: Owned): Promise<JobView & WorkflowLimits<'callbackDrainMs'>> {
+      const { callbackDrainMs } = limits;
+      const view = await inTransaction(async (client, { served, commit, step }) => {
         if (await openJob(client, { jobId, owner, waitMs: limits.waitForWorkerMs })) {
           const [assignments, opened] = await Promise.all([assign(client), getJob(client, jobId), commit()]);
           served.push(...assignments);
@@ -72,6 +74,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         const [, cancelled] = await Promise.all([enterState(step, client, job, cancelledBeforeWorker), getJob(client, jobId)]);
         return cancelled;
       });
+      return { ...view, limits: { callbackDrainMs } };
     },
 
     /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker, or a cancel that stopped it, gave. */

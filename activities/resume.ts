@@ -2,6 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { RouteTaken } from '../src/contracts/command';
 import { sealedTextsSchema, type SealedTexts } from '../src/contracts/sealed-texts';
 import { failureTypes } from '../src/contracts/errors';
+import type { WorkflowLimits } from '../src/contracts/limits';
 import type { ResumeJobInput } from '../src/contracts/messages';
 import { findCommand, noteCommand, openCommand, type Command } from '../src/db/commands';
 import { findCancelListener } from '../src/db/cancel-listeners';
@@ -32,35 +33,40 @@ export interface Undelivered {
 export const createResumeActivities = (deps: CommandDeps) => {
   const { pool, log, limits } = deps;
 
+  const open = async ({ jobId, actor, note, source, resolutionType }: ResumeJobInput): Promise<Command> => {
+    const opened = await openCommand(pool, {
+      jobId,
+      kind: 'resume',
+      actor: actor ?? 'somebody',
+      source: source ?? 'temporal',
+      reason: note ?? null,
+      resolutionType: resolutionType ?? 'manual',
+    });
+    if (opened === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
+    const { command } = opened;
+    // The workflow is started again over a command that did its work: what the job is by now is its result, no reason to refuse it.
+    if (isDelivered(command)) return command;
+    const job = await findJob(pool, jobId);
+    const refusal =
+      job === null
+        ? 'The job is gone'
+        : refuseResume({
+            state: job.state,
+            humanKind: job.humanKind,
+            isCancelRequested: job.isCancelRequested,
+            executionMode: job.attempt === null ? null : await findExecutionMode(pool, job.attempt.attemptId),
+            resolutionType: command.resolutionType ?? 'manual',
+            hasSecret: await hasSecret(pool, command.commandId),
+          });
+    if (refusal === null) return command;
+    return await end(command.commandId, job?.isCancelRequested === true ? 'superseded' : 'refused', refusal);
+  };
+
   return {
     /** Writes the command or joins the one that REST wrote, and refuses at once what cannot work. */
-    async openResume({ jobId, actor, note, source, resolutionType }: ResumeJobInput): Promise<Command> {
-      const opened = await openCommand(pool, {
-        jobId,
-        kind: 'resume',
-        actor: actor ?? 'somebody',
-        source: source ?? 'temporal',
-        reason: note ?? null,
-        resolutionType: resolutionType ?? 'manual',
-      });
-      if (opened === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
-      const { command } = opened;
-      // The workflow is started again over a command that did its work: what the job is by now is its result, no reason to refuse it.
-      if (isDelivered(command)) return command;
-      const job = await findJob(pool, jobId);
-      const refusal =
-        job === null
-          ? 'The job is gone'
-          : refuseResume({
-              state: job.state,
-              humanKind: job.humanKind,
-              isCancelRequested: job.isCancelRequested,
-              executionMode: job.attempt === null ? null : await findExecutionMode(pool, job.attempt.attemptId),
-              resolutionType: command.resolutionType ?? 'manual',
-              hasSecret: await hasSecret(pool, command.commandId),
-            });
-      if (refusal === null) return command;
-      return await end(command.commandId, job?.isCancelRequested === true ? 'superseded' : 'refused', refusal);
+    async openResume(input: ResumeJobInput): Promise<Command & WorkflowLimits<'resumeTakenMs' | 'resumeScrubMs' | 'resumeProofMs'>> {
+      const { resumeTakenMs, resumeScrubMs, resumeProofMs } = limits;
+      return { ...(await open(input)), limits: { resumeTakenMs, resumeScrubMs, resumeProofMs } };
     },
 
     async routeResume({ commandId }: { commandId: string }): Promise<RouteTaken> {

@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { failureTypes } from '../src/contracts/errors';
+import type { WorkflowLimits } from '../src/contracts/limits';
 import type { DrainWorkerInput, RecycleWorkerInput } from '../src/contracts/messages';
 import type { WorkerActOutcome, WorkerActView } from '../src/contracts/worker-act';
 import { findWorker } from '../src/db/fleet';
@@ -34,7 +35,8 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
       actor,
       source,
       deadlineMs,
-    }: DrainWorkerInput): Promise<{ view: WorkerActView; remainingMs: number }> {
+    }: DrainWorkerInput): Promise<{ view: WorkerActView; remainingMs: number } & WorkflowLimits<'drainLookFirstMs' | 'drainLookMaxMs'>> {
+      const { drainLookFirstMs, drainLookMaxMs } = limits;
       const wantedMs = Math.min(deadlineMs ?? limits.drainMs, limits.drainMaxMs);
       const { view, remainingMs } = await open({
         ...from({ workerId, reason, actor, source }),
@@ -43,7 +45,7 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
         isForced: false,
       });
       log.warn('A worker is drained', { workerId, actor: view.actor, reason: view.reason });
-      return { view, remainingMs: remainingMs ?? wantedMs };
+      return { view, remainingMs: remainingMs ?? wantedMs, limits: { drainLookFirstMs, drainLookMaxMs } };
     },
 
     /** Is it through with its job? Asks rows and port, and changes nothing. */

@@ -1,4 +1,5 @@
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { limitsBeforeData } from '../src/contracts/limits';
 import type { ApplyJobInput, ApplyJobResult } from '../src/contracts/messages';
 import type { JobView } from '../src/contracts/job';
 import { isTerminal } from '../src/domain/job-state';
@@ -24,7 +25,9 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
   CancellationScope.current().cancelRequested.catch(() => inbox.put({ kind: 'cancel', actor: 'temporal' }));
 
   return await CancellationScope.nonCancellable(async () => {
-    let job = await takeStep('openJob', owned, 'Take the job over, look for a worker');
+    const { limits, ...opened } = await takeStep('openJob', owned, 'Take the job over, look for a worker');
+    const { callbackDrainMs } = { ...limitsBeforeData, ...limits };
+    let job: JobView = opened;
     for (;;) {
       showJob(job);
       inbox.answerQueriesWith(job);
@@ -36,7 +39,7 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
       const word = await inbox.next(job.wakeInMs, `${job.state}: look again without news`);
       job = await takeNextStep(owned, job, word);
     }
-    await callbacks.finish(job.generation);
+    await callbacks.finish(job.generation, callbackDrainMs);
     await condition(allHandlersFinished);
     return { state: job.state, generation: job.generation, reason: job.reason, isRerunByGh: job.isRerunByGh };
   });
@@ -56,7 +59,9 @@ const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobVie
       );
     case 'retry': {
       const opened = await takeStep('retryJob', { ...owned, confirm: word.confirm, actor: word.actor }, 'A person wants another try');
-      return opened.generation === job.generation ? opened : await takeStep('openJob', owned, 'Open the next generation');
+      if (opened.generation === job.generation) return opened;
+      const { limits: _same, ...next } = await takeStep('openJob', owned, 'Open the next generation');
+      return next;
     }
     case 'wake':
     case undefined: {

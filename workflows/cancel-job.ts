@@ -1,7 +1,7 @@
 import { allHandlersFinished, condition, continueAsNew, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { CancelPlan, Stopped } from '../activities/cancel';
 import type { CommandView, RouteTaken } from '../src/contracts/command';
-import { limits } from '../src/contracts/limits';
+import { limitsBeforeData } from '../src/contracts/limits';
 import { commandQuery, jobMovedSignal, type CancelJobInput } from '../src/contracts/messages';
 import { outcomes } from '../src/domain/command-outcome';
 import { proveStopped, recycleWorker, stopAttempt, takeStep, tellJob } from './options';
@@ -24,6 +24,8 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
   const opened = await takeStep('openCancel', { ...input, source }, 'Write the command');
   let { command, attemptId, isClaimed } = opened;
   const { commandId, jobId } = command;
+  const { cancelRetryFirstMs, cancelRetryMaxMs } = { ...limitsBeforeData, ...opened.limits };
+  const backOffMs = (round: number): number => Math.min(cancelRetryMaxMs, cancelRetryFirstMs * 2 ** round);
   const look = async (): Promise<void> => {
     hasMoved = false;
     ({ command, attemptId, isClaimed } = await takeStep('lookAtCancel', { commandId }, 'Look at the job'));
@@ -68,8 +70,6 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
   await condition(allHandlersFinished);
   return command;
 }
-
-const backOffMs = (round: number): number => Math.min(limits.cancelRetryMaxMs, limits.cancelRetryFirstMs * 2 ** round);
 
 /** One means after the other, until one is proven to have worked; true when something of the worker was there. */
 const stopWorker = async (

@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation, setCurrentDetails, sleep } from '@temporalio/workflow';
-import { limits } from '../src/contracts/limits';
+import { limitsBeforeData } from '../src/contracts/limits';
 import type { DrainWorkerInput } from '../src/contracts/messages';
 import type { WorkerActView } from '../src/contracts/worker-act';
 import { lookAtDrain, takeStep } from './options';
@@ -12,7 +12,9 @@ import { mustNameWorker } from './steps/input';
 export async function drainWorker(input: DrainWorkerInput): Promise<WorkerActView> {
   const { workerId } = mustNameWorker(input);
   // Also for a cancel that comes before it: what the gateway has written by then would be open for ever.
-  const { view, remainingMs } = await CancellationScope.nonCancellable(async () => await takeStep('openDrain', input, 'Hold its host'));
+  const opened = await CancellationScope.nonCancellable(async () => await takeStep('openDrain', input, 'Hold its host'));
+  const { view, remainingMs } = opened;
+  const { drainLookFirstMs, drainLookMaxMs } = { ...limitsBeforeData, ...opened.limits };
   const { actId } = view;
   const startedAt = Date.now();
   try {
@@ -26,7 +28,7 @@ export async function drainWorker(input: DrainWorkerInput): Promise<WorkerActVie
       if (waitedMs >= remainingMs) {
         return await takeStep('endDrain', { workerId, actId, outcome: 'deadline_passed', detail: finding.detail, jobId }, 'Not in time');
       }
-      const pauseMs = Math.min(limits.drainLookMaxMs, Math.max(limits.drainLookFirstMs, waitedMs / 10));
+      const pauseMs = Math.min(drainLookMaxMs, Math.max(drainLookFirstMs, waitedMs / 10));
       await sleep(Math.min(pauseMs, Math.max(1, remainingMs - waitedMs)), { summary: finding.detail });
     }
   } catch (error) {

@@ -1,6 +1,6 @@
 import { allHandlersFinished, CancellationScope, condition, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
 import type { CommandView } from '../src/contracts/command';
-import { limits } from '../src/contracts/limits';
+import { limitsBeforeData } from '../src/contracts/limits';
 import { commandQuery, jobMovedSignal, type ResumeJobInput } from '../src/contracts/messages';
 import { outcomes } from '../src/domain/command-outcome';
 import { deliverResume, takeStep, tellJob } from './options';
@@ -27,7 +27,7 @@ const resume = async (input: ResumeJobInput): Promise<CommandView> => {
     return command;
   };
 
-  const command = await takeStep(
+  const { limits: answered, ...command } = await takeStep(
     'openResume',
     { ...input, source: input.source ?? (workflowInfo().parent === undefined ? 'temporal' : 'signal') },
     'Write the command',
@@ -35,6 +35,7 @@ const resume = async (input: ResumeJobInput): Promise<CommandView> => {
   showCommand((shown = command));
   if (command.endedAt !== null) return await finish(command);
   const { commandId, jobId } = command;
+  const { resumeTakenMs, resumeScrubMs, resumeProofMs } = { ...limitsBeforeData, ...answered };
 
   const route = await takeStep('routeResume', { commandId }, 'Where does it go?');
   if (route.route === 'parked' || route.route === 'row') {
@@ -62,7 +63,7 @@ const resume = async (input: ResumeJobInput): Promise<CommandView> => {
   }
 
   // Scrubbed in any case and at its time, whatever the proof still waits for.
-  const scrubbed = sleep(limits.resumeScrubMs).then(
+  const scrubbed = sleep(resumeScrubMs).then(
     async () => await takeStep('scrubResume', { attemptId: delivery.attemptId }, 'Take the secret out of the row'),
   );
   const isTaken = await waitFor(
@@ -71,7 +72,7 @@ const resume = async (input: ResumeJobInput): Promise<CommandView> => {
       hasMoved = false;
       return (await takeStep('traceResume', delivery, 'Did it take it?')) !== 'waiting';
     },
-    limits.resumeTakenMs,
+    resumeTakenMs,
     () => hasMoved,
   );
   if (isTaken) {
@@ -82,7 +83,7 @@ const resume = async (input: ResumeJobInput): Promise<CommandView> => {
     isTaken &&
     (await waitFor(
       async () => (await takeStep('traceResume', delivery, 'Did it take it?')) === 'moving',
-      limits.resumeProofMs,
+      resumeProofMs,
       () => false,
     ));
   await scrubbed;

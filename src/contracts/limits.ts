@@ -217,4 +217,22 @@ export const limits = {
   pageRowsMax: 200,
 } as const;
 
+/**
+ * What a workflow lives by comes from its first step as data, since workflow code reads no settings and a history must keep what it began with. These are
+ * the values of histories that are older than that.
+ */
+export const limitsBeforeData = {
+  callbackDrainMs: 10_000,
+  cancelRetryFirstMs: 2_000,
+  cancelRetryMaxMs: 30_000,
+  resumeTakenMs: 15_000,
+  resumeScrubMs: 5_000,
+  resumeProofMs: 25_000,
+  drainLookFirstMs: 1_000,
+  drainLookMaxMs: 60_000,
+} as const satisfies Partial<Limits>;
+
+/** Those of them that the first step of one workflow answers with; a recorded answer may lack them. */
+export type WorkflowLimits<Name extends keyof typeof limitsBeforeData> = { limits?: Pick<Limits, Name> };
+
 export type Limits = { readonly [K in keyof typeof limits]: number };

@@ -1,6 +1,5 @@
 import { condition, log, ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
 import { makeDeliverCallbacksId } from '../../src/contracts/ids';
-import { limits } from '../../src/contracts/limits';
 import type { deliverCallbacks } from '../deliver-callbacks';
 import { deliverDueCallbacks } from '../options';
 
@@ -9,7 +8,7 @@ export interface CallbackPump {
   start(generation: number): void;
   isIdle(): boolean;
   /** Waits a while for the rest, then hands it to a workflow of its own, so that a dead receiver cannot keep an ended job open. */
-  finish(generation: number): Promise<void>;
+  finish(generation: number, drainMs: number): Promise<void>;
 }
 
 export const createCallbackPump = (jobId: string): CallbackPump => {
@@ -41,8 +40,8 @@ export const createCallbackPump = (jobId: string): CallbackPump => {
         });
     },
     isIdle: () => !isBusy,
-    async finish(generation) {
-      if (await condition(() => !isBusy, limits.callbackDrainMs, { summary: 'Deliver the last callbacks' })) return;
+    async finish(generation, drainMs) {
+      if (await condition(() => !isBusy, drainMs, { summary: 'Deliver the last callbacks' })) return;
       isStopping = true;
       await condition(() => !isBusy);
       if (wanted === null) return;
