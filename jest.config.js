@@ -1,6 +1,12 @@
-// Two projects in one run: tests under test/unit need nothing but Node, all others get a Postgres and a Temporal server from
-// test/support/global-setup.ts. Jest runs that setup only when a test of the second project is chosen. Tests of real deploys are a run of
-// their own, `npm run test:deploys`: they need root, containers and sshd, and have the machine to themselves.
+// `npm test` is the short lane, `npm run test:faults` the matrices and long stories, `npm run test:deploys` the real Kamal, which has the machine to
+// itself. Tests under test/unit need nothing but Node, the others get a Postgres and a Temporal server from test/support/global-setup.ts, which Jest
+// runs only when a test of their project is chosen.
+const os = require('node:os');
+
+/** Unset, as in `npx jest apply-job`: whatever needs no real Kamal. */
+const lane = process.env.TEST_LANE ?? 'all';
+const isDeploys = lane === 'deploys';
+
 const shared = {
   transform: {
     '^.+\\.m?[tj]s$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' } }],
@@ -17,33 +23,23 @@ const withServers = {
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
 };
 
-/** @type {import('jest').Config} */
-const everywhere = {
-  testTimeout: 120_000,
-  projects: [
-    { ...shared, displayName: 'rules', testMatch: ['<rootDir>/test/unit/**/*.test.ts', '<rootDir>/test/architecture.test.ts'] },
-    {
-      ...withServers,
-      displayName: 'servers',
-      testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: ['<rootDir>/test/unit/', '<rootDir>/test/deploys/', '<rootDir>/test/architecture\\.test\\.ts'],
-    },
-  ],
-};
-
-/** @type {import('jest').Config} */
+const rules = { ...shared, displayName: 'rules', testMatch: ['<rootDir>/test/unit/**/*.test.ts', '<rootDir>/test/architecture.test.ts'] };
+const servers = { ...withServers, displayName: 'servers', testMatch: ['<rootDir>/test/{integration,workflows,browser}/**/*.test.ts'] };
+const faults = { ...withServers, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/*.test.ts'] };
 const deploys = {
-  // Six commands of Kamal, each up to 15 s on two busy cores.
-  testTimeout: 240_000,
-  maxWorkers: 1,
-  projects: [
-    {
-      ...withServers,
-      displayName: 'deploys',
-      testMatch: ['<rootDir>/test/deploys/**/*.test.ts'],
-      globalSetup: '<rootDir>/test/support/deploys-setup.ts',
-    },
-  ],
+  ...withServers,
+  displayName: 'deploys',
+  testMatch: ['<rootDir>/test/deploys/**/*.test.ts'],
+  globalSetup: '<rootDir>/test/support/deploys-setup.ts',
 };
+const lanes = { short: [rules, servers], faults: [faults], deploys: [deploys], all: [rules, servers, faults] };
 
-module.exports = process.env.TEST_DEPLOYS ? deploys : everywhere;
+/** @type {import('jest').Config} */
+module.exports = {
+  // Six commands of Kamal, each up to 15 s on two busy cores.
+  testTimeout: isDeploys ? 240_000 : 120_000,
+  // Tests wait more than they compute, and each file has its own database, namespace and task queues.
+  maxWorkers: isDeploys ? 1 : 2 * os.availableParallelism(),
+  reporters: ['default', '<rootDir>/test/support/lane-report.js'],
+  projects: lanes[lane],
+};

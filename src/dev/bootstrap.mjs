@@ -1,4 +1,4 @@
-// node src/dev/bootstrap.mjs <demo|test|test-deploys|bench|stack|schema-dump> [arguments]
+// node src/dev/bootstrap.mjs <demo|test|test-faults|test-deploys|bench|stack|schema-dump> [arguments]
 // What `npm run demo`, `npm test` and `npm run bench` begin with. It runs before anything is installed, so it uses Node alone. The program
 // itself then runs in this process, not in a child: a signal has one receiver, and the servers end with it (src/dev/keeper.mjs).
 import { spawn } from 'node:child_process';
@@ -10,16 +10,18 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const at = (...parts) => path.join(root, ...parts);
 const build = at('.yardmaster/build');
+const jest = at('node_modules/jest/bin/jest.js');
 const startedAt = performance.now();
 
 const programs = {
   demo: { file: path.join(build, 'src/dev/demo.js'), isCompiled: true },
-  test: { file: at('node_modules/jest/bin/jest.js'), isCompiled: true },
-  'test-deploys': { file: at('node_modules/jest/bin/jest.js'), isCompiled: true, env: { TEST_DEPLOYS: '1' } },
+  test: { file: jest, isCompiled: true, env: { TEST_LANE: 'short' } },
+  'test-faults': { file: jest, isCompiled: true, env: { TEST_LANE: 'faults' } },
+  'test-deploys': { file: jest, isCompiled: true, env: { TEST_LANE: 'deploys' } },
   bench: { file: path.join(build, 'bench/run.js'), isCompiled: true, before: () => installDependencies(at('bench')) },
   stack: { file: path.join(build, 'src/dev/stack-command.js'), isCompiled: true },
   'schema-dump': {
-    file: at('node_modules/jest/bin/jest.js'),
+    file: jest,
     arguments: ['test/integration/migrate.test.ts'],
     env: { WRITE_SCHEMA_DUMP: '1' },
   },
@@ -39,7 +41,8 @@ async function main(name, args) {
     await bundleWorkflows();
   }
   if (!existsSync(program.file)) fail(`${path.relative(root, program.file)} is not there: "${name}" has not been written yet`);
-  Object.assign(process.env, program.env);
+  // For the account of the lane's time.
+  Object.assign(process.env, program.env, { LANE_STARTED_AT: String(performance.timeOrigin) });
   process.argv = [process.argv[0], program.file, ...(program.arguments ?? []), ...args];
   Module.runMain(program.file);
 }

@@ -36,7 +36,7 @@ async function startOwnStack(say: (line: string) => void): Promise<Stack> {
     temporalUiPort: null,
     fresh: true,
     // A killed server loses nothing by this, only a machine that loses its power.
-    postgresSettings: { fsync: 'off', full_page_writes: 'off' },
+    postgresSettings: { fsync: 'off', full_page_writes: 'off', max_connections: '600' },
     say,
   });
   started.stack = stack;

@@ -42,7 +42,8 @@ describe('a resume', () => {
   const yard = withYard({
     hosts: 2,
     secrets: box,
-    limits: { resumeProofMs: 4_000, attemptSilentMs: 4_000, doubtRecheckMs: 500 },
+    // Every resume lasts until its code is scrubbed.
+    limits: { resumeScrubMs: 2_000, attemptSilentMs: 4_000, doubtRecheckMs: 500 },
   });
 
   test('P4: goes to the worker that waits, which goes on', async () => {
@@ -144,7 +145,33 @@ describe('a resume', () => {
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
   });
 
-  test('of a worker that takes it and stands still is a zombie, and the job is recovered', async () => {
+  test('finds nobody when the owner is gone, and the job looks again', async () => {
+    const { jobId, handle } = await submit(yard, '/blocker?type=captcha&ms=200');
+    await yard.until(jobId, 'waiting_human');
+    const { attempt } = await yard.job(jobId);
+    yard.simulator.kill(attempt?.host ?? '', { restart: true });
+    expect(await resume(yard, jobId)).toMatchObject({ outcome: 'refused', route: { route: 'parked' } });
+    await yard.until(jobId, 'uncertain', 30_000);
+    await handle.signal(resolveSignal, { submitted: false });
+    await handle.result();
+  });
+});
+
+describe('a resume that comes to nothing', () => {
+  let isUntaken = false;
+  let looks = 0;
+  const yard = withYard({
+    hosts: 2,
+    limits: { resumeScrubMs: 1_000, resumeTakenMs: 4_000, resumeProofMs: 4_000, attemptSilentMs: 4_000, doubtRecheckMs: 500 },
+    replaceActivities: ({ traceResume }) => ({
+      async traceResume(delivery) {
+        looks++;
+        return isUntaken ? 'waiting' : await traceResume(delivery);
+      },
+    }),
+  });
+
+  test('because its worker takes it and stands still makes that a zombie, and the job is recovered', async () => {
     const { jobId, handle } = await submit(yard, '/blocker?type=captcha&at=error&ms=200');
     await yard.until(jobId, 'waiting_human');
     expect(await resume(yard, jobId)).toMatchObject({ outcome: 'zombie' });
@@ -159,31 +186,9 @@ describe('a resume', () => {
     await handle.result();
   });
 
-  test('finds nobody when the owner is gone, and the job looks again', async () => {
-    const { jobId, handle } = await submit(yard, '/blocker?type=captcha&ms=200');
-    await yard.until(jobId, 'waiting_human');
-    const { attempt } = await yard.job(jobId);
-    yard.simulator.kill(attempt?.host ?? '', { restart: true });
-    expect(await resume(yard, jobId)).toMatchObject({ outcome: 'refused', route: { route: 'parked' } });
-    await yard.until(jobId, 'uncertain', 30_000);
-    await handle.signal(resolveSignal, { submitted: false });
-    await handle.result();
-  });
-});
-
-describe('a resume that its worker does not take', () => {
-  let looks = 0;
-  const yard = withYard({
-    hosts: 1,
-    replaceActivities: () => ({
-      traceResume() {
-        looks++;
-        return Promise.resolve('waiting' as const);
-      },
-    }),
-  });
-
-  test('looks a few times, also when the job moves meanwhile', async () => {
+  test('because its worker does not take it looks a few times, also when the job moves meanwhile', async () => {
+    isUntaken = true;
+    looks = 0;
     const { jobId } = await submit(yard, '/blocker?type=captcha&ms=200');
     await yard.until(jobId, 'waiting_human');
     const resuming = resume(yard, jobId);
