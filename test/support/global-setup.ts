@@ -7,6 +7,7 @@ import { type FleetSchemaVariant, loadFleetSchema } from '../../src/dev/fleet-sc
 import { type Stack, startStack } from '../../src/dev/stack';
 import { runAsAdmin, templateName, withDatabaseName } from './database';
 import { started } from './started';
+import { workflowBundle } from './workflow-bundle';
 
 const variants: FleetSchemaVariant[] = ['main', 'main-repaired', 'staging'];
 
@@ -24,7 +25,7 @@ async function globalSetup(): Promise<void> {
   }
   const runId = randomBytes(3).toString('hex');
   process.env.TEST_RUN_ID = runId;
-  await makeTemplates(process.env.TEST_DATABASE_URL, runId);
+  await Promise.all([makeTemplates(process.env.TEST_DATABASE_URL, runId), workflowBundle()]);
 }
 
 async function startOwnStack(say: (line: string) => void): Promise<Stack> {

@@ -1,8 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { Context } from '@temporalio/activity';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import { DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createDeployActivities, createOrchestratorActivities } from '../../activities';
@@ -15,9 +12,9 @@ import type { Observe } from '../../src/contracts/observations';
 import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
 import { createLog, type Log } from '../../src/log';
 import type { Sensitive } from '../../src/domain/sensitive';
-import { projectRoot } from '../../src/dev/project-root';
 import { createTunedWorker } from '../../workers/run-worker';
 import { createWorkflowsPort } from '../../workers/workflows-port';
+import { workflowBundle } from './workflow-bundle';
 
 export interface OrchestratorOptions {
   pool: Pool;
@@ -44,7 +41,11 @@ export interface OrchestratorOptions {
 export type OrchestratorActivities = ReturnType<typeof createOrchestratorActivities>;
 
 // Before the first worker of the process, or never: the SDK keeps its first logger.
-Runtime.install({ logger: new DefaultLogger('ERROR') });
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  // Its core warns of every answer that came too late, which is what many of the tests are about.
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
+});
 
 /** The real activities and workflows in this process, with the limits of the test. */
 export const startOrchestrator = async (
@@ -127,20 +128,6 @@ const createDeployer = async (
       cancellation: () => Context.current().cancellationSignal,
     }),
   });
-
-/** One bundle for the whole run, whichever test file comes first. */
-export const workflowBundle = async (): Promise<string> => {
-  const file = path.join(projectRoot(), '.yardmaster', `test-workflows-${process.env.TEST_RUN_ID ?? 'none'}.js`);
-  if (existsSync(file)) return file;
-  const { code } = await bundleWorkflowCode({ workflowsPath: path.join(projectRoot(), 'workflows', 'index.ts'), logger: quiet });
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(`${file}.${process.pid}`, code);
-  await rename(`${file}.${process.pid}`, file);
-  return file;
-};
-
-const ignore = (): void => {};
-const quiet = { log: ignore, trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 const sendPlainly = async (url: string, body: CallbackBody): Promise<CallbackReply> => {
   try {

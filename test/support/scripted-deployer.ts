@@ -8,7 +8,7 @@ import { taskQueues, type DestinationSeen } from '../../src/contracts/messages';
 import { findDeploy } from '../../src/db/deploy-rows';
 import { createTunedWorker } from '../../workers/run-worker';
 import { appendLines, endDeploy } from './log-rows';
-import { workflowBundle } from './orchestrator';
+import { workflowBundle } from './workflow-bundle';
 
 export interface ScriptedDeployer {
   /** Lets the deploys that run come to this end. */

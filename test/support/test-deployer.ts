@@ -20,9 +20,9 @@ import { createLog } from '../../src/log';
 import { createTunedWorker } from '../../workers/run-worker';
 import { createWorkflowsPort } from '../../workers/workflows-port';
 import type { kamalDeploy } from '../../workflows';
-import { workflowBundle } from './orchestrator';
 import type { TestTemporal } from './temporal';
 import { until } from './until';
+import { workflowBundle } from './workflow-bundle';
 
 export interface TestDeployer {
   /** As at a shutdown: the command that runs may end, no other one begins. */

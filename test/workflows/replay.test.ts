@@ -4,8 +4,8 @@ import { deployOutcomes } from '../../src/contracts/deploy';
 import { terminalJobStates } from '../../src/contracts/job';
 import { workflowNames } from '../../src/contracts/messages';
 import { projectRoot } from '../../src/dev/project-root';
-import { workflowBundle } from '../support/orchestrator';
 import { readRecorded, recordAgain, recordDeploysAgain, type RecordedHistory } from '../support/recorded-histories';
+import { workflowBundle } from '../support/workflow-bundle';
 
 /**
  * Histories of real runs, replayed against the workflows as they are now. One that fails is a workflow that would be stuck after a deploy.
