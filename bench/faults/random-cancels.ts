@@ -14,7 +14,7 @@ const { values } = parseArgs({
   },
 });
 for (let round = 0; round < Number(values.rounds); round++) {
-  const { status } = spawnSync('npx', ['jest', 'test/integration/random-cancels'], {
+  const { status } = spawnSync('npx', ['jest', 'test/faults/random-cancels'], {
     cwd: projectRoot(),
     env: { ...process.env, RANDOM_CANCELS: values.cancels, TEST_SEED: String(Number(values.seed) + round) },
     stdio: 'inherit',

@@ -32,6 +32,7 @@ export interface ControlPlane {
   orchestrators: OwnProcess[];
   simulator: Simulator;
   product: ProductReceiver;
+  operatorKey: string;
   /** What may stand in no log and no history: the applicants' data and our keys. */
   unspeakable: readonly string[];
   secrets: readonly string[];
@@ -112,6 +113,7 @@ const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unkn
     orchestrators,
     simulator,
     product,
+    operatorKey,
     unspeakable: [marker, operatorKey, serviceSecret],
     secrets: [operatorKey, serviceSecret],
     async submit(targetUrl, more = {}) {
