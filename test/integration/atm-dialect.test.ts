@@ -273,7 +273,7 @@ describe('one machine', () => {
     expect(seen).toEqual([]);
   });
 
-  it('that is configured is found by its address where its worker could not read its instance (ghosthands §5)', async () => {
+  it('that is configured is found by its address where its worker could not read its instance (ghosthands §2.3)', async () => {
     await addMachine({ instanceId: 'unknown' });
     config = { servers: [{ id: 'gh-one', ip: address, ec2InstanceId: 'i-0123456789abcdef0', role: 'gh' }], problems: [] };
     const { servers } = fleetListSchema.parse((await get('/fleet')).body);
@@ -456,7 +456,7 @@ describe('words and roles', () => {
 });
 
 describe('POST /fleet/:id/worker/drain', () => {
-  it('drains the workers of that machine by our drain, and pauses nobody else (valet §9.2.5)', async () => {
+  it('drains the workers of that machine by our drain, and pauses nobody else (valet §6)', async () => {
     const { workerId } = await addMachine();
     const other = await addWorker(database.pool);
     await addWaitingJob(database.pool, { affinity: 'strict', wantedWorker: workerId });

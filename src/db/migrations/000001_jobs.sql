@@ -91,7 +91,7 @@ create table yardmaster.attempt (
   assigned_at timestamptz not null default now(),
   claimed_at timestamptz,
   ended_at timestamptz,
-  -- A human-wait that this attempt left behind in its process (ghosthands §16.5): the worker is tainted until it restarts.
+  -- A human-wait that this attempt left behind in its process (ghosthands §6.3): the worker is tainted until it restarts.
   has_left_waiter boolean not null default false,
   -- The copy of the personal data in the attempt row is gone.
   erased_at timestamptz,

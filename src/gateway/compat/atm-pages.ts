@@ -56,7 +56,7 @@ export const readHostMetrics = async (hosts: HostReader, { address, host }: AtmS
 /** GH adds loads and a timestamp. */
 const figuresSchema = machineSchema.extend({ cpu: machineSchema.shape.cpu.strip() }).strip();
 
-/** The dashboard cuts `image_tag` where there is a `commit_sha` (atm §5.2), so both are texts or neither is there. */
+/** The dashboard cuts `image_tag` where there is a `commit_sha` (atm §4.1), so both are texts or neither is there. */
 export const readHostVersion = async (hosts: HostReader, address: string | null): Promise<object> => {
   if (address === null) return { status: 'unreachable' };
   const page = await hosts.getPage(address, 'api', '/health/version');
