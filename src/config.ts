@@ -267,7 +267,7 @@ function collectNotices(read: Settings, env: NodeJS.ProcessEnv, processName: Pro
     if (read.KAMAL_CONFIG_DIR === undefined) say('warn', 'KAMAL_CONFIG_DIR is not set: this deployer deploys nothing');
     return notices;
   }
-  // L5: two names for one secret.
+  // Two names for one secret (atm §1.1).
   if (read.ATM_DEPLOY_SECRET === undefined && read.GH_DEPLOY_SECRET !== undefined) {
     say('info', 'GH_DEPLOY_SECRET is used as the key of the deployer; its newer name is ATM_DEPLOY_SECRET');
   } else if (
@@ -286,7 +286,7 @@ function collectNotices(read: Settings, env: NodeJS.ProcessEnv, processName: Pro
   if (processName === 'orchestrator' && read.CALLBACK_ALLOWED_ORIGINS.length === 0) {
     say('warn', 'CALLBACK_ALLOWED_ORIGINS is not set: the product gets no callback');
   }
-  // C1: two dispatch modes that look like ours and are not.
+  // Two dispatch modes of the neighbours that look like ours and are not (atm §6).
   for (const [name, owner] of [
     ['JOB_DISPATCH_MODE', 'GH'],
     ['TASK_DISPATCH_MODE', 'VALET'],

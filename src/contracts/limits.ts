@@ -3,9 +3,9 @@
  * tests and the demo can shorten what people wait for without touching the rules.
  */
 export const limits = {
-  /** Without LISTEN (C3), polling is all there is. */
+  /** Without LISTEN, as behind a transaction pooler, polling is all there is. */
   degradedPollMs: 5_000,
-  /** One constant bounds the wait for a worker, for acceptance and expiry alike: VALET's queue uses the same 14,400 s (M4). */
+  /** One constant bounds the wait for a worker, for acceptance and expiry alike: VALET's queue uses the same 14,400 s (atm §6). */
   waitForWorkerMs: 14_400_000,
   /** From assigning to the claim. GH polls every 5 s when a NOTIFY is lost, and a worker may still be closing its last browser. */
   claimMs: 20_000,

@@ -27,7 +27,7 @@ export interface ReportedHost<W, P, H> {
 
 /**
  * One entry a host: what its ports said, its workers, the holds that are about it, and its health by the one rule. The fleet is the registry plus the
- * configuration (L1); any other machine is in it only as long as something of ours is there, a live attempt or a hold.
+ * configuration (atm §3); any other machine is in it only as long as something of ours is there, a live attempt or a hold.
  */
 export const reportHosts = <W extends FleetWorkerSeen, P extends FleetProbeSeen, H extends HoldRow>(rows: {
   workers: readonly W[];

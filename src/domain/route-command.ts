@@ -30,7 +30,7 @@ export interface RouteFacts {
   isOwnerProvenAlive: boolean;
 }
 
-/** The warning of every fallback, in the incumbent's words, so that one search finds both (M2). */
+/** The warning of every fallback, in the incumbent's words, so that one search finds both (valet §1.5). */
 export const fallbackMessage = 'Fleet routing fallback — cancel/resume may reach wrong EC2';
 
 /** Where a cancel or resume goes, and why, step by step (design §5.1). Never silently anywhere (promise 4). */

@@ -13,7 +13,7 @@ export interface SandboxSeen {
 }
 
 /**
- * Compares the product's sandboxes with the registry (M1): by instance id, then by address. Answers which sandboxes tell a wrong health, and what else
+ * Compares the product's sandboxes with the registry (valet §4.2): by instance id, then by address. Answers which sandboxes tell a wrong health, and what else
  * a person should know. One without any worker keeps its health: nothing is known about it.
  */
 export const syncSandboxes = (rows: {

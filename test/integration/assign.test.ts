@@ -65,7 +65,7 @@ describe.each(['main', 'main-repaired', 'staging'] as const)('an attempt row in 
     });
   });
 
-  test('H1: is claimed by its worker alone, and the job row by nobody, whatever the defaults of the table are', async () => {
+  test('is claimed by its worker alone, and the job row by nobody, whatever the defaults of the table are', async () => {
     await emptyTables(database.pool);
     // The real defaults make a row that says nothing claimable by anybody.
     await insertPlainRow();

@@ -144,7 +144,7 @@ describe('the list of the fleet', () => {
     expect(JSON.stringify(open)).not.toMatch(/10\.9\.9\.9|127\.0\.3\.1|i-0123/);
   });
 
-  it('gives a configured machine its own id, wherever it is by now (L1)', async () => {
+  it('gives a configured machine its own id, wherever it is by now', async () => {
     await addMachine();
     config = { servers: [{ id: 'gh-one', ip: '10.1.1.1', ec2InstanceId: 'i-0123456789abcdef0', role: 'gh' }], problems: [] };
     const { servers } = fleetListSchema.parse((await get('/fleet')).body);
@@ -217,7 +217,7 @@ describe('one machine', () => {
     disk: { usedGb: 1, totalGb: 4, usagePercent: 25 },
   };
 
-  it('tells its metrics from the newer path (M3)', async () => {
+  it('tells its metrics from the newer path', async () => {
     answers['/monitoring/system'] = { body: JSON.stringify(figures) };
     answers['/health/system'] = 'nothing';
     await addMachine();

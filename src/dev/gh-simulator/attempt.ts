@@ -9,7 +9,7 @@ import { askHuman } from './human-wait';
 import { SimulatedBrowser } from './simulated-browser';
 import type { WorkerContext } from './worker-context';
 
-/** GH recovers this often within one attempt (ghosthands §5.3, crash recovery). */
+/** GH recovers this often within one attempt (ghosthands §5.3). */
 const crashRecoveriesMax = 2;
 
 /**

@@ -30,7 +30,7 @@ export async function pickUpJob(database: WorkerDatabase, workerId: string): Pro
   return rows[0] ? claimedJobSchema.parse(rows[0]) : null;
 }
 
-/** Gives every row of the worker back, also the one that its executor still works on (ghosthands §2.2, drain). */
+/** Gives every row of the worker back, also the one that its executor still works on (ghosthands §2.2). */
 export async function releaseClaimedJobs(database: WorkerDatabase, workerId: string): Promise<string[]> {
   const { rows } = await database.query<{ id: string }>(
     `update gh_automation_jobs

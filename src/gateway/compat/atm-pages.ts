@@ -42,7 +42,7 @@ const nothing: z.output<typeof hostMetricsSchema> = {
   disk: { usedGb: 0, totalGb: 0, usagePercent: 0 },
 };
 
-/** GH's machine figures have had two paths (M3); zeros that say so where neither answers. */
+/** GH's machine figures have had two paths (atm §6); zeros that say so where neither answers. */
 export const readHostMetrics = async (hosts: HostReader, { address, host }: AtmServer): Promise<z.output<typeof hostMetricsSchema>> => {
   if (address === null || isKnownDown(host)) return nothing;
   for (const path of ['/monitoring/system', '/health/system']) {

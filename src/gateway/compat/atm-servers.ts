@@ -22,7 +22,7 @@ export interface AtmServer {
 /** Ids under which the control plane answers for itself; `atm-gw1` is the one that ATM has built in (atm §1.3). */
 export const ownIds = ['yardmaster', 'atm-gw1'] as const;
 
-/** The registry plus the configuration (L1), the latter first and in its order. */
+/** The registry plus the configuration (atm §3), the latter first and in its order. */
 export const listServers = (config: FleetConfig, hosts: readonly FleetHost[], environment: string): AtmServer[] => {
   const configured = config.servers.map((server) => fromConfig(server, isMachine(server) ? findHost(server, hosts) : null, environment));
   const own = configured.some(({ role }) => role === 'atm') ? [] : [itself(environment)];

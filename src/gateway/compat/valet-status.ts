@@ -26,7 +26,7 @@ export const makeStatusAnswer = (job: ProductStatus): object => {
     timestamps: {
       created_at: job.acceptedAt,
       started_at: job.startedAt,
-      // L3. `uncertain` is `failed` in the product's words, and that is final there.
+      // Only with an end (ghosthands §3.4); `uncertain` is `failed` in the product's words, which is one there.
       completed_at: isTerminal(job.state) ? job.endedAt : job.state === 'uncertain' ? job.stateAt : null,
     },
   };
