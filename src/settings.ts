@@ -24,7 +24,7 @@ interface Documented {
   example?: string;
 }
 
-/** What each setting means, for `.env.example` and the README. */
+/** What each setting means, for `.env.example` and docs/settings.md. */
 const documented = z.registry<Documented>();
 
 const every = processNames;
