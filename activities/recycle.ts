@@ -17,7 +17,7 @@ export interface RecycleDeps {
   cancellation: () => AbortSignal;
 }
 
-/** What this needs of src/process/child.ts. */
+/** What `runChild` of src/process/child.ts takes, which no activity may import. */
 export interface CommandOrder {
   command: readonly [string, ...string[]];
   env: Readonly<Record<string, string>>;

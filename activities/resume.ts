@@ -73,7 +73,7 @@ export const createResumeActivities = (deps: CommandDeps) => {
       const command = await getCommand(commandId);
       const found = await lookUpRoute(pool, command.jobId, { freshMs: limits.workerHeartbeatFreshMs });
       const listener = found.attempt === null ? 'absent' : await findCancelListener(pool, found.attempt.attemptId);
-      // Its listener lives in the process that waits: nobody else can hold it (ghosthands §16.3).
+      // Its listener lives in the process that waits: nobody else can hold it (ghosthands §7.3).
       const wished = routeCommand('resume', { ...found, listener, isOwnerProvenAlive: listener === 'present' });
       const route = wished.route === 'owner' && listener !== 'present' ? await checkWaiter(wished) : wished;
       logRoute(deps, command, route);

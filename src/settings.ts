@@ -11,7 +11,7 @@ export type ProcessName = (typeof processNames)[number];
 export const keyRoles = ['product', 'operator', 'deployer', 'read_only'] as const;
 export type KeyRole = (typeof keyRoles)[number];
 
-/** How the process of a running attempt is ended (design §4). */
+/** How the process of a running attempt is ended (design §5.2). */
 export const cancelMeans = ['listener', 'recycle', 'http'] as const;
 export type CancelMeans = (typeof cancelMeans)[number];
 
@@ -24,7 +24,7 @@ interface Documented {
   example?: string;
 }
 
-/** What each setting means, for `.env.example` and the README. */
+/** What each setting means, for `.env.example` and docs/settings.md. */
 const documented = z.registry<Documented>();
 
 const every = processNames;

@@ -5,7 +5,7 @@ import { findBreaches } from './support/house-rules';
 import { findBundledPackages, findCycle, findForbiddenImports, roomOf } from './support/import-rules';
 import { parseSources, readSources, type SourceTexts } from './support/source-tree';
 
-// Style §12 as a test, with the rules of §10 and §13–15 that a machine can check. Each rule is tried on a file that breaks it, below.
+// Who may import whom, and the rules of the house that a machine can check. Each rule is tried on a file that breaks it, below.
 const root = path.join(__dirname, '..');
 const { dependencies } = z
   .object({ dependencies: z.record(z.string(), z.string()) })

@@ -11,7 +11,7 @@ import { showCommand } from './steps/show-command';
 
 /**
  * One cancel, until the job rests: the job is told first (nothing of it is assigned any more), its worker is stopped and proven stopped, and only then
- * the job is told to end. Neither a notification nor a mark on the row stops GH, both make it start the application again (ghosthands §16.3).
+ * the job is told to end. Neither a notification nor a mark on the row stops GH, both make it start the application again (ghosthands §7.1).
  */
 export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
   mustNameJob(input);

@@ -7,7 +7,7 @@ import { mustNameWorker } from './steps/input';
 
 /**
  * Keeps a worker from new jobs and waits for the one that it has. Never GH's own drain, which gives the job away after 30 s while it runs on, and
- * cannot be taken back (ghosthands §2.1). At the deadline it says what is still there; the hold stays until somebody releases the worker.
+ * cannot be taken back (ghosthands §2.2). At the deadline it says what is still there; the hold stays until somebody releases the worker.
  */
 export async function drainWorker(input: DrainWorkerInput): Promise<WorkerActView> {
   const { workerId } = mustNameWorker(input);

@@ -2,7 +2,7 @@ import { adoptRows, hasQueueModeWorker, listAdoptableRows } from '../../src/db/a
 import { judgeAdoption, type Adoption } from '../../src/domain/adoption';
 import type { Pass } from './pass';
 
-/** Takes over what older producers inserted by themselves, as far as no worker was faster (design §5). */
+/** Takes over what older producers inserted by themselves, as far as no worker was faster (design §6.2). */
 export const adoptOlderRows = async (pass: Pass): Promise<void> => {
   const { limits, workflows } = pass.deps;
   const rows = await listAdoptableRows(pass.db, { rows: limits.sweepBatchRows });

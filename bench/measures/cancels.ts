@@ -24,7 +24,7 @@ interface Sample {
   stoppedMs: number;
 }
 
-/** GH's own last second, at its real length (ghosthands §16.3). */
+/** GH's own last second, at its real length (ghosthands §7.2). */
 const exitDelayMs = 1_000;
 /** Every fifth worker has no direct URL, so no listener: the deployer recycles it. */
 const isDeaf = (index: number): boolean => index % 5 === 4;

@@ -1,8 +1,8 @@
-/** Words of our callbacks that are safe under both variants of the neighbours' tables (valet §10). */
+/** Words of our callbacks that are safe under both variants of the neighbours' tables (valet §2.2). */
 export const callbackWords = ['running', 'paused', 'completed', 'failed', 'cancelled', 'expired'] as const;
 export type CallbackWord = (typeof callbackWords)[number];
 
-/** One callback to the product. Never `kasm_url`, `browser_session_available`, `cost_breakdown`: each replaces its metadata wholesale (valet §0.10). */
+/** One callback to the product. Never `kasm_url`, `browser_session_available`, `cost_breakdown`: each replaces its metadata wholesale (valet §2.2). */
 export interface CallbackBody {
   job_id: string;
   valet_task_id: string | null;

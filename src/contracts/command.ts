@@ -4,7 +4,7 @@ import type { JobState } from './job';
 export const commandKinds = ['cancel', 'resume', 'retry', 'resolve'] as const;
 export type CommandKind = (typeof commandKinds)[number];
 
-/** What came of a command (design §4). `resumed`, `zombie` and `superseded` are a resume's, `undeliverable` and the two `cancelled` a cancel's. */
+/** What came of a command (design §5.3). `resumed`, `zombie` and `superseded` are a resume's, `undeliverable` and the two `cancelled` a cancel's. */
 export const commandOutcomes = [
   'cancelled',
   'cancelled_maybe_submitted',

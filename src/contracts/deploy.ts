@@ -1,4 +1,4 @@
-/** The phases of a deploy, in the order of its story (design §6); `compensate` comes only after a failure or a cancel that found hosts touched. */
+/** The phases of a deploy, in the order of its story (design §7); `compensate` comes only after a failure or a cancel that found hosts touched. */
 export const deployPhases = [
   'accepted',
   'preflight',

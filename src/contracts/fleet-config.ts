@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** One machine as FLEET_CONFIG or a fleet.json names it, in ATM's fields (atm §4.1). */
+/** One machine as FLEET_CONFIG or a fleet.json names it, in ATM's fields (atm §3). */
 export const configuredServerSchema = z.object({
   id: z.string().regex(/^[\w.-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores'),
   name: z.string().min(1).max(200).optional(),

@@ -60,7 +60,7 @@ const noJob = 'No job can be accepted or handed to a worker.';
 const noMirror = 'The state of a job cannot be written where the product reads it.';
 const noEvidence = 'What an attempt did cannot be read, so a possible submission would go unnoticed.';
 
-/** What our statements in src/db take for granted of the neighbours' tables (ghosthands §3, valet §4). */
+/** What our statements in src/db take for granted of the neighbours' tables (ghosthands §3, valet §4.1). */
 export const foreignTables: Readonly<Record<string, TableNeed>> = {
   gh_automation_jobs: {
     severity: 'fatal',
@@ -106,7 +106,7 @@ export const foreignTables: Readonly<Record<string, TableNeed>> = {
         names: ['llm_cost_cents', 'action_count', 'total_tokens'],
         kind: 'number',
         severity: 'degraded',
-        lost: 'GH’s workers cannot write how an attempt ended, and the product cannot read the table at all (ghosthands §3.1, valet §4).',
+        lost: 'GH’s workers cannot write how an attempt ended, and the product cannot read the table at all (ghosthands §3.1, valet §4.1).',
       },
     ],
     lengths: {
@@ -138,7 +138,7 @@ export const foreignTables: Readonly<Record<string, TableNeed>> = {
         column: 'status',
         values: ['needs_human', 'awaiting_review'],
         severity: 'note',
-        lost: 'GH main: a form that waits for review is known by its event alone (ghosthands §16.5).',
+        lost: 'GH main: a form that waits for review is known by its event alone (ghosthands §5.5).',
       },
       { column: 'execution_mode', values: executionModes, severity: 'note', lost: 'Jobs that ask for this mode are refused.' },
     ],

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** GH's words for the status of a row, both branches (ghosthands §4, §14). A word outside of it is reported, not trusted. */
+/** GH's words for the status of a row, both branches (ghosthands §5.1, ghosthands §9). A word outside of it is reported, not trusted. */
 export const ghStatuses = [
   'pending',
   'queued',
@@ -34,7 +34,7 @@ export const attemptSeenSchema = z.object({
   hasResult: z.boolean(),
   /** `result_data.submitted`, or `success`; null where GH says nothing about it. */
   resultSubmitted: z.boolean().nullable(),
-  /** Postgres started again since the claim: what the worker wrote meanwhile, once and for good, went nowhere (ghosthands §16.5). */
+  /** Postgres started again since the claim: what the worker wrote meanwhile, once and for good, went nowhere (ghosthands §5.6). */
   mayHaveLostWrites: z.boolean(),
   hasHandlerEvent: z.boolean(),
   hasCrashEvent: z.boolean(),
@@ -68,7 +68,7 @@ export type WorkerStatus = z.infer<typeof workerStatusSchema>;
 /** `GET /health/version` on the API port (ghosthands §1.2): the one field that we show. */
 export const apiVersionSchema = z.object({ image_tag: word(200).min(1) });
 
-/** What we keep of a callback (ghosthands §7). The rest may hold personal data, and the row says it better. */
+/** What we keep of a callback (ghosthands §8). The rest may hold personal data, and the row says it better. */
 export const ghCallbackSchema = z.object({
   job_id: z.string(),
   status: z.string().min(1).max(50),
@@ -94,7 +94,7 @@ export const handlerEventTypes = [
   'browser_crash_detected',
 ] as const;
 
-/** The milestones and progress of an attempt that the product reads under the public job id (valet §5, §10). */
+/** The milestones and progress of an attempt that the product reads under the public job id (valet §5). */
 export const mirroredEventTypes = [
   'progress_update',
   'job_started',

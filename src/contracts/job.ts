@@ -1,4 +1,4 @@
-/** States of a job (design §4). `uncertain` rests open for a person; the last four are terminal. */
+/** States of a job (design §4.2). `uncertain` rests open for a person; the last four are terminal. */
 export const jobStates = [
   'accepted',
   'waiting',
@@ -30,7 +30,7 @@ export type AttemptState = (typeof attemptStates)[number];
 export const jobTypes = ['apply', 'scrape', 'fill_form', 'custom'] as const;
 export type JobType = (typeof jobTypes)[number];
 
-/** GH's words; `mastra` exists on staging only (ghosthands §14), the row's CHECK decides. */
+/** GH's words; `mastra` exists on staging only (ghosthands §9), the row's CHECK decides. */
 export const executionModes = ['auto', 'ai_only', 'cookbook_only', 'hybrid', 'smart_apply', 'agent_apply', 'mastra'] as const;
 export type ExecutionMode = (typeof executionModes)[number];
 

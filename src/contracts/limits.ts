@@ -3,21 +3,21 @@
  * tests and the demo can shorten what people wait for without touching the rules.
  */
 export const limits = {
-  /** Without LISTEN (C3), polling is all there is. */
+  /** Without LISTEN, as behind a transaction pooler, polling is all there is. */
   degradedPollMs: 5_000,
-  /** One constant bounds the wait for a worker, for acceptance and expiry alike: VALET's queue uses the same 14,400 s (M4). */
+  /** One constant bounds the wait for a worker, for acceptance and expiry alike: VALET's queue uses the same 14,400 s (atm §6). */
   waitForWorkerMs: 14_400_000,
   /** From assigning to the claim. GH polls every 5 s when a NOTIFY is lost, and a worker may still be closing its last browser. */
   claimMs: 20_000,
   /** A worker that did not claim is left out for this long, unless its process restarts meanwhile. */
   deafWorkerMs: 120_000,
-  /** GH gives each run of the handler `timeout_seconds`, runs it up to three times, and starts the browser outside of it (ghosthands §4). */
+  /** GH gives each run of the handler `timeout_seconds`, runs it up to three times, and starts the browser outside of it (ghosthands §5.2). */
   handlerRunsMax: 3,
   attemptStartMs: 300_000,
-  /** GH waits 300 s for a person, fixed (ghosthands §8.2); the grace lets its own verdict arrive first. */
+  /** GH waits 300 s for a person, fixed (ghosthands §6.1); the grace lets its own verdict arrive first. */
   blockerMs: 300_000,
   blockerGraceMs: 20_000,
-  /** A filled form waits for its submit button; GH itself would wait for ever (§16.5). */
+  /** A filled form waits for its submit button; GH itself would wait for ever (ghosthands §5.5). */
   reviewMs: 24 * 3_600_000,
   /** How long a possible submission waits for a person's word. */
   uncertainMs: 7 * 24 * 3_600_000,
@@ -27,13 +27,13 @@ export const limits = {
   attemptSilentMs: 30_000,
   /** A silent attempt whose owner can be proven neither dead nor alive becomes `uncertain`. */
   unprovenMs: 300_000,
-  /** The longest that GH works on an attempt: three runs of an hour at most, and the start of its browser (ghosthands §4). */
+  /** The longest that GH works on an attempt: three runs of an hour at most, and the start of its browser (ghosthands §5.2). */
   looseSilentMs: 11_100_000,
   /** How long a doubt may rest before its owner is examined again. */
   doubtRecheckMs: 5_000,
   /** GH's registry beat is 30 s; three missed beats and nothing is assigned. */
   workerHeartbeatFreshMs: 90_000,
-  /** GH's own reaper takes 5 min, and its clean-up of one address 2 min (ghosthands §5). */
+  /** GH's own reaper takes 5 min, and its clean-up of one address 2 min (ghosthands §2.3). */
   workerSilentMs: 300_000,
   workerReplacedMs: 120_000,
   /** The status port is probed every 10 s; an answer older than this assigns nothing. */
@@ -53,20 +53,20 @@ export const limits = {
   ownerStartJitterMs: 100,
   /** From its first claim to its bound port a process of GH needs a moment; five seconds are enough for a slow machine. */
   portBoundMs: 5_000,
-  /** GH's process is gone 1.0 s after its cancel listener (ghosthands §16.3); a slow machine gets four times as long. */
+  /** GH's process is gone 1.0 s after its cancel listener (ghosthands §7.2); a slow machine gets four times as long. */
   exitProofMs: 4_000,
   exitLookEveryMs: 100,
   /** From the first try to saying "unconfirmed"; the tries go on. */
   cancelConfirmMs: 60_000,
   cancelRetryFirstMs: 2_000,
   cancelRetryMaxMs: 30_000,
-  /** GH takes a resume within 20 ms, or 2 s where it polls (§16.4). */
+  /** GH takes a resume within 20 ms, or 2 s where it polls (ghosthands §6.2). */
   resumeTakenMs: 15_000,
   /** What a resume carried is plain text in the row until it is scrubbed. */
   resumeScrubMs: 5_000,
-  /** Two beats of the row after a resume: a worker that took it and stopped is a zombie (§8.3). */
+  /** Two beats of the row after a resume: a worker that took it and stopped is a zombie (ghosthands §6.3). */
   resumeProofMs: 25_000,
-  /** GH's heartbeat must be younger than this for a resume to find somebody waiting (§16.4). */
+  /** GH's heartbeat must be younger than this for a resume to find somebody waiting (ghosthands §6.2). */
   resumeFreshMs: 30_000,
   secretLifeMs: 300_000,
   /** An open command untouched for this long has no workflow. */
@@ -80,7 +80,7 @@ export const limits = {
   /** A drain says at its deadline how it ended, at most a look and its retries later. So long after it, its workflow was terminated or never came. */
   drainLostMs: 120_000,
   /**
-   * A neighbour that drains a worker restarts it soon, which ends the drain at GH (atm §2.4), and has no word for a release: its hold ends by itself after
+   * A neighbour that drains a worker restarts it soon, which ends the drain at GH (atm §2.3), and has no word for a release: its hold ends by itself after
    * the longest drain.
    */
   foreignDrainHoldMs: 14_400_000,
@@ -98,7 +98,7 @@ export const limits = {
   logLineCharsMax: 16_384,
   retryBackoffFirstMs: 5_000,
   retryBackoffMaxMs: 60_000,
-  /** VALET writes `queued` unguarded after our 201, so a faster `running` would be overwritten (valet §2.2, §9.2.8). */
+  /** VALET writes `queued` unguarded after our 201, so a faster `running` would be overwritten (valet §2.3). */
   firstCallbackDelayMs: 2_000,
   callbackTimeoutMs: 10_000,
   callbackLeaseMs: 30_000,
@@ -119,7 +119,7 @@ export const limits = {
   clockSkewMs: 60_000,
   /** GH closes its browser within seconds of a job's end; a worker that is busy with that job after this long is stuck. */
   busyAfterEndMs: 120_000,
-  /** The public row of an ended job is compared when it is 1, 2, 4 … 2^11 min old: a day and a half, beyond VALET's slowest monitor (valet §1.6). */
+  /** The public row of an ended job is compared when it is 1, 2, 4 … 2^11 min old: a day and a half, beyond VALET's slowest monitor (valet §3.1). */
   overwriteLooks: 12,
   /** Width of each of those looks: two full passes, so that a missed one loses nothing. */
   overwriteLookMs: 70_000,
@@ -131,7 +131,7 @@ export const limits = {
   untouchedMs: 600_000,
   /** An accepted row without a workflow: the gateway was cut off between its commit and its start. */
   unstartedMs: 3_000,
-  /** VALET fails a task whose job row has been silent for 5 min (valet §1.6), staging recovers it after 120 s (ghosthands §14). */
+  /** VALET fails a task whose job row has been silent for 5 min (valet §3.1), staging recovers it after 120 s (ghosthands §2.5). */
   mirrorBeatMs: 30_000,
   retentionMs: 30 * 24 * 3_600_000,
   /** Beyond this a call to Temporal counts as an outage: the row is the promise, the answer is 202. */
@@ -140,7 +140,7 @@ export const limits = {
   commandPollMs: 100,
   commandWaitSecondsDefault: 2,
   commandWaitSecondsMax: 30,
-  /** VALET's client gives up after 15 s, and takes any success for done (valet §1.2, §1.3): a refusal should still reach it. */
+  /** VALET's client gives up after 15 s, and takes any success for done (valet §1.1, valet §1.3): a refusal should still reach it. */
   productCommandWaitMs: 10_000,
   /** What a job's own page shows of its commands; GET /v1/jobs/:jobId/commands has the others. */
   lastCommandsShown: 10,
@@ -167,7 +167,7 @@ export const limits = {
   logPollMs: 1_000,
   /** A reader costs a socket and some kB; beyond this another gateway is due. */
   logReadersMax: 2_000,
-  /** Proxies cut what is silent for 30 to 60 s; ATM's own server after 252 s (atm §1.6). */
+  /** Proxies cut what is silent for 30 to 60 s; ATM's own server after 252 s (atm §1.5). */
   streamHeartbeatMs: 15_000,
   /** A reader that takes nothing for so long loses its place, and goes on when it comes back. */
   streamStalledMs: 600_000,
@@ -180,15 +180,15 @@ export const limits = {
   deployAwayMs: 24 * 3_600_000,
   /** The server takes a deployer for gone after 10 s without a beat. */
   deployBeatMs: 2_000,
-  /** `lock`, `version`, `app version`: 1–2 s with two hosts (kamal §9.7); a host that is down takes as long as ssh's own timeout. */
+  /** `lock`, `version`, `app version`: 1–2 s with two hosts (kamal §6.1); a host that is down takes as long as ssh's own timeout. */
   kamalQuickMs: 120_000,
   /** `build pull` and `deploy` of a large image over a slow line. */
   kamalStepMs: 1_800_000,
-  /** Twice ATM's deploy_timeout of 120 s, during which Kamal says nothing: longer silence is a prompt that nobody answers (kamal §9). */
+  /** Twice ATM's deploy_timeout of 120 s, during which Kamal says nothing: longer silence is a prompt that nobody answers (kamal §5). */
   kamalSilentMs: 300_000,
   /** From INT to KILL of a Kamal and what it started. Promise 7 gives 10 s for all of it. */
   kamalKillAfterMs: 6_000,
-  /** GH registers within seconds of its start, three tries at most 6 s apart (ghosthands §5); a cold host takes its time before. */
+  /** GH registers within seconds of its start, three tries at most 6 s apart (ghosthands §2.3); a cold host takes its time before. */
   deployVerifyMs: 90_000,
   deployVerifyEveryMs: 1_000,
   deploySoakEveryMs: 5_000,
@@ -209,7 +209,7 @@ export const limits = {
   /** Two connections of the deployer hold the place of the active one: it is tried so often, and proven so often. */
   deployerLockEveryMs: 1_000,
   destinationsEveryMs: 180_000,
-  /** ATM waits so long for a machine that it passes a page of (atm §1.4); a page is no download. */
+  /** ATM waits so long for a machine that it passes a page of (atm §1.3); a page is no download. */
   proxyTimeoutMs: 10_000,
   proxyAnswerBytesMax: 1_048_576,
   requestBodyBytesMax: 262_144,

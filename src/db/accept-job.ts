@@ -11,7 +11,7 @@ export type Acceptance =
 
 /**
  * Record, job row, timeline and audit in one statement, so all or none of them. The job row can never be claimed: `strict` with no target, no
- * callback URL, and every column that decides about claiming is stated, since the default of `status` is claimable (H1).
+ * callback URL, and every column that decides about claiming is stated, since the default of `status` is claimable (ghosthands §4.3).
  */
 export const acceptJob = async (db: Queryable, job: NewJob, by: Actor, limits: Limits): Promise<Acceptance> => {
   const { rows } = await db.query<{ accepted_at: Date }>(acceptStatement, [

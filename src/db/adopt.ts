@@ -3,7 +3,7 @@ import type { AdoptableRow, Adoption } from '../domain/adoption';
 import type { Queryable } from './queryable';
 
 /**
- * Which rows may be taken over (design §5): claimable, never claimed, not ours, and not for VALET's desktop fleet, whose rows say so or name a target that
+ * Which rows may be taken over (design §6.2): claimable, never claimed, not ours, and not for VALET's desktop fleet, whose rows say so or name a target that
  * the registry does not know. What GH has put back after a try is not new: nobody knows how far that try came.
  */
 const isAdoptable = `g.status in ('pending', 'queued') and g.worker_id is null and g.started_at is null and g.retry_count = 0
@@ -27,7 +27,7 @@ export const listAdoptableRows = async (db: Queryable, { rows: limit }: { rows: 
   return rows;
 };
 
-/** A worker in queue mode gets its rows from pg-boss, whose message we cannot take back: it would run what we adopt a second time (ghosthands §6). */
+/** A worker in queue mode gets its rows from pg-boss, whose message we cannot take back: it would run what we adopt a second time (ghosthands §4.2). */
 export const hasQueueModeWorker = async (db: Queryable, { probeFreshMs }: Pick<Limits, 'probeFreshMs'>): Promise<boolean> => {
   const { rows } = await db.query<{ has: boolean }>(
     `select exists (select from yardmaster.host_probe

@@ -41,7 +41,7 @@ export const lockAssigning = async (db: Queryable): Promise<void> => {
 export const waiterIsLeft = `(a.has_left_waiter and coalesce(a.claimed_at, a.assigned_at) > p.process_started_at)`;
 export const isDeaf = `(a.end_reason = 'not_claimed' and a.ended_at > p.process_started_at and a.ended_at > now() - $3::int * interval '1 ms')`;
 
-/** Idle means all of design §4: fresh, legacy, running, not draining, without a job, not held, no twin, not tainted, not deaf. */
+/** Idle means all of design §4.4: fresh, legacy, running, not draining, without a job, not held, no twin, not tainted, not deaf. */
 export const idleWorkers = `
   select r.worker_id, r.target_worker_id, r.ec2_instance_id as instance_id, p.host, p.freed_at
   from gh_worker_registry r
@@ -56,7 +56,7 @@ export const idleWorkers = `
     -- A cancel may still recycle it, and a recycle hits whatever runs there then: nothing is aimed at it before the cancel has ended.
     and not exists (select from yardmaster.command c
       where c.kind = 'cancel' and c.ended_at is null and c.route ->> 'workerId' = r.worker_id)
-    -- Twins: both processes behind one id would claim (ghosthands §16.5).
+    -- Twins: both processes behind one id would claim (ghosthands §2.6).
     and not exists (select from yardmaster.host_probe t
       where t.worker_id = r.worker_id and t.host <> p.host and t.is_worker_up and t.probed_at > now() - $2::int * interval '1 ms')
     -- A ghost waiter fills the pool of its process and hangs the next job; a worker that did not claim is deaf. A restart cures both.

@@ -1,6 +1,6 @@
 import type { Queryable } from './queryable';
 
-/** `unreadable` where the queries of other backends are hidden from us: the look-up would find nothing and say nothing (ghosthands §16.3). */
+/** `unreadable` where the queries of other backends are hidden from us: the look-up would find nothing and say nothing (ghosthands §7.2). */
 export const findCancelListener = async (db: Queryable, attemptId: string): Promise<'present' | 'absent' | 'unreadable'> => {
   const { rows } = await db.query<{ present: boolean; hidden: boolean }>(
     `select coalesce(bool_or(query = 'LISTEN "gh_job_cancel_' || $1::text || '"'), false) as present,
@@ -13,7 +13,7 @@ export const findCancelListener = async (db: Queryable, attemptId: string): Prom
 };
 
 /**
- * Ends the backend that listens for the cancel of this attempt, and so its worker's process, 1.0 s later (ghosthands §16.3). First disarms the row,
+ * Ends the backend that listens for the cancel of this attempt, and so its worker's process, 1.0 s later (ghosthands §7.2). First disarms the row,
  * so that nothing claims it again. Answers how many were ended, or why none could be.
  */
 export const endCancelListener = async (db: Queryable, attemptId: string): Promise<{ ended: number; problem: 'not_permitted' | null }> => {

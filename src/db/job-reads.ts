@@ -15,7 +15,7 @@ export interface JobSummary {
   acceptedAt: Date;
   /** Null for a state without one. */
   deadlineAt: Date | null;
-  /** Only with a terminal state, whatever the job row says (L3). */
+  /** Only with a terminal state, whatever the job row says (ghosthands §3.4). */
   completedAt: Date | null;
   humanKind: HumanKind | null;
   submission: Submission;

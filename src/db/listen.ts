@@ -5,7 +5,7 @@ import type { DbLog } from './pool';
 
 /**
  * Hears NOTIFY on a direct connection, and polls as well: a notification is only the faster way to learn what polling would find. LISTEN
- * belongs to a session, so without DATABASE_DIRECT_URL, or when that leads to a transaction pooler, nothing arrives (C3): the latter is found
+ * belongs to a session, so without DATABASE_DIRECT_URL, or when that leads to a transaction pooler, nothing arrives: the latter is found
  * out by trying, either is said in one warning, and from then on polling is all there is. A lost connection is made again, for ever.
  */
 export interface ListenerOptions {

@@ -62,7 +62,7 @@ export const listUnerasedJobs = async (db: Queryable, { rows: limit }: { rows: n
   return rows.map(({ job_id: jobId }) => jobId);
 };
 
-/** A ghost waiter is gone when its wait has its end in the events, 300 s after it began (ghosthands §8.2); its worker is then idle again. */
+/** A ghost waiter is gone when its wait has its end in the events, 300 s after it began (ghosthands §6.3); its worker is then idle again. */
 export const clearLeftWaiters = async (db: Queryable): Promise<number> => {
   const { rowCount } = await db.query(
     `update yardmaster.attempt a set has_left_waiter = false

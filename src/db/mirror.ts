@@ -3,7 +3,7 @@ import type { Queryable } from './queryable';
 
 /**
  * Writes our state into the public job row, the mirror that the product reads: state, worker, interaction, results, and a heartbeat, since VALET
- * fails tasks whose row is silent (valet §1.6). Re-asserts what keeps the row unclaimable. Never copies what a person typed into a resume.
+ * fails tasks whose row is silent (valet §3.1). Re-asserts what keeps the row unclaimable. Never copies what a person typed into a resume.
  */
 export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => {
   await db.query(

@@ -8,7 +8,7 @@ export interface DbLog {
 }
 
 export interface PoolOptions {
-  /** Part of the connection budget of the process (README). */
+  /** Part of the connection budget of the process (docs/settings.md). */
   max: number;
   /** Shown in pg_stat_activity. */
   applicationName: string;

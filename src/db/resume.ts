@@ -9,7 +9,7 @@ export interface Resolution {
 }
 
 /**
- * Resumes by SQL, atomically and fenced (ghosthands §16.4): only the worker that has the row, only while it waits and beats. Better than GH's own route, which
+ * Resumes by SQL, atomically and fenced (ghosthands §6.2): only the worker that has the row, only while it waits and beats. Better than GH's own route, which
  * answers 409 when VALET wrote `needs_human` over the row. Inside the caller's transaction; false when nobody waits.
  */
 export const resumeAttempt = async (
@@ -41,7 +41,7 @@ export const scrubResolution = async (db: Queryable, attemptId: string): Promise
 /** What tells whether the worker took a resume and goes on: GH deletes the keys as it reads them, then says so in an event. */
 export interface ResumeTrace {
   isTaken: boolean;
-  /** Seconds count: a zombie's heartbeat stands still while its row says running (ghosthands §8.3). */
+  /** Seconds count: a zombie's heartbeat stands still while its row says running (ghosthands §6.3). */
   heartbeatAt: Date | null;
   status: string;
 }
@@ -57,7 +57,7 @@ export const traceResume = async (db: Queryable, { attemptId, since }: { attempt
   return rows[0] ?? null;
 };
 
-/** Which engine has the attempt: Mastra drops codes and credentials before its step reads them (ghosthands §16.4). */
+/** Which engine has the attempt: Mastra drops codes and credentials before its step reads them (ghosthands §6.2). */
 export const findExecutionMode = async (db: Queryable, attemptId: string): Promise<string | null> => {
   const { rows } = await db.query<{ execution_mode: string | null }>(`select execution_mode from gh_automation_jobs where id = $1::uuid`, [
     attemptId,

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Kamal's command line without servers: hosts, containers, images, lock and audit are files under KAMAL_STAND_IN_DIR, and a control file there
-// makes it misbehave (kamal-stand-in/misbehaviour.mjs). It says what Kamal 2.11 says, and lies where Kamal lies (kamal.md §9.2);
-// test/deploys/same-as-kamal.test.ts runs both on the same commands and compares them.
+// makes it misbehave (kamal-stand-in/misbehaviour.mjs). It says what Kamal 2.11 says, and lies where Kamal lies (kamal §2);
+// test/support/kamal-sequence.ts holds commands and their ends on which both are tried.
 import { parseArgs } from 'node:util';
 import { commands } from './kamal-stand-in/commands.mjs';
 import { readConfig } from './kamal-stand-in/config.mjs';
@@ -72,7 +72,7 @@ function refuse(text) {
   return 1;
 }
 
-/** Ruby writes what it has and dies of the signal; Kamal releases no lock then (kamal.md §9.4). */
+/** Ruby writes what it has and dies of the signal; Kamal releases no lock then (kamal §4). */
 function leaveTheLockBehind(output) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => {

@@ -1,8 +1,6 @@
 import { connectionBudget } from '../config';
 import { settingDocs } from '../settings';
 
-export const settingsMarkers = { start: '<!-- settings:start -->', end: '<!-- settings:end -->' } as const;
-
 /** The text of `.env.example`: what has to be set, and everything else as a comment with its default. */
 export const makeEnvExample = (): string =>
   [
@@ -16,9 +14,14 @@ export const makeEnvExample = (): string =>
     '',
   ].join('\n');
 
-/** The README's part between the markers: the settings, and what the processes take of Postgres' max_connections. */
-export const makeSettingsTable = (): string =>
+/** The text of docs/settings.md: the settings, and what the processes take of Postgres' max_connections. */
+export const makeSettingsDocument = (): string =>
   [
+    '# Settings',
+    '',
+    'Made from `src/settings.ts` by `UPDATE_DOCS=1 npx jest config-docs`; never edited by hand. Each comes from the environment, and a wrong one ends the start with the',
+    'name of every problem. `.env.example` says which have to be set.',
+    '',
     '| setting | meaning | default | processes |',
     '|---|---|---|---|',
     ...settingDocs().map(
@@ -26,15 +29,14 @@ export const makeSettingsTable = (): string =>
         `| \`${name}\` | ${meaning.replaceAll('|', String.raw`\|`)} | ${byDefault} | ${processes.join(', ')} |`,
     ),
     '',
-    'Connections to Postgres, at the defaults:',
+    '## Connections to Postgres, at the defaults',
     '',
     '| process | pool | LISTEN | together |',
     '|---|---|---|---|',
     ...connectionBudget.map(({ process, pool, listen }) => `| ${process} | ${pool} | ${listen} | ${pool + listen} |`),
     `| **one of each** | | | **${connectionBudget.reduce((sum, { pool, listen }) => sum + pool + listen, 0)}** |`,
+    '',
   ].join('\n');
-
-export const withSettingsTable = (markdown: string): string => withTable(markdown, settingsMarkers, makeSettingsTable());
 
 /** Puts the table between the markers; a text without them stays as it is. */
 export const withTable = (markdown: string, markers: { start: string; end: string }, table: string): string => {

@@ -1,7 +1,7 @@
 import { jobTypes } from '../contracts/job';
 import { withoutUrlSecrets } from './url-secrets';
 
-/** A claimable row that another producer inserted (valet §1.6), as far as it decides about taking it over. No personal data. */
+/** A claimable row that another producer inserted (valet §3.2), as far as it decides about taking it over. No personal data. */
 export interface AdoptableRow {
   jobId: string;
   jobType: string;
@@ -30,7 +30,7 @@ export const judgeAdoption = (row: AdoptableRow): { adopt: Adoption } | { proble
   return { adopt: { jobId: row.jobId, callbackUrl: row.callbackUrl === null ? null : withoutUrlSecrets(row.callbackUrl) } };
 };
 
-/** GH's own limit on staging (ghosthands §1.4). */
+/** GH's own limit on staging (ghosthands §1.3). */
 const timeoutSecondsMax = 3_600;
 
 const between = (value: number, least: number, most: number): boolean => Number.isInteger(value) && value >= least && value <= most;

@@ -2,7 +2,7 @@ import type { AttemptSeen } from '../contracts/ghosthands';
 import type { HumanKind, Submission } from '../contracts/job';
 import { judgeSubmission } from './submission-evidence';
 
-/** What an attempt row says, in our words. `released`: GH gave the row away while its process may still work on it (ghosthands §2.1, §5). */
+/** What an attempt row says, in our words. `released`: GH gave the row away while its process may still work on it (ghosthands §2.2, ghosthands §2.5). */
 export type Finding =
   | { kind: 'unclaimed' }
   | { kind: 'running'; submission: Submission }
@@ -20,14 +20,14 @@ export const readFinding = (seen: AttemptSeen): Finding => {
     case 'queued':
       return { kind: 'running', submission };
     case 'running':
-      // Main's CHECK refuses the review status: the row stays `running` and only the event tells (ghosthands §16.5).
+      // Main's CHECK refuses the review status: the row stays `running` and only the event tells (ghosthands §5.5).
       return seen.hasReviewEvent ? { kind: 'human', humanKind: 'review', since: null, submission } : { kind: 'running', submission };
     case 'awaiting_review':
       return { kind: 'human', humanKind: 'review', since: seen.pausedAt, submission };
     case 'paused':
       return { kind: 'human', humanKind: 'blocker', since: seen.pausedAt, submission };
     case 'needs_human':
-      // Staging's recovery parks a row of a dead worker here (ghosthands §14); nobody waits for the human.
+      // Staging's recovery parks a row of a dead worker here (ghosthands §2.5); nobody waits for the human.
       return seen.interactionType === 'stuck_job_timeout'
         ? { kind: 'released', submission }
         : { kind: 'human', humanKind: 'blocker', since: seen.pausedAt, submission };
@@ -43,7 +43,7 @@ export const readFinding = (seen: AttemptSeen): Finding => {
       };
     case 'cancelled':
     case 'expired':
-      // Marking does not stop GH, it makes it start again (ghosthands §16.3): only its process tells.
+      // Marking does not stop GH, it makes it start again (ghosthands §7.1): only its process tells.
       return { kind: 'released', submission };
   }
 };

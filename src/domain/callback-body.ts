@@ -23,7 +23,7 @@ export interface CallbackFacts {
   } | null;
 }
 
-/** The fields of valet §10 for each word, and no others. */
+/** The fields of valet §2.2 for each word, and no others. */
 export const makeCallbackBody = (word: CallbackWord, facts: CallbackFacts): CallbackBody => ({
   job_id: facts.jobId,
   valet_task_id: facts.valetTaskId,
@@ -65,13 +65,13 @@ const errorOf = (facts: CallbackFacts): Partial<CallbackBody> =>
         error_code: 'submission_uncertain',
         error_message: withRerun(`It may already be submitted: check before retrying. ${facts.errorMessage ?? ''}`.trim(), facts),
       }
-    : // VALET's column holds 50 characters (valet §10).
+    : // VALET's column holds 50 characters (valet §2.2).
       {
         error_code: (facts.errorCode ?? 'failed').slice(0, 50),
         error_message: withRerun(facts.errorMessage ?? 'The application failed', facts),
       };
 
-/** GH re-runs the form by itself after a browser crash (ghosthands §16.5): said in the result, since nothing else shows it. */
+/** GH re-runs the form by itself after a browser crash (ghosthands §5.3): said in the result, since nothing else shows it. */
 const withRerun = (text: string, facts: CallbackFacts): string =>
   facts.isRerunByGh ? `${text} (the worker's browser crashed and it ran the form again: check for a double submission)` : text;
 

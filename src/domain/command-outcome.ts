@@ -1,7 +1,7 @@
 import type { CommandOutcome } from '../contracts/command';
 import type { JobState } from '../contracts/job';
 
-/** What each outcome means: for the job, for HTTP, and in words (design §4; one table for everybody). */
+/** What each outcome means: for the job, for HTTP, and in words (design §5.3; one table for everybody). */
 export const outcomes: Record<CommandOutcome, { jobEnds: string; httpStatus: number; productStatus: number; words: string }> = {
   cancelled: { jobEnds: 'cancelled', httpStatus: 200, productStatus: 200, words: 'Cancelled; nothing was submitted' },
   cancelled_maybe_submitted: {

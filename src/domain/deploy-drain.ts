@@ -51,7 +51,7 @@ export interface StandingJob {
   isOver: boolean;
 }
 
-/** After a review that a person resolved the process holds its browser for ever (ghosthands §8). */
+/** After a review that a person resolved the process holds its browser for ever (ghosthands §5.5). */
 export const describeStanding = ({ workerId, state, humanKind, isOver }: StandingJob): string =>
   `${state === 'waiting_human' ? `waiting_human (${humanKind ?? 'blocker'})` : state}${isOver ? `, but ${workerId} still has it: restart that worker` : ''}`;
 

@@ -25,7 +25,7 @@ export interface HostVerdict {
   detail: string;
 }
 
-/** ATM's names (atm.md §2.5): the primary role serves the API, every other one is a worker. */
+/** ATM's names (atm §2.4): the primary role serves the API, every other one is a worker. */
 const apiRole = 'web';
 
 /** Is a worker among what runs on a host with these roles? */

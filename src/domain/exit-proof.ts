@@ -6,7 +6,7 @@ export type PortSeen =
 
 /**
  * Is the process that ran an attempt proven gone, or proven done with it (`idle`)? The listener's absence proves nothing, since the action goes on for the
- * second after it (ghosthands §16.3): a refused port does, or another start time, or no active job twice, a second apart.
+ * second after it (ghosthands §7.3): a refused port does, or another start time, or no active job twice, a second apart.
  */
 export const provesExit = (
   before: PortSeen,
@@ -29,7 +29,7 @@ export const provesExit = (
   // Where only the database knows the worker, a refusal speaks for it only at an address that answered for it a moment ago.
   const wasThere = before.kind === 'answers' && before.workerId === workerId;
   if (last.kind === 'refused') return isAddressCurrent || wasThere ? 'gone' : null;
-  // Somebody else who started after our worker answered there has its port: GH without a configured id comes back under a new one (ghosthands §5). Any other
+  // Somebody else who started after our worker answered there has its port: GH without a configured id comes back under a new one (ghosthands §2.3). Any other
   // stranger at the address says nothing about our worker.
   if (last.workerId !== workerId) return wasThere && last.processStartedAtMs > before.atMs ? 'gone' : null;
   // Another start than before, or one after the claim: an earlier try, or somebody else, has ended the process already.

@@ -50,7 +50,7 @@ interface RegisteredWorker {
   status: string;
 }
 
-/** Configuration against registry (L1). Without a configuration there is nothing to compare. */
+/** Configuration against registry (atm §3). Without a configuration there is nothing to compare. */
 export const compareFleet = (configured: readonly ConfiguredServer[], workers: readonly RegisteredWorker[]): FleetDifference[] => {
   const machines = configured.filter(isMachine);
   if (machines.length === 0) return [];

@@ -27,7 +27,7 @@ export interface ReportedHost<W, P, H> {
 
 /**
  * One entry a host: what its ports said, its workers, the holds that are about it, and its health by the one rule. The fleet is the registry plus the
- * configuration (L1); any other machine is in it only as long as something of ours is there, a live attempt or a hold.
+ * configuration (atm §3); any other machine is in it only as long as something of ours is there, a live attempt or a hold.
  */
 export const reportHosts = <W extends FleetWorkerSeen, P extends FleetProbeSeen, H extends HoldRow>(rows: {
   workers: readonly W[];
@@ -73,7 +73,7 @@ export const countWorkersByHealth = ({
   return counts;
 };
 
-/** What the registry says of the workers of one machine. Offline rows beside a worker that beats are those of processes before it (ghosthands §5). */
+/** What the registry says of the workers of one machine. Offline rows beside a worker that beats are those of processes before it (ghosthands §2.3). */
 export const registryOf = (workers: readonly FleetWorkerSeen[]): HealthFacts['registry'] => {
   if (workers.length === 0) return 'none';
   const present = workers.filter(({ status }) => status !== 'offline');

@@ -125,7 +125,7 @@ const compareBackends = ({ canReadAllQueries, canEndAllBackends }: SchemaSeen): 
         {
           severity: 'degraded' as const,
           what: 'our role may not read the queries of other roles (pg_read_all_stats)',
-          lost: 'A worker that connects under another role can never be proven dead, so its lost attempts become uncertain (ghosthands §16.3).',
+          lost: 'A worker that connects under another role can never be proven dead, so its lost attempts become uncertain (ghosthands §7.2).',
         },
       ]),
   ...(canEndAllBackends
@@ -134,7 +134,7 @@ const compareBackends = ({ canReadAllQueries, canEndAllBackends }: SchemaSeen): 
         {
           severity: 'degraded' as const,
           what: 'our role may not end the backends of other roles (pg_signal_backend)',
-          lost: 'A running attempt of a worker that connects under another role is stopped by recycling its machine only (ghosthands §16.3).',
+          lost: 'A running attempt of a worker that connects under another role is stopped by recycling its machine only (ghosthands §7.2).',
         },
       ]),
 ];

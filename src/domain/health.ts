@@ -1,4 +1,4 @@
-/** The one vocabulary of health, from the probe to every page (H4). */
+/** The one vocabulary of health, from the probe to every page (design §6.3). */
 export const healthWords = ['healthy', 'degraded', 'offline'] as const;
 export type Health = (typeof healthWords)[number];
 

@@ -1,9 +1,9 @@
 import type { SweepItem } from '../contracts/sweep';
 
-/** Registries hold `unknown`, `local` and worse (ghosthands §5). */
+/** Registries hold `unknown`, `local` and worse (ghosthands §2.3). */
 export const isAddress = (host: string | null): host is string => host !== null && /^[0-9a-fA-F.:]+$/.test(host) && /[.:]/.test(host);
 
-/** GH writes these words where a machine could not read its own id (ghosthands §5): many share them, and they name none. */
+/** GH writes these words where a machine could not read its own id (ghosthands §2.3): many share them, and they name none. */
 export const isInstance = (instanceId: string | null): instanceId is string =>
   instanceId !== null && instanceId !== '' && !['unknown', 'local'].includes(instanceId);
 

@@ -22,7 +22,7 @@ export const isTerminal = (state: JobState): state is TerminalJobState => (termi
 
 /**
  * The word of the job row, the mirror that the product reads. Never `queued`: staging's recovery takes queued rows without a heartbeat
- * (ghosthands §16.1).
+ * (ghosthands §4.3).
  */
 export const ghStatusOf: Record<JobState, GhStatus> = {
   accepted: 'pending',
@@ -37,7 +37,7 @@ export const ghStatusOf: Record<JobState, GhStatus> = {
   expired: 'expired',
 };
 
-/** The callback that entering a state sends (valet §10), and whether it is the final one of its generation. */
+/** The callback that entering a state sends (valet §2.2), and whether it is the final one of its generation. */
 export const callbackOf: Record<JobState, { word: CallbackWord; isFinal: boolean } | null> = {
   accepted: null,
   waiting: null,

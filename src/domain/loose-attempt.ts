@@ -15,7 +15,7 @@ export interface LooseAttempt {
   port: AttemptPort | null;
   /** From the claim to the first of the probes that have all got the port's present answer; null when that is not known. */
   saidAfterMs: number | null;
-  /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §16.3). */
+  /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §7.2). */
   listener: 'present' | 'absent' | 'unreadable';
 }
 
@@ -34,7 +34,7 @@ export const endOfLoose = (attempt: LooseAttempt, limits: LooseLimits): LooseEnd
     // The process that claimed is gone, or works on nothing, and nobody beats for the row.
     return port.hasRestarted || (port.activeJobs === 0 && silentMs > limits.attemptSilentMs) ? 'lost' : null;
   }
-  // Workers without a direct URL have no listener, so that its absence alone proves nothing (ghosthands §16.3).
+  // Workers without a direct URL have no listener, so that its absence alone proves nothing (ghosthands §7.3).
   if (listener === 'unreadable') return null;
   if (port?.kind === 'answers' || port?.kind === 'refused') return (saidAfterMs ?? 0) > limits.portBoundMs ? 'lost' : null;
   return silentMs > limits.looseSilentMs ? 'lost' : null;

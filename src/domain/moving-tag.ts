@@ -1,5 +1,5 @@
 /**
- * Which image tags move. A deploy of a tag that moves cannot be undone, since its name means the new image then (atm.md §0.2).
+ * Which image tags move. A deploy of a tag that moves cannot be undone, since its name means the new image then (atm §2.6).
  *
  * - A destination's name and `latest` move, alone or together (`latest-staging` is what Kamal itself tags): by name.
  * - Any other tag moves that does not look immutable, while an immutable one with the same digest tells which image it is: `1.2` beside `1.2.3`.

@@ -22,7 +22,7 @@ export interface JobFacts {
 
 /**
  * What examining the owner gave (src/domain/owner-proof.ts); `none`: nobody looked yet. `idle`: its process is through with the attempt and the
- * row does not say how. `gone_in_silence`: it is gone, and may have lived on after its last write. Both mean that writes were lost (ghosthands §16.5).
+ * row does not say how. `gone_in_silence`: it is gone, and may have lived on after its last write. Both mean that writes were lost (ghosthands §5.6).
  */
 export type OwnerProof = 'none' | 'alive' | 'gone' | 'gone_in_silence' | 'idle' | 'unknown';
 
@@ -134,7 +134,7 @@ const onUnderWay = (
   return finding.kind === 'running' ? suspect(moment, limits) : { act: 'stay', isOwnerInDoubt: true };
 };
 
-/** A silent row is worth a look, and no verdict: PostgREST may be down while the worker works (ghosthands §16.5). */
+/** A silent row is worth a look, and no verdict: PostgREST may be down while the worker works (ghosthands §5.6). */
 const suspect = (moment: Moment, limits: Limits): NextStep => ({
   act: 'stay',
   isOwnerInDoubt: moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs,
@@ -190,7 +190,7 @@ const atLeastMaybe = (submission: Submission): Submission => (submission === 'no
 
 const isPast = (deadlineAt: Date | null, now: Date): boolean => deadlineAt !== null && deadlineAt.getTime() <= now.getTime();
 
-/** How long an attempt may run: GH bounds each run of the handler, not the browser's start nor a wait for a human (ghosthands §4). */
+/** How long an attempt may run: GH bounds each run of the handler, not the browser's start nor a wait for a human (ghosthands §5.2). */
 export const attemptDeadline = (job: JobFacts, now: Date, limits: Limits): Date => {
   const runMs = limits.attemptStartMs + limits.handlerRunsMax * job.timeoutSeconds * 1000;
   return new Date(Math.min(now.getTime() + runMs, job.jobDeadlineAt.getTime()));

@@ -8,7 +8,7 @@ export interface OwnerSeen {
     | { kind: 'answers'; workerId: string; activeJobs: number; /** The earliest possible. */ processStartedAt: Date }
     | { kind: 'refused' }
     | { kind: 'silent' };
-  /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §16.3). */
+  /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §7.2). */
   listener: 'present' | 'absent' | 'unreadable';
   /** Since when every probe has got the port's present answer; null when that is not known. */
   saidSince: Date | null;
@@ -25,7 +25,7 @@ export type OwnerLimits = Pick<Limits, 'ownerStartJitterMs' | 'attemptSilentMs' 
 
 /**
  * Is the process that claimed the attempt gone? A stale heartbeat is not death, and a missing listener alone is none either: it vanishes a
- * second before its process does, and workers without a direct URL never have one (ghosthands §16.3).
+ * second before its process does, and workers without a direct URL never have one (ghosthands §7.3).
  */
 export const proveOwner = (seen: OwnerSeen, limits: OwnerLimits): OwnerProof => {
   if (seen.listener === 'present') return 'alive';
@@ -35,7 +35,7 @@ export const proveOwner = (seen: OwnerSeen, limits: OwnerLimits): OwnerProof => 
   }
   const { processStartedAt, activeJobs } = seen.port;
   if (processStartedAt.getTime() > seen.claimedAt.getTime() + limits.ownerStartJitterMs) return goneBy(seen, processStartedAt, limits);
-  // A zombie: the process lives, works on nothing, and nobody beats for the row (ghosthands §8.3, §16.5).
+  // A zombie: the process lives, works on nothing, and nobody beats for the row (ghosthands §6.3).
   const isRowSilent = seen.heartbeatAgeMs === null || seen.heartbeatAgeMs > limits.attemptSilentMs;
   return activeJobs === 0 && seen.wasIdleBefore && isRowSilent ? 'idle' : 'alive';
 };
@@ -49,7 +49,7 @@ const wasGoneBy = ({ saidSince, claimedAt, askedAt }: OwnerSeen, { portBoundMs }
 
 /**
  * A process that went on living for longer than a few beats without one had lost its way to write: PostgREST was away, and what its row does not
- * say proves nothing (ghosthands §16.5). `endedBy`: it was gone then at the latest.
+ * say proves nothing (ghosthands §5.6). `endedBy`: it was gone then at the latest.
  */
 const goneBy = (seen: OwnerSeen, endedBy: Date, limits: Pick<Limits, 'attemptSilentMs'>): OwnerProof => {
   const beatAt = seen.heartbeatAgeMs === null ? seen.claimedAt.getTime() : seen.askedAt.getTime() - seen.heartbeatAgeMs;

@@ -16,7 +16,7 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN ([A-Z0-9 ]{0,30}PRIVATE KEY)-----[\s\S]*?(?:-----END \1-----|$)/g, redacted],
   // The whole user-info: a token is often given as the user name.
   [/(?<=:\/\/)[^\s/?#"'<>]{1,1024}@/g, `${redacted}@`],
-  // GH's browser proxy takes `?key=`, VALET's webhook `?token=`, OAuth `?code=` (valet §1.2, §1.4).
+  // GH's browser proxy takes `?key=`, VALET's webhook `?token=`, OAuth `?code=` (valet §1.2, valet §1.4).
   [new RegExp(`([?&;](?:[\\w.%-]{0,60}${secretName}|key|code|sig|auth|jwt|session)=)[^&;#\\s"'<>]+`, 'gi'), `$1${redacted}`],
   [/\b((?:Bearer|Basic)\s+)[\w.~+/=-]{8,4096}/gi, `$1${redacted}`],
   [

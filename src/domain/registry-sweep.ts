@@ -79,7 +79,7 @@ export const sweepRegistry = (
   return { offline, findings };
 };
 
-/** GH reaps `active` rows only, and only while some worker lives; a draining one it never reaps (ghosthands §5). */
+/** GH reaps `active` rows only, and only while some worker lives; a draining one it never reaps (ghosthands §2.3). */
 const silence = (worker: WorkerRowSeen, newest: ReadonlyMap<string, number>, limits: RegistryLimits): OfflineRepair['reason'] | null => {
   const age = worker.heartbeatAgeMs ?? 0;
   if (age > limits.workerSilentMs) return 'silent';

@@ -3,7 +3,7 @@ import type { Limits } from '../contracts/limits';
 /** What another attempt could change after an attempt that did not submit. */
 type Remedy = 'retry' | 'never';
 
-/** Error codes of GH (ghosthands §4) where trying again changes nothing. Every other code is worth another attempt. */
+/** Error codes of GH (ghosthands §5.4) where trying again changes nothing. Every other code is worth another attempt. */
 const remedies: Readonly<Record<string, Remedy>> = {
   validation_error: 'never',
   budget_exceeded: 'never',

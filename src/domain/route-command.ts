@@ -30,10 +30,10 @@ export interface RouteFacts {
   isOwnerProvenAlive: boolean;
 }
 
-/** The warning of every fallback, in the incumbent's words, so that one search finds both (M2). */
+/** The warning of every fallback, in the incumbent's words, so that one search finds both (valet §1.5). */
 export const fallbackMessage = 'Fleet routing fallback — cancel/resume may reach wrong EC2';
 
-/** Where a cancel or resume goes, and why, step by step (design §4). Never silently anywhere (promise 4). */
+/** Where a cancel or resume goes, and why, step by step (design §5.1). Never silently anywhere (promise 4). */
 export const routeCommand = (kind: 'cancel' | 'resume', facts: RouteFacts): RouteTaken => {
   const { attempt } = facts;
   if (attempt === null) {
@@ -65,7 +65,7 @@ export const routeCommand = (kind: 'cancel' | 'resume', facts: RouteFacts): Rout
 };
 
 /**
- * Twins share an id, and the one that registered last owns the row: its process never had the attempt (ghosthands §16.5). An instance keeps its id
+ * Twins share an id, and the one that registered last owns the row: its process never had the attempt (ghosthands §2.6). An instance keeps its id
  * when its address moves; without one the address is all there is.
  */
 const isItsMachine = (row: RegisteredWorker, attempt: NonNullable<RouteFacts['attempt']>): boolean =>

@@ -2,7 +2,7 @@ import type { SweepItem } from '../contracts/sweep';
 import { registryOf, type FleetProbeSeen, type FleetWorkerSeen } from './fleet-report';
 import { judgeHealth, portsOf, type Health } from './health';
 
-/** The product's words for health (valet §3.1). */
+/** The product's words for health (valet §4.2). */
 export type SandboxHealth = 'healthy' | 'degraded' | 'unhealthy';
 
 export interface SandboxSeen {
@@ -13,7 +13,7 @@ export interface SandboxSeen {
 }
 
 /**
- * Compares the product's sandboxes with the registry (M1): by instance id, then by address. Answers which sandboxes tell a wrong health, and what else
+ * Compares the product's sandboxes with the registry (valet §4.2): by instance id, then by address. Answers which sandboxes tell a wrong health, and what else
  * a person should know. One without any worker keeps its health: nothing is known about it.
  */
 export const syncSandboxes = (rows: {

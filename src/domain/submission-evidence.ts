@@ -43,8 +43,8 @@ const crashMessage = /^Recovered from crash/;
 
 const judgeCompleted = (seen: AttemptSeen): Submission => {
   if (seen.resultSubmitted === true) return 'yes';
-  // `success:false` with an open browser is stored as completed (ghosthands §4).
+  // `success:false` with an open browser is stored as completed (ghosthands §5.4).
   if (seen.resultSubmitted === false) return 'maybe';
-  // GH's recovery at start writes `completed` after any ordinary step, without an owner and without a result (ghosthands §5).
+  // GH's recovery at start writes `completed` after any ordinary step, without an owner and without a result (ghosthands §2.5).
   return seen.workerId === null || !seen.hasResult ? 'maybe' : 'yes';
 };

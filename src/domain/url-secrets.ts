@@ -1,4 +1,4 @@
-/** Parameter names, without case and punctuation, whose values are secrets (H3: GH and VALET put the service secret into `?token=`). */
+/** Parameter names, without case and punctuation, whose values are secrets (GH and VALET put the service secret into `?token=`: valet §1.4). */
 const secretParts = ['token', 'secret', 'password', 'passwd', 'signature', 'credential', 'apikey', 'accesskey', 'authorization'];
 const secretNames = ['key', 'sig', 'auth', 'pwd', 'pass', 'jwt'];
 

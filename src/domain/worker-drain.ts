@@ -20,7 +20,7 @@ export type DrainFinding =
   /** Something is still there, or nobody can tell. */
   | { kind: 'waits'; detail: string };
 
-/** Drained means that no attempt is aimed at it and that its process says so, or is proven gone; a port that says nothing proves nothing (ghosthands §15.7). */
+/** Drained means that no attempt is aimed at it and that its process says so, or is proven gone; a port that says nothing proves nothing (ghosthands §2.2). */
 export const judgeDrain = ({ workerId, isRegistered, isHeld, job, port }: DrainFacts): DrainFinding => {
   if (!isHeld) return { kind: 'over', outcome: 'released', detail: 'It was released, and gets jobs again' };
   if (job !== null) return { kind: 'waits', detail: describeJob(job) };
@@ -38,7 +38,7 @@ export const judgeDrain = ({ workerId, isRegistered, isHeld, job, port }: DrainF
   return { kind: 'over', outcome: 'drained', detail: 'It has no job' };
 };
 
-/** One that is over is what no wait ends: after a review that a person resolved, the process holds its browser for ever (ghosthands §8). */
+/** One that is over is what no wait ends: after a review that a person resolved, the process holds its browser for ever (ghosthands §5.5). */
 const describeJob = ({ jobId, state, isOver }: NonNullable<DrainFacts['job']>): string =>
   isOver
     ? `Its attempt of job ${jobId} is over and still has its process: recycle the worker, or restart it`

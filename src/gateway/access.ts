@@ -73,7 +73,7 @@ export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> 
   listModels: 'public',
   health: 'public',
   machine: 'public',
-  // Open at GH too; VALET's page of a sandbox asks both without a key (valet §3.3), and nobody is named in them.
+  // Open at GH too; VALET's page of a sandbox asks both without a key (valet §5), and nobody is named in them.
   monitoringHealth: 'public',
   monitoringMetrics: 'public',
   monitoringAlerts: everyone,
@@ -88,7 +88,7 @@ export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> 
   listSessionsOfUser: ['product', 'operator'],
   clearSessionsOfUser: ['product', 'operator'],
   clearSessionOfUser: ['product', 'operator'],
-  // What ATM's dashboard reads without its secret (atm §1.4).
+  // What ATM's dashboard reads without its secret (atm §1.3).
   atmVersion: 'public',
   atmMetrics: 'public',
   atmFleet: 'public',
@@ -111,7 +111,7 @@ export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> 
   atmDrain: ['operator', 'deployer'],
 };
 
-/** What ATM itself answers to anybody (atm §1.4); here only where the setting ATM_OPEN_READS wants it. */
+/** What ATM itself answers to anybody (atm §1.3); here only where the setting ATM_OPEN_READS wants it. */
 export const openAtAtm: readonly EndpointName[] = [
   'streamNewestDeploy',
   'listDeployRecords',

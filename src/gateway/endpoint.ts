@@ -18,7 +18,7 @@ export interface Endpoint {
   /** By lower-case name. */
   headers?: z.ZodObject;
   body?: z.ZodType;
-  /** VALET's client sends none with its commands (valet §1.2); then it is read as an empty object. */
+  /** VALET's client sends none with its commands (valet §1.1); then it is read as an empty object. */
   isBodyOptional?: boolean;
   bodyExamples?: Readonly<Record<string, object>>;
   answers: Readonly<Record<number, { description: string; schema?: z.ZodType; contentType?: string }>>;

@@ -13,7 +13,7 @@ export interface RequestTotals {
 
 export interface GatewayMetrics {
   observe: (request: { method: string; route: string; status: number; seconds: number }) => void;
-  /** All requests since the start, in GH's fields (ghosthands §1.3). */
+  /** All requests since the start, in GH's fields (ghosthands §1.2). */
   readRequestTotals: () => Promise<RequestTotals>;
   /** Commands that end here, since they have no workflow. */
   observeCommand: (ended: CommandEnded) => void;

@@ -12,12 +12,12 @@ export interface Arrival {
   requestId: string;
 }
 
-/** GH derives a model tier from the product's word (ghosthands §1.4). */
+/** GH derives a model tier from the product's word (ghosthands §1.3). */
 export const tierOf = { quality: 'pro', speed: 'free', balanced: 'starter' } as const;
 
 export const applyDescription = 'Apply to the job posting at the target URL';
 
-/** The request in the words of the row that GH reads (ghosthands §1.4). The wanted worker may still be a sandbox id. */
+/** The request in the words of the row that GH reads (ghosthands §1.3). The wanted worker may still be a sandbox id. */
 export const makeNewJob = (request: SubmitJob, arrival: Arrival): NewJob => {
   const callbackUrl = request.callbackUrl === undefined ? null : withoutUrlSecrets(request.callbackUrl);
   const resumeRef = request.resume === undefined ? null : snake(request.resume);

@@ -25,7 +25,7 @@ export const createHostClient = ({
   const urlOf = (host: string, port: 'api' | 'worker'): string | null => {
     const mapped = addressMap[host]?.[port];
     if (mapped !== undefined) return mapped;
-    // Registries hold `unknown`, `local` and worse (ghosthands §5).
+    // Registries hold `unknown`, `local` and worse (ghosthands §2.3).
     const family = isIP(host);
     if (family === 0) return null;
     return `http://${family === 6 ? `[${host}]` : host}:${port === 'api' ? 3100 : 3101}`;
@@ -67,7 +67,7 @@ export const createHostClient = ({
       return url === null ? { kind: 'silent', problem: `not an address: ${host}` } : await send(`${url}${path}`, bounds);
     },
 
-    /** GH's own cancel of an attempt. `isTaken` when it says so; every GH known today answers 500 (ghosthands §0.1). */
+    /** GH's own cancel of an attempt. `isTaken` when it says so; every GH known today answers 500 (ghosthands §1.4). */
     async askToCancel(host: string, attemptId: string): Promise<{ isTaken: boolean; detail: string }> {
       const url = urlOf(host, 'api');
       if (url === null) return { isTaken: false, detail: `not an address: ${host}` };

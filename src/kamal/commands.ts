@@ -10,7 +10,7 @@ export interface KamalCommand {
   each?: { hosts: readonly string[]; by: 'host' | 'role' };
 }
 
-// The destination is added by the session, to all of them. `-h` is hosts, not help (kamal §9.1); a value after `=` is never taken for an option.
+// The destination is added by the session, to all of them. `-h` is hosts, not help (kamal §1); a value after `=` is never taken for an option.
 const toHosts = (hosts: readonly string[]): string => `--hosts=${hosts.join(',')}`;
 const ofVersion = (version: string): string => `--version=${version}`;
 
@@ -19,7 +19,7 @@ export const version = (): KamalCommand => ({ name: 'version', args: ['version']
 /** Parses and validates the whole configuration; prints it with its secrets hidden. */
 export const config = (): KamalCommand => ({ name: 'config', args: ['config'] });
 
-/** The version is written into the lock for people to read. No hosts: the lock is on the primary host of all (kamal §9.4). */
+/** The version is written into the lock for people to read. No hosts: the lock is on the primary host of all (kamal §4). */
 export const lockAcquire = ({ message, version: locked }: { message: string; version: string }): KamalCommand => ({
   name: 'lock acquire',
   args: ['lock', 'acquire', `--message=${message}`, ofVersion(locked)],
@@ -30,7 +30,7 @@ export const lockRelease = (): KamalCommand => ({ name: 'lock release', args: ['
 
 export const lockStatus = (): KamalCommand => ({ name: 'lock status', args: ['lock', 'status'] });
 
-/** Pulls and checks the label `service`; removes the local tag before, so never for a version that runs or is the way back (kamal §9.1). */
+/** Pulls and checks the label `service`; removes the local tag before, so never for a version that runs or is the way back (kamal §1). */
 export const buildPull = (pulled: string, hosts: readonly string[]): KamalCommand => ({
   name: `build pull ${pulled}`,
   args: ['build', 'pull', ofVersion(pulled), toHosts(hosts)],

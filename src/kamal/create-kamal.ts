@@ -116,7 +116,7 @@ const readKnown = async (configDir: string, destination: string): Promise<KnownD
   }
 };
 
-/** A "secret" that is a word of the configuration, as ATM's GH_ENVIRONMENT is the destination's name, would hide half of the log (atm.md §2.5). */
+/** A "secret" that is a word of the configuration, as ATM's GH_ENVIRONMENT is the destination's name, would hide half of the log (atm §2.4). */
 const pickHidden = (
   values: readonly Sensitive<string>[],
   { clear, registry, registryPassword, service }: ConfigFacts,

@@ -57,7 +57,7 @@ export const makeKnownDestination = (
   };
 };
 
-/** What Kamal reads first: block buffering would hold its lines back for seconds (kamal §9.6). */
+/** What Kamal reads first: block buffering would hold its lines back for seconds (kamal §5). */
 const flushFile = 'yardmaster_flush';
 
 /** Finds it wherever the directory is; a path in RUBYOPT must have no space. */

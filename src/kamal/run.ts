@@ -1,7 +1,7 @@
 import type { StreamedEnd } from '../process/stream-child';
 
 export interface KamalEnd {
-  /** Never believed alone: exit codes lie in both directions (kamal §9.2). */
+  /** Never believed alone: exit codes lie in both directions (kamal §2). */
   end: StreamedEnd;
   /** What Kamal itself said last about its failure, whatever the exit code. */
   error: { class: string; message: string } | null;

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 
-/** How busy the machine is that this process runs on, in the words of GH and ATM (M3; atm §5.2): numbers, never null. */
+/** How busy the machine is that this process runs on, in the words of GH and ATM (atm §4.1): numbers, never null. */
 export interface MachineFigures {
   cpu: { usagePercent: number; cores: number };
   memory: { usedMb: number; totalMb: number; usagePercent: number };

@@ -51,7 +51,7 @@ const findChromium = (): string => {
   return found;
 };
 
-/** ATM's LogStream, act for act (atm §5.4): its effect depends on an inline callback, so each render of its parent closes, clears and opens anew. */
+/** ATM's LogStream, act for act (atm §4.2): its effect depends on an inline callback, so each render of its parent closes, clears and opens anew. */
 const oldPage = `<!doctype html><title>old</title><script>
   const seen = { connections: 0, completed: [], lines: [], banner: null };
   let unmount = () => {};

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { withKamalYard } from '../support/kamal-yard';
 import { until } from '../support/until';
 
-/** What a deploy that is killed leaves behind, seen at the real program (kamal.md §9.4). One host: it is quicker. */
+/** What a deploy that is killed leaves behind, seen at the real program (kamal §4). One host: it is quicker. */
 const made = withKamalYard({ hosts: 1 });
 const deployWithinMs = 120_000;
 

@@ -10,7 +10,7 @@ const query = async (text: string, values: unknown[] = []) => (await database.po
 const rowOf = async (id: string) => (await query('select * from gh_automation_jobs where id = $1', [id]))[0] ?? {};
 const jobOf = async (id: string) => (await query('select * from yardmaster.job where job_id = $1', [id]))[0];
 
-/** As VALET inserts it in its queue mode (valet §1.6): queued, without an affinity, its wishes in the metadata. */
+/** As VALET inserts it in its queue mode (valet §3.2): queued, without an affinity, its wishes in the metadata. */
 const insertRow = async (more: Record<string, unknown> = {}): Promise<string> => {
   const row = {
     id: randomUUID(),
@@ -154,7 +154,7 @@ test('each row in a race of workers and passes is either claimed or adopted, nev
         const id = await claim(database.pool, workerId);
         if (id === null) continue;
         claimed.add(id);
-        // Until it runs, GH claims it again (ghosthands §0.3).
+        // Until it runs, GH claims it again (ghosthands §4.1).
         await query(`update gh_automation_jobs set status = 'running' where id = $1`, [id]);
       }
     }),

@@ -152,7 +152,7 @@ test('a task without a key may have another job once its last one has ended, a k
 
 test('an accept that fails half-way leaves neither row', async () => {
   const job = makeNewJob({ jobType: 'custom', executionMode: 'cookbook_only' });
-  // Staging's CHECK refuses the mode after the record was written (ghosthands §14).
+  // Staging's CHECK refuses the mode after the record was written (ghosthands §9).
   await expect(accept(job)).rejects.toThrow(/execution_mode/);
   const { rows } = await pool.query(`select count(*)::int as rows from yardmaster.job where job_id = $1`, [job.jobId]);
   expect(rows).toEqual([{ rows: 0 }]);

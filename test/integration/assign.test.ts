@@ -17,7 +17,7 @@ import { until } from '../support/until';
 describe.each(['main', 'main-repaired', 'staging'] as const)('an attempt row in the tables of %s', (variant) => {
   const database = withDatabase({ variant });
 
-  test('is what design §4 says, column by column, and the job row is not', async () => {
+  test('is what design §4.1 says, column by column, and the job row is not', async () => {
     const jobId = await addWaitingJob(database.pool, {
       idempotencyKey: `key-${variant}`,
       timeoutSeconds: 600,
@@ -65,7 +65,7 @@ describe.each(['main', 'main-repaired', 'staging'] as const)('an attempt row in 
     });
   });
 
-  test('H1: is claimed by its worker alone, and the job row by nobody, whatever the defaults of the table are', async () => {
+  test('is claimed by its worker alone, and the job row by nobody, whatever the defaults of the table are', async () => {
     await emptyTables(database.pool);
     // The real defaults make a row that says nothing claimable by anybody.
     await insertPlainRow();

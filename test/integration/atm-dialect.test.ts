@@ -144,7 +144,7 @@ describe('the list of the fleet', () => {
     expect(JSON.stringify(open)).not.toMatch(/10\.9\.9\.9|127\.0\.3\.1|i-0123/);
   });
 
-  it('gives a configured machine its own id, wherever it is by now (L1)', async () => {
+  it('gives a configured machine its own id, wherever it is by now', async () => {
     await addMachine();
     config = { servers: [{ id: 'gh-one', ip: '10.1.1.1', ec2InstanceId: 'i-0123456789abcdef0', role: 'gh' }], problems: [] };
     const { servers } = fleetListSchema.parse((await get('/fleet')).body);
@@ -217,7 +217,7 @@ describe('one machine', () => {
     disk: { usedGb: 1, totalGb: 4, usagePercent: 25 },
   };
 
-  it('tells its metrics from the newer path (M3)', async () => {
+  it('tells its metrics from the newer path', async () => {
     answers['/monitoring/system'] = { body: JSON.stringify(figures) };
     answers['/health/system'] = 'nothing';
     await addMachine();
@@ -273,7 +273,7 @@ describe('one machine', () => {
     expect(seen).toEqual([]);
   });
 
-  it('that is configured is found by its address where its worker could not read its instance (ghosthands §5)', async () => {
+  it('that is configured is found by its address where its worker could not read its instance (ghosthands §2.3)', async () => {
     await addMachine({ instanceId: 'unknown' });
     config = { servers: [{ id: 'gh-one', ip: address, ec2InstanceId: 'i-0123456789abcdef0', role: 'gh' }], problems: [] };
     const { servers } = fleetListSchema.parse((await get('/fleet')).body);
@@ -456,7 +456,7 @@ describe('words and roles', () => {
 });
 
 describe('POST /fleet/:id/worker/drain', () => {
-  it('drains the workers of that machine by our drain, and pauses nobody else (valet §9.2.5)', async () => {
+  it('drains the workers of that machine by our drain, and pauses nobody else (valet §6)', async () => {
     const { workerId } = await addMachine();
     const other = await addWorker(database.pool);
     await addWaitingJob(database.pool, { affinity: 'strict', wantedWorker: workerId });

@@ -79,7 +79,7 @@ describe.each(['main-repaired', 'staging'] as const)('a claim in the tables of %
   test('that is seen disarms the row: not even its own worker takes it again', async () => {
     const { attemptId, workerId } = await makeAssigned();
     await claim(pool, workerId);
-    // Until then GH would: it takes `queued` rows as well, its own included (ghosthands §6.2).
+    // Until then GH would: it takes `queued` rows as well, its own included (ghosthands §4.1).
     await expect(claim(pool, workerId)).resolves.toBe(attemptId);
     await markClaimed(pool, { attemptId, claimedAt: null });
     await expect(claim(pool, workerId)).resolves.toBeNull();

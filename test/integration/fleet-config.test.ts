@@ -37,7 +37,7 @@ it('takes FLEET_CONFIG before a file', async () => {
   expect((await source.read()).servers.map(({ id }) => id)).toEqual(['inline']);
 });
 
-it('is compared in each full pass of the sweep, which asks its machines too (L1)', async () => {
+it('is compared in each full pass of the sweep, which asks its machines too', async () => {
   await addWorker(database.pool, { host: '10.0.0.9', instanceId: 'i-1' });
   const fleetConfig = {
     servers: [

@@ -159,7 +159,7 @@ it('refuses a key that a row of GH itself has, instead of failing', async () => 
 
 it('refuses a value that the table of this fleet does not know, and names the field', async () => {
   const before = await countRows();
-  // GH staging has dropped it (ghosthands §14).
+  // GH staging has dropped it (ghosthands §9).
   const reply = await post({ ...application, taskId: 'mode', executionMode: 'cookbook_only' });
   expect(reply).toMatchObject({ status: 422, body: { code: 'invalid', errors: [{ path: 'executionMode' }] } });
   expect(await countRows()).toEqual(before);

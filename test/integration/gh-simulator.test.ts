@@ -334,7 +334,7 @@ describe('a worker process', () => {
     expect(await readWorker('first')).toMatchObject({ ec2_ip: '127.0.0.9' });
     await insertRow({ url: 'hang', target: 'first' });
     await insertRow({ url: 'hang', target: 'first' });
-    // Which rows they are is open: one that is claimed but not yet running can be claimed by the other process (ghosthands §0.3).
+    // Which rows they are is open: one that is claimed but not yet running can be claimed by the other process (ghosthands §4.1).
     await until(() => eventsOf('form_opened').length === 2, { what: 'both processes are at work' });
     const claims = eventsOf('claimed');
     expect(new Set(claims.map((entry) => entry.processId)).size).toBe(2);
@@ -489,7 +489,7 @@ const untilTrail = (rowId: string, event: string) => until(() => trailOf(rowId).
 const untilCallbacks = (rowId: string, count: number): Promise<Payload[]> =>
   until(() => (receiver.of(rowId).length >= count ? receiver.of(rowId) : null), { what: `${count} callbacks came` });
 
-/** Sent before the LISTEN, a resume would be lost (ghosthands §8.3). */
+/** Sent before the LISTEN, a resume would be lost (ghosthands §6.1). */
 const untilListening = (channel: string) =>
   until(
     async () => {
@@ -499,7 +499,7 @@ const untilListening = (channel: string) =>
     { what: `somebody listens to ${channel}` },
   );
 
-/** As §16.3 describes it; answers how many listeners there were. */
+/** As ghosthands §7.2 describes it; answers how many listeners there were. */
 async function endCancelListener(rowId: string): Promise<number | null> {
   const admin = new Client({ connectionString: database.databaseUrl });
   await admin.connect();

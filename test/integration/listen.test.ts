@@ -40,14 +40,14 @@ test('listens and polls again after the server ended its connection', async () =
   expect(warnings).toEqual([]);
 });
 
-test('C3: warns once and goes on polling when no direct URL is set', async () => {
+test('warns once and goes on polling when no direct URL is set', async () => {
   listener = listen(undefined);
   await until(() => polls >= 3, { what: 'it has polled three times' });
   expect(listener.isListening()).toBe(false);
   expect(warnings).toEqual([expect.objectContaining({ fields: expect.objectContaining({ reason: 'DATABASE_DIRECT_URL is not set' }) })]);
 });
 
-test('C3: finds out that a transaction pooler answers, warns once and goes on polling', async () => {
+test('finds out that a transaction pooler answers, warns once and goes on polling', async () => {
   const pooler = await startTransactionPooler(database.databaseUrl);
   try {
     listener = listen(pooler.databaseUrl);

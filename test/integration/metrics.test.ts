@@ -27,7 +27,7 @@ afterEach(async () => {
   server = undefined;
 });
 
-it('tells beside them how busy the machine is (M3)', async () => {
+it('tells beside them how busy the machine is', async () => {
   server = await serve(createMetrics({ process: 'deployer' }));
   const { status, text } = await scrape(server, '/monitoring/system');
   expect(status).toBe(200);

@@ -5,7 +5,7 @@ import { holdWorker, openWorkerAct } from '../../src/db/worker-acts';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
 
-/** Machines that could not read their own id all register as `unknown`, or `local` (ghosthands §5). */
+/** Machines that could not read their own id all register as `unknown`, or `local` (ghosthands §2.3). */
 const database = withDatabase();
 beforeEach(async () => await emptyTables(database.pool));
 

@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await Promise.all([gateway.stop(), impatient.stop()]));
 
-/** As VALET's client does: its own header, and no body where it has none (valet §1.2). */
+/** As VALET's client does: its own header, and no body where it has none (valet §1.1). */
 const post = async (place: string, json?: unknown, at = gateway): Promise<Reply> => {
   const reply = await call(`${at.url}/api/v1/gh${place}`, {
     headers: { 'x-gh-service-key': testKeys.service },

@@ -180,7 +180,7 @@ describe('POST /api/v1/gh/valet/apply', () => {
     expect(await rowOf(unknown.job_id)).toMatchObject({ wanted_worker: strange });
   });
 
-  it('takes the secret out of the callback address before anything is stored (H3)', async () => {
+  it('takes the secret out of the callback address before anything is stored', async () => {
     const { job_id: jobId } = acceptedSchema.parse(
       (
         await apply({

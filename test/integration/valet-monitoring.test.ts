@@ -112,7 +112,7 @@ describe('the monitoring pages', () => {
     expect(page.text).not.toContain(attemptId);
   });
 
-  it('tell the machine (M3)', async () => {
+  it('tell the machine', async () => {
     expect(machineSchema.parse((await open('/monitoring/system')).body).cpu.cores).toBeGreaterThan(0);
   });
 

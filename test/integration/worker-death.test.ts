@@ -43,7 +43,7 @@ const untilElsewhere = async (yard: Yard, job: { jobId: string; workerId: string
   );
 };
 
-describe('H2: a worker that is killed', () => {
+describe('a worker that is killed', () => {
   // Everything as in life: limits, GH's own times, a pass every 10 s.
   const yard = withYard({ hosts: 4, timeScale: 1, limits: { sweepEveryMs: limits.sweepEveryMs, probeFreshMs: limits.probeFreshMs } });
 
@@ -66,7 +66,7 @@ describe('H2: a worker that is killed', () => {
   }, 240_000);
 });
 
-describe('H2: a worker that is killed while nobody can look at it', () => {
+describe('a worker that is killed while nobody can look at it', () => {
   let isBlind = true;
   let looks = 0;
   const yard = withYard({
@@ -95,7 +95,7 @@ describe('H2: a worker that is killed while nobody can look at it', () => {
   }, 120_000);
 });
 
-describe('H2: a worker that is told to end', () => {
+describe('a worker that is told to end', () => {
   const yard = withYard({ hosts: 2 });
 
   test('is offline by its own word, and its job runs elsewhere once its process is gone', async () => {

@@ -3,7 +3,7 @@ import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log
 import { ghStatusOf, isTerminal } from '../../src/domain/job-state';
 import type { CallbackSeen, Evidence, JobSeen } from './evidence';
 
-/** A promise of design §7 that was broken, and by what. */
+/** A promise of docs/promises.md that was broken, and by what. */
 export interface Violation {
   promise: 1 | 2 | 3 | 5 | 8;
   jobId: string | null;

@@ -48,7 +48,7 @@ export const gatherCommandEvidence = async (pool: Pool, simulator: Simulator): P
   };
 };
 
-/** What breaks the promises of a command (issue 4 §6); an empty list is the proof. `isKillOurs`: the run itself kills processes at random. */
+/** What breaks the promises of a command (docs/promises.md); an empty list is the proof. `isKillOurs`: the run itself kills processes at random. */
 export const findBrokenPromises = (evidence: CommandEvidence, { isKillOurs = false } = {}): string[] => [
   ...evidence.jobs.flatMap(({ jobId }) => findSubmittedAfterAll(evidence, jobId)),
   ...evidence.jobs.flatMap((job) => findRepetitions(evidence, job)),

@@ -52,7 +52,7 @@ export const startFaultYard = async ({
     hosts: faultHosts + spareHosts,
     orchestrators: 2,
     timeScale: 1,
-    // Postgres has 200 connections for all: a worker without a direct URL holds one instead of two or three (ghosthands §6.4).
+    // Postgres has 200 connections for all: a worker without a direct URL holds one instead of two or three (ghosthands §2.4).
     hostOptions: (index) => ({ hasDirectUrl: index % 5 < 2 || index >= 50 }),
   }).catch(async (error: unknown) => {
     await gate.stop();

@@ -1,6 +1,6 @@
 import { firstArgument, isNode, isRecord, literal, nameOf, type SourceFile, type SyntaxNode } from './source-tree';
 
-/** Rules of the house about what stands inside of a file (style §10, §13, §14, §15); one sentence for each breach. */
+/** Rules of the house about what stands inside of a file (names, comments, secrets, tests); one sentence for each breach. */
 export const findBreaches = (files: readonly SourceFile[]): string[] =>
   files.flatMap((file) => [
     ...file.nodes.flatMap((node) => breachesOfNode(file.path, node)),

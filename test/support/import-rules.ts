@@ -1,6 +1,6 @@
 import type { Import, SourceFile } from './source-tree';
 
-/** Style §12 as data: who may import whom. A room is a folder, or one of the few files that stand for themselves. */
+/** Who may import whom, as data. A room is a folder, or one of the few files that stand for themselves. */
 
 /** The longest that fits names the room of a file. */
 const rooms = [

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '../../src/config';
 import { projectRoot } from '../../src/dev/project-root';
-import { makeEnvExample, settingsMarkers, withSettingsTable, withTable } from '../../src/dev/settings-docs';
+import { makeEnvExample, makeSettingsDocument, withTable } from '../../src/dev/settings-docs';
 import { makeMetricsTable, metricsMarkers } from '../../src/dev/metrics-docs';
 import { settingDocs } from '../../src/settings';
 
@@ -20,8 +20,8 @@ it('finds .env.example as the settings say', () => {
   expect(present).toBe(wanted);
 });
 
-it('finds the README’s table of settings as the settings say', () => {
-  const { present, wanted } = compare('README.md', withSettingsTable);
+it('finds docs/settings.md as the settings say', () => {
+  const { present, wanted } = compare('docs/settings.md', makeSettingsDocument);
   expect(present).toBe(wanted);
 });
 
@@ -33,14 +33,9 @@ it('finds the operators’ table of metrics as the processes show them', async (
 });
 
 it('writes the table between the markers and leaves the rest alone', () => {
-  const { start, end } = settingsMarkers;
-  const written = withSettingsTable(`a${start}STALE${end}b`);
-  expect([written.startsWith(`a${start}\n| setting `), written.endsWith(`\n${end}b`), written.includes('STALE')]).toEqual([
-    true,
-    true,
-    false,
-  ]);
-  expect(withSettingsTable('no markers')).toBe('no markers');
+  const markers = { start: '<!-- a -->', end: '<!-- b -->' };
+  expect(withTable('before <!-- a -->STALE<!-- b --> after', markers, '| new |')).toBe('before <!-- a -->\n| new |\n<!-- b --> after');
+  expect(withTable('no markers', markers, '| new |')).toBe('no markers');
 });
 
 it('starts every process from .env.example as it is', () => {

@@ -138,7 +138,7 @@ it('accepts the previous service secret and sends the present one', () => {
   expect(keys.map(({ name }) => name)).toEqual(['valet', 'valet']);
 });
 
-describe('the deployer’s key under its two names (L5)', () => {
+describe('the deployer’s key under its two names', () => {
   const deployers = (env: NodeJS.ProcessEnv): string[] =>
     loadConfig({ ...least, ...env }, 'gateway')
       .keys.filter(({ role }) => role === 'deployer')

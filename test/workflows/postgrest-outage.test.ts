@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { until } from '../support/until';
 import { withYard } from '../support/yard';
 
-// GH's code does not look at refused writes: without PostgREST a worker applies, submits and goes idle, and its row says nothing (ghosthands §16.5).
+// GH's code does not look at refused writes: without PostgREST a worker applies, submits and goes idle, and its row says nothing (ghosthands §5.6).
 describe('a worker whose writes are lost', () => {
   const yard = withYard({ hosts: 2, limits: { attemptSilentMs: 2_000, doubtRecheckMs: 500, retryBackoffFirstMs: 200 } });
 

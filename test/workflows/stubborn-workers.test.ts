@@ -41,7 +41,7 @@ test('a cancel that cannot be proven says unconfirmed, tries every means in its 
   expect(command).toMatchObject({ endedAt: null, route: { route: 'owner', host } });
   expect(command.means.slice(0, 3)).toEqual([
     { means: 'listener', result: 'none_found' },
-    // As every GH known today answers (ghosthands §0.1).
+    // As every GH known today answers (ghosthands §1.4).
     { means: 'http', result: 'answered 500' },
     { means: 'recycle', result: expect.stringContaining('failed') },
   ]);

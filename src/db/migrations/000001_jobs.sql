@@ -45,7 +45,7 @@ create table yardmaster.job (
   check ((ended_at is not null) = (state in ('succeeded', 'failed', 'cancelled', 'expired')))
 );
 
--- M4/L4: one job per idempotency key; without a key, one live job per task of the product.
+-- One job per idempotency key; without a key, one live job per task of the product.
 create unique index job_idempotency_key_key on yardmaster.job (idempotency_key) where idempotency_key is not null;
 create unique index job_live_valet_task_id_key on yardmaster.job (valet_task_id) where idempotency_key is null and ended_at is null;
 -- Assigning reads the waiting jobs in this order, and the live jobs of a user; both stay small however many jobs have ended.
@@ -91,7 +91,7 @@ create table yardmaster.attempt (
   assigned_at timestamptz not null default now(),
   claimed_at timestamptz,
   ended_at timestamptz,
-  -- A human-wait that this attempt left behind in its process (ghosthands §16.5): the worker is tainted until it restarts.
+  -- A human-wait that this attempt left behind in its process (ghosthands §6.3): the worker is tainted until it restarts.
   has_left_waiter boolean not null default false,
   -- The copy of the personal data in the attempt row is gone.
   erased_at timestamptz,

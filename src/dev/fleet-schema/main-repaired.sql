@@ -1,4 +1,4 @@
--- GH main as databases that live have it: the columns that the code writes and no migration of main creates, added by hand (valet §4).
+-- GH main as databases that live have it: the columns that the code writes and no migration of main creates, added by hand (valet §4.1).
 \ir main.sql
 
 alter table gh_automation_jobs

@@ -1,4 +1,4 @@
--- The neighbours' tables as GH main's migrations 001-017 leave them, plus what VALET's own migrations add to them (ghosthands §3, valet §4).
+-- The neighbours' tables as GH main's migrations 001-017 leave them, plus what VALET's own migrations add to them (ghosthands §3, valet §4.1).
 -- Load it with `psql -f` or through load.ts into an empty PostgreSQL 15-18 database.
 --
 -- Like the migrated original it lacks llm_cost_cents, action_count and total_tokens, which the code of GH and VALET writes:
@@ -162,7 +162,7 @@ $$;
 create trigger gh_automation_jobs_log_status
   after update of status on gh_automation_jobs for each row execute function gh_log_status_change();
 
--- Same rule as the SQL inside GH's poller; GH's code no longer calls it, outsiders may (ghosthands §3.7).
+-- Same rule as the SQL inside GH's poller; GH's code no longer calls it, outsiders may (ghosthands §3.3).
 create function gh_pickup_next_job(p_worker_id text) returns setof gh_automation_jobs language sql as $$
   update gh_automation_jobs as job
   set status = 'queued', worker_id = p_worker_id, last_heartbeat = now(), updated_at = now()

@@ -1,4 +1,4 @@
--- GH staging: main plus its migrations 018-026 as far as they meet us (ghosthands §14). job_type keeps its CHECK here too, although
+-- GH staging: main plus its migrations 018-026 as far as they meet us (ghosthands §9). job_type keeps its CHECK here too, although
 -- staging's apply route inserts `smart_apply`. Page contexts, Mastra's own tables and row level security are left out.
 \ir main.sql
 

@@ -1,4 +1,4 @@
--- VALET's `sandboxes`: its rows for the hosts of the fleet (valet §4). The only table of VALET's own that we read. Goes beside any variant of
+-- VALET's `sandboxes`: its rows for the hosts of the fleet (valet §4.2). The only table of VALET's own that we read. Goes beside any variant of
 -- GH's tables. A public IP is not unique here, and an address may stay on a row after the machine has lost it.
 
 create type sandbox_environment as enum ('dev', 'staging', 'prod');

@@ -56,7 +56,7 @@ export function createApiApp(deps: { host: HostConfig; pool: Pool; serviceSecret
     else response.status(401).json({ error: 'unauthorized', message: 'Missing or invalid service key' });
   });
 
-  // The placeholders of its SQL are numbered wrongly, so what could be cancelled is answered with 500, before anything is written (ghosthands §0.1).
+  // The placeholders of its SQL are numbered wrongly, so what could be cancelled is answered with 500, before anything is written (ghosthands §1.4).
   app.post('/api/v1/gh/jobs/:id/cancel', async (request, response) => {
     const status = await findStatus(pool, request.params.id);
     if (status === null) notFound(response);

@@ -19,7 +19,7 @@ const confirmationMs = 20;
 
 /**
  * GH's handler at work on the form: open, fill in three actions, submit, read the confirmation. It begins anew whenever GH believes that its
- * browser crashed, also after a submit (ghosthands §16.5).
+ * browser crashed, also after a submit (ghosthands §5.3).
  */
 export async function applyToPosting(record: AttemptRecord, browser: SimulatedBrowser, state: ApplicationState): Promise<HandlerResult> {
   const { behaviour, worker } = record;
@@ -27,7 +27,7 @@ export async function applyToPosting(record: AttemptRecord, browser: SimulatedBr
   record.note('form_opened');
   await fillForm(record, browser, state, workMs);
   if (behaviour.end === 'review') return { success: true, data: { submitted: false, platform: 'other' }, awaitsReview: true };
-  // Stored as `completed` although nothing was submitted: success is false and the browser stays open (ghosthands §4).
+  // Stored as `completed` although nothing was submitted: success is false and the browser stays open (ghosthands §5.4).
   if (behaviour.end === 'keep-open') return { success: false, data: { submitted: false, keep_browser_open: true }, awaitsReview: false };
   await submit(record, browser, state);
   return { success: true, data: { submitted: true, success_message: 'Application submitted successfully' }, awaitsReview: false };
@@ -70,7 +70,7 @@ async function doAction(record: AttemptRecord, browser: SimulatedBrowser, action
   void record.progress('filling_form', { isThrottled: true });
 }
 
-/** Found at the end of an action: the row pauses and the handler waits with it. Left unanswered, the browser stays paused (ghosthands §8.3). */
+/** Found at the end of an action: the row pauses and the handler waits with it. Left unanswered, the browser stays paused (ghosthands §6.1). */
 async function meetBlocker(record: AttemptRecord, browser: SimulatedBrowser, type: string): Promise<void> {
   const blocker: Blocker = { type, confidence: 0.9, details: `Page shows a ${type} challenge`, source: 'combined' };
   await record.event('observation_started', { url: record.job.target_url });

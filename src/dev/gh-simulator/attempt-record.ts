@@ -51,7 +51,7 @@ export class AttemptRecord {
     await this.worker.rest.patchJob(this.job.id, columns);
   }
 
-  /** started_at is set anew with every `running` (ghosthands §4). */
+  /** started_at is set anew with every `running` (ghosthands §5.1). */
   async updateStatus(status: string, message: string): Promise<void> {
     const now = this.worker.now();
     await this.patch({ status, status_message: message, last_heartbeat: now, ...(status === 'running' && { started_at: now }) });
@@ -61,7 +61,7 @@ export class AttemptRecord {
     await this.worker.rest.insertEvent({ rowId: this.job.id, eventType, metadata, actor: this.worker.workerId });
   }
 
-  /** Progress is an event only; the row's metadata no longer gets it (ghosthands §1.4). */
+  /** Progress is an event only; the row's metadata no longer gets it (ghosthands §3.2). */
   async progress(step: ProgressStep, options: { isThrottled?: boolean } = {}): Promise<void> {
     const now = Date.now();
     if (options.isThrottled && now - this.lastProgressAt < this.worker.times.progressThrottleMs) return;
@@ -81,7 +81,7 @@ export class AttemptRecord {
     });
   }
 
-  /** Main's word is legal in no table; staging's is (ghosthands §4, §14). */
+  /** Main's word is legal in no table; staging's is (ghosthands §5.5). */
   get reviewWord(): string {
     return this.worker.variant === 'staging' ? 'awaiting_review' : 'awaiting_user_review';
   }
@@ -90,7 +90,7 @@ export class AttemptRecord {
     return { llm_cost_cents: this.actionCount, action_count: this.actionCount, total_tokens: this.actionCount * 1_200 };
   }
 
-  /** As `result_data.cost`; a callback has the other shape (ghosthands §7). */
+  /** As `result_data.cost`; a callback has the other shape (ghosthands §8). */
   get resultCost(): Record<string, number> {
     const tokens = this.costColumns.total_tokens;
     return {

@@ -9,18 +9,18 @@ import { askHuman } from './human-wait';
 import { SimulatedBrowser } from './simulated-browser';
 import type { WorkerContext } from './worker-context';
 
-/** GH recovers this often within one attempt (ghosthands §4, crash recovery). */
+/** GH recovers this often within one attempt (ghosthands §5.3). */
 const crashRecoveriesMax = 2;
 
 /**
- * GH's executor on one claimed row (ghosthands §4, §8, §9, §16.3). Every row write is unfenced. `run` ends when the worker is idle again,
+ * GH's executor on one claimed row (ghosthands §5, ghosthands §6, ghosthands §7). Every row write is unfenced. `run` ends when the worker is idle again,
  * which can be with the row still `running` (zombie), and never comes back at a review page.
  */
 export class Attempt {
   private readonly record: AttemptRecord;
   private readonly attemptId = randomUUID();
   private isCancelled = false;
-  /** Still the first browser after a crash recovery: later stops reach nobody (ghosthands §9). */
+  /** Still the first browser after a crash recovery: later stops reach nobody (ghosthands §5.3). */
   private activeBrowser: SimulatedBrowser | null = null;
   /** The newest one. */
   private browser: SimulatedBrowser | null = null;
@@ -97,7 +97,7 @@ export class Attempt {
     }
   }
 
-  /** Meant to stop the run; in fact it closes the browser, which GH takes for a crash and begins again (ghosthands §9, §16.3). */
+  /** Meant to stop the run; in fact it closes the browser, which GH takes for a crash and begins again (ghosthands §7.1). */
   private cancel(): void {
     this.isCancelled = true;
     this.activeBrowser?.stop();
@@ -138,7 +138,7 @@ export class Attempt {
     if (result.awaitsReview) {
       record.note('review');
       await finishInReview(record, result);
-      // Nobody ends it but who ends the process; heartbeats go on (ghosthands §16.5).
+      // Nobody ends it but who ends the process; heartbeats go on (ghosthands §5.5).
       await this.worker.life.forever();
     }
     await finishCompleted(record, result);
@@ -148,7 +148,7 @@ export class Attempt {
   private async openBrowser(): Promise<SimulatedBrowser> {
     const { life, times } = this.worker;
     const { behaviour } = this.record;
-    // No timeout bounds this phase (ghosthands §4).
+    // No timeout bounds this phase (ghosthands §5.2).
     if (behaviour.hang === 'start') await life.forever();
     await life.sleep(this.record.startMs ?? times.browserStartMs);
     failIf(this.record, 'start');
@@ -159,7 +159,7 @@ export class Attempt {
     return browser;
   }
 
-  /** The check is given up after 20 s and the row set to `running`, while the browser stays paused and the wait goes on (ghosthands §8.3). */
+  /** The check is given up after 20 s and the row set to `running`, while the browser stays paused and the wait goes on (ghosthands §6.1). */
   private async checkFirstPage(browser: SimulatedBrowser): Promise<void> {
     const { human } = this.record.behaviour;
     if (human?.at !== 'initial') return;
@@ -195,7 +195,7 @@ export class Attempt {
     return this.browser;
   }
 
-  /** Bounds the handler only, pauses included (ghosthands §4); what it leaves behind goes on until its browser is closed. */
+  /** Bounds the handler only, pauses included (ghosthands §5.2); what it leaves behind goes on until its browser is closed. */
   private async boundedByTimeout(handler: Promise<HandlerResult>): Promise<HandlerResult> {
     const { life, timeScale } = this.worker;
     const timeoutMs = this.record.behaviour.handlerTimeoutMs ?? this.job.timeout_seconds * 1_000 * timeScale;
@@ -215,7 +215,7 @@ export class Attempt {
   private async handleError(message: string): Promise<void> {
     const { record } = this;
     if (this.isCancelled) {
-      // The branch that GH means to take on every cancel: the word is `failed`, without code and time (ghosthands §7).
+      // The branch that GH means to take on every cancel: the word is `failed`, without code and time (ghosthands §7.1).
       this.ending = 'cancelled';
       await record.progress('failed');
       return record.callback('failed', { cost: record.callbackCost });
@@ -230,7 +230,7 @@ export class Attempt {
       await record.event('observation_started', { url: this.job.target_url });
       await record.event('observation_completed', { result: 'clear', url: this.job.target_url });
       const isResumed = await askHuman(record, this.browser, { type: blockerType, confidence: 0.9, details: message, source: 'dom' });
-      // The executor returns here without an end: row `running`, heartbeat frozen, worker idle (ghosthands §8.3).
+      // The executor returns here without an end: row `running`, heartbeat frozen, worker idle (ghosthands §6.3).
       if (isResumed) return;
     }
     this.ending = `failed: ${code}`;

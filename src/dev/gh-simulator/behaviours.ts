@@ -16,11 +16,11 @@ export interface Behaviour {
   crash: { at: 'before-form' | 'after-form' | 'after-submit'; times: number } | null;
   browserCrash: { at: 'before-submit' | 'after-submit' } | null;
   hang: 'start' | 'form' | null;
-  /** `error`: the pause begins in the error path, whose resume leaves a zombie (ghosthands §8.3). */
+  /** `error`: the pause begins in the error path, whose resume leaves a zombie (ghosthands §6.3). */
   human: { type: string; at: 'initial' | 'form' | 'error' } | null;
   /** Somebody deregisters the worker in the middle: the row fails, the worker finishes and overwrites it (ghosthands §1.4). */
   isDeregistered: boolean;
-  /** Staging puts a row that wants a login back to `pending`, whatever its max_retries say (ghosthands §16.2). */
+  /** Staging puts a row that wants a login back to `pending`, whatever its max_retries say (ghosthands §9). */
   requeuesLogin: boolean;
   callbacks: CallbackFaults;
 }
@@ -85,14 +85,14 @@ const behaviours: Record<string, (query: Query) => Partial<Behaviour>> = {
   }),
   blocker: ({ type, at }) => ({ human: { type: type ?? 'captcha', at: pick(at, ['initial', 'form', 'error'], 'form') } }),
   'blocker-2fa': ({ at }) => ({ human: { type: '2fa', at: pick(at, ['initial', 'form', 'error'], 'form') } }),
-  // The handler's time ends during the pause: the job fails, the wait stays behind on the pool (ghosthands §16.2, §16.5).
+  // The handler's time ends during the pause: the job fails, the wait stays behind on the pool (ghosthands §6.3).
   'ghost-waiter': ({ type, handlerTimeoutMs }) => ({
     human: { type: type ?? 'captcha', at: 'form' },
     handlerTimeoutMs: handlerTimeoutMs ?? 300,
   }),
   review: () => ({ end: 'review' }),
   'keep-open': () => ({ end: 'keep-open' }),
-  // In the form GH's handler timeout ends it, while the browser starts nothing does (ghosthands §4).
+  // In the form GH's handler timeout ends it, while the browser starts nothing does (ghosthands §5.2).
   hang: ({ at }) => ({ hang: pick(at, ['start', 'form'], 'form') }),
   crash: ({ when, times }) => ({
     crash: { at: pick(when, ['before-form', 'after-form', 'after-submit'], 'before-form'), times: times ?? 1 },

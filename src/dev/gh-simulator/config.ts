@@ -19,7 +19,7 @@ const hostSchema = z.object({
   /** Single times, in milliseconds, already scaled. */
   times: z.custom<Partial<SimulatedTimes>>((value) => value === undefined || typeof value === 'object').optional(),
   dispatchMode: z.enum(['legacy', 'queue']).default('legacy'),
-  /** False: no pool, so no attempt id, no cancel listener, and resume by polling (ghosthands §6.4). */
+  /** False: no pool, so no attempt id, no cancel listener, and resume by polling (ghosthands §2.4). */
   hasDirectUrl: z.boolean().default(true),
   /** Only with the variant staging. */
   hasCallbackDedupe: z.boolean().default(true),

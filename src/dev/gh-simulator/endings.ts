@@ -2,7 +2,7 @@ import type { HandlerResult } from './application';
 import type { AttemptRecord } from './attempt-record';
 import { isRetryable } from './gh-errors';
 
-/** The last writes of an attempt, each as GH makes it: row, event, callback, in this order and without a fence (ghosthands §4, §7). */
+/** The last writes of an attempt, each as GH makes it: row, event, callback, in this order and without a fence (ghosthands §5.4, ghosthands §8). */
 
 export async function finishInvalid(record: AttemptRecord): Promise<void> {
   const message = 'Input validation failed: user_data.email is missing';
@@ -23,7 +23,7 @@ export async function finishCompleted(record: AttemptRecord, result: HandlerResu
   const summary = result.data.submitted === true ? 'Application submitted successfully' : 'Task completed';
   const final = await writeMode(record, result);
   await record.progress('completed');
-  // An old error_code stays (ghosthands §4).
+  // An old error_code stays (ghosthands §3.4).
   await record.patch({ status: 'completed', completed_at: record.worker.now(), result_summary: summary, ...final, ...record.costColumns });
   await record.event('job_completed', {
     handler: record.job.job_type,
@@ -42,7 +42,7 @@ export async function finishCompleted(record: AttemptRecord, result: HandlerResu
   });
 }
 
-/** No callback; main's status violates the CHECK, so the whole write is lost and only the event tells (ghosthands §4, §16.5). */
+/** No callback; main's status violates the CHECK, so the whole write is lost and only the event tells (ghosthands §5.5). */
 export async function finishInReview(record: AttemptRecord, result: HandlerResult): Promise<void> {
   const final = await writeMode(record, result);
   await record.progress('review');
@@ -60,7 +60,7 @@ export async function finishInReview(record: AttemptRecord, result: HandlerResul
   });
 }
 
-/** `failed` goes out for every failed attempt, also for one that is `pending` again (ghosthands §0.4). */
+/** `failed` goes out for every failed attempt, also for one that is `pending` again (ghosthands §8). */
 export async function finishFailed(record: AttemptRecord, code: string, message: string): Promise<void> {
   const { job } = record;
   await record.progress('failed');
@@ -95,7 +95,7 @@ export async function finishFailed(record: AttemptRecord, code: string, message:
   record.callback('failed', { error_code: code, error_message: message, cost: record.callbackCost });
 }
 
-/** Staging only, and without a callback (ghosthands §14, §16.2). */
+/** Staging only, and without a callback (ghosthands §9). */
 export async function requeueForLogin(record: AttemptRecord): Promise<void> {
   await record.patch({
     status: 'pending',

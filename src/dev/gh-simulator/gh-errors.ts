@@ -1,4 +1,4 @@
-/** GH finds the code of an error by the first match on its message (ghosthands §4). */
+/** GH finds the code of an error by the first match on its message (ghosthands §5.4). */
 const classifications: [RegExp, string][] = [
   [/budget.?exceeded/i, 'budget_exceeded'],
   [/action.?limit.?exceeded/i, 'action_limit_exceeded'],

@@ -21,9 +21,9 @@ type Resolution = z.infer<typeof resolutionSchema>;
 const justResumed: Resolution = { resolution_type: 'manual' };
 
 /**
- * Pauses the row, tells the product, and waits for `gh_job_resume` with the row's id or 300 s (ghosthands §8.2). Answers whether a human came.
+ * Pauses the row, tells the product, and waits for `gh_job_resume` with the row's id or 300 s (ghosthands §6.1). Answers whether a human came.
  * Nothing ties the wait to its attempt: it goes on when the handler has timed out, and then it takes a later code or fails a row that is
- * somebody else's by now (§16.2).
+ * somebody else's by now (ghosthands §4.4).
  */
 export async function askHuman(record: AttemptRecord, browser: SimulatedBrowser, blocker: Blocker): Promise<boolean> {
   await pauseRow(record, browser, blocker);
@@ -96,7 +96,7 @@ async function waitForResume(record: AttemptRecord): Promise<Resolution | null> 
   return isResumed ? readAndClearResolution(record) : null;
 }
 
-/** A notification that comes before the LISTEN is lost, and there is no polling beside it (ghosthands §8.2). */
+/** A notification that comes before the LISTEN is lost, and there is no polling beside it (ghosthands §6.1). */
 async function waitByListening(record: AttemptRecord): Promise<boolean> {
   const { database, life, times } = record.worker;
   const client = await database.checkOut('resume listener');
@@ -130,7 +130,7 @@ async function waitByPolling(record: AttemptRecord): Promise<Resolution | null> 
   return null;
 }
 
-/** The keys are deleted, the rest of interaction_data stays as it was (ghosthands §8.2, §16.2). */
+/** The keys are deleted, the rest of interaction_data stays as it was (ghosthands §6.2). */
 async function readAndClearResolution(record: AttemptRecord): Promise<Resolution> {
   const { database, rest } = record.worker;
   const rowId = record.job.id;

@@ -2,7 +2,7 @@ import { type ClaimedJob, claimedJobSchema } from './claimed-job';
 import type { WorkerDatabase } from './worker-database';
 
 /**
- * GH's claim (ghosthands §6.2): `queued` rows are taken whatever their worker_id says, so two idle workers can claim one row unless affinity
+ * GH's claim (ghosthands §4.1): `queued` rows are taken whatever their worker_id says, so two idle workers can claim one row unless affinity
  * forbids it; the target is compared with the worker's own id, not with the registry.
  */
 const pickupSql = `
@@ -30,7 +30,7 @@ export async function pickUpJob(database: WorkerDatabase, workerId: string): Pro
   return rows[0] ? claimedJobSchema.parse(rows[0]) : null;
 }
 
-/** Gives every row of the worker back, also the one that its executor still works on (ghosthands §2.1, drain). */
+/** Gives every row of the worker back, also the one that its executor still works on (ghosthands §2.2). */
 export async function releaseClaimedJobs(database: WorkerDatabase, workerId: string): Promise<string[]> {
   const { rows } = await database.query<{ id: string }>(
     `update gh_automation_jobs
@@ -51,7 +51,7 @@ export interface StuckJob {
 }
 
 /**
- * At the start of a poller only, and over the rows of all workers (ghosthands §5, §14): any completed step makes the row `completed`; else main
+ * At the start of a poller only, and over the rows of all workers (ghosthands §2.5): any completed step makes the row `completed`; else main
  * makes it `pending` again, and staging `needs_human`, there also with a heartbeat that never was.
  */
 export async function recoverStuckJobs(

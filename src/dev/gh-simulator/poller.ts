@@ -6,7 +6,7 @@ import type { WorkerContext } from './worker-context';
 export type DispatchMode = 'legacy' | 'queue';
 
 /**
- * GH's legacy dispatch (ghosthands §6.1, §6.2): LISTEN, a poll every 5 s, and another look right after each job; one job at a time. In queue mode
+ * GH's legacy dispatch (ghosthands §4.1): LISTEN, a poll every 5 s, and another look right after each job; one job at a time. In queue mode
  * the table is ignored, since jobs come from pg-boss, which has no place here: a worker in that mode stays idle.
  */
 export class Poller {
@@ -49,7 +49,7 @@ export class Poller {
     void this.tryPickup();
   }
 
-  /** Waits 30 s, then gives the rows back, whether the executor still works on one or not (ghosthands §2.1). */
+  /** Waits 30 s, then gives the rows back, whether the executor still works on one or not (ghosthands §2.2). */
   async stop(): Promise<void> {
     const { database, life, times, workerId } = this.worker;
     this.running = false;
@@ -99,7 +99,7 @@ export class Poller {
     try {
       await work;
     } catch {
-      // A shutdown goes on whatever the database says (ghosthands §5).
+      // A shutdown goes on whatever the database says (ghosthands §2.2).
     }
   }
 }

@@ -9,7 +9,7 @@ export interface PatchedRow {
 
 /**
  * How a worker writes job rows and events: over PostgREST, where an error is an answer that GH's code does not look at. So a refused write
- * (an unknown column, a CHECK, an outage) is lost in silence and whole (ghosthands §3.1, §5). Nothing is fenced (§0.10).
+ * (an unknown column, a CHECK, an outage) is lost in silence and whole (ghosthands §5.6). Nothing is fenced (ghosthands §3.4).
  */
 export class Postgrest {
   isDown = false;

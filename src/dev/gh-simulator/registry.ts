@@ -6,7 +6,7 @@ export interface RegistryIdentity {
   ip: string;
 }
 
-/** Keeps registered_at and an old current_job_id of a row that is there already (ghosthands §5, §16.3). */
+/** Keeps registered_at and an old current_job_id of a row that is there already (ghosthands §2.3). */
 export async function registerWorker(database: WorkerDatabase, who: RegistryIdentity): Promise<void> {
   await database.query(
     `insert into gh_worker_registry (worker_id, status, target_worker_id, ec2_instance_id, ec2_ip, metadata)
@@ -20,7 +20,7 @@ export async function registerWorker(database: WorkerDatabase, who: RegistryIden
   if (rowCount !== 1) throw new Error(`registration of ${who.workerId} did not persist`);
 }
 
-/** Once at the start: older rows of the same address go offline (ghosthands §5). */
+/** Once at the start: older rows of the same address go offline (ghosthands §2.3). */
 export async function retireSameIp(database: WorkerDatabase, who: RegistryIdentity, staleAfterMs: number): Promise<void> {
   await database.query(
     `update gh_worker_registry set status = 'offline'
@@ -40,7 +40,7 @@ export async function beatRegistry(
   );
 }
 
-/** With each heartbeat, other workers: only `active` ones, a draining row is never reaped (ghosthands §5). */
+/** With each heartbeat, other workers: only `active` ones, a draining row is never reaped (ghosthands §2.3). */
 export async function reapStaleWorkers(database: WorkerDatabase, workerId: string, staleAfterMs: number): Promise<void> {
   await database.query(
     `update gh_worker_registry set status = 'offline'

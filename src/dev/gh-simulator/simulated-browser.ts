@@ -1,6 +1,6 @@
 import type { ProcessLife } from './process-life';
 
-/** What GH calls an adapter: a browser that works, can be paused, and throws from its action once it was stopped (ghosthands §9). */
+/** What GH calls an adapter: a browser that works, can be paused, and throws from its action once it was stopped (ghosthands §5.3). */
 export class SimulatedBrowser {
   private stopped = false;
   private wakers: (() => void)[] | null = null;

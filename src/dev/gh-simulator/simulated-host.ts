@@ -153,7 +153,7 @@ export class SimulatedHost {
     this.config.commitSha = imageTag;
   }
 
-  /** A second process with the same worker id, as an overlapping deploy makes it (ghosthands §16.5). */
+  /** A second process with the same worker id, as an overlapping deploy makes it (ghosthands §2.6). */
   async twin(where: { ip?: string; listenIp?: string; statusPort?: number } = {}): Promise<SimulatedWorker> {
     const config = { ...this.config, ...this.identity, statusPort: 0, ...where };
     const twin = this.createWorker(config);

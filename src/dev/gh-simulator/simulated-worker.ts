@@ -28,7 +28,7 @@ export interface WorkerSurroundings {
   clockSkewMs?: () => number;
 }
 
-/** One process of GH's worker, from its start to its exit (ghosthands §5). It never starts twice: the container's next process is a new one. */
+/** One process of GH's worker, from its start to its exit (ghosthands §2). It never starts twice: the container's next process is a new one. */
 export class SimulatedWorker {
   readonly processId = randomUUID().slice(0, 8);
   readonly startedAt = Date.now();
@@ -111,7 +111,7 @@ export class SimulatedWorker {
     this.exit(137, reason);
   }
 
-  /** SIGTERM; a second one releases the rows and exits at once (ghosthands §5). */
+  /** SIGTERM; a second one releases the rows and exits at once (ghosthands §2.2). */
   async terminate(): Promise<void> {
     const { database, workerId } = this.context;
     if (this.isShuttingDown) {
@@ -148,12 +148,12 @@ export class SimulatedWorker {
     this.life.thaw();
   }
 
-  /** PostgREST only: pool, LISTEN, pickup and registry go over their own connections (ghosthands §6.4, §16.5). */
+  /** PostgREST only: pool, LISTEN, pickup and registry go over their own connections (ghosthands §2.4, ghosthands §5.6). */
   breakPostgrest(): void {
     this.context.rest.isDown = true;
   }
 
-  /** What the shutdown of a twin does to this one's running job (ghosthands §16.5). */
+  /** What the shutdown of a twin does to this one's running job (ghosthands §2.6). */
   releaseRows(): Promise<string[]> {
     return releaseClaimedJobs(this.context.database, this.context.workerId);
   }
@@ -213,7 +213,7 @@ export class SimulatedWorker {
     void this.poller.stop();
   }
 
-  /** The process lives on for a second: its action goes on, and may end (ghosthands §16.3). */
+  /** The process lives on for a second: its action goes on, and may end (ghosthands §7.2). */
   private async dieOfUncaught(whose: string): Promise<void> {
     if (this.isDying) return;
     this.isDying = true;
@@ -242,7 +242,7 @@ export class SimulatedWorker {
   }
 }
 
-/** Staging writes a row before it sends; an error lets the callback through (ghosthands §14). */
+/** Staging writes a row before it sends; an error lets the callback through (ghosthands §9). */
 function askDedupe(rest: Postgrest): MaySend {
   return async ({ rowId, eventType, nonce }) => {
     const sql = `

@@ -1,5 +1,5 @@
 /**
- * GH's own times (ghosthands §5, §7, §8), in milliseconds. A worker gets them multiplied by its `timeScale`, so that tests need not wait;
+ * GH's own times (ghosthands §2, ghosthands §6, ghosthands §8), in milliseconds. A worker gets them multiplied by its `timeScale`, so that tests need not wait;
  * times that a target URL names (`?ms=200`) are real milliseconds and never scaled.
  */
 const realTimes = {
@@ -13,11 +13,11 @@ const realTimes = {
   stuckJobMs: 120_000,
   drainWaitMs: 30_000,
   drainCheckMs: 500,
-  /** From an uncaught exception to the exit: the action goes on in between (ghosthands §16.3). */
+  /** From an uncaught exception to the exit: the action goes on in between (ghosthands §7.2). */
   exitDelayMs: 1_000,
   humanWaitMs: 300_000,
   humanPollMs: 3_000,
-  /** A check for blockers is given up after this; the pause that it began is not (ghosthands §8.1). */
+  /** A check for blockers is given up after this; the pause that it began is not (ghosthands §6.1). */
   blockerCheckMs: 20_000,
   callbackRetryMs: [1_000, 3_000, 10_000],
   callbackTimeoutMs: 10_000,

@@ -3,12 +3,12 @@ import { Client, type ClientConfig, Pool, type PoolClient, type QueryResult, typ
 import { NetworkLine } from './network-line';
 import type { ProcessLife } from './process-life';
 
-/** GH's pool on the direct URL: attempt id, cancel listener, human-wait. Two ghost waiters fill it, and the next job hangs (ghosthands §16.5). */
+/** GH's pool on the direct URL: attempt id, cancel listener, human-wait. Two ghost waiters fill it, and the next job hangs (ghosthands §6.3). */
 const directPoolMax = 2;
 
 /**
  * The Postgres connections of one worker process: one client for pickup, registry and LISTEN gh_job_created, and the pool on the direct URL,
- * which a worker without that URL does not have (ghosthands §6.4).
+ * which a worker without that URL does not have (ghosthands §2.4).
  */
 export class WorkerDatabase {
   readonly line = new NetworkLine();
@@ -19,7 +19,7 @@ export class WorkerDatabase {
   constructor(
     urls: { databaseUrl: string; directUrl: string | null },
     private readonly life: ProcessLife,
-    /** GH has no error handler on checked-out connections: losing one is an uncaught exception (ghosthands §16.3). */
+    /** GH has no error handler on checked-out connections: losing one is an uncaught exception (ghosthands §2.4). */
     private readonly onConnectionLost: (whose: string) => void,
   ) {
     this.client = new Client(this.config(urls.directUrl ?? urls.databaseUrl));
@@ -64,7 +64,7 @@ export class WorkerDatabase {
     return client;
   }
 
-  /** Ends the pool. Like GH it waits for what is checked out, so until the running job has ended (ghosthands §5). */
+  /** Ends the pool. Like GH it waits for what is checked out, so until the running job has ended (ghosthands §2.2). */
   async end(): Promise<void> {
     if (this.pool) await this.life.run(this.pool.end());
     await this.life.run(this.client.end());

@@ -44,7 +44,7 @@ export async function rollback(run) {
           run.output.say(`Error looking for container version ${version}: ${error.message.trimEnd()}`);
           return null;
         });
-      // It says so, and the exit code says nothing (kamal.md §9.2).
+      // It says so, and the exit code says nothing (kamal §2).
       if (found === null)
         run.output.say(`The app version '${version}' is not available as a container (use 'kamal app containers' for available versions)`);
       else await boot(run);

@@ -108,7 +108,7 @@ function startGrandchild({ ms = 600_000, ignoreTerm = false, ownSession = false 
   }).unref();
 }
 
-/** Nobody can answer without a terminal, and Kamal waits all the same (kamal.md: in short). */
+/** Nobody can answer without a terminal, and Kamal waits all the same (kamal §5). */
 async function waitForTerminal(output, question) {
   output.write(question);
   if (process.stdin.isTTY) await new Promise((resolve) => process.stdin.once('data', resolve));

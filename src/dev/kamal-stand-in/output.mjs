@@ -1,4 +1,4 @@
-// What Kamal writes, as it writes it (kamal.md §9.2, §9.6): SSHKit's pairs of lines, headings, one red error line at the end, all on stdout.
+// What Kamal writes, as it writes it (kamal §2, kamal §5): SSHKit's pairs of lines, headings, one red error line at the end, all on stdout.
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -49,7 +49,7 @@ export function createOutput({ isQuiet, env = process.env }) {
   };
 }
 
-/** `RUBYOPT=-r<file>` with a file that turns the buffering off (kamal.md §9.6). */
+/** `RUBYOPT=-r<file>` with a file that turns the buffering off (kamal §5). */
 function asksForSync(rubyOptions) {
   const file = /(?:^|\s)-r\s*(\S+)/.exec(rubyOptions)?.[1];
   if (!file) return false;

@@ -9,7 +9,7 @@ export function createRun({ dir, config, options, args, output, misbehaviour, en
   const { stepMs = 10 } = readJson(path.join(dir, 'state.json'), {});
   const roles = chooseRoles(config, options);
   const hosts = [...new Set(roles.flatMap((role) => role.hosts))];
-  // With a filter the primary is the first of what it leaves: such a run has another lock (kamal.md §9.4).
+  // With a filter the primary is the first of what it leaves: such a run has another lock (kamal §4).
   const primary = roles[0].hosts[0];
   const machines = new Map(hosts.map((ip) => [ip, createMachine(dir, ip, config.raw.ssh?.port ?? 22)]));
   const lock = `${config.service}-${config.destination}`;
@@ -87,7 +87,7 @@ export function createRun({ dir, config, options, args, output, misbehaviour, en
       },
     },
 
-    /** An error of Kamal's releases it, a signal does not; whoever says KAMAL_LOCK=true holds it already (kamal.md §9.4). */
+    /** An error of Kamal's releases it, a signal does not; whoever says KAMAL_LOCK=true holds it already (kamal §4). */
     async withLock(act) {
       if (environment.KAMAL_LOCK === 'true') return await act();
       const isTaken = await run.lock.take('Automatic deploy lock').then((taken) => {

@@ -22,7 +22,7 @@ export interface DeployConfigOptions {
   workerPort: number;
 }
 
-/** ATM's files as they are (atm.md §2.5), with shorter times; what one machine asks for is marked. */
+/** ATM's files as they are (atm §2.4), with shorter times; what one machine asks for is marked. */
 export const writeDeployConfig = async (options: DeployConfigOptions): Promise<void> => {
   const { folder, service, registry, hosts } = options;
   const at = (...names: string[]): string => path.join(folder, ...names);
@@ -42,7 +42,7 @@ export const writeDeployConfig = async (options: DeployConfigOptions): Promise<v
     require_destination: true,
     minimum_version: '2.0.0',
     retain_containers: 5,
-    // ATM has 120 and 7. With a delay of 0 a container that was dying once passed (kamal.md §9.7).
+    // ATM has 120 and 7. With a delay of 0 a container that was dying once passed (kamal §6.2).
     deploy_timeout: 5,
     drain_timeout: 30,
     readiness_delay: 1,

@@ -26,7 +26,7 @@ const parts = [
   },
 ];
 
-/** Since then KAMAL_LOCK=true inherits a lock (kamal.md §9.4). */
+/** Since then KAMAL_LOCK=true inherits a lock (kamal §4). */
 const oldestUsable = [2, 6] as const;
 
 export interface FindKamalOptions {

@@ -55,7 +55,7 @@ export const sshPort = 2222;
 /** The janitor ends containers that may be busy, on a machine that may be too. */
 const cleanWithinMs = 60_000;
 
-/** Hosts, registry and Kamal on this machine, all of them the real programs (kamal.md §9.7); the containers play GH (gh-container.ts). */
+/** Hosts, registry and Kamal on this machine, all of them the real programs (kamal §6.2); the containers play GH (gh-container.ts). */
 export const startKamalYard = async (options: KamalYardOptions): Promise<KamalYard> => {
   requireKamalYard();
   const program = path.join(projectRoot(), '.yardmaster/build/src/dev/kamal-yard/gh-container.js');

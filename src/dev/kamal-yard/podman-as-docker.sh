@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# podman with Docker's manners, as far as Kamal relies on them (kamal.md §9.7). YARD_STORE and YARD_RUN say whose containers: each host has its own.
+# podman with Docker's manners, as far as Kamal relies on them (kamal §6.2). YARD_STORE and YARD_RUN say whose containers: each host has its own.
 set -u
 
 podman=(podman --root "$YARD_STORE/root" --runroot "$YARD_RUN" --tmpdir "$YARD_STORE/tmp")

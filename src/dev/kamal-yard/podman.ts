@@ -3,7 +3,7 @@ import path from 'node:path';
 import { projectRoot } from '../project-root';
 import { programPath } from './prerequisites';
 
-/** What every podman of a yard sees (kamal.md §9.7). */
+/** What every podman of a yard sees (kamal §6.2). */
 export interface PodmanSettings {
   /** podman refuses a runroot of more than 50 characters, so it is elsewhere; `run` in the directory of the yard leads there. */
   runFolder: string;

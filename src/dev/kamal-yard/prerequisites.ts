@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
-/** Debian's names; what each is for is in kamal.md §9.7. */
+/** Debian's names; what each is for is in kamal §6.2. */
 const tools = [
   { program: 'podman', package: 'podman' },
   { program: 'runc', package: 'runc' },

@@ -96,7 +96,7 @@ export const startYardHost = async (options: YardHostOptions): Promise<YardHost>
 const podman = async (folder: string, { podman: settings }: YardHostOptions, ...args: string[]): Promise<string> =>
   await runProgram(podmanProgram(), [...podmanArgs(folder, settings), ...args], { env: { ...process.env, ...settings.env } });
 
-/** HOME and PATH of this host for every command, since all hosts share one machine and one user (kamal.md §9.7). */
+/** HOME and PATH of this host for every command, since all hosts share one machine and one user (kamal §6.2). */
 const writeSshd = async (folder: string, home: string, bin: string, options: YardHostOptions): Promise<string> => {
   const { ip, sshPort, authorizedKey, podman: settings } = options;
   const at = (name: string): string => path.join(folder, name);

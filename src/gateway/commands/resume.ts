@@ -14,7 +14,7 @@ import { awaitCommand } from './await-command';
 import { endSeen } from './cancel';
 import { noSecretsKey, underWay } from './refusals';
 
-/** What GH's worker reads as `resolution_data` (ghosthands §8.2). */
+/** What GH's worker reads as `resolution_data` (ghosthands §6.2). */
 export type ResolutionData = { code: string } | { username: string; password: string };
 
 export interface Resume {

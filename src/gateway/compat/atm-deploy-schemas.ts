@@ -45,7 +45,7 @@ export const deployRecordSchema = z
   })
   .meta({ id: 'AtmDeployRecord' });
 
-/** ATM takes whatever comes, and answers everything to what is no number (atm §1.4). */
+/** ATM takes whatever comes, and answers everything to what is no number (atm §1.3). */
 export const recordsQuerySchema = z.object({ limit: z.string().optional() });
 export const recordParamsSchema = z.object({ deployId: z.string() });
 export const destinationQuerySchema = z.object({ destination: destinationSchema.optional() });

@@ -107,7 +107,7 @@ const recordsDefault = 50;
 const recordsMax = 1_000;
 const checkOf = ({ isOk, detail }: { isOk: boolean; detail: string }): { ok: boolean; detail: string } => ({ ok: isOk, detail });
 
-/** Its environment, as ATM's own is (atm §7), or the only one that there is. Before anything was seen, the deployer says whether it is there. */
+/** Its environment, as ATM's own is (atm §3), or the only one that there is. Before anything was seen, the deployer says whether it is there. */
 const findDefaultDestination = async ({ pool, settings: { environment } }: GatewayDeps): Promise<string | null> => {
   const known = (await listDestinations(pool)).map(({ destination }) => destination);
   if (known.length === 0 || known.includes(environment)) return environment;
@@ -141,7 +141,7 @@ const place = async (
   return { status: 202, body: { success: true, message, deployId, imageTag, version: imageTag } };
 };
 
-/** Its 409 names the running tag and its age in seconds (atm §1.5). */
+/** Its 409 names the running tag and its age in seconds (atm §1.4). */
 const inAtmWords = (error: unknown): PlacedDeploy => {
   if (!(error instanceof DeployUnderWay)) throw error;
   const { kind, resolvedVersion, version, requestedAt, actor } = error.live;

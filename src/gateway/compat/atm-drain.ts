@@ -11,7 +11,7 @@ import { drainWorker } from '../worker-act';
 const sayEveryMs = 2_000;
 
 /**
- * `POST /drain/graceful`, a stream as the answer to a POST. ATM asks GH to drain, which cannot be taken back and gives the job away (atm §2.4); here each
+ * `POST /drain/graceful`, a stream as the answer to a POST. ATM asks GH to drain, which cannot be taken back and gives the job away (atm §2.3); here each
  * worker is drained as POST /v1/workers/:workerId/drain does it, and stays held for hours, or until somebody releases it: ATM has no word for that.
  */
 export const drainGracefully = (deps: GatewayDeps): RequestHandler => {

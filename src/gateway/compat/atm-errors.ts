@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import type { Problem } from '../problem';
 
-/** These say `{success: false, message}`; the others, and every 404, say `{error}` (atm §1.3). */
+/** These say `{success: false, message}`; the others, and every 404, say `{error}` (atm §1.2). */
 const saysSuccess = /^\/(deploy|rollback|drain|cleanup|containers|workers|admin)(\/|$)|^\/fleet\/[^/]+\/(deploy|drain)$/i;
 /** Of a server in the fleet only the 401 of a reader is said that way. */
 const saysSuccessUnauthorized = /^\/fleet\/[^/]+\//i;
@@ -9,7 +9,7 @@ const saysSuccessUnauthorized = /^\/fleet\/[^/]+\//i;
 /** One problem in ATM's words: an unknown path or a wrong method is a plain `not_found` (atm §1.1). */
 export const answerInAtmWords = (response: Response, problem: Problem, path: string): void => {
   const { code } = problem;
-  // ATM's word for whatever it cannot take (atm §1.4).
+  // ATM's word for whatever it cannot take (atm §1.3).
   const status = code === 'invalid' ? 400 : problem.status;
   if (code === 'not_found' || code === 'method_not_allowed') {
     response.removeHeader('Allow');

@@ -14,7 +14,7 @@ interface KamalStatus {
 /** The dashboard asks every 15 s, in each window; a look starts Kamal and goes to the hosts. "Free" is looked at each time: its button deploys then. */
 const lockedRecentlyMs = 10_000;
 
-/** ATM says "free" when it cannot look (atm §2.3), and its button deploys then. What nobody has seen counts as locked here. */
+/** ATM says "free" when it cannot look (atm §2.2), and its button deploys then. What nobody has seen counts as locked here. */
 export const readKamalStatus = async (deps: GatewayDeps, destination: string): Promise<KamalStatus> => {
   const known = (await listDestinations(deps.pool)).find((each) => each.destination === destination);
   if (known?.deploy) {

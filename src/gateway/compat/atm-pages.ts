@@ -42,7 +42,7 @@ const nothing: z.output<typeof hostMetricsSchema> = {
   disk: { usedGb: 0, totalGb: 0, usagePercent: 0 },
 };
 
-/** GH's machine figures have had two paths (M3); zeros that say so where neither answers. */
+/** GH's machine figures have had two paths (atm §6); zeros that say so where neither answers. */
 export const readHostMetrics = async (hosts: HostReader, { address, host }: AtmServer): Promise<z.output<typeof hostMetricsSchema>> => {
   if (address === null || isKnownDown(host)) return nothing;
   for (const path of ['/monitoring/system', '/health/system']) {
@@ -56,7 +56,7 @@ export const readHostMetrics = async (hosts: HostReader, { address, host }: AtmS
 /** GH adds loads and a timestamp. */
 const figuresSchema = machineSchema.extend({ cpu: machineSchema.shape.cpu.strip() }).strip();
 
-/** The dashboard cuts `image_tag` where there is a `commit_sha` (atm §5.2), so both are texts or neither is there. */
+/** The dashboard cuts `image_tag` where there is a `commit_sha` (atm §4.1), so both are texts or neither is there. */
 export const readHostVersion = async (hosts: HostReader, address: string | null): Promise<object> => {
   if (address === null) return { status: 'unreachable' };
   const page = await hosts.getPage(address, 'api', '/health/version');

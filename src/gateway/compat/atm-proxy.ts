@@ -9,7 +9,7 @@ import { isKnownDown } from './atm-pages';
 type Names = 'hostWorkerStatus' | 'hostWorkerHealth' | 'proxyToHost';
 
 /**
- * A GET of anything else of a machine, as ATM passes it (atm §1.4): only to machines that are registered or configured, bounded in time and size, without
+ * A GET of anything else of a machine, as ATM passes it (atm §1.3): only to machines that are registered or configured, bounded in time and size, without
  * any header of the caller, and without following where an answer points. Status, type and text come back as they are: a 503 of a busy worker, too.
  */
 export const createAtmProxyRoutes = (deps: GatewayDeps): Record<Names, RequestHandler> => ({

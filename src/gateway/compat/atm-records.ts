@@ -1,6 +1,6 @@
 import type { DeployOutcome, DeployView, KamalAuditLine } from '../../contracts/deploy';
 
-/** ATM's words where it has one (atm §3.1); the others are new, which its page shows in grey (atm §5.2). */
+/** ATM's words where it has one (atm §2.5); the others are new, which its page shows in grey (atm §4.1). */
 const statusOf: Readonly<Record<DeployOutcome, string>> = {
   succeeded: 'completed',
   planned: 'planned',

@@ -17,7 +17,7 @@ const refused: readonly { methods: readonly string[] | null; path: RegExp; why: 
   { methods: null, path: /^\/internal(\/.*)?$/i, why: `${noSecrets}, and no keys of language models` },
 ];
 
-/** A machine without a page of it. ATM says so before it asks for a secret (atm §1.2). */
+/** A machine without a page of it. ATM says so before it asks for a secret (atm §1.1). */
 const bareMachine = /^\/fleet\/(?!idle-status\/?$)[^/]+\/?$/i;
 
 /** 501, so that nobody takes it for a slip in the path. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { healthWords } from '../../domain/health';
 
-/** Shapes and types as the dashboard relies on them (atm §5.2): it calls `.toFixed` on numbers, `.length` on strings, `Number()` on an uptime. */
+/** Shapes and types as the dashboard relies on them (atm §4.1): it calls `.toFixed` on numbers, `.length` on strings, `Number()` on an uptime. */
 export const atmErrorSchema = z
   .union([z.strictObject({ success: z.literal(false), message: z.string() }), z.strictObject({ error: z.string() })])
   .meta({ id: 'AtmError', description: "ATM's words for an error, by path." });
@@ -42,7 +42,7 @@ const workerFields = {
   statusPort: z.int(),
   image: z.string(),
 };
-/** Seconds: a number here, a text below `/fleet/:id` (atm §1.4). */
+/** Seconds: a number here, a text below `/fleet/:id` (atm §1.3). */
 export const atmWorkersSchema = z.array(z.strictObject({ ...workerFields, uptime: z.int() })).meta({ id: 'AtmWorkers' });
 export const hostWorkersSchema = z.array(z.strictObject({ ...workerFields, uptime: z.string() })).meta({ id: 'AtmHostWorkers' });
 

@@ -19,10 +19,10 @@ export interface AtmServer {
   host: FleetHost | null;
 }
 
-/** Ids under which the control plane answers for itself; `atm-gw1` is the one that ATM has built in (atm §1.4). */
+/** Ids under which the control plane answers for itself; `atm-gw1` is the one that ATM has built in (atm §1.3). */
 export const ownIds = ['yardmaster', 'atm-gw1'] as const;
 
-/** The registry plus the configuration (L1), the latter first and in its order. */
+/** The registry plus the configuration (atm §3), the latter first and in its order. */
 export const listServers = (config: FleetConfig, hosts: readonly FleetHost[], environment: string): AtmServer[] => {
   const configured = config.servers.map((server) => fromConfig(server, isMachine(server) ? findHost(server, hosts) : null, environment));
   const own = configured.some(({ role }) => role === 'atm') ? [] : [itself(environment)];
@@ -89,7 +89,7 @@ const findHost = (server: ConfiguredServer, hosts: readonly FleetHost[]): FleetH
 const instanceOf = (host: FleetHost | null): string | null =>
   host?.workers.find(({ instanceId }) => isInstance(instanceId))?.instanceId ?? null;
 
-/** As ATM names the machines that it discovers (atm §4.1). */
+/** As ATM names the machines that it discovers (atm §3). */
 const idOf = (host: FleetHost): string => {
   const instanceId = instanceOf(host);
   return instanceId === null ? host.host : `gh-${instanceId.slice(-9)}`;

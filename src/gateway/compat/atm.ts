@@ -38,12 +38,12 @@ type Names =
 const deployServer = 'yardmaster';
 const version = '0.1.0';
 const workerStatusPort = 3101;
-/** ATM keeps so many (atm §3.1). */
+/** ATM keeps so many (atm §2.5). */
 const deploysMax = 50;
 /** How old the fleet may be on these pages: the sweep probes every 10 s. */
 const pollIntervalMs = 10_000;
 
-/** ATM's pages as its dashboard and VALET read them (atm §1.4, §5): words and shapes only, everything in them is from the rows or asked of the host. */
+/** ATM's pages as its dashboard and VALET read them (atm §1.3, atm §4): words and shapes only, everything in them is from the rows or asked of the host. */
 export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler> => {
   const { pool, limits, hosts, fleetConfig } = deps;
   const startedAt = Date.now();
@@ -211,7 +211,7 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
   }
 };
 
-/** ATM's word for a worker whose port does not answer as that worker is the same as in the health of its host (atm §4.3). */
+/** ATM's word for a worker whose port does not answer as that worker is the same as in the health of its host (atm §1.6). */
 const workerWord = ({ status, condition, job }: FleetWorker, own: FleetProbe | null): string => {
   if (own === null || !own.isFresh || !own.isWorkerUp) return 'unreachable';
   return job !== null ? 'busy' : condition === 'idle' ? 'idle' : status;

@@ -38,7 +38,7 @@ const ghErrors: Readonly<Record<ProblemCode, string>> = {
 
 const stateCodes: readonly ProblemCode[] = ['job_state_conflict', 'confirmation_needed', 'command_under_way', 'worker_busy'];
 
-/** The product takes any 409 for success (valet §0.3), so that a refusal is never one: 423 where the state forbids it, else 422. */
+/** The product takes any 409 for success (valet §1.3), so that a refusal is never one: 423 where the state forbids it, else 422. */
 const statusFor = ({ code, status }: Problem): number => {
   if (status !== 409) return status;
   return stateCodes.includes(code) ? 423 : 422;

@@ -23,9 +23,9 @@ type Names =
   | 'workerDrainPage';
 
 const version = '0.1.0';
-/** The whole fleet, where the product expects one worker behind one address (valet §9.1 A). */
+/** The whole fleet, where the product expects one worker behind one address (valet §6). */
 const fleetAsWorker = 'yardmaster';
-/** GH calls a job stuck whose worker has been silent for so long: degraded, and an alert (ghosthands §1.3). */
+/** GH calls a job stuck whose worker has been silent for so long: degraded, and an alert (ghosthands §1.2). */
 const silentMs = 120_000;
 const stuckMs = 300_000;
 const dayMs = 24 * 3_600_000;
@@ -65,7 +65,7 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
             totalDurationMs,
             avgDurationMs: completed === 0 ? 0 : Math.round(totalDurationMs / completed),
           },
-          // Nobody counts them: not GH, whose recorders have no callers (ghosthands §1.3), and not we, who make no such call.
+          // Nobody counts them: not GH, whose recorders have no callers (ghosthands §1.2), and not we, who make no such call.
           llm: { calls: 0, totalInputTokens: 0, totalOutputTokens: 0, totalCostCents: 0, avgTokensPerCall: 0, costPerHourCents: 0 },
           worker: {
             activeJobs: fleet.activeJobs,

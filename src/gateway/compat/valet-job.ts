@@ -4,7 +4,7 @@ import { makeRequestHash } from '../request-hash';
 import { withoutUrlSecrets, withoutUrlSecretsDeep } from '../../domain/url-secrets';
 import type { ValetApply, ValetTask } from './valet-schemas';
 
-/** GH fixes three attempts whatever VALET asks for (ghosthands §1.4). */
+/** GH fixes three attempts whatever VALET asks for (ghosthands §1.3). */
 const attemptsMax = 3;
 
 export const applyToNewJob = (request: ValetApply, arrival: Arrival): NewJob => {

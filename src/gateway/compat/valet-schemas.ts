@@ -4,7 +4,7 @@ import { platforms, qualities } from '../schemas/submit-job';
 import { idSchema, keptUrlSchema, pageUrlSchema } from '../schemas/values';
 
 /**
- * What VALET's client sends (valet §1.4), with GH's limits (ghosthands §1.4). Fields that GH does not know it drops, and so do we, since the client
+ * What VALET's client sends (valet §1.4), with GH's limits (ghosthands §1.3). Fields that GH does not know it drops, and so do we, since the client
  * comes unchanged. Lenient exactly where VALET is wrong: platform `unknown`, an empty résumé path or e-mail, graduation year 0, a sandbox id as
  * the target, max_retries.
  */

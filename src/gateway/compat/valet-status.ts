@@ -26,7 +26,7 @@ export const makeStatusAnswer = (job: ProductStatus): object => {
     timestamps: {
       created_at: job.acceptedAt,
       started_at: job.startedAt,
-      // L3. `uncertain` is `failed` in the product's words, and that is final there.
+      // Only with an end (ghosthands §3.4); `uncertain` is `failed` in the product's words, which is one there.
       completed_at: isTerminal(job.state) ? job.endedAt : job.state === 'uncertain' ? job.stateAt : null,
     },
   };
@@ -53,7 +53,7 @@ const resultOf = ({ resultData, resultSummary, screenshots }: ProductStatus): ob
 
 const errorOf = ({ state, errorCode, errorMessage, detail }: ProductStatus): object | null => {
   if (state !== 'failed' && state !== 'expired' && state !== 'uncertain') return null;
-  // The words of the final callback (valet §10).
+  // The words of the final callback (valet §2.2).
   const code = state === 'uncertain' ? 'submission_uncertain' : state === 'expired' ? 'expired' : (errorCode ?? 'failed').slice(0, 50);
   const said = errorMessage ?? (detail === '' ? 'The application ended without a reason' : detail);
   const message = state === 'uncertain' ? `It may already be submitted: check before retrying. ${said}` : said;

@@ -16,7 +16,7 @@ import { applyToNewJob, taskToNewJob } from './valet-job';
 import { makeStatusAnswer } from './valet-status';
 
 /**
- * GH's API as VALET's client knows it (valet §1, §9.2): words and shapes only. Every answer is JSON, and 409 is the duplicate alone, since the
+ * GH's API as VALET's client knows it (valet §1): words and shapes only. Every answer is JSON, and 409 is the duplicate alone, since the
  * client takes any 409 for the result it asked for.
  */
 export const createValetRoutes = (
@@ -55,7 +55,7 @@ const ghHealth = (fleet: FleetSummary | null): object => ({
   timestamp: new Date().toISOString(),
 });
 
-/** What ATM's dashboard reads on the same path (atm §5.2); its own `ok` means the same. While Postgres is away nothing is safe. */
+/** What ATM's dashboard reads on the same path (atm §4.1); its own `ok` means the same. While Postgres is away nothing is safe. */
 const atmHealth = (fleet: FleetSummary | null): object => ({
   activeWorkers: fleet?.activeJobs ?? 0,
   deploySafe: fleet?.activeJobs === 0,

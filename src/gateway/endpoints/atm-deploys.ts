@@ -23,7 +23,7 @@ const started = {
   503: { description: 'No deployer answers, or Temporal is away. Nothing was started.' },
 };
 
-/** ATM's paths about deploys, for its dashboard and its scripts (atm §1.4). */
+/** ATM's paths about deploys, for its dashboard and its scripts (atm §1.3). */
 export const atmDeployEndpoints = {
   deployKamal: {
     ...atm,

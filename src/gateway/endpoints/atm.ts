@@ -26,7 +26,7 @@ const tag = "ATM's dashboard";
 const page = { method: 'get', dialect: 'atm', tag } as const;
 const ofHost = { ...page, params: serverParamsSchema } as const;
 
-/** ATM's paths, for its dashboard and for VALET (atm §1.4). */
+/** ATM's paths, for its dashboard and for VALET (atm §1.3). */
 export const atmEndpoints = {
   atmVersion: {
     ...page,

@@ -26,7 +26,7 @@ import { deregisterExamples, workerDrainExamples } from '../examples';
 const tag = "The product's administration";
 const page = { method: 'get', dialect: 'product', tag } as const;
 
-/** The pages that the product's administration reads, and what it does to workers, in GH's words and in VALET's (ghosthands §1.3, §2.1; valet §1.2). */
+/** The pages that the product's administration reads, and what it does to workers, in GH's words and in VALET's (ghosthands §1.2, ghosthands §2.1; valet §1.2). */
 export const monitoringEndpoints = {
   machine: {
     ...page,

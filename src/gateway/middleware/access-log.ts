@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { getFacts } from '../request-facts';
 
-/** One line per request. Without the query: GH's legacy callbacks carry the service secret in it (H3). */
+/** One line per request. Without the query: GH's legacy callbacks carry the service secret in it (valet §1.4). */
 export const accessLog = (
   observe: (request: { method: string; route: string; status: number; seconds: number }) => void,
 ): RequestHandler => {

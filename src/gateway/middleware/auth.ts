@@ -83,7 +83,7 @@ const headerOf = { native: 'X-API-Key or Authorization: Bearer', product: 'X-GH-
 
 const findKey = (request: Request): string | undefined => {
   const dialect = dialectOf(request.path);
-  // ATM's own header on its paths; GH decides by its own when it is there (ghosthands §1.1), and VALET sends it on ATM's paths too (atm §8).
+  // ATM's own header on its paths; GH decides by its own when it is there (ghosthands §1.1), and VALET sends it on ATM's paths too (atm §5).
   const deploy = dialect === 'atm' ? request.get('x-deploy-secret') : undefined;
   const service = dialect === 'native' ? undefined : request.get('x-gh-service-key');
   return deploy ?? service ?? request.get('x-api-key') ?? /^Bearer +(\S+) *$/i.exec(request.get('authorization') ?? '')?.[1];

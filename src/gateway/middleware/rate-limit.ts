@@ -9,7 +9,7 @@ const probes = new Set(['/livez', '/readyz', '/health']);
 
 /**
  * Per key, or per address for who shows none. Workers share one secret, so their callbacks are counted per attempt: a fleet at work is no abuse,
- * a worker in a loop is (ghosthands §0.9). Counted in this process alone.
+ * a worker in a loop is (ghosthands §3.1). Counted in this process alone.
  */
 export const limitRate = (perMinute: number): RequestHandler =>
   rateLimit({

@@ -12,7 +12,7 @@ import { noSuchJob, Problem } from '../problem';
 
 /** Callbacks in both directions: GH's about its attempts, ours to the product. */
 export const createCallbackRoutes = (deps: GatewayDeps): Record<'receiveCallback' | 'redeliverCallback', RequestHandler> => ({
-  // GH gives up after 14 s and four tries (ghosthands §7), so it gets its answer whatever becomes of the hint.
+  // GH gives up after 14 s and four tries (ghosthands §8), so it gets its answer whatever becomes of the hint.
   receiveCallback: answer(endpoints.receiveCallback, async ({ params: { attemptId }, body }, { log }) => {
     const { effect, jobId } = await recordCallback(deps.pool, { attemptId, callback: body });
     if (effect === 'wakes_job' && jobId !== null) {

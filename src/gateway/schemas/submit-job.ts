@@ -4,7 +4,7 @@ import { idSchema, keptUrlSchema, pageUrlSchema } from './values';
 
 const text = (most: number) => z.string().min(1).max(most);
 
-/** GH's own limits (ghosthands §1.4), in our spelling. */
+/** GH's own limits (ghosthands §1.3), in our spelling. */
 export const profileSchema = z
   .strictObject({
     firstName: text(100),

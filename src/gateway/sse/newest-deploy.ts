@@ -3,7 +3,7 @@ import { followLog, type LogSource } from './deploy-log';
 import type { LogDialect, LogTails } from './log-tails';
 import type { Reader } from './reader';
 
-/** As ATM's page reads it (atm §1.6): unnamed events without ids, and no line that is empty. Our own words are marked. */
+/** As ATM's page reads it (atm §1.5): unnamed events without ids, and no line that is empty. Our own words are marked. */
 export const atmDialect: LogDialect = {
   frame: (_after, lines) =>
     lines
@@ -18,7 +18,7 @@ const logEvent = (line: string): string => eventFrame({ data: { type: 'log', lin
 export type NewestDeploy = Awaited<ReturnType<LogTails['followNewest']>>;
 
 /**
- * The old page's stream, strategy C of atm §5.4. The page connects anew with each of its renders and forgets what it had, so every connection gets all
+ * The old page's stream (atm §4.2). The page connects anew with each of its renders and forgets what it had, so every connection gets all
  * lines; but `complete` only who was there when the deploy ended, since a page that gets it on connecting connects again at once, for ever.
  */
 export const streamNewestDeploy = async (source: LogSource, reader: Reader, { newest, leave }: NewestDeploy): Promise<void> => {

@@ -167,7 +167,7 @@ const rowDeleted: Fault = {
     const { jobId } = await startJobAt(ground, host!, '/slow-start?startMs=12000&ms=300', { affinity: 'strict' });
     await ground.pool.query(`delete from gh_worker_registry where worker_id = $1`, [host!.workerId]);
     const played = await endsWhereItRan({ ground, jobId, at: null });
-    // It writes its row again only when it starts (ghosthands §5).
+    // It writes its row again only when it starts (ghosthands §2.3).
     const at = Date.now();
     await host!.restart();
     await untilIdle(ground, host!);
@@ -241,7 +241,7 @@ const twins: Fault = {
     await host!.twin();
     await delay(2_000);
     const at = Date.now();
-    // Its shutdown gives the other one's row away, which works on (ghosthands §16.5).
+    // Its shutdown gives the other one's row away, which works on (ghosthands §2.6).
     host!.endTwins('term');
     const played = await endsWhereItRan({ ground, jobId, at });
     // That shutdown also wrote the living one off; it writes itself back within 30 s.

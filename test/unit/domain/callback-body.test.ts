@@ -136,7 +136,7 @@ describe('the body of a callback', () => {
     expect(body.result_summary ?? body.error_message).toMatch(/^(Done|why) \(.*check for a double submission\)$/);
   });
 
-  test('keeps its promises to the product whatever an attempt left (valet §10)', () => {
+  test('keeps its promises to the product whatever an attempt left (valet §2.2)', () => {
     expect(findCounterexample(property(constantFrom(...callbackWords), anyFacts, isSafe), { numRuns: 1_000 })).toBeNull();
   });
 });

@@ -64,7 +64,7 @@ describe('configuration and registry', () => {
       [{ finding: 'configured_host_without_worker', subject: 'gh-1', detail: '10.0.0.1' }],
     ],
     [
-      'differ by a moved address (L1)',
+      'differ by a moved address',
       [server()],
       [{ ...worker, host: '10.0.0.9' }],
       [{ finding: 'configured_address_moved', subject: 'gh-1', detail: '10.0.0.1 → 10.0.0.9' }],

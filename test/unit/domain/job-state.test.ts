@@ -81,7 +81,7 @@ describe('what a state means to the neighbours', () => {
     expect(final.toSorted()).toEqual([...terminalJobStates, 'uncertain'].toSorted());
   });
 
-  // VALET sets `queued` itself; a word of ours before `running` would write a claimable status into the row (valet §10).
+  // VALET sets `queued` itself; a word of ours before `running` would write a claimable status into the row (valet §2.2).
   test.each(['accepted', 'waiting', 'assigned'] as const)('%s sends no callback', (state) => {
     expect(callbackOf[state]).toBeNull();
   });

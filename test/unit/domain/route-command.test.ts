@@ -105,7 +105,7 @@ describe('a cancel goes', () => {
       'error',
     ],
     [
-      'to no stranger that shares nothing but the word for an unknown instance (ghosthands §5)',
+      'to no stranger that shares nothing but the word for an unknown instance (ghosthands §2.3)',
       {
         attempt: makeAttempt({ instanceId: 'unknown' }),
         registry: [makeWorker({ workerId: 'stranger', host: '10.0.0.2', instanceId: 'unknown' })],

@@ -5,7 +5,7 @@ import { judgeSubmission } from '../../../src/domain/submission-evidence';
 import { anySeen, anyTraceOfTheHandler, errorCodes, makeSeen, makeUnclaimed, findCounterexample } from './facts';
 
 const executing = 'Executing apply handler (Magnitude mode)';
-/** The codes that prove that no form was sent, as long as the handler had the page once (ghosthands §4). */
+/** The codes that prove that no form was sent, as long as the handler had the page once (ghosthands §5.4). */
 const exempt = ['validation_error', 'login_required', 'mastra_unavailable'];
 
 describe('could an attempt have submitted the form', () => {

@@ -1,6 +1,6 @@
 import { fillHosts, KamalConfigError, parseConfigFile, readConfig, type ConfigFacts } from '../../../src/kamal/config';
 
-/** ATM's own two files, shortened (atm.md §2.5). */
+/** ATM's own two files, shortened (atm §2.4). */
 const base = `
 service: ghosthands
 image: ghosthands
