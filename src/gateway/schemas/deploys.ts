@@ -5,6 +5,7 @@ import {
   deployNamePattern,
   deployOutcomes,
   deployPhases,
+  strategyBounds,
   versionPattern,
   type DeployOutcome,
 } from '../../contracts/deploy';
@@ -26,25 +27,19 @@ export const placeDeployHeadersSchema = z.object({
     .meta({ description: 'The same request under the same key is one deploy, however often it comes.' }),
 });
 
-const daySeconds = 86_400;
+const within = ({ least, most }: { least: number; most: number }) => z.int().min(least).max(most);
 
 const strategySchema = z
   .strictObject({
-    canaryHosts: z
-      .int()
-      .min(0)
-      .max(1_000)
-      .meta({ description: 'Hosts of the first batch, whose health decides about the others; 0: no canary.' }),
-    batchHosts: z.int().min(0).max(1_000).meta({ description: 'Hosts of every further batch; 0: all that are left at once.' }),
-    soakSeconds: z.int().min(0).max(daySeconds).meta({ description: 'How long a verified canary must stay healthy.' }),
-    drainSeconds: z.int().min(0).max(daySeconds).meta({ description: "How long running jobs of a batch's hosts may take to finish." }),
+    canaryHosts: within(strategyBounds.canaryHosts).meta({
+      description: 'Hosts of the first batch, whose health decides about the others; 0: no canary.',
+    }),
+    batchHosts: within(strategyBounds.batchHosts).meta({ description: 'Hosts of every further batch; 0: all that are left at once.' }),
+    soakSeconds: within(strategyBounds.soakSeconds).meta({ description: 'How long a verified canary must stay healthy.' }),
+    drainSeconds: within(strategyBounds.drainSeconds).meta({ description: "How long running jobs of a batch's hosts may take to finish." }),
     onDrainDeadline: z.enum(['abort', 'force']).meta({ description: '`abort` ends the deploy then, `force` interrupts the jobs.' }),
     needsApproval: z.boolean().meta({ description: 'A person must say yes after the preflight.' }),
-    approvalSeconds: z
-      .int()
-      .min(1)
-      .max(7 * daySeconds)
-      .meta({ description: 'An approval that did not come until then is a no.' }),
+    approvalSeconds: within(strategyBounds.approvalSeconds).meta({ description: 'An approval that did not come until then is a no.' }),
   })
   .meta({ id: 'DeployStrategy' });
 
