@@ -9,14 +9,12 @@ import {
   versionPattern,
   type DeployOutcome,
 } from '../../contracts/deploy';
-import { limits } from '../../contracts/limits';
-import { countSchema, idSchema, instantSchema, keySchema } from './values';
+import { idSchema, instantSchema, keySchema, pageFields, reasonSchema } from './values';
 
 const nameSchema = z
   .string()
   .regex(deployNamePattern, 'must be lower-case letters, digits, - and _, 63 at most')
   .meta({ example: 'staging' });
-const reasonSchema = z.string().trim().min(1).max(500);
 
 export const deployParamsSchema = z.strictObject({ deployId: idSchema });
 export const destinationParamsSchema = z.strictObject({ destination: nameSchema });
@@ -72,10 +70,7 @@ export const listDeploysQuerySchema = z.strictObject({
     .refine((words) => words.split(',').every(isOutcome), `must be one or more of ${deployOutcomes.join(', ')}, with commas between them`)
     .transform((words) => deployOutcomes.filter((outcome) => words.split(',').includes(outcome)))
     .optional(),
-  limit: countSchema(limits.pageRowsMax)
-    .optional()
-    .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
-  cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
+  ...pageFields,
 });
 
 export const destinationsQuerySchema = z.strictObject({
