@@ -104,5 +104,5 @@ export const wantedVersion = ({ resolvedVersion, version }: DeployView): string 
 
 const moveTo = (hosts: readonly string[], state: 'stopped', detail: string) => hosts.map((host) => ({ host, state, detail }));
 
-export const turnBack = async (run: StepRun, detail: string): Promise<void> =>
+const turnBack = async (run: StepRun, detail: string): Promise<void> =>
   await run.move({ phase: phaseOfWayBack(run.deploy), direction: 'back', detail });

@@ -87,7 +87,7 @@ const routeSchema = z
   })
   .meta({ id: 'RouteTaken' });
 
-export const commandFields = {
+const commandFields = {
   commandId: z.guid(),
   jobId: z.guid(),
   generation: z.int(),

@@ -59,7 +59,7 @@ export const hostAnswerSchema = z
   })
   .meta({ id: 'HostHold' });
 
-export const workerSchema = z
+const workerSchema = z
   .strictObject({
     workerId: z.string(),
     host: z.string().nullable(),

@@ -26,7 +26,7 @@ export const attemptsMaxDefault = 3;
 
 const text = (charsMax: number) => z.string().min(1).max(charsMax);
 
-export const profileSchema = z
+const profileSchema = z
   .strictObject({
     firstName: text(most.word),
     lastName: text(most.word),
@@ -67,7 +67,7 @@ export const profileSchema = z
   })
   .meta({ id: 'Profile', description: 'Who applies. It stays in Postgres: no log line and no workflow history holds it.' });
 
-export const resumeSchema = z
+const resumeSchema = z
   .strictObject({
     storagePath: text(most.path).optional(),
     s3Key: text(most.path).optional(),
