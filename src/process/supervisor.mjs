@@ -1,6 +1,6 @@
 // Runs one command in a process group of its own and ends the whole group when asked, or when whoever asked for it is gone: the channel between
 // us closes even on SIGKILL. So a command never outlives the process that started it by more than the grace. It also ends what a command leaves
-// behind in its group. Its environment is the command's; src/process/child.ts is the other side. Should even we be killed, the pid file tells
+// behind in its group. Its environment is the command's; src/process/stream-child.ts is the other side. Should even we be killed, the pid file tells
 // src/process/leftovers.ts what to end.
 import { spawn } from 'node:child_process';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -85,6 +85,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
   // What they use is passed in, the pool included.
   'activities/': {
     rooms: ['src/contracts/', 'src/domain/', 'src/db/', 'src/ghosthands/', 'src/product/', 'src/kamal/', 'src/log.ts'],
+    types: ['src/process/'],
     packages: ['@temporalio/activity', '@temporalio/common'],
     packageTypes: ['pg'],
     mayUseNode: true,
