@@ -1,4 +1,5 @@
 import type { Limits } from '../src/contracts/limits';
+import { isSuccess } from '../src/domain/child-end';
 import { makeRecycleCommand, type RecycleTarget } from '../src/domain/recycle-command';
 import type { Redact } from '../src/domain/redact';
 import type { Log } from '../src/log';
@@ -61,8 +62,6 @@ export const createRecycleActivities = ({ log, limits, redact, recycle, runComma
 });
 
 export type RecycleActivities = ReturnType<typeof createRecycleActivities>;
-
-const isSuccess = ({ end }: ChildResult): boolean => end.kind === 'exited' && end.code === 0;
 
 const describe = (ran: ChildResult, { timeoutMs, redact }: { timeoutMs: number; redact: Redact }): string => {
   const lastLine = (ran.stderr.trim() || ran.stdout.trim()).split('\n').at(-1)?.trim() ?? '';
