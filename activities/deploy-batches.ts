@@ -1,11 +1,12 @@
 import type { DeployView } from '../src/contracts/deploy';
 import { markWorkersStopped } from '../src/db/deploy-fleet';
+import { isSuccess } from '../src/domain/child-end';
 import { currentBatch, phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
 import { findDisagreements } from '../src/domain/deploy-verify';
 import { appStop, deployVersion } from '../src/kamal/commands';
 import type { DeployDeps } from './deploy-deps';
 import { holdAgain } from './deploy-drain';
-import { describeEnd, isSuccess, judgeVersionsOf, lookAtVersions, type VersionsSeen } from './deploy-looks';
+import { describeEnd, judgeVersionsOf, lookAtVersions, type VersionsSeen } from './deploy-looks';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
 
 export const createBatchActivities = (deps: DeployDeps, runStep: RunStep) => ({
@@ -104,5 +105,5 @@ export const wantedVersion = ({ resolvedVersion, version }: DeployView): string 
 
 const moveTo = (hosts: readonly string[], state: 'stopped', detail: string) => hosts.map((host) => ({ host, state, detail }));
 
-export const turnBack = async (run: StepRun, detail: string): Promise<void> =>
+const turnBack = async (run: StepRun, detail: string): Promise<void> =>
   await run.move({ phase: phaseOfWayBack(run.deploy), direction: 'back', detail });

@@ -1,11 +1,12 @@
 import type { DeployCheck, DeployHost } from '../src/contracts/deploy';
 import { listUnregisteredHosts } from '../src/db/deploy-fleet';
+import { isSuccess } from '../src/domain/child-end';
 import { parseLockMessage } from '../src/domain/deploy-lock';
 import { hasWorkerRole } from '../src/domain/deploy-verify';
 import { buildPull, diskSpace } from '../src/kamal/commands';
 import { parseDiskSpace } from '../src/kamal/output';
 import type { DeployDeps } from './deploy-deps';
-import { describeEnd, isSuccess, lookAtLock, type VersionsSeen } from './deploy-looks';
+import { describeEnd, lookAtLock, type VersionsSeen } from './deploy-looks';
 import { isLeftBehind, tellHolder } from './deploy-lock';
 import type { StepRun } from './deploy-step';
 import { findFleetHosts } from './fleet-hosts';

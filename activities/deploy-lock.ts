@@ -1,11 +1,12 @@
 import type { DeployCheck, DeployLock, DeployView } from '../src/contracts/deploy';
 import { makeKamalDeployId } from '../src/contracts/ids';
 import { isDeployLive } from '../src/db/destinations';
+import { isSuccess } from '../src/domain/child-end';
 import { phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
 import { makeLockMessage, parseLockMessage } from '../src/domain/deploy-lock';
 import { lockAcquire, lockRelease } from '../src/kamal/commands';
 import type { DeployDeps } from './deploy-deps';
-import { describeEnd, isSuccess, lookAtLock, type LockSeen } from './deploy-looks';
+import { describeEnd, lookAtLock, type LockSeen } from './deploy-looks';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
 
 export const createLockActivities = (deps: DeployDeps, runStep: RunStep) => ({

@@ -76,5 +76,3 @@ export const describeEnd = ({ end, error }: Awaited<ReturnType<StepRun['kamal']>
       return 'was lost with its supervisor';
   }
 };
-
-export const isSuccess = ({ end }: Awaited<ReturnType<StepRun['kamal']>>): boolean => end.kind === 'exited' && end.code === 0;

@@ -24,7 +24,7 @@ export const createReleaseActivities = (deps: DeployDeps, runStep: RunStep) => (
       await run.log.flush();
       await withTransaction(deps.pool, async (client) => {
         const ill = outcome === 'broken' ? touchedHosts(run.deploy.hosts).map(({ host }) => host) : [];
-        const reason = `deploy ${deployId} is broken: ${detail}`.slice(0, reasonLengthMax);
+        const reason = `deploy ${deployId} is broken: ${detail}`.slice(0, deps.limits.reasonLengthMax);
         if (ill.length > 0) await holdForPerson(client, { hosts: ill, reason, actor: run.deploy.actor });
         await releaseHolds(client, deployId);
         if (!(await endDeploy(client, { deployId, runner: run.runner, outcome, detail })))
@@ -45,8 +45,6 @@ export const createReleaseActivities = (deps: DeployDeps, runStep: RunStep) => (
     });
   },
 });
-
-const reasonLengthMax = 500;
 
 /** Hosts are held before the lock is taken. */
 const mayHaveLock = ({ hosts }: DeployView): boolean => hosts.some(({ state }) => state !== 'waiting');

@@ -101,7 +101,7 @@ const disagreementsOf = ({ phase, ...deploy }: DeployView, verdicts: readonly Ho
     .filter(({ isVerified, version }) => !isVerified && version === wantedVersion({ ...deploy, phase }))
     .map(({ host, version, detail }) => ({ phase, host, expected: `${version} runs`, found: detail }));
 
-export const tell = (verdicts: readonly HostVerdict[]): string =>
+const tell = (verdicts: readonly HostVerdict[]): string =>
   verdicts
     .filter(({ isVerified }) => !isVerified)
     .map(({ host, detail }) => `${host}: ${detail}`)

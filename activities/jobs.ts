@@ -5,7 +5,7 @@ import type { WorkflowLimits } from '../src/contracts/limits';
 import type { JobView } from '../src/contracts/job';
 import type { Observation } from '../src/contracts/observations';
 import { readFinding, wasClaimed } from '../src/domain/attempt-finding';
-import { isTerminal } from '../src/domain/job-state';
+import { isResolvable, isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
@@ -103,7 +103,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     }: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
       return await inTransaction(async (client, { step }) => {
         const job = await getOwnedJob(client, jobId, owner, { lock: true });
-        if (job.state !== 'uncertain' && !(job.state === 'waiting_human' && job.humanKind === 'review')) return job;
+        if (!isResolvable(job)) return job;
         await enterState(step, client, job, {
           state: submitted ? 'succeeded' : 'failed',
           reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',

@@ -1,7 +1,9 @@
 import type { Limits } from '../src/contracts/limits';
+import { isSuccess } from '../src/domain/child-end';
 import { makeRecycleCommand, type RecycleTarget } from '../src/domain/recycle-command';
 import type { Redact } from '../src/domain/redact';
 import type { Log } from '../src/log';
+import type { ChildOrder, ChildResult } from '../src/process/child';
 
 /** What the deployer passes in (workers/deployer.ts). */
 export interface RecycleDeps {
@@ -11,34 +13,10 @@ export interface RecycleDeps {
   redact: Redact;
   /** Null: no command is configured. */
   recycle: { command: readonly string[]; timeoutMs: number; env: Readonly<Record<string, string>> } | null;
-  runCommand: (order: CommandOrder) => Promise<CommandResult>;
+  runCommand: (order: ChildOrder) => Promise<ChildResult>;
   heartbeat: () => void;
   /** Aborted when the workflow no longer wants it, or the deployer drains. */
   cancellation: () => AbortSignal;
-}
-
-/** What `runChild` of src/process/child.ts takes, which no activity may import. */
-export interface CommandOrder {
-  command: readonly [string, ...string[]];
-  env: Readonly<Record<string, string>>;
-  timeoutMs: number;
-  killAfterMs: number;
-  outputBytesMax: number;
-  redact: Redact;
-  signal: AbortSignal;
-}
-
-export interface CommandResult {
-  end:
-    | { kind: 'exited'; code: number }
-    | { kind: 'signalled'; signal: string }
-    | { kind: 'timed_out' }
-    | { kind: 'stopped' }
-    | { kind: 'not_started'; problem: string }
-    | { kind: 'lost' };
-  stdout: string;
-  stderr: string;
-  durationMs: number;
 }
 
 export interface RecycleResult {
@@ -85,9 +63,7 @@ export const createRecycleActivities = ({ log, limits, redact, recycle, runComma
 
 export type RecycleActivities = ReturnType<typeof createRecycleActivities>;
 
-const isSuccess = ({ end }: CommandResult): boolean => end.kind === 'exited' && end.code === 0;
-
-const describe = (ran: CommandResult, { timeoutMs, redact }: { timeoutMs: number; redact: Redact }): string => {
+const describe = (ran: ChildResult, { timeoutMs, redact }: { timeoutMs: number; redact: Redact }): string => {
   const lastLine = (ran.stderr.trim() || ran.stdout.trim()).split('\n').at(-1)?.trim() ?? '';
   const how = describeEnd(ran.end, timeoutMs);
   const said = isSuccess(ran) || lastLine === '' ? '' : `: ${lastLine}`;
@@ -95,7 +71,7 @@ const describe = (ran: CommandResult, { timeoutMs, redact }: { timeoutMs: number
   return redact(`${how} after ${(ran.durationMs / 1_000).toFixed(1)} s${said}`).slice(0, detailLengthMax);
 };
 
-const describeEnd = (end: CommandResult['end'], timeoutMs: number): string => {
+const describeEnd = (end: ChildResult['end'], timeoutMs: number): string => {
   switch (end.kind) {
     case 'exited':
       return `the command exited with ${end.code}`;

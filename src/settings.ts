@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseJson } from './domain/json';
 import { findTemplateProblem } from './domain/recycle-command';
 import { secretLengthMin } from './domain/secret-forms';
 import { sensitive } from './domain/sensitive';
@@ -144,15 +145,6 @@ const commandTemplate = () =>
   });
 
 const commandArgumentsMax = 64;
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The schema refuses it, without repeating the text.
-    return undefined;
-  }
-};
 
 export interface HostAddress {
   api: string;

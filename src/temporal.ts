@@ -129,7 +129,7 @@ export interface ApplyJobStart extends ApplyJobInput {
 }
 
 /** The one start policy of gateway and sweep: join the one that runs, start anew only after a failure. */
-export const applyJobStartPolicy = {
+const applyJobStartPolicy = {
   workflowIdConflictPolicy: 'USE_EXISTING',
   workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
 } as const;

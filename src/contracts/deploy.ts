@@ -54,6 +54,17 @@ export const defaultStrategy: DeployStrategy = {
   approvalSeconds: 86_400,
 };
 
+/** Days, which is how long a lock, a hold and a person's attention may be asked for. */
+const week = 7 * 86_400;
+/** The least and the most of each number, over REST and by hand alike; an approval in no time at all would be a refusal. */
+export const strategyBounds = {
+  canaryHosts: { least: 0, most: 1_000 },
+  batchHosts: { least: 0, most: 1_000 },
+  soakSeconds: { least: 0, most: week },
+  drainSeconds: { least: 0, most: week },
+  approvalSeconds: { least: 1, most: week },
+} as const satisfies Partial<Record<keyof DeployStrategy, { least: number; most: number }>>;
+
 /** One thing that the preflight looked at; a check that is not ok refuses the deploy. */
 export interface DeployCheck {
   check: string;

@@ -213,6 +213,8 @@ export const limits = {
   proxyTimeoutMs: 10_000,
   proxyAnswerBytesMax: 1_048_576,
   requestBodyBytesMax: 262_144,
+  /** Characters of what a person says about an act, or a hold about itself: some sentences, which a table of a page can show. */
+  reasonLengthMax: 500,
   pageRowsDefault: 50,
   pageRowsMax: 200,
 } as const;

@@ -1,7 +1,7 @@
 import type { NewJob } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
 import type { Actor } from './audit';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** What came of an accept: `replay` is the same request again, `conflict` another request under a key that is taken. */
 export type Acceptance =
@@ -14,39 +14,43 @@ export type Acceptance =
  * callback URL, and every column that decides about claiming is stated, since the default of `status` is claimable (ghosthands §4.3).
  */
 export const acceptJob = async (db: Queryable, job: NewJob, by: Actor, limits: Limits): Promise<Acceptance> => {
-  const { rows } = await db.query<{ accepted_at: Date }>(acceptStatement, [
-    job.jobId,
-    job.userId,
-    job.valetTaskId,
-    job.idempotencyKey,
-    job.requestHash,
-    job.acceptedBy,
-    job.requestId,
-    job.priority,
-    job.wantedWorker,
-    job.affinity,
-    job.timeoutSeconds,
-    job.maxAttempts,
-    job.callbackUrl,
-    limits.jobMs,
-    job.jobType,
-    job.targetUrl,
-    job.taskDescription,
-    JSON.stringify(job.inputData),
-    JSON.stringify(job.metadata),
-    job.resumeRef === null ? null : JSON.stringify(job.resumeRef),
-    JSON.stringify(job.tags),
-    job.executionMode,
-    by.actor,
-    by.source,
-    by.address,
-  ]);
+  const { rows } = await queryNamed<{ accepted_at: Date }>(db, {
+    name: 'accept_job',
+    text: acceptStatement,
+    values: [
+      job.jobId,
+      job.userId,
+      job.valetTaskId,
+      job.idempotencyKey,
+      job.requestHash,
+      job.acceptedBy,
+      job.requestId,
+      job.priority,
+      job.wantedWorker,
+      job.affinity,
+      job.timeoutSeconds,
+      job.maxAttempts,
+      job.callbackUrl,
+      limits.jobMs,
+      job.jobType,
+      job.targetUrl,
+      job.taskDescription,
+      JSON.stringify(job.inputData),
+      JSON.stringify(job.metadata),
+      job.resumeRef === null ? null : JSON.stringify(job.resumeRef),
+      JSON.stringify(job.tags),
+      job.executionMode,
+      by.actor,
+      by.source,
+      by.address,
+    ],
+  });
   const accepted = rows[0];
   if (accepted === undefined) return await findAccepted(db, job);
   return { kind: 'created', jobId: job.jobId, acceptedAt: accepted.accepted_at };
 };
 
-const acceptStatement = `/* accept_job */
+const acceptStatement = `
 with accepted as (
   insert into yardmaster.job (job_id, user_id, valet_task_id, idempotency_key, request_hash, accepted_by, request_id, priority,
     wanted_worker, affinity, timeout_seconds, attempts_max, callback_url, job_deadline_at)

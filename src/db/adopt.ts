@@ -1,6 +1,6 @@
 import type { Limits } from '../contracts/limits';
 import type { AdoptableRow, Adoption } from '../domain/adoption';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /**
  * Which rows may be taken over (design §6.2): claimable, never claimed, not ours, and not for VALET's desktop fleet, whose rows say so or name a target that
@@ -16,14 +16,15 @@ const isAdoptable = `g.status in ('pending', 'queued') and g.worker_id is null a
 
 /** The newest first: what cannot be taken over stays, and must not keep others from being seen. */
 export const listAdoptableRows = async (db: Queryable, { rows: limit }: { rows: number }): Promise<AdoptableRow[]> => {
-  const { rows } = await db.query<AdoptableRow>(
-    `/* list_adoptable_rows */
+  const { rows } = await queryNamed<AdoptableRow>(db, {
+    name: 'list_adoptable_rows',
+    text: `
      select g.id as "jobId", g.job_type as "jobType", g.target_url as "targetUrl", g.timeout_seconds as "timeoutSeconds", g.priority,
        jsonb_typeof(g.input_data) as "inputKind", coalesce(g.callback_url, g.metadata ->> 'callback_url') as "callbackUrl"
      from gh_automation_jobs g where ${isAdoptable}
      order by g.created_at desc limit $1::int`,
-    [limit],
-  );
+    values: [limit],
+  });
   return rows;
 };
 
@@ -42,8 +43,9 @@ export const hasQueueModeWorker = async (db: Queryable, { probeFreshMs }: Pick<L
  * locked by it, and left to it. Answers which are ours now; a task or key that another job of ours has is not among them.
  */
 export const adoptRows = async (db: Queryable, adoptions: readonly Adoption[], { jobMs }: Pick<Limits, 'jobMs'>): Promise<string[]> => {
-  const { rows } = await db.query<{ job_id: string }>(
-    `/* adopt_rows */
+  const { rows } = await queryNamed<{ job_id: string }>(db, {
+    name: 'adopt_rows',
+    text: `
      with wanted as materialized (
        select g.id, g.user_id, g.created_by, g.valet_task_id, g.idempotency_key, g.priority, g.target_worker_id, g.worker_affinity,
          g.timeout_seconds, g.max_retries, a."callbackUrl" as callback_url
@@ -67,7 +69,7 @@ export const adoptRows = async (db: Queryable, adoptions: readonly Adoption[], {
        last_heartbeat = now(), metadata = coalesce(g.metadata, '{}') - '{callback_url,yardmaster}'::text[]
      from adopted where g.id = adopted.job_id
      returning g.id as job_id`,
-    [JSON.stringify(adoptions), jobMs],
-  );
+    values: [JSON.stringify(adoptions), jobMs],
+  });
   return rows.map(({ job_id: jobId }) => jobId);
 };

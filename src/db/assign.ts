@@ -1,5 +1,5 @@
 import type { Limits } from '../contracts/limits';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** A job that this transaction gave to a worker. */
 export interface Assignment {
@@ -21,13 +21,11 @@ export const assignWaitingJobs = async (
 ): Promise<Assignment[]> => {
   const [, { rows }] = await Promise.all([
     lockAssigning(db),
-    db.query<{ job_id: string; attempt_id: string; worker_id: string; host: string }>(assignStatement, [
-      limits.workerHeartbeatFreshMs,
-      limits.probeFreshMs,
-      limits.deafWorkerMs,
-      limits.claimMs,
-      callbackBaseUrl,
-    ]),
+    queryNamed<{ job_id: string; attempt_id: string; worker_id: string; host: string }>(db, {
+      name: 'assign_jobs',
+      text: assignStatement,
+      values: [limits.workerHeartbeatFreshMs, limits.probeFreshMs, limits.deafWorkerMs, limits.claimMs, callbackBaseUrl],
+    }),
   ]);
   return rows.map((row) => ({ jobId: row.job_id, attemptId: row.attempt_id, workerId: row.worker_id, host: row.host }));
 };
@@ -67,7 +65,7 @@ export const idleWorkers = `
  * Every step is materialized: Postgres expects one waiting job beside a million ended ones, and would run a step again for each row of the next
  * (2.4 s for one worker and 1,000 waiting jobs). Nor does it join live jobs with live jobs: what is counted of them is counted in one pass.
  */
-const assignStatement = `/* assign_jobs */
+const assignStatement = `
 with idle as materialized (${idleWorkers}),
 taken as materialized (select job_id from yardmaster.attempt where ended_at is null and exists (select from idle)),
 live as materialized (

@@ -1,23 +1,24 @@
 import { attemptSeenSchema, handlerEventTypes, mirroredEventTypes, type AttemptSeen } from '../contracts/ghosthands';
 import type { Submission } from '../contracts/job';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** The attempt row as GH left it, with what its events prove; `unreadable` names the field that breaks our expectations. */
 export type AttemptRead = { kind: 'seen'; seen: AttemptSeen } | { kind: 'missing' } | { kind: 'unreadable'; problem: string };
 
 export const readAttempt = async (db: Queryable, attemptId: string): Promise<AttemptRead> =>
-  await read(db, `/* read_attempt */ ${readStatement} where g.id = $1::uuid`, attemptId);
+  await read(db, { name: 'read_attempt', where: 'g.id = $1::uuid', id: attemptId });
 
 /** Of the attempt that the job has when the statement runs, so that it may travel together with what locks the job. */
 export const readAttemptOfJob = async (db: Queryable, jobId: string): Promise<AttemptRead> =>
-  await read(
-    db,
-    `/* read_attempt_of_job */ ${readStatement} where g.id = (select attempt_id from yardmaster.job where job_id = $1::uuid)`,
-    jobId,
-  );
+  await read(db, {
+    name: 'read_attempt_of_job',
+    where: 'g.id = (select attempt_id from yardmaster.job where job_id = $1::uuid)',
+    id: jobId,
+  });
 
-const read = async (db: Queryable, statement: string, id: string): Promise<AttemptRead> => {
-  const { rows } = await db.query<Record<string, unknown>>(statement, [id, handlerEventTypes]);
+const read = async (db: Queryable, { name, where, id }: { name: string; where: string; id: string }): Promise<AttemptRead> => {
+  const text = `${readStatement} where ${where}`;
+  const { rows } = await queryNamed<Record<string, unknown>>(db, { name, text, values: [id, handlerEventTypes] });
   if (rows[0] === undefined) return { kind: 'missing' };
   const parsed = attemptSeenSchema.safeParse(rows[0]);
   if (parsed.success) return { kind: 'seen', seen: parsed.data };
@@ -57,15 +58,16 @@ export const markClaimed = async (
   db: Queryable,
   { attemptId, claimedAt }: { attemptId: string; claimedAt: Date | null },
 ): Promise<void> => {
-  await db.query(
-    `/* claim_attempt */
+  await queryNamed(db, {
+    name: 'claim_attempt',
+    text: `
      with claimed as (
        update yardmaster.attempt set state = 'running', claimed_at = coalesce(claimed_at, $2::timestamptz, now())
        where attempt_id = $1::uuid and state = 'assigned'
      )
      update gh_automation_jobs set target_worker_id = null where id = $1::uuid and target_worker_id is not null`,
-    [attemptId, claimedAt],
-  );
+    values: [attemptId, claimedAt],
+  });
 };
 
 /** True when nobody had claimed the row, which nobody can from now on; false when the worker was faster. */
@@ -91,8 +93,9 @@ export const endAttempt = async (
     isWorkerFree: boolean;
   },
 ): Promise<void> => {
-  await db.query(
-    `/* end_attempt */
+  await queryNamed(db, {
+    name: 'end_attempt',
+    text: `
      with ended as (
        update yardmaster.attempt set state = 'ended', ended_at = now(), end_reason = $2, submission = $3, error_code = $4, has_left_waiter = $5
        where attempt_id = $1::uuid and ended_at is null
@@ -102,14 +105,15 @@ export const endAttempt = async (
      )
      update yardmaster.host_probe p set active_jobs = 0, freed_at = now()
      from ended where $6::boolean and p.host = ended.host and p.worker_id = ended.worker_id`,
-    [end.attemptId, end.endReason, end.submission, end.errorCode, end.hasLeftWaiter, end.isWorkerFree],
-  );
+    values: [end.attemptId, end.endReason, end.submission, end.errorCode, end.hasLeftWaiter, end.isWorkerFree],
+  });
 };
 
 /** Takes the personal data out of the attempt rows of an ended job; the public job row keeps it, it belongs to the product. */
 export const eraseAttempts = async (db: Queryable, jobId: string): Promise<void> => {
-  await db.query(
-    `/* erase_attempts */
+  await queryNamed(db, {
+    name: 'erase_attempts',
+    text: `
      with erased as (
        update yardmaster.attempt set erased_at = now()
        where job_id = $1::uuid and ended_at is not null and erased_at is null
@@ -118,8 +122,8 @@ export const eraseAttempts = async (db: Queryable, jobId: string): Promise<void>
      update gh_automation_jobs g set input_data = '{}', resume_ref = null, interaction_data = null, result_data = null, result_summary = null,
        metadata = jsonb_build_object('yardmaster', g.metadata -> 'yardmaster')
      from erased where g.id = erased.attempt_id`,
-    [jobId],
-  );
+    values: [jobId],
+  });
 };
 
 /**
@@ -127,8 +131,9 @@ export const eraseAttempts = async (db: Queryable, jobId: string): Promise<void>
  * twice changes nothing. Without a job: of every live attempt.
  */
 export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise<void> => {
-  await db.query(
-    `/* mirror_events */
+  await queryNamed(db, {
+    name: 'mirror_events',
+    text: `
      insert into gh_job_events (id, job_id, event_type, message, metadata, actor, created_at)
      select md5('yardmaster:' || e.id)::uuid, a.job_id, e.event_type, e.message, e.metadata, e.actor, e.created_at
      from yardmaster.attempt a join gh_job_events e on e.job_id = a.attempt_id
@@ -136,8 +141,8 @@ export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise
        and case when $1::uuid is null then a.ended_at is null else a.job_id = $1::uuid and (a.ended_at is null or a.ended_at >= now()) end
        and exists (select from gh_automation_jobs g where g.id = a.job_id)
      on conflict (id) do nothing`,
-    [jobId, mirroredEventTypes],
-  );
+    values: [jobId, mirroredEventTypes],
+  });
 };
 
 /** What an attempt leaves for the product: results, cost and what it asks of a human. Personal data; it goes into callbacks and nowhere else. */
@@ -151,8 +156,9 @@ export interface AttemptResult {
 }
 
 export const readAttemptResult = async (db: Queryable, attemptId: string): Promise<AttemptResult | null> => {
-  const { rows } = await db.query<AttemptResult>(
-    `/* read_attempt_result */
+  const { rows } = await queryNamed<AttemptResult>(db, {
+    name: 'read_attempt_result',
+    text: `
      select g.result_data as "resultData", g.result_summary as "resultSummary", g.screenshot_urls ->> 0 as "screenshotUrl",
        case when jsonb_typeof(g.result_data -> 'cost') = 'object' then jsonb_build_object(
          'total_cost_usd', coalesce((g.result_data #>> '{cost,total_cost_usd}')::numeric, 0),
@@ -163,7 +169,7 @@ export const readAttemptResult = async (db: Queryable, attemptId: string): Promi
        jsonb_build_object('description', coalesce(g.interaction_data ->> 'description', g.interaction_data ->> 'details'),
          'page_url', g.interaction_data ->> 'page_url', 'screenshot_url', g.interaction_data ->> 'screenshot_url') as interaction
      from gh_automation_jobs g where g.id = $1::uuid`,
-    [attemptId],
-  );
+    values: [attemptId],
+  });
   return rows[0] ?? null;
 };

@@ -1,6 +1,6 @@
 import type { CallbackBody, CallbackWord } from '../contracts/callback';
 import type { Limits } from '../contracts/limits';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /**
  * Writes a callback with the state change that it tells, as the next of its generation. A second final one is refused by the table (promise 5).
@@ -11,8 +11,9 @@ export const enqueueCallback = async (
   callback: { jobId: string; generation: number; word: CallbackWord; isFinal: boolean; isSaidOnce: boolean; body: CallbackBody },
   limits: Pick<Limits, 'firstCallbackDelayMs' | 'callbackGiveUpMs'>,
 ): Promise<void> => {
-  await db.query(
-    `/* enqueue_callback */
+  await queryNamed(db, {
+    name: 'enqueue_callback',
+    text: `
      with numbered as (
        update yardmaster.job set callback_seq = callback_seq + 1
        where job_id = $1::uuid and callback_url is not null
@@ -23,7 +24,7 @@ export const enqueueCallback = async (
      select $1::uuid, $2::int, callback_seq, $3, $4, $5::jsonb,
        greatest(now(), accepted_at + $6::int * interval '1 ms'), now() + $7::bigint * interval '1 ms'
      from numbered`,
-    [
+    values: [
       callback.jobId,
       callback.generation,
       callback.word,
@@ -33,7 +34,7 @@ export const enqueueCallback = async (
       limits.callbackGiveUpMs,
       callback.isSaidOnce,
     ],
-  );
+  });
 };
 
 export interface LeasedCallback {
@@ -52,7 +53,7 @@ export const leaseNextCallback = async (
   db: Queryable,
   { jobId, generation, lease, leaseMs }: { jobId: string; generation: number; lease: string; leaseMs: number },
 ): Promise<CallbackTurn> => {
-  const { rows } = await db.query<{
+  const { rows } = await queryNamed<{
     generation: number;
     seq: number;
     url: string | null;
@@ -61,8 +62,9 @@ export const leaseNextCallback = async (
     is_overdue: boolean;
     is_leased: boolean;
     wait_ms: number;
-  }>(
-    `/* lease_callback */
+  }>(db, {
+    name: 'lease_callback',
+    text: `
      with head as (
        select * from yardmaster.callback where job_id = $1::uuid and generation <= $2::int and settled_at is null order by generation, seq limit 1
      ), leased as (
@@ -75,8 +77,8 @@ export const leaseNextCallback = async (
      select h.generation, h.seq, j.callback_url as url, h.body, h.tries, h.give_up_at <= now() as is_overdue, l.seq is not null as is_leased,
        greatest(0, ceil(extract(epoch from greatest(h.next_try_at, h.leased_until) - now()) * 1000))::int as wait_ms
      from head h join yardmaster.job j using (job_id) left join leased l using (seq)`,
-    [jobId, generation, lease, leaseMs],
-  );
+    values: [jobId, generation, lease, leaseMs],
+  });
   const head = rows[0];
   if (head === undefined) return { kind: 'none' };
   if (!head.is_leased || head.url === null) return { kind: 'later', inMs: Math.max(50, head.wait_ms) };
@@ -97,14 +99,15 @@ export const settleCallback = async (
   { jobId, generation, seq, lease }: CallbackKey,
   { settledAs, error }: { settledAs: 'delivered' | 'superseded' | 'given_up' | 'refused'; error: string | null },
 ): Promise<void> => {
-  await db.query(
-    `/* settle_callback */
+  await queryNamed(db, {
+    name: 'settle_callback',
+    text: `
      update yardmaster.callback set settled_at = now(), settled_as = $5, last_error = $6, tries = tries + case when seq = $3::int then 1 else 0 end,
        leased_until = null, lease = null
      where job_id = $1::uuid and generation = $2::int and settled_at is null
        and ((seq = $3::int and lease = $4) or ($5 = 'superseded' and seq > $3::int))`,
-    [jobId, generation, seq, lease, settledAs, error],
-  );
+    values: [jobId, generation, seq, lease, settledAs, error],
+  });
 };
 
 /** Back-off 1 s × 2 up to 15 min, by the database's clock. */

@@ -1,5 +1,5 @@
 import type { DeployLogLine, DeployOutcome } from '../contracts/deploy';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** How far a log is: its end, and whether more can come. */
 export interface LogHead {
@@ -40,8 +40,9 @@ export const readLogPage = async (
   db: Queryable,
   { deployId, after, rows: limit, bytes }: { deployId: string; after: number; rows: number; bytes: number },
 ): Promise<LogPage | null> => {
-  const { rows } = await db.query<HeadRow & { lines: [string, string, DeployLogLine['stream'], string][] | null }>(
-    `/* read_log_page */
+  const { rows } = await queryNamed<HeadRow & { lines: [string, string, DeployLogLine['stream'], string][] | null }>(db, {
+    name: 'read_log_page',
+    text: `
      select ${headColumns}, (
        select jsonb_agg(jsonb_build_array(p.seq::text, to_char(p.at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), p.stream, p.line) order by p.seq)
        from (
@@ -50,8 +51,8 @@ export const readLogPage = async (
        ) p where p.bytes_before < $4::bigint
      ) as lines
      from yardmaster.deploy d where d.deploy_id = $1::uuid`,
-    [deployId, after, limit, bytes],
-  );
+    values: [deployId, after, limit, bytes],
+  });
   const row = rows[0];
   if (row === undefined) return null;
   return {

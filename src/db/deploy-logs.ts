@@ -1,5 +1,5 @@
 import { deployLogChannel, type LogStream } from '../contracts/deploy';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 export interface NewLogLine {
   at: Date;
@@ -16,8 +16,9 @@ export const appendLogLines = async (
   db: Queryable,
   { deployId, runner, lines }: { deployId: string; runner: string; lines: readonly NewLogLine[] },
 ): Promise<number | null> => {
-  const { rows } = await db.query<{ last_seq: string }>(
-    `/* append_log_lines */
+  const { rows } = await queryNamed<{ last_seq: string }>(db, {
+    name: 'append_log_lines',
+    text: `
      with own as (
        update yardmaster.deploy set last_seq = last_seq + $6::int, touched_at = now()
        where deploy_id = $1::uuid and runner = $2::uuid and ended_at is null returning last_seq
@@ -27,7 +28,7 @@ export const appendLogLines = async (
        from own, unnest($3::timestamptz[], $4::text[], $5::text[]) with ordinality as l(at, stream, line, n)
      )
      select last_seq, pg_notify($7, $1::text || ' ' || last_seq) from own`,
-    [
+    values: [
       deployId,
       runner,
       lines.map(({ at }) => at),
@@ -36,7 +37,7 @@ export const appendLogLines = async (
       lines.length,
       deployLogChannel,
     ],
-  );
+  });
   return rows[0] === undefined ? null : Number(rows[0].last_seq);
 };
 

@@ -1,5 +1,5 @@
 import type { AttemptState, HumanKind, JobState, JobType, JobView, Submission } from '../contracts/job';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** A job as its record says, with the attempt that it is about now. */
 export interface Job {
@@ -46,12 +46,14 @@ export interface Job {
 /** Null when no such job. `lock` takes the row for the rest of the transaction. */
 export const findJob = async (db: Queryable, jobId: string, { lock = false } = {}): Promise<Job | null> => {
   // A statement of its own: one that waits for the row would see the rest, the attempt above all, as it was before the wait.
-  const locked = lock ? db.query(`/* lock_job */ select from yardmaster.job where job_id = $1::uuid for update`, [jobId]) : undefined;
-  const [, { rows }] = await Promise.all([locked, db.query<JobRow>(findStatement, [jobId])]);
+  const locked = lock ? queryNamed(db, { name: 'lock_job', text: lockStatement, values: [jobId] }) : undefined;
+  const [, { rows }] = await Promise.all([locked, queryNamed<JobRow>(db, { name: 'find_job', text: findStatement, values: [jobId] })]);
   return rows[0] === undefined ? null : toJob(rows[0]);
 };
 
-const findStatement = `/* find_job */
+const lockStatement = `select from yardmaster.job where job_id = $1::uuid for update`;
+
+const findStatement = `
 select j.job_id, j.generation, j.state, j.reason, j.detail, j.state_at, j.owner, j.user_id, j.valet_task_id, j.accepted_at, j.timeout_seconds,
   j.attempts_max, j.not_before, j.deadline_at, j.job_deadline_at, j.submission, j.human_kind, j.is_rerun_by_gh, j.is_owner_in_doubt,
   j.cancel_requested_at, j.error_code, j.error_message, j.callback_url is not null as has_callback_url, j.ended_at, j.attempt_id,
@@ -72,13 +74,14 @@ where j.job_id = $1::uuid`;
  * lock before them (src/db/assign.ts).
  */
 export const lockUnlessWaiting = async (db: Queryable, jobId: string): Promise<boolean> => {
-  const { rowCount } = await db.query(
-    `/* lock_unless_waiting */
+  const { rowCount } = await queryNamed(db, {
+    name: 'lock_unless_waiting',
+    text: `
      select from yardmaster.job
      where job_id = $1::uuid and not (state = 'waiting' and cancel_requested_at is null and (deadline_at is null or deadline_at > now()))
      for update`,
-    [jobId],
-  );
+    values: [jobId],
+  });
   return rowCount === 1;
 };
 
@@ -100,8 +103,9 @@ export const openJob = async (
   db: Queryable,
   { jobId, owner, waitMs }: { jobId: string; owner: string; waitMs: number },
 ): Promise<boolean> => {
-  const { rows } = await db.query<{ is_new: boolean }>(
-    `/* open_job */
+  const { rows } = await queryNamed<{ is_new: boolean }>(db, {
+    name: 'open_job',
+    text: `
      with before as (
        select job_id, state = 'accepted' and cancel_requested_at is null as is_new
        from yardmaster.job where job_id = $1::uuid and ended_at is null for update
@@ -119,8 +123,8 @@ export const openJob = async (
        select job_id, generation, 'waiting', 'no_worker_yet' from opened where is_new
      )
      select is_new from opened`,
-    [jobId, owner, waitMs],
-  );
+    values: [jobId, owner, waitMs],
+  });
   return rows[0]?.is_new ?? false;
 };
 
@@ -146,8 +150,9 @@ export interface Move {
 /** Writes the state and its line of the timeline. Whether the move is allowed is the caller's question (src/domain/job-state.ts). */
 export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
   const isEnd = ['succeeded', 'failed', 'cancelled', 'expired'].includes(move.state);
-  await db.query(
-    `/* move_job */
+  await queryNamed(db, {
+    name: 'move_job',
+    text: `
      with moved as (
        update yardmaster.job set
          state = $3, reason = $4, detail = $5, state_at = now(), touched_at = now(), is_owner_in_doubt = false,
@@ -165,7 +170,7 @@ export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
      )
      insert into yardmaster.job_transition (job_id, generation, state, reason, detail, attempt_id, worker_id)
      select job_id, $2::int, $3, $4, $5, $13::uuid, $14 from moved`,
-    [
+    values: [
       move.jobId,
       move.generation,
       move.state,
@@ -182,7 +187,7 @@ export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
       move.attempt?.workerId ?? null,
       move.isRerunByGh ?? false,
     ],
-  );
+  });
 };
 
 /** Says that the workflow looked at the job and left it as it is, and whether its worker has to be examined. */
@@ -190,10 +195,11 @@ export const touchJob = async (
   db: Queryable,
   { jobId, isOwnerInDoubt, isRerunByGh }: { jobId: string; isOwnerInDoubt: boolean; isRerunByGh: boolean },
 ): Promise<void> => {
-  await db.query(
-    `/* touch_job */ update yardmaster.job set touched_at = now(), is_owner_in_doubt = $2, is_rerun_by_gh = is_rerun_by_gh or $3 where job_id = $1::uuid`,
-    [jobId, isOwnerInDoubt, isRerunByGh],
-  );
+  await queryNamed(db, {
+    name: 'touch_job',
+    text: `update yardmaster.job set touched_at = now(), is_owner_in_doubt = $2, is_rerun_by_gh = is_rerun_by_gh or $3 where job_id = $1::uuid`,
+    values: [jobId, isOwnerInDoubt, isRerunByGh],
+  });
 };
 
 /** Opens the next life of a job whose last one has ended; everything but the request itself starts anew. */

@@ -1,7 +1,7 @@
 import { ghStatusOf } from '../domain/job-state';
 import type { Limits } from '../contracts/limits';
 import { mirrorJob, type MirrorRepair } from './mirror';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** Of a public row `g` and the job `c` that it shows. */
 const isOverwritten = (words: string): string => `(g.status <> (${words}::jsonb) ->> c.state or g.worker_affinity is distinct from 'strict'
@@ -16,8 +16,9 @@ export const listOverwrites = async (
   db: Queryable,
   { overwriteLooks, overwriteLookMs, sweepBatchRows }: Pick<Limits, 'overwriteLooks' | 'overwriteLookMs' | 'sweepBatchRows'>,
 ): Promise<MirrorRepair[]> => {
-  const { rows } = await db.query<MirrorRepair>(
-    `/* list_overwrites */
+  const { rows } = await queryNamed<MirrorRepair>(db, {
+    name: 'list_overwrites',
+    text: `
      with look as (
        select now() - power(2, n) * interval '1 min' as until from generate_series(0, $1::int - 1) n
      ), candidate as materialized (
@@ -43,8 +44,8 @@ export const listOverwrites = async (
      from candidate c cross join lateral (select * from gh_automation_jobs where id = c.job_id offset 0) g
      where ${isOverwritten('$4')}
      limit $3::int`,
-    [overwriteLooks, overwriteLookMs, sweepBatchRows, JSON.stringify(ghStatusOf)],
-  );
+    values: [overwriteLooks, overwriteLookMs, sweepBatchRows, JSON.stringify(ghStatusOf)],
+  });
   return rows;
 };
 

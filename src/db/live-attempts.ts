@@ -2,15 +2,16 @@ import type { HumanKind, JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
 import type { LiveAttemptSeen } from '../domain/attempt-sweep';
 import { portColumns, toPort, type PortRow } from './attempt-port';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** Every attempt that has not ended, with its rows, its worker's last probe and the processes that listen for its cancel, in one moment. */
 export const listLiveAttempts = async (
   db: Queryable,
   limits: Pick<Limits, 'ownerStartJitterMs' | 'probeFreshMs' | 'fleetRowsMax'>,
 ): Promise<LiveAttemptSeen[]> => {
-  const { rows } = await db.query<AttemptRow>(
-    `/* list_live_attempts */
+  const { rows } = await queryNamed<AttemptRow>(db, {
+    name: 'list_live_attempts',
+    text: `
      with listener as materialized (
        select query, count(*)::int as processes from pg_stat_activity
        where datname = current_database() and query like 'LISTEN "gh\\_job\\_cancel\\_%' group by query
@@ -32,8 +33,8 @@ export const listLiveAttempts = async (
      left join listener l on l.query = 'LISTEN "gh_job_cancel_' || a.attempt_id || '"'
      where a.ended_at is null
      order by a.assigned_at limit $3::int`,
-    [limits.ownerStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
-  );
+    values: [limits.ownerStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
+  });
   return rows.map(toSeen);
 };
 

@@ -1,7 +1,7 @@
 import type { Limits } from '../contracts/limits';
 import type { LooseAttempt, LooseEnd } from '../domain/loose-attempt';
 import { portColumns, toPort, type PortRow } from './attempt-port';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** What the attempt `a` is to its job `j`: nothing any more. */
 export const isLoose = `(j.ended_at is not null or j.attempt_id is distinct from a.attempt_id)`;
@@ -11,8 +11,9 @@ export const listLooseAttempts = async (
   db: Queryable,
   limits: Pick<Limits, 'ownerStartJitterMs' | 'probeFreshMs' | 'fleetRowsMax'>,
 ): Promise<LooseAttempt[]> => {
-  const { rows } = await db.query<LooseRow>(
-    `/* list_loose_attempts */
+  const { rows } = await queryNamed<LooseRow>(db, {
+    name: 'list_loose_attempts',
+    text: `
      with backend as materialized (
        select distinct query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
          and (query like 'LISTEN "gh\\_job\\_cancel\\_%' or query = '<insufficient privilege>')
@@ -32,8 +33,8 @@ export const listLooseAttempts = async (
      from loose l
      left join gh_automation_jobs g on g.id = l.attempt_id
      left join yardmaster.host_probe p on p.host = l.host and p.probed_at > l.begun_at and p.probed_at > now() - $2::int * interval '1 ms'`,
-    [limits.ownerStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
-  );
+    values: [limits.ownerStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
+  });
   return rows.map(toLoose);
 };
 

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { runner } from 'node-pg-migrate';
+import { projectRoot } from '../project-root';
 import type { DbLog } from './pool';
 
 /** Waiting for the other process's migrations, or for a table that somebody holds, is bounded: then the start fails and says so. */
@@ -18,7 +18,8 @@ export interface MigrateOptions {
 export async function migrate(databaseUrl: string, log: DbLog, options: MigrateOptions = {}): Promise<string[]> {
   const applied = await runner({
     databaseUrl: { connectionString: databaseUrl, application_name: 'yardmaster-migrate', lock_timeout: lockTimeoutMs },
-    dir: options.dir ?? migrationsDir(),
+    // Beside the sources, also when compiled: the image copies the folder.
+    dir: options.dir ?? path.join(projectRoot(), 'src/db/migrations'),
     direction: 'up',
     schema: 'yardmaster',
     createSchema: true,
@@ -32,12 +33,4 @@ export async function migrate(databaseUrl: string, log: DbLog, options: MigrateO
   const names = applied.map((migration) => migration.name);
   log.info(names.length === 0 ? 'The database schema is up to date' : 'Migrated the database', { migrations: names });
   return names;
-}
-
-/** Beside package.json in src/db, from the sources as well as from the compiled files (the image copies the folder). */
-function migrationsDir(): string {
-  for (let folder = __dirname; ; folder = path.dirname(folder)) {
-    if (existsSync(path.join(folder, 'package.json'))) return path.join(folder, 'src/db/migrations');
-    if (folder === path.dirname(folder)) throw new Error(`No package.json above ${__dirname}, so the migrations are not found`);
-  }
 }

@@ -1,13 +1,14 @@
 import { ghStatusOf } from '../domain/job-state';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /**
  * Writes our state into the public job row, the mirror that the product reads: state, worker, interaction, results, and a heartbeat, since VALET
  * fails tasks whose row is silent (valet §3.1). Re-asserts what keeps the row unclaimable. Never copies what a person typed into a resume.
  */
 export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => {
-  await db.query(
-    `/* mirror_job */
+  await queryNamed(db, {
+    name: 'mirror_job',
+    text: `
      update gh_automation_jobs g set
        status = ($2::jsonb) ->> j.state,
        status_message = nullif(j.detail, ''),
@@ -30,8 +31,8 @@ export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => 
      left join yardmaster.attempt a on a.attempt_id = j.attempt_id
      left join gh_automation_jobs r on r.id = j.attempt_id
      where j.job_id = $1::uuid and g.id = j.job_id`,
-    [jobId, JSON.stringify(ghStatusOf)],
-  );
+    values: [jobId, JSON.stringify(ghStatusOf)],
+  });
 };
 
 /** A public row that somebody wrote over, and both words for its status. */

@@ -1,5 +1,5 @@
 import { Pool, type PoolClient } from 'pg';
-import type { Queryable } from './queryable';
+import { keepPlans, type Queryable } from './queryable';
 
 /** What this folder needs of a logger; winston's fits. */
 export interface DbLog {
@@ -36,7 +36,10 @@ export function createPool(databaseUrl: string, options: PoolOptions): Pool {
   });
   // Without a listener, the end of an idle connection (a restart of Postgres) would end the process. The pool replaces it by itself.
   pool.on('error', (error) => options.log?.warn('An idle database connection was lost', { reason: error.message }));
-  if (options.prepares === true) pool.on('connect', prepareNamed);
+  if (options.prepares === true) {
+    keepPlans(pool);
+    pool.on('connect', keepPlans);
+  }
   return pool;
 }
 
@@ -100,22 +103,6 @@ export async function withSavepoint<Result>(db: Queryable, work: () => Promise<R
     throw error;
   }
 }
-
-/**
- * A statement that begins with its name in a comment is prepared under it, which saves planning it each time; the name also tells people what runs.
- * By wrapping the one method that a pool and its callers send through: pg has no setting for it.
- */
-const prepareNamed = (client: PoolClient): void => {
-  const send = client.query.bind(client) as (...args: unknown[]) => unknown;
-  const query = (...args: unknown[]): unknown => {
-    const [text, values, ...rest] = args;
-    const name = typeof text === 'string' && Array.isArray(values) ? nameOf(text) : undefined;
-    return name === undefined ? send(...args) : send({ name, text, values }, ...rest);
-  };
-  Object.assign(client, { query });
-};
-
-const nameOf = (text: string): string | undefined => /^\s*\/\* (\w+) \*\//.exec(text)?.[1];
 
 const isStalePlan = (error: unknown): error is Error =>
   error instanceof Error && 'code' in error && error.code === '0A000' && error.message.includes('cached plan');

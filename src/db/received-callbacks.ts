@@ -1,5 +1,5 @@
 import type { GhCallback } from '../contracts/ghosthands';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** What became of a callback of GH: only the first one wakes a workflow. */
 export type CallbackEffect = 'wakes_job' | 'attempt_ended' | 'attempt_unknown' | 'names_other_job';
@@ -9,8 +9,9 @@ export const recordCallback = async (
   db: Queryable,
   { attemptId, callback }: { attemptId: string; callback: GhCallback },
 ): Promise<{ effect: CallbackEffect; jobId: string | null }> => {
-  const { rows } = await db.query<{ effect: CallbackEffect; job_id: string | null }>(
-    `/* record_callback */
+  const { rows } = await queryNamed<{ effect: CallbackEffect; job_id: string | null }>(db, {
+    name: 'record_callback',
+    text: `
      with about as (
        select a.job_id, case
          when lower($3::text) <> $1::text then 'names_other_job'
@@ -23,8 +24,8 @@ export const recordCallback = async (
        select $1::uuid, $2, $4, $5, effect from about
      )
      select effect, job_id from about`,
-    [attemptId, callback.status, callback.job_id, callback.worker_id ?? null, callback.error_code ?? null],
-  );
+    values: [attemptId, callback.status, callback.job_id, callback.worker_id ?? null, callback.error_code ?? null],
+  });
   const about = rows[0];
   if (about === undefined) throw new Error('an insert answered no row');
   return { effect: about.effect, jobId: about.job_id };

@@ -1,5 +1,5 @@
 import type { OfflineRepair } from '../domain/registry-sweep';
-import type { Queryable } from './queryable';
+import { queryNamed, type Queryable } from './queryable';
 
 /** A registry row before anybody knows where it can be asked. */
 export interface RegistryRow {
@@ -15,8 +15,9 @@ export interface RegistryRow {
 
 /** The rows that say that they live, or did a moment ago, or say nothing about it. */
 export const listRegistry = async (db: Queryable, { rows: limit }: { rows: number }): Promise<RegistryRow[]> => {
-  const { rows } = await db.query<RegistryRow>(
-    `/* list_registry */
+  const { rows } = await queryNamed<RegistryRow>(db, {
+    name: 'list_registry',
+    text: `
      select r.worker_id as "workerId", r.status, r.ec2_ip as address, r.ec2_instance_id as "instanceId",
        -- Postgres before 17 refuses to subtract an infinite moment, and one such row would end every pass.
        case when isfinite(r.last_heartbeat) then (extract(epoch from now() - r.last_heartbeat) * 1000)::float8 end as "heartbeatAgeMs",
@@ -31,21 +32,22 @@ export const listRegistry = async (db: Queryable, { rows: limit }: { rows: numbe
      cross join lateral (select coalesce(a.ended_at, j.ended_at, case when j.attempt_id is distinct from a.attempt_id then j.state_at end) as at) over
      where r.status <> 'offline' or r.last_heartbeat > now() - interval '10 min'
      order by r.worker_id limit $1::int`,
-    [limit],
-  );
+    values: [limit],
+  });
   return rows;
 };
 
 /** Answers whose row was put right. A beat that came meanwhile wins, and so does a new status. */
 export const markWorkersOffline = async (db: Queryable, repairs: readonly OfflineRepair[]): Promise<string[]> => {
   if (repairs.length === 0) return [];
-  const { rows } = await db.query<{ worker_id: string }>(
-    `/* mark_workers_offline */
+  const { rows } = await queryNamed<{ worker_id: string }>(db, {
+    name: 'mark_workers_offline',
+    text: `
      update gh_worker_registry r set status = 'offline'
      from jsonb_to_recordset($1::jsonb) as seen("workerId" text, status text, beat text)
      where r.worker_id = seen."workerId" and r.status = seen.status and r.last_heartbeat = seen.beat::timestamptz
      returning r.worker_id`,
-    [JSON.stringify(repairs)],
-  );
+    values: [JSON.stringify(repairs)],
+  });
   return rows.map(({ worker_id: workerId }) => workerId);
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Kamal's command line without servers: hosts, containers, images, lock and audit are files under KAMAL_STAND_IN_DIR, and a control file there
-// makes it misbehave (kamal-stand-in/misbehaviour.mjs). It says what Kamal 2.11 says, and lies where Kamal lies (kamal §2);
-// test/support/kamal-sequence.ts holds commands and their ends on which both are tried.
+// makes it misbehave (kamal-stand-in/misbehaviour.mjs). It says what Kamal 2.11 says, and lies where Kamal lies (kamal §2): the same commands
+// (test/support/kamal-sequence.ts) are run by both, in test/deploys/kamal-yard.test.ts and test/integration/kamal-stand-in.test.ts.
 import { parseArgs } from 'node:util';
 import { commands } from './kamal-stand-in/commands.mjs';
 import { readConfig } from './kamal-stand-in/config.mjs';

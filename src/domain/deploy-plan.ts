@@ -100,7 +100,7 @@ export const planWayBack = (hosts: readonly DeployHost[]): { versionBefore: stri
 };
 
 /** Checks whose refusal has an outcome of its own; every other one refuses the deploy. */
-export const endingChecks = { approval: 'rejected', drain: 'aborted' } as const satisfies Record<string, DeployOutcome>;
+const endingChecks = { approval: 'rejected', drain: 'aborted' } as const satisfies Record<string, DeployOutcome>;
 
 /** How a deploy has ended, from what is in its rows when everything is released. */
 export const outcomeOf = (deploy: DeployFacts): DeployOutcome => {

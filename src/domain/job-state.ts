@@ -1,5 +1,5 @@
 import type { GhStatus } from '../contracts/ghosthands';
-import { terminalJobStates, type JobState, type TerminalJobState } from '../contracts/job';
+import { terminalJobStates, type HumanKind, type JobState, type TerminalJobState } from '../contracts/job';
 import type { CallbackWord } from '../contracts/callback';
 
 /** Where a job may go from each state. `uncertain` is left only by a person's word, a late proof, or its deadline. */
@@ -19,6 +19,10 @@ const transitions: Record<JobState, readonly JobState[]> = {
 export const mayMove = (from: JobState, to: JobState): boolean => transitions[from].includes(to);
 
 export const isTerminal = (state: JobState): state is TerminalJobState => (terminalJobStates as readonly JobState[]).includes(state);
+
+/** A person's word ends it: nobody else knows, or its form waits at the review page. A blocker is resumed. */
+export const isResolvable = ({ state, humanKind }: { state: JobState; humanKind: HumanKind | null }): boolean =>
+  state === 'uncertain' || (state === 'waiting_human' && humanKind === 'review');
 
 /**
  * The word of the job row, the mirror that the product reads. Never `queued`: staging's recovery takes queued rows without a heartbeat

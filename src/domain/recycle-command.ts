@@ -5,7 +5,7 @@ export interface RecycleTarget {
   instanceId: string | null;
 }
 
-export const recyclePlaceholders = ['host', 'workerId', 'instanceId'] as const;
+const recyclePlaceholders = ['host', 'workerId', 'instanceId'] as const;
 type Placeholder = (typeof recyclePlaceholders)[number];
 
 export type RecycleCommand = { kind: 'command'; command: [string, ...string[]] } | { kind: 'refused'; problem: string };

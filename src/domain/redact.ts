@@ -4,7 +4,7 @@ import { redacted, type Sensitive } from './sensitive';
 /** Takes the secrets and the personal data that can be recognised out of a text. */
 export type Redact = (text: string) => string;
 
-export const hiddenEmail = '[e-mail]';
+const hiddenEmail = '[e-mail]';
 
 /** Words that end the name of a secret: `GH_SERVICE_SECRET`, `access_token`, `X-API-Key`. `total_tokens` and `idempotency_key` are none. */
 const secretName =

@@ -1,6 +1,6 @@
 import type { CommandOutcome } from '../contracts/command';
-import type { JobState } from '../contracts/job';
-import { isTerminal } from './job-state';
+import type { HumanKind, JobState } from '../contracts/job';
+import { isResolvable, isTerminal } from './job-state';
 
 /** A person's word to a job, and the job as its record says now. */
 export interface Said {
@@ -10,6 +10,7 @@ export interface Said {
 export interface SaidTo {
   generation: number;
   state: JobState;
+  humanKind: HumanKind | null;
   reason: string;
   detail: string;
 }
@@ -24,5 +25,3 @@ export const judgeSaid = (said: Said, job: SaidTo): { outcome: CommandOutcome; d
   if (isTerminal(job.state) && job.reason.startsWith('resolved_')) return { outcome: 'resolved', detail: job.detail };
   return isResolvable(job) ? null : { outcome: 'refused', detail: `The job is ${job.state} now` };
 };
-
-const isResolvable = ({ state }: SaidTo): boolean => state === 'uncertain' || state === 'waiting_human';

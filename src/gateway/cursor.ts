@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { DeployCursor } from '../db/deploy-reads';
 import type { JobCursor } from '../db/job-reads';
+import { parseJson } from '../domain/json';
 import { Problem } from './problem';
 
 type Order = 'newest' | 'deadline';
@@ -42,12 +43,3 @@ export const parseCursor = (text: string, order: Order): JobCursor => {
 
 const malformedCursor = (message: string): Problem =>
   new Problem('malformed', `cursor ${message}`, { errors: [{ path: 'cursor', message, code: 'custom' }] });
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not ours: the schema says so.
-    return undefined;
-  }
-};

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../domain/json';
 
 /** GH's list of models for the product's forms. */
 export interface ModelsReader {
@@ -65,14 +66,5 @@ const readText = async (url: string, { timeoutMs, answerBytesMax }: { timeoutMs:
   } catch {
     // Gone, silent or cut off.
     return '';
-  }
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // No answer of GH.
-    return undefined;
   }
 };

@@ -9,6 +9,7 @@ import type { Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import { problemSchema } from './schemas/problem';
 import { sessionCookieName } from './sessions';
+import { version } from './version';
 
 extendZodWithOpenApi(z);
 
@@ -23,7 +24,7 @@ export const makeOpenApiDocument = (publicUrl: string): OpenApiDocument => {
     openapi: '3.1.0',
     info: {
       title: 'Yardmaster',
-      version: '0.1.0',
+      version,
       description:
         'Accepts apply-jobs and gives each to exactly one worker. Errors are problem+json (RFC 9457) with a code of docs/errors.md.',
     },

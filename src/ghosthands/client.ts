@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { isIP } from 'node:net';
 import { apiVersionSchema, workerStatusSchema } from '../contracts/ghosthands';
+import { parseJson } from '../domain/json';
 import type { Sensitive } from '../domain/sensitive';
 
 /** Where a host's two ports are; without an entry they are the true ones of its address, 3100 and 3101. */
@@ -134,13 +135,4 @@ const failures: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no way leads to it',
   ENETUNREACH: 'no way leads to its network',
   ETIMEDOUT: 'no connection in time',
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // HTML from a proxy, or a cut-off body: no answer of GH.
-    return undefined;
-  }
 };

@@ -60,19 +60,6 @@ export const appVersion = (hosts: readonly string[]): KamalCommand => ({
   each: { hosts, by: 'role' },
 });
 
-/** All containers of the service, running or not. */
-export const appContainers = (hosts: readonly string[]): KamalCommand => ({
-  name: 'app containers',
-  args: ['app', 'containers', '--quiet'],
-  each: { hosts, by: 'host' },
-});
-
-export const appImages = (hosts: readonly string[]): KamalCommand => ({
-  name: 'app images',
-  args: ['app', 'images', '--quiet'],
-  each: { hosts, by: 'host' },
-});
-
 /** Of the disk that holds the images; `/` where Docker does not tell. It needs ssh alone, so it also shows that the host can be reached. */
 export const diskSpace = (hosts: readonly string[]): KamalCommand => ({
   name: 'server exec df',

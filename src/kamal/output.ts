@@ -33,37 +33,6 @@ export const parseAppVersions = (output: string): { host: string; role: string; 
     lines.filter((line) => line.trim() !== '').map((line) => ({ host, role: role ?? '', version: line.trim() })),
   );
 
-export interface KamalContainer {
-  host: string;
-  role: string;
-  version: string;
-  image: string;
-  isRunning: boolean;
-  status: string;
-}
-
-/** Of `appContainers`. Kamal names a container `<service>-<role>-<destination>-<version>`; its image may be shown without a tag. */
-export const parseContainers = (output: string, { service, destination }: { service: string; destination: string }): KamalContainer[] =>
-  splitByHost(output).flatMap(({ host, lines }) =>
-    readTable(lines).flatMap((row) => {
-      const name = row.NAMES ?? '';
-      const end = name.startsWith(`${service}-`) ? name.indexOf(`-${destination}-`, service.length) : -1;
-      if (end === -1) return [];
-      const role = name.slice(service.length + 1, end);
-      const version = name.slice(end + destination.length + 2);
-      const status = row.STATUS ?? '';
-      return [{ host, role, version, image: row.IMAGE ?? '', isRunning: status.startsWith('Up'), status }];
-    }),
-  );
-
-/** Of `appImages`: the tags that are there. */
-export const parseImages = (output: string): { host: string; tag: string; imageId: string }[] =>
-  splitByHost(output).flatMap(({ host, lines }) =>
-    readTable(lines).flatMap(({ TAG: tag, 'IMAGE ID': imageId = '' }) =>
-      tag === undefined || tag === '<none>' ? [] : [{ host, tag, imageId }],
-    ),
-  );
-
 /** Of `diskSpace`. */
 export const parseDiskSpace = (output: string): { host: string; freeMb: number; totalMb: number }[] =>
   splitByHost(output).flatMap(({ host, lines }) => {
@@ -91,22 +60,4 @@ const splitByHost = (output: string): { host: string; role: string | null; lines
     else if (line !== '') parts.at(-1)?.lines.push(line);
   }
   return parts;
-};
-
-/** Docker's tables: columns of a fixed width, begun by their titles, which are two spaces or more apart. */
-const readTable = ([header = '', ...lines]: readonly string[]): Partial<Record<string, string>>[] => {
-  const columns = [...header.matchAll(/\S+(?: \S+)*/g)].map((found) => ({ title: found[0], at: found.index }));
-  return lines.map((line) => {
-    // By characters and not by UTF-16 units: a shortened command ends in an ellipsis.
-    const characters = Array.from(line);
-    return Object.fromEntries(
-      columns.map(({ title, at }, n) => [
-        title,
-        characters
-          .slice(at, columns[n + 1]?.at)
-          .join('')
-          .trim(),
-      ]),
-    );
-  });
 };

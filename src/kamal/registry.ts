@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { parseJson } from '../domain/json';
 import { rankImmutableTags } from '../domain/moving-tag';
 import type { Sensitive } from '../domain/sensitive';
 
@@ -75,7 +76,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
   };
 
   const read = async <Output>(schema: z.ZodType<Output>, path: string, signal: AbortSignal): Promise<Output> =>
-    parseJson(schema, await readBounded(expectOk(await ask('GET', path, signal), path)));
+    readAs(schema, await readBounded(expectOk(await ask('GET', path, signal), path)));
 
   /** What an image says of itself: the values of its labels and of its environment. Only a hint, so what cannot be read says nothing. */
   const readWords = async (digest: string, signal: AbortSignal): Promise<string[]> => {
@@ -193,22 +194,20 @@ const imageSchema = z.object({
 const tagsSchema = z.object({ tags: z.array(z.string()).nullish() });
 const tokenSchema = z.object({ token: z.string().min(1).optional(), access_token: z.string().min(1).optional() });
 
-const readTags = (body: Buffer): string[] => parseJson(tagsSchema, body).tags ?? [];
+const readTags = (body: Buffer): string[] => readAs(tagsSchema, body).tags ?? [];
 
 const readToken = (body: Buffer): string => {
-  const { token, access_token: accessToken } = parseJson(tokenSchema, body);
+  const { token, access_token: accessToken } = readAs(tokenSchema, body);
   const found = token ?? accessToken;
   if (found === undefined) throw new RegistryError('the registry gives no token');
   return found;
 };
 
-const parseJson = <Output>(schema: z.ZodType<Output>, body: Buffer): Output => {
-  try {
-    return schema.parse(JSON.parse(body.toString('utf8')));
-  } catch {
-    // What it says is not repeated: it may hold a token.
-    throw new RegistryError('the registry answers what cannot be understood');
-  }
+const readAs = <Output>(schema: z.ZodType<Output>, body: Buffer): Output => {
+  const read = schema.safeParse(parseJson(body.toString('utf8')));
+  // What it says is not repeated: it may hold a token.
+  if (!read.success) throw new RegistryError('the registry answers what cannot be understood');
+  return read.data;
 };
 
 /** `Link: </v2/…>; rel="next"`, never to another place. */

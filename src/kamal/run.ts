@@ -1,4 +1,4 @@
-import type { StreamedEnd } from '../process/stream-child';
+import type { StreamedEnd } from '../domain/child-end';
 
 export interface KamalEnd {
   /** Never believed alone: exit codes lie in both directions (kamal §2). */

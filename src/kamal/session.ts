@@ -1,10 +1,11 @@
 import path from 'node:path';
 import { limits } from '../contracts/limits';
+import { isSuccess } from '../domain/child-end';
 import { createLineRedact, type LinePart } from '../domain/line-redact';
 import type { Sensitive } from '../domain/sensitive';
 import { createLines } from '../process/lines';
 import type { OutputStream } from '../process/pump';
-import { streamChild, type StreamedEnd } from '../process/stream-child';
+import { streamChild } from '../process/stream-child';
 import type { KamalCommand } from './commands';
 import type { KamalOptions, KnownDestination, RunOptions } from './kamal';
 import { makeHeading, parseError } from './output';
@@ -84,11 +85,9 @@ export const createRunner = (order: SessionOrder) => {
   };
 };
 
-const isSuccess = (end: StreamedEnd): boolean => end.kind === 'exited' && end.code === 0;
-
 /** The first that failed speaks for all. */
 const putTogether = (answers: readonly KamalEnd[]): KamalEnd => {
-  const failed = answers.find(({ end }) => !isSuccess(end));
+  const failed = answers.find((answer) => !isSuccess(answer));
   return {
     end: failed?.end ?? { kind: 'exited', code: 0 },
     error: failed?.error ?? null,

@@ -1,6 +1,7 @@
+import type { ChildEnd } from '../domain/child-end';
 import type { Redact } from '../domain/redact';
 import { createOutputTail } from './output-tail';
-import { streamChild, type ChildEnd, type StreamOrder } from './stream-child';
+import { streamChild, type StreamOrder } from './stream-child';
 
 export interface ChildOrder extends Omit<StreamOrder, 'onChunk' | 'silentMs' | 'pidFile' | 'politeSignals'> {
   /** Of each of the two streams, its end is kept. */

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { parseJson } from '../domain/json';
 
 export type Leftover =
   | { kind: 'none' }
@@ -106,15 +107,6 @@ const readOrNull = (file: string): string | null => {
     return readFileSync(file, 'utf8');
   } catch {
     // Gone, or not for us to read: in both cases it proves nothing.
-    return null;
-  }
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The schema refuses it.
     return null;
   }
 };

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { z } from 'zod';
+import type { ChildEnd, StreamedEnd } from '../domain/child-end';
 import { createPump, type OutputStream } from './pump';
 
 export interface StreamOrder {
@@ -27,19 +28,6 @@ export interface StreamOrder {
   /** Ends it early. */
   signal?: AbortSignal;
 }
-
-/** The first reason wins: a command that is told to stop and then exits with 0 was stopped. */
-export type ChildEnd =
-  | { kind: 'exited'; code: number }
-  | { kind: 'signalled'; signal: string }
-  | { kind: 'timed_out' }
-  | { kind: 'stopped' }
-  | { kind: 'not_started'; problem: string }
-  /** Its supervisor was killed; the command too, but how far it came is unknown. */
-  | { kind: 'lost' };
-
-/** `silent`: it wrote nothing for too long, and was ended. */
-export type StreamedEnd = ChildEnd | { kind: 'silent' };
 
 const reportSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('started'), pid: z.int() }),

@@ -3,6 +3,7 @@ import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { CallbackBody } from '../contracts/callback';
+import { parseJson } from '../domain/json';
 import type { Sensitive } from '../domain/sensitive';
 import { AddressNotAllowed, createCheckedLookup, findAddressProblem } from './allowed-address';
 
@@ -105,13 +106,4 @@ const judge = (status: number, answer: string | null): CallbackReply => {
   if (status >= 300 && status < 400) return { kind: 'failed', error: `HTTP ${status}: redirects are not followed` };
   if (status < 200 || status >= 400) return { kind: 'failed', error: `HTTP ${status}` };
   return answer !== null && skippedSchema.safeParse(parseJson(answer)).success ? { kind: 'skipped' } : { kind: 'accepted' };
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // A 2xx is enough; its text need not be JSON.
-    return null;
-  }
 };

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endLeftover } from '../../src/process/leftovers';
-import { streamChild, type StreamedEnd, type StreamOrder } from '../../src/process/stream-child';
+import type { StreamedEnd } from '../../src/domain/child-end';
+import { streamChild, type StreamOrder } from '../../src/process/stream-child';
 import { ignore, isAlive, killLeftPrograms, readPids, remember, spawnOther, stay } from '../support/child-programs';
 import { until } from '../support/until';
 

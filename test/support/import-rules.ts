@@ -6,6 +6,7 @@ import type { Import, SourceFile } from './source-tree';
 const rooms = [
   'src/config.ts',
   'src/settings.ts',
+  'src/project-root.ts',
   'src/log.ts',
   'src/metrics/',
   'src/temporal.ts',
@@ -52,6 +53,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
   // Secrets are a type of the domain, which is pure.
   'src/settings.ts': { rooms: ['src/domain/'], packages: ['zod'], mayUseNode: true },
   'src/config.ts': { rooms: ['src/domain/', 'src/settings.ts'], packages: ['zod'], mayUseNode: true },
+  'src/project-root.ts': { rooms: [], packages: [], mayUseNode: true },
   'src/log.ts': { rooms: ['src/contracts/', 'src/domain/'], types: ['src/config.ts'], packages: ['winston'], mayUseNode: true },
   'src/metrics/': {
     rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'],
@@ -69,7 +71,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
   'src/secret-box.ts': { rooms: ['src/domain/'], packages: [], mayUseNode: true },
   'src/fleet-file.ts': { rooms: ['src/contracts/', 'src/domain/'], packages: [], mayUseNode: true },
   'src/db/': {
-    rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'],
+    rooms: ['src/contracts/', 'src/domain/', 'src/log.ts', 'src/project-root.ts'],
     packages: ['pg', 'node-pg-migrate'],
     mayUseNode: true,
     entries: { 'src/db/migrate-command.ts': ['src/config.ts'] },
@@ -85,6 +87,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
   // What they use is passed in, the pool included.
   'activities/': {
     rooms: ['src/contracts/', 'src/domain/', 'src/db/', 'src/ghosthands/', 'src/product/', 'src/kamal/', 'src/log.ts'],
+    types: ['src/process/'],
     packages: ['@temporalio/activity', '@temporalio/common'],
     packageTypes: ['pg'],
     mayUseNode: true,
@@ -117,6 +120,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
       'src/domain/',
       'src/db/',
       'src/log.ts',
+      'src/project-root.ts',
       'src/temporal.ts',
       'src/ghosthands/',
       'src/metrics/',

@@ -13,7 +13,7 @@ export interface CallbackPayload {
 /** Answers whether this event may be sent; staging asks its dedupe table (ghosthands §9). */
 export type MaySend = (event: { rowId: string; eventType: string; nonce: string }) => Promise<boolean>;
 
-export const noFaults: CallbackFaults = { lost: [], repeat: 0, reorder: false, delayMs: 0, delayed: [] };
+const noFaults: CallbackFaults = { lost: [], repeat: 0, reorder: false, delayMs: 0, delayed: [] };
 
 /**
  * GH's callbacks (ghosthands §8): not awaited, not stored, lost when the process ends, up to four tries each, and without an order, since the

@@ -15,6 +15,7 @@ export class WorkerDatabase {
   readonly client: Client;
   private readonly pool: Pool | null;
   private readonly sockets = new Set<Socket>();
+  private lastQuery: Promise<unknown> = Promise.resolve();
 
   constructor(
     urls: { databaseUrl: string; directUrl: string | null },
@@ -39,9 +40,12 @@ export class WorkerDatabase {
     await this.life.run(this.client.connect());
   }
 
+  /** Heartbeats, pickup and LISTEN share the one client and wait for each other. GH leaves that to a queue of pg's, which pg 9 has no more. */
   async query<R extends QueryResultRow>(text: string, values: unknown[] = []): Promise<QueryResult<R>> {
     await this.life.run(this.line.pass());
-    return this.life.run(this.client.query<R>(text, values));
+    const answer = this.lastQuery.then(() => this.client.query<R>(text, values));
+    this.lastQuery = answer.catch(() => undefined);
+    return this.life.run(answer);
   }
 
   async poolQuery<R extends QueryResultRow>(text: string, values: unknown[] = []): Promise<QueryResult<R>> {

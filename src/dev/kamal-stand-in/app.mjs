@@ -71,35 +71,4 @@ export const appCommands = {
       );
     },
   },
-  'app containers': {
-    async run(run) {
-      await run.onHosts(run.hosts, async (machine) =>
-        listing(
-          run,
-          machine,
-          await run.remote(
-            machine,
-            `docker container ls --all --filter label=service=${run.config.service} --filter label=destination=${run.config.destination}`,
-            () => table(run, machine.containers()),
-          ),
-        ),
-      );
-    },
-  },
-  'app images': {
-    async run(run) {
-      await run.onHosts(run.hosts, async (machine) => {
-        const rows = Object.entries(machine.images()).map(
-          ([tag, { digest }]) => `${run.config.repository}  ${tag.padEnd(14)}  ${digest.slice(7, 19)}  2 minutes ago  11.5 kB`,
-        );
-        listing(
-          run,
-          machine,
-          await run.remote(machine, `docker image ls ${run.config.repository}`, () =>
-            ['REPOSITORY                  TAG             IMAGE ID      CREATED        SIZE', ...rows].join('\n'),
-          ),
-        );
-      });
-    },
-  },
 };

@@ -6,7 +6,7 @@ import { findRefusal } from '../../db/outage';
 import { withTransaction } from '../../db/pool';
 import type { Queryable } from '../../db/queryable';
 import type { CommandOutcome } from '../../contracts/command';
-import { isTerminal } from '../../domain/job-state';
+import { isResolvable, isTerminal } from '../../domain/job-state';
 import { actorOf } from '../actor';
 import type { GatewayDeps } from '../gateway-deps';
 import { noSuchJob, Problem } from '../problem';
@@ -90,8 +90,6 @@ export const resolveJob = async (
 };
 
 const confirmWords = 'It may already be submitted: check at the employer, then repeat with confirm: true';
-
-const isResolvable = ({ state, humanKind }: Job): boolean => state === 'uncertain' || (state === 'waiting_human' && humanKind === 'review');
 
 const whyNotResolvable = ({ state, humanKind }: Job): string => {
   if (state === 'waiting_human' && humanKind === 'blocker') return 'The job waits at a blocker: resume it';

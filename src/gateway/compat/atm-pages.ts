@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { parseJson } from '../../domain/json';
 import type { FleetHost } from '../fleet-reader';
 import type { HostReader } from '../gateway-deps';
 import type { AtmServer } from './atm-servers';
@@ -67,13 +68,4 @@ export const readHostVersion = async (hosts: HostReader, address: string | null)
     return typeof value === 'string' ? value : '';
   };
   return { ...body, commit_sha: textOf('commit_sha'), image_tag: textOf('image_tag') };
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // HTML from a proxy, or a cut-off body: no answer of GH.
-    return null;
-  }
 };

@@ -11,6 +11,7 @@ import { readFleet, type FleetHost } from '../fleet-reader';
 import type { GatewayDeps } from '../gateway-deps';
 import { Problem } from '../problem';
 import type { RequestFacts } from '../request-facts';
+import { version } from '../version';
 import { drainWorker } from '../worker-act';
 import { activeJobsOf, hostHealth, isKnownDown, readHostMetrics, readHostVersion } from './atm-pages';
 import { toDeployRecord } from './atm-records';
@@ -36,7 +37,6 @@ type Names =
   | 'hostWorkerDrain';
 
 const deployServer = 'yardmaster';
-const version = '0.1.0';
 const workerStatusPort = 3101;
 /** ATM keeps so many (atm §2.5). */
 const deploysMax = 50;

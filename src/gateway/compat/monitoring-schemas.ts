@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { wordSchema } from '../schemas/values';
 
 export const machineSchema = z
   .strictObject({
@@ -115,7 +116,7 @@ export const workerHealthPageSchema = z
 
 export const workerDrainSchema = z
   .object({
-    worker_id: z.string().min(1).max(255).optional().meta({ description: 'This worker alone; without it, the whole fleet is paused.' }),
+    worker_id: wordSchema.optional().meta({ description: 'This worker alone; without it, the whole fleet is paused.' }),
   })
   .meta({ id: 'WorkerDrain' });
 

@@ -10,6 +10,7 @@ import { actorOf } from '../actor';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
+import { version } from '../version';
 import { drainWorker } from '../worker-act';
 
 type Names =
@@ -22,7 +23,6 @@ type Names =
   | 'workerHealthPage'
   | 'workerDrainPage';
 
-const version = '0.1.0';
 /** The whole fleet, where the product expects one worker behind one address (valet §6). */
 const fleetAsWorker = 'yardmaster';
 /** GH calls a job stuck whose worker has been silent for so long: degraded, and an alert (ghosthands §1.2). */

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { commandOutcomes } from '../../contracts/command';
-import { idSchema } from '../schemas/values';
+import { limits } from '../../contracts/limits';
+import { idSchema, wordSchema } from '../schemas/values';
 
 /** As GH takes it; what VALET sends as the target is a sandbox's UUID (valet §1.2). */
 export const deregisterSchema = z
   .object({
-    target_worker_id: z.string().min(1).max(255),
-    reason: z.string().max(500).optional(),
+    target_worker_id: wordSchema,
+    reason: z.string().max(limits.reasonLengthMax).optional(),
     cancel_active_jobs: z.boolean().default(false),
     drain_timeout_seconds: z.int().min(0).max(300).optional().meta({ description: 'Without effect, as at GH.' }),
   })
@@ -25,14 +26,12 @@ export const deregisteredSchema = z
   })
   .meta({ id: 'ValetDeregistered' });
 
-const domainSchema = z.string().min(1).max(255);
-
 export const sessionsQuerySchema = z.object({ user_id: idSchema });
 export const clearSessionsQuerySchema = z
-  .object({ user_id: idSchema, domain: domainSchema.optional(), all: z.enum(['true', 'false']).optional() })
+  .object({ user_id: idSchema, domain: wordSchema.optional(), all: z.enum(['true', 'false']).optional() })
   .refine(({ domain, all }) => (domain === undefined) === (all === 'true'), { message: 'either domain, or all=true', path: ['domain'] });
 export const sessionsParamsSchema = z.object({ userId: idSchema });
-export const sessionParamsSchema = z.object({ userId: idSchema, domain: domainSchema });
+export const sessionParamsSchema = z.object({ userId: idSchema, domain: wordSchema });
 
 export const sessionsSchema = z
   .strictObject({

@@ -2,10 +2,8 @@ import type { NewJob } from '../../contracts/job';
 import { applyDescription, cleanMetadata, tierOf, type Arrival } from '../new-job';
 import { makeRequestHash } from '../request-hash';
 import { withoutUrlSecrets, withoutUrlSecretsDeep } from '../../domain/url-secrets';
+import { attemptsMaxDefault } from '../schemas/submit-job';
 import type { ValetApply, ValetTask } from './valet-schemas';
-
-/** GH fixes three attempts whatever VALET asks for (ghosthands §1.3). */
-const attemptsMax = 3;
 
 export const applyToNewJob = (request: ValetApply, arrival: Arrival): NewJob => {
   const resumeRef = Object.values(request.resume).some((value) => value !== undefined) ? { ...request.resume } : null;
@@ -49,7 +47,7 @@ const sharedFields = (request: ValetApply | ValetTask, arrival: Arrival): Shared
     targetUrl: request.target_url,
     priority: request.priority,
     timeoutSeconds: request.timeout_seconds,
-    maxAttempts: attemptsMax,
+    maxAttempts: attemptsMaxDefault,
     executionMode: request.execution_mode,
     wantedWorker: request.target_worker_id ?? null,
     affinity: request.worker_affinity,

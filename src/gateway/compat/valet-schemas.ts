@@ -1,26 +1,34 @@
 import { z } from 'zod';
 import { affinities, executionModes, jobTypes } from '../../contracts/job';
-import { platforms, qualities } from '../schemas/submit-job';
-import { idSchema, keptUrlSchema, pageUrlSchema } from '../schemas/values';
+import {
+  graduationYearSchema,
+  most,
+  platforms,
+  prioritySchema,
+  qualities,
+  timeoutSecondsSchema,
+  yearsOfExperienceSchema,
+} from '../schemas/submit-job';
+import { idSchema, keptUrlSchema, pageUrlSchema, wordSchema } from '../schemas/values';
 
 /**
  * What VALET's client sends (valet §1.4), with GH's limits (ghosthands §1.3). Fields that GH does not know it drops, and so do we, since the client
  * comes unchanged. Lenient exactly where VALET is wrong: platform `unknown`, an empty résumé path or e-mail, graduation year 0, a sandbox id as
  * the target, max_retries.
  */
-const text = (most: number) => z.string().max(most);
-const filled = (most: number) => z.string().min(1).max(most);
+const text = (charsMax: number) => z.string().max(charsMax);
 const emptyIsNone = <Value>(value: Value | '' | null | undefined): Value | undefined =>
   value === '' || value === null ? undefined : value;
 
-const platformSchema = filled(100)
+const platformSchema = text(most.word)
+  .min(1)
   .optional()
   .transform((word) => platforms.find((platform) => platform === word) ?? 'other');
 
 const resumeSchema = z
   .object({
-    storage_path: text(500).optional().transform(emptyIsNone),
-    s3_key: text(500).optional().transform(emptyIsNone),
+    storage_path: text(most.path).optional().transform(emptyIsNone),
+    s3_key: text(most.path).optional().transform(emptyIsNone),
     download_url: z
       .union([z.literal(''), pageUrlSchema])
       .optional()
@@ -29,61 +37,63 @@ const resumeSchema = z
   .meta({ id: 'ValetResume' });
 
 const educationSchema = z.object({
-  institution: text(200),
-  degree: text(100),
-  field: text(100).optional(),
+  institution: text(most.title),
+  degree: text(most.word),
+  field: text(most.word).optional(),
   graduation_year: z
-    .union([z.literal(0), z.int().min(1950).max(2040)])
+    .union([z.literal(0), graduationYearSchema])
     .optional()
     .transform((year) => (year === 0 ? undefined : year)),
 });
 
 const profileSchema = z
   .object({
-    first_name: text(100),
-    last_name: text(100),
-    email: z.union([z.literal(''), z.email().max(200)], { error: 'must be an e-mail address, or empty' }),
-    phone: text(30).optional(),
-    linkedin_url: z.union([z.literal(''), keptUrlSchema.max(500)]).optional(),
-    portfolio_url: z.union([z.literal(''), keptUrlSchema.max(500)]).optional(),
-    location: z.object({ city: text(100), state: text(100), country: text(100), zip: text(20).optional() }).optional(),
-    work_authorization: text(100).optional(),
-    salary_expectation: text(100).optional(),
-    years_of_experience: z.int().min(0).max(70).optional(),
-    education: z.array(educationSchema).max(10).optional(),
+    first_name: text(most.word),
+    last_name: text(most.word),
+    email: z.union([z.literal(''), z.email().max(most.title)], { error: 'must be an e-mail address, or empty' }),
+    phone: text(most.phone).optional(),
+    linkedin_url: z.union([z.literal(''), keptUrlSchema.max(most.path)]).optional(),
+    portfolio_url: z.union([z.literal(''), keptUrlSchema.max(most.path)]).optional(),
+    location: z
+      .object({ city: text(most.word), state: text(most.word), country: text(most.word), zip: text(most.zip).optional() })
+      .optional(),
+    work_authorization: text(most.word).optional(),
+    salary_expectation: text(most.word).optional(),
+    years_of_experience: yearsOfExperienceSchema.optional(),
+    education: z.array(educationSchema).max(most.education).optional(),
     work_history: z
       .array(
         z.object({
-          company: text(200),
-          title: text(200),
-          start_date: text(20).optional(),
-          end_date: text(20).optional(),
-          description: text(2000).optional(),
+          company: text(most.title),
+          title: text(most.title),
+          start_date: text(most.date).optional(),
+          end_date: text(most.date).optional(),
+          description: text(most.work).optional(),
         }),
       )
-      .max(20)
+      .max(most.workHistory)
       .optional(),
-    skills: z.array(text(100)).max(100).optional(),
+    skills: z.array(text(most.word)).max(most.skills).optional(),
   })
   .meta({ id: 'ValetProfile' });
 
 const sharedFields = {
-  valet_task_id: filled(255),
+  valet_task_id: wordSchema,
   valet_user_id: idSchema,
   target_url: pageUrlSchema,
   callback_url: keptUrlSchema.nullish().meta({ description: 'May carry `?token=`: taken out before anything is stored.' }),
   quality: z.enum(qualities).default('balanced'),
-  priority: z.int().min(1).max(10).default(5),
-  timeout_seconds: z.int().min(30).max(3600).default(1800),
-  idempotency_key: filled(255).nullish().meta({ description: 'Wins over valet_task_id, of which one job lives at a time.' }),
+  priority: prioritySchema,
+  timeout_seconds: timeoutSecondsSchema,
+  idempotency_key: wordSchema.nullish().meta({ description: 'Wins over valet_task_id, of which one job lives at a time.' }),
   metadata: z.record(z.string(), z.unknown()).default({}),
-  target_worker_id: text(100)
+  target_worker_id: text(most.word)
     .nullish()
     .transform(emptyIsNone)
     .meta({ description: 'A worker, its target id, an instance, or the UUID of a sandbox.' }),
   worker_affinity: z.enum(affinities).default('preferred'),
-  model: text(100).nullish().transform(emptyIsNone),
-  image_model: text(100).nullish().transform(emptyIsNone),
+  model: text(most.word).nullish().transform(emptyIsNone),
+  image_model: text(most.word).nullish().transform(emptyIsNone),
   execution_mode: z.enum(executionModes).default('auto'),
   max_retries: z.number().nullish().meta({ description: 'Without effect, as at GH.' }),
 };
@@ -103,7 +113,7 @@ export const taskSchema = z
   .object({
     ...sharedFields,
     job_type: z.enum(jobTypes),
-    task_description: filled(1000),
+    task_description: text(most.task).min(1),
     input_data: z.record(z.string(), z.unknown()).default({}),
   })
   .meta({ id: 'ValetTask' });

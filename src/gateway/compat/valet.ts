@@ -12,6 +12,7 @@ import type { Arrival } from '../new-job';
 import { noSuchJob, Problem } from '../problem';
 import type { RequestFacts } from '../request-facts';
 import { checkCallbackOrigin, submit } from '../submission';
+import { version } from '../version';
 import { applyToNewJob, taskToNewJob } from './valet-job';
 import { makeStatusAnswer } from './valet-status';
 
@@ -50,7 +51,7 @@ export const createValetRoutes = (
 const ghHealth = (fleet: FleetSummary | null): object => ({
   status: 'ok',
   service: 'yardmaster',
-  version: '0.1.0',
+  version,
   api_healthy: fleet !== null,
   timestamp: new Date().toISOString(),
 });

@@ -9,12 +9,11 @@ import { idSchema, instantSchema } from './values';
 const codeLengthMax = 64;
 const userNameLengthMax = 320;
 const passwordLengthMax = 256;
-const noteLengthMax = 500;
 
 export const codeSchema = z.string().min(1).max(codeLengthMax);
 export const userNameSchema = z.string().min(1).max(userNameLengthMax);
 export const passwordSchema = z.string().min(1).max(passwordLengthMax);
-export const noteSchema = z.string().trim().max(noteLengthMax);
+export const noteSchema = z.string().trim().max(limits.reasonLengthMax);
 
 export const commandParamsSchema = z.strictObject({ commandId: idSchema });
 
@@ -88,7 +87,7 @@ const routeSchema = z
   })
   .meta({ id: 'RouteTaken' });
 
-export const commandFields = {
+const commandFields = {
   commandId: z.guid(),
   jobId: z.guid(),
   generation: z.int(),

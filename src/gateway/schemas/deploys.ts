@@ -5,17 +5,16 @@ import {
   deployNamePattern,
   deployOutcomes,
   deployPhases,
+  strategyBounds,
   versionPattern,
   type DeployOutcome,
 } from '../../contracts/deploy';
-import { limits } from '../../contracts/limits';
-import { countSchema, idSchema, instantSchema, keySchema } from './values';
+import { idSchema, instantSchema, keySchema, pageFields, reasonSchema } from './values';
 
 const nameSchema = z
   .string()
   .regex(deployNamePattern, 'must be lower-case letters, digits, - and _, 63 at most')
   .meta({ example: 'staging' });
-const reasonSchema = z.string().trim().min(1).max(500);
 
 export const deployParamsSchema = z.strictObject({ deployId: idSchema });
 export const destinationParamsSchema = z.strictObject({ destination: nameSchema });
@@ -26,25 +25,19 @@ export const placeDeployHeadersSchema = z.object({
     .meta({ description: 'The same request under the same key is one deploy, however often it comes.' }),
 });
 
-const daySeconds = 86_400;
+const within = ({ least, most }: { least: number; most: number }) => z.int().min(least).max(most);
 
 const strategySchema = z
   .strictObject({
-    canaryHosts: z
-      .int()
-      .min(0)
-      .max(1_000)
-      .meta({ description: 'Hosts of the first batch, whose health decides about the others; 0: no canary.' }),
-    batchHosts: z.int().min(0).max(1_000).meta({ description: 'Hosts of every further batch; 0: all that are left at once.' }),
-    soakSeconds: z.int().min(0).max(daySeconds).meta({ description: 'How long a verified canary must stay healthy.' }),
-    drainSeconds: z.int().min(0).max(daySeconds).meta({ description: "How long running jobs of a batch's hosts may take to finish." }),
+    canaryHosts: within(strategyBounds.canaryHosts).meta({
+      description: 'Hosts of the first batch, whose health decides about the others; 0: no canary.',
+    }),
+    batchHosts: within(strategyBounds.batchHosts).meta({ description: 'Hosts of every further batch; 0: all that are left at once.' }),
+    soakSeconds: within(strategyBounds.soakSeconds).meta({ description: 'How long a verified canary must stay healthy.' }),
+    drainSeconds: within(strategyBounds.drainSeconds).meta({ description: "How long running jobs of a batch's hosts may take to finish." }),
     onDrainDeadline: z.enum(['abort', 'force']).meta({ description: '`abort` ends the deploy then, `force` interrupts the jobs.' }),
     needsApproval: z.boolean().meta({ description: 'A person must say yes after the preflight.' }),
-    approvalSeconds: z
-      .int()
-      .min(1)
-      .max(7 * daySeconds)
-      .meta({ description: 'An approval that did not come until then is a no.' }),
+    approvalSeconds: within(strategyBounds.approvalSeconds).meta({ description: 'An approval that did not come until then is a no.' }),
   })
   .meta({ id: 'DeployStrategy' });
 
@@ -77,10 +70,7 @@ export const listDeploysQuerySchema = z.strictObject({
     .refine((words) => words.split(',').every(isOutcome), `must be one or more of ${deployOutcomes.join(', ')}, with commas between them`)
     .transform((words) => deployOutcomes.filter((outcome) => words.split(',').includes(outcome)))
     .optional(),
-  limit: countSchema(limits.pageRowsMax)
-    .optional()
-    .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
-  cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
+  ...pageFields,
 });
 
 export const destinationsQuerySchema = z.strictObject({

@@ -3,25 +3,22 @@ import { jobStates } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
 import { healthWords } from '../../domain/health';
 import { sweepFindings, sweepKinds, type SweepFinding } from '../../contracts/sweep';
-import { instantSchema } from './values';
+import { instantSchema, reasonSchema, wordSchema } from './values';
 import { fleetSchema } from './job-answers';
 
 /** What stands for the whole fleet is no host: POST /v1/pause is for that. */
-const hostSchema = z
-  .string()
-  .min(1)
-  .max(255)
+const hostSchema = wordSchema
   .regex(/^[\w.:-]+$/, 'must be an address or an instance id; POST /v1/pause holds the whole fleet')
   .meta({ description: 'Address or instance id, as in the registry.', example: '10.0.0.7' });
 
 export const hostParamsSchema = z.strictObject({ host: hostSchema });
-export const workerParamsSchema = z.strictObject({ workerId: z.string().min(1).max(255) });
+export const workerParamsSchema = z.strictObject({ workerId: wordSchema });
 
 const dayInSeconds = 24 * 3_600;
 
 export const holdBodySchema = z
   .strictObject({
-    reason: z.string().trim().min(1).max(500).meta({ description: 'Shown wherever the hold is.' }),
+    reason: reasonSchema.meta({ description: 'Shown wherever the hold is.' }),
     expiresInSeconds: z
       .int()
       .min(1)
@@ -31,7 +28,7 @@ export const holdBodySchema = z
   })
   .meta({ id: 'HoldHost' });
 
-export const releaseBodySchema = z.strictObject({ reason: z.string().trim().min(1).max(500) }).meta({ id: 'ReleaseHost' });
+export const releaseBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'ReleaseHost' });
 
 const holdSchema = z
   .strictObject({
@@ -62,7 +59,7 @@ export const hostAnswerSchema = z
   })
   .meta({ id: 'HostHold' });
 
-export const workerSchema = z
+const workerSchema = z
   .strictObject({
     workerId: z.string(),
     host: z.string().nullable(),

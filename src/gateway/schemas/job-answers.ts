@@ -47,7 +47,7 @@ const summaryFields = {
   worker: z.strictObject({ workerId: z.string(), host: z.string().nullable() }).nullable(),
 };
 
-export const jobSummarySchema = z.strictObject({ ...summaryFields, errorCode: z.string().nullable() }).meta({ id: 'JobSummary' });
+const jobSummarySchema = z.strictObject({ ...summaryFields, errorCode: z.string().nullable() }).meta({ id: 'JobSummary' });
 
 export const jobPageSchema = z
   .strictObject({ jobs: z.array(jobSummarySchema), nextCursor: z.string().nullable(), fleet: fleetSchema })

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
-import { limits } from '../../contracts/limits';
-import { countSchema, idSchema, keySchema } from './values';
+import { countSchema, idSchema, keySchema, pageFields, reasonSchema, wordSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
@@ -19,17 +18,14 @@ export const listJobsQuerySchema = z.strictObject({
     .optional()
     .meta({ description: 'One state, or several with commas between them.', example: 'waiting,running' }),
   userId: idSchema.optional(),
-  taskId: z.string().min(1).max(255).optional(),
-  workerId: z.string().min(1).max(255).optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
+  taskId: wordSchema.optional(),
+  workerId: wordSchema.optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
   needsAttention: z
     .enum(['true', 'false'])
     .transform((word) => word === 'true')
     .optional()
     .meta({ description: '`true`: what waits for a person (waiting_human, uncertain), the nearest deadline first.' }),
-  limit: countSchema(limits.pageRowsMax)
-    .optional()
-    .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
-  cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
+  ...pageFields,
 });
 
 export const redeliverParamsSchema = z.strictObject({ jobId: idSchema, generation: countSchema(1_000_000), seq: countSchema(1_000_000) });
@@ -37,5 +33,5 @@ export const redeliverParamsSchema = z.strictObject({ jobId: idSchema, generatio
 export const workerCallbackParamsSchema = z.strictObject({ attemptId: idSchema });
 
 export const pauseBodySchema = z
-  .strictObject({ reason: z.string().trim().min(1).max(500).meta({ description: 'Shown wherever the pause is.' }) })
+  .strictObject({ reason: reasonSchema.meta({ description: 'Shown wherever the pause is.' }) })
   .meta({ id: 'PauseFleet' });

@@ -1,53 +1,76 @@
 import { z } from 'zod';
 import { affinities, executionModes, jobTypes } from '../../contracts/job';
-import { idSchema, keptUrlSchema, pageUrlSchema } from './values';
+import { idSchema, keptUrlSchema, pageUrlSchema, wordSchema } from './values';
 
-const text = (most: number) => z.string().min(1).max(most);
+/** GH's own limits (ghosthands §1.3), the same in the product's spelling: characters of texts, entries of lists. */
+export const most = {
+  word: 100,
+  title: 200,
+  phone: 30,
+  date: 20,
+  zip: 20,
+  path: 500,
+  task: 1_000,
+  work: 2_000,
+  education: 10,
+  workHistory: 20,
+  skills: 100,
+} as const;
+export const yearsOfExperienceSchema = z.int().min(0).max(70);
+export const graduationYearSchema = z.int().min(1950).max(2040);
+export const prioritySchema = z.int().min(1).max(10).default(5);
+export const timeoutSecondsSchema = z.int().min(30).max(3600).default(1800);
 
-/** GH's own limits (ghosthands §1.3), in our spelling. */
-export const profileSchema = z
+/** As at GH, which fixes it whatever VALET asks for. */
+export const attemptsMaxDefault = 3;
+
+const text = (charsMax: number) => z.string().min(1).max(charsMax);
+
+const profileSchema = z
   .strictObject({
-    firstName: text(100),
-    lastName: text(100),
-    email: z.email().max(200),
-    phone: text(30).optional(),
-    linkedinUrl: keptUrlSchema.max(500).optional(),
-    portfolioUrl: keptUrlSchema.max(500).optional(),
-    location: z.strictObject({ city: text(100), state: text(100), country: text(100), zip: text(20).optional() }).optional(),
-    workAuthorization: text(100).optional(),
-    salaryExpectation: text(100).optional(),
-    yearsOfExperience: z.int().min(0).max(70).optional(),
+    firstName: text(most.word),
+    lastName: text(most.word),
+    email: z.email().max(most.title),
+    phone: text(most.phone).optional(),
+    linkedinUrl: keptUrlSchema.max(most.path).optional(),
+    portfolioUrl: keptUrlSchema.max(most.path).optional(),
+    location: z
+      .strictObject({ city: text(most.word), state: text(most.word), country: text(most.word), zip: text(most.zip).optional() })
+      .optional(),
+    workAuthorization: text(most.word).optional(),
+    salaryExpectation: text(most.word).optional(),
+    yearsOfExperience: yearsOfExperienceSchema.optional(),
     education: z
       .array(
         z.strictObject({
-          institution: text(200),
-          degree: text(100),
-          field: text(100).optional(),
-          graduationYear: z.int().min(1950).max(2040).optional(),
+          institution: text(most.title),
+          degree: text(most.word),
+          field: text(most.word).optional(),
+          graduationYear: graduationYearSchema.optional(),
         }),
       )
-      .max(10)
+      .max(most.education)
       .optional(),
     workHistory: z
       .array(
         z.strictObject({
-          company: text(200),
-          title: text(200),
-          startDate: text(20).optional(),
-          endDate: text(20).optional(),
-          description: text(2000).optional(),
+          company: text(most.title),
+          title: text(most.title),
+          startDate: text(most.date).optional(),
+          endDate: text(most.date).optional(),
+          description: text(most.work).optional(),
         }),
       )
-      .max(20)
+      .max(most.workHistory)
       .optional(),
-    skills: z.array(text(100)).max(100).optional(),
+    skills: z.array(text(most.word)).max(most.skills).optional(),
   })
   .meta({ id: 'Profile', description: 'Who applies. It stays in Postgres: no log line and no workflow history holds it.' });
 
-export const resumeSchema = z
+const resumeSchema = z
   .strictObject({
-    storagePath: text(500).optional(),
-    s3Key: text(500).optional(),
+    storagePath: text(most.path).optional(),
+    s3Key: text(most.path).optional(),
     downloadUrl: pageUrlSchema.optional().meta({ description: 'May be presigned: its query is kept, since the worker needs it.' }),
   })
   .refine((resume) => Object.values(resume).some((value) => value !== undefined), 'needs one of storagePath, s3Key, downloadUrl')
@@ -63,7 +86,7 @@ export const submitJobSchema = z
     userId: idSchema,
     targetUrl: pageUrlSchema.meta({ description: 'The page of the posting, as the worker shall open it.' }),
     jobType: z.enum(jobTypes).default('apply'),
-    taskDescription: text(1000).optional().meta({ description: 'Needed unless jobType is apply.' }),
+    taskDescription: text(most.task).optional().meta({ description: 'Needed unless jobType is apply.' }),
     platform: z.enum(platforms).default('other'),
     profile: profileSchema.optional().meta({ description: 'Needed for apply, and only there.' }),
     answers: z
@@ -72,20 +95,20 @@ export const submitJobSchema = z
       .meta({ description: 'Prepared answers by question; only for apply.' }),
     resume: resumeSchema.optional().meta({ description: 'Needed for apply, and only there.' }),
     inputData: z.record(z.string(), z.unknown()).optional().meta({ description: 'What the worker gets when jobType is not apply.' }),
-    taskId: text(255).optional().meta({ description: "The product's id. Without an Idempotency-Key, one job of a task lives at a time." }),
+    taskId: wordSchema.optional().meta({ description: "The product's id. Without an Idempotency-Key, one job of a task lives at a time." }),
     callbackUrl: keptUrlSchema
       .optional()
       .meta({ description: 'Told what happens; its origin must be allowed (CALLBACK_ALLOWED_ORIGINS). Secrets in it are taken out.' }),
-    priority: z.int().min(1).max(10).default(5).meta({ description: 'Lower comes first.' }),
-    timeoutSeconds: z.int().min(30).max(3600).default(1800).meta({ description: "Of one run of GH's handler." }),
+    priority: prioritySchema.meta({ description: 'Lower comes first.' }),
+    timeoutSeconds: timeoutSecondsSchema.meta({ description: "Of one run of GH's handler." }),
     executionMode: z.enum(executionModes).default('auto'),
     quality: z.enum(qualities).default('balanced'),
-    model: text(100).optional(),
-    imageModel: text(100).optional(),
-    maxAttempts: z.int().min(1).max(5).default(3),
+    model: text(most.word).optional(),
+    imageModel: text(most.word).optional(),
+    maxAttempts: z.int().min(1).max(5).default(attemptsMaxDefault),
     worker: z
       .strictObject({
-        id: text(100).meta({ description: 'A worker id, its target id, an instance id, or the id of a sandbox.' }),
+        id: text(most.word).meta({ description: 'A worker id, its target id, an instance id, or the id of a sandbox.' }),
         affinity: z
           .enum(affinities)
           .default('preferred')

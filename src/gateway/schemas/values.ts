@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { limits } from '../../contracts/limits';
 
 /** Any UUID that Postgres takes, in lower case; versions are not our business. */
 export const idSchema = z.guid().toLowerCase();
@@ -25,6 +26,12 @@ export const keySchema = z
   .max(255)
   .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII');
 
+/** An id or a name of a neighbour, as long as the columns of its tables. */
+export const wordSchema = z.string().min(1).max(255);
+
+/** Why somebody wants what he asks for. */
+export const reasonSchema = z.string().trim().min(1).max(limits.reasonLengthMax);
+
 export const instantSchema = z.iso.datetime();
 
 /** Numbers in a path or query come as text. */
@@ -34,3 +41,11 @@ export const countSchema = (most: number) =>
     .regex(/^[1-9]\d{0,8}$/, `must be a whole number from 1 to ${most}`)
     .transform(Number)
     .pipe(z.number().max(most));
+
+/** What every list takes. */
+export const pageFields = {
+  limit: countSchema(limits.pageRowsMax)
+    .optional()
+    .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
+  cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
+};

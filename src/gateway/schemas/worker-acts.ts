@@ -3,9 +3,7 @@ import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
 import { workerActOutcomes, workerActs } from '../../contracts/worker-act';
 import { holdsSchema } from './fleet';
-import { instantSchema } from './values';
-
-const reasonSchema = z.string().trim().min(1).max(500);
+import { instantSchema, reasonSchema } from './values';
 
 export const drainBodySchema = z
   .strictObject({

@@ -4,7 +4,7 @@ import type { LogDialect, LogTails } from './log-tails';
 import type { Reader } from './reader';
 
 /** As ATM's page reads it (atm §1.5): unnamed events without ids, and no line that is empty. Our own words are marked. */
-export const atmDialect: LogDialect = {
+const atmDialect: LogDialect = {
   frame: (_after, lines) =>
     lines
       .filter(({ line }) => line !== '')

@@ -1,3 +1,4 @@
+import packageJson from '../../../package.json';
 import { access } from '../../../src/gateway/access';
 import { endpointNames, endpoints } from '../../../src/gateway/endpoints';
 import { makeOpenApiDocument } from '../../../src/gateway/openapi';
@@ -6,8 +7,9 @@ import { docsPage } from '../../../src/gateway/docs-page';
 const document = makeOpenApiDocument('https://yard.test');
 const text = JSON.stringify(document);
 
-it('is OpenAPI 3.1 with every endpoint and no other', () => {
+it('is OpenAPI 3.1 of the version of package.json, with every endpoint and no other', () => {
   expect(document.openapi).toBe('3.1.0');
+  expect(document.info.version).toBe(packageJson.version);
   const described = Object.entries(document.paths ?? {}).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),
   );

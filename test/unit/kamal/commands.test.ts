@@ -16,8 +16,6 @@ it.each([
   [commands.appStart('v1', hosts), 'app start --version=v1 --hosts=10.0.0.1,10.0.0.2'],
   [commands.deployVersion('v1', hosts), 'deploy --skip-push --version=v1 --hosts=10.0.0.1,10.0.0.2'],
   [commands.appVersion(hosts), 'app version --quiet'],
-  [commands.appContainers(hosts), 'app containers --quiet'],
-  [commands.appImages(hosts), 'app images --quiet'],
   [commands.audit(), 'audit --quiet'],
 ])('$name has its arguments', ({ args }, line) => {
   expect(args.join(' ')).toBe(line);

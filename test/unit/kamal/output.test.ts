@@ -1,13 +1,4 @@
-import {
-  makeHeading,
-  parseAppVersions,
-  parseAudit,
-  parseContainers,
-  parseDiskSpace,
-  parseError,
-  parseImages,
-  parseLockStatus,
-} from '../../../src/kamal/output';
+import { makeHeading, parseAppVersions, parseAudit, parseDiskSpace, parseError, parseLockStatus } from '../../../src/kamal/output';
 import { createPlainText } from '../../../src/process/plain-text';
 import { kamalOutput } from '../../fixtures/kamal-output';
 
@@ -71,40 +62,6 @@ describe('the lock', () => {
 it('finds the version of each role that runs', () => {
   const output = `${under(kamalOutput.versionOfWeb, 'web')}\n${under(kamalOutput.versionOfNothing, 'workers')}`;
   expect(parseAppVersions(output)).toEqual([{ host, role: 'web', version: 'v1' }]);
-});
-
-it('finds the containers, whether they run or not', () => {
-  const service = { service: 'ghosthands', destination: 'staging' };
-  expect(parseContainers(under(kamalOutput.containers), service)).toEqual([
-    { host, role: 'web', version: 'v1', image: '127.0.0.1:29437/ghosthands:v1', isRunning: true, status: 'Up About a minute ago' },
-    {
-      host,
-      role: 'workers',
-      version: 'v1',
-      image: '127.0.0.1:29437/ghosthands:v1',
-      isRunning: false,
-      status: 'Exited (1) About a minute ago',
-    },
-  ]);
-  expect(parseContainers(under(kamalOutput.containersStopped), service).map(({ isRunning }) => isRunning)).toEqual([false, false]);
-  expect(parseContainers(under(kamalOutput.containers), { ...service, destination: 'production' })).toEqual([]);
-  expect(parseContainers(under(''), service)).toEqual([]);
-});
-
-it("takes Docker's table too, whose commands are shortened", () => {
-  const table = [
-    'CONTAINER ID   IMAGE               COMMAND                  CREATED          STATUS                      PORTS     NAMES',
-    '0123456789ab   r/ghosthands:s-a1   "docker-entrypoint.s…"   10 minutes ago   Up 10 minutes               80/tcp    ghosthands-web-staging-s-a1',
-    'ba9876543210   5f2b1c              "docker-entrypoint.s…"   2 hours ago      Exited (137) 10 minutes ago           ghosthands-web-staging-s-a0_replaced_1f',
-  ].join('\n');
-  expect(parseContainers(under(table), { service: 'ghosthands', destination: 'staging' })).toMatchObject([
-    { version: 's-a1', isRunning: true, status: 'Up 10 minutes' },
-    { version: 's-a0_replaced_1f', isRunning: false, status: 'Exited (137) 10 minutes ago' },
-  ]);
-});
-
-it('finds the images', () => {
-  expect(parseImages(under(kamalOutput.images))).toEqual([{ host, tag: 'v1', imageId: '142181fcd27f' }]);
 });
 
 it('finds the space of the disk', () => {
