@@ -41,6 +41,8 @@ export type ChildEnd =
 /** `silent`: it wrote nothing for too long, and was ended. */
 export type StreamedEnd = ChildEnd | { kind: 'silent' };
 
+export type StreamChild = (order: StreamOrder) => Promise<StreamedEnd>;
+
 const reportSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('started'), pid: z.int() }),
   z.object({ kind: z.literal('exited'), code: z.int() }),
