@@ -18,6 +18,7 @@ import { createMetrics } from '../src/metrics';
 import { addSdkMetrics, type SdkMetricsSource } from '../src/metrics/sdk';
 import { startMetricsServer } from '../src/metrics/server';
 import { runChild } from '../src/process/child';
+import { streamChild } from '../src/process/stream-child';
 import { connectNative, createClient, ensureSearchAttributes } from '../src/temporal';
 import { refreshRegularly } from './refresh-destinations';
 import { createTunedWorker, runProcess, runWorker, workerOptionsOf, workflowSource } from './run-worker';
@@ -76,7 +77,7 @@ const serveDeploys = async (
   const client = createClient(config.temporal);
   const { bin, configDir, stateDir, env, secretsDir, secrets, installation } = kamalConfig;
   const findSecret = createFindSecret({ dir: secretsDir, environment: secrets });
-  const kamal = createKamal({ bin, configDir, stateDir, env, findSecret, killAfterMs: limits.kamalKillAfterMs, log });
+  const kamal = createKamal({ bin, configDir, stateDir, env, findSecret, streamChild, killAfterMs: limits.kamalKillAfterMs, log });
   const fleetConfig = createFleetConfigSource(config.fleet);
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());

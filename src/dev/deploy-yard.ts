@@ -1,3 +1,5 @@
+import type { StreamChild } from '../process/stream-child';
+
 /**
  * What deploys are tested on: hosts with a Kamal, a registry and a Kamal project in ATM's shape. The real one is kamal-yard/kamal-yard.ts; the
  * stand-in's, kamal-stand-in/stand-in-yard.ts, runs anywhere and misbehaves on demand.
@@ -6,6 +8,8 @@ export interface DeployYard<Host extends DeployHost = DeployHost> {
   kamalBin: string;
   /** The whole environment of a Kamal. Its output is block-buffered, as it is by itself. */
   kamalEnv: Record<string, string>;
+  /** How its Kamal is run: as a process, or inside of this one. */
+  streamChild: StreamChild;
   /** Where Kamal is started: `config/deploy.yml`, `config/deploy.<destination>.yml`, `.kamal`. */
   configDir: string;
   service: string;

@@ -1,84 +1,55 @@
 #!/usr/bin/env node
-// Kamal's command line without servers: hosts, containers, images, lock and audit are files under KAMAL_STAND_IN_DIR, and a control file there
-// makes it misbehave (kamal-stand-in/misbehaviour.mjs). It says what Kamal 2.11 says, and lies where Kamal lies (kamal §2): the same commands
-// (test/support/kamal-sequence.ts) are run by both, in test/deploys/kamal-yard.test.ts and test/integration/kamal-stand-in.test.ts.
-import { parseArgs } from 'node:util';
-import { commands } from './kamal-stand-in/commands.mjs';
-import { readConfig } from './kamal-stand-in/config.mjs';
-import { createMisbehaviour, KamalError } from './kamal-stand-in/misbehaviour.mjs';
-import { createOutput } from './kamal-stand-in/output.mjs';
-import { createRun } from './kamal-stand-in/run.mjs';
+// The stand-in as a program: real pipes, real signals. The same without a process is kamal-stand-in/resident.ts.
+import { spawn } from 'node:child_process';
+import { writeSync } from 'node:fs';
+import { runCommandLine } from './kamal-stand-in/command-line.mjs';
 
-const dir = process.env.KAMAL_STAND_IN_DIR;
-const kamalVersion = '2.11.0';
-/** Kamal asks git; here there is always the same commit. */
-const gitVersion = '4f1c2d3e4a5b6c7d8e9f0a1b2c3d4e5f60718293';
+const politeSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(argv) {
-  const { values: options, positionals: words } = parseArgs({
-    args: argv,
-    allowPositionals: true,
-    strict: false,
-    options: {
-      destination: { type: 'string', short: 'd' },
-      version: { type: 'string' },
-      hosts: { type: 'string', short: 'h' },
-      roles: { type: 'string', short: 'r' },
-      primary: { type: 'boolean', short: 'p' },
-      'config-file': { type: 'string', short: 'c' },
-      verbose: { type: 'boolean', short: 'v' },
-      quiet: { type: 'boolean', short: 'q' },
-      'skip-hooks': { type: 'boolean', short: 'H' },
-      'skip-push': { type: 'boolean', short: 'P' },
-      message: { type: 'string', short: 'm' },
-    },
-  });
-  const name = [words.slice(0, 2).join(' '), words[0] ?? ''].find((candidate) => Object.hasOwn(commands, candidate));
-  if (name === undefined) return refuse(`Could not find command "${words.join(' ')}".`);
-  const command = commands[name];
-  const args = words.slice(name.split(' ').length);
-  if (command.needs === 'version' && args.length === 0) {
-    return refuse(`ERROR: "kamal ${name}" was called with no arguments\nUsage: "kamal ${name} [VERSION]"`);
-  }
-  if (command.needs === 'message' && options.message === undefined) return refuse("No value provided for required options '--message'");
-
-  const output = createOutput({ isQuiet: options.quiet === true });
-  const misbehaviour = createMisbehaviour({ dir, words, destination: options.destination, output });
-  leaveTheLockBehind(output);
-  let code = 0;
-  try {
-    await misbehaviour.reach('start');
-    if (name === 'version') output.print(kamalVersion);
-    else {
-      const version = (command.needs === 'version' ? args[0] : options.version) ?? process.env.VERSION ?? gitVersion;
-      const config = readConfig({ configFile: options['config-file'], destination: options.destination, version });
-      await command.run(createRun({ dir, config, options, args, output, misbehaviour, environment: process.env }));
+/** @type {import('./kamal-stand-in/command-line.mjs').World} */
+const world = {
+  dir: process.env.KAMAL_STAND_IN_DIR,
+  env: process.env,
+  cwd: process.cwd(),
+  pid: process.pid,
+  isTerminal: process.stdout.isTTY === true,
+  write: (stream, bytes) => writeAll(stream === 'stdout' ? 1 : 2, bytes),
+  wait: async (promise) => await promise,
+  /** Ruby writes what it has and dies of the signal. */
+  beforeSignal(act) {
+    for (const signal of politeSignals) {
+      process.once(signal, () => {
+        act();
+        process.removeAllListeners(signal);
+        process.kill(process.pid, signal);
+      });
     }
-    await misbehaviour.reach('end');
-  } catch (error) {
-    // Node's own errors are faults of this program.
-    const [kind, message] = error instanceof KamalError ? [error.kind, error.message] : ['NodeError', error.stack];
-    output.error(kind, message);
-    code = 1;
-  }
-  output.flush();
-  return misbehaviour.exitCode ?? code;
-}
+  },
+  kill: (signal) => process.kill(process.pid, signal),
+  ignoreSignals() {
+    for (const signal of politeSignals) process.removeAllListeners(signal).on(signal, () => undefined);
+  },
+  startGrandchild({ ms = 600_000, ignoreTerm = false, ownSession = false }) {
+    const program = `${ignoreTerm ? 'process.on("SIGTERM",()=>{});process.on("SIGINT",()=>{});' : ''}setTimeout(()=>{},${ms})`;
+    spawn(process.execPath, ['-e', program, 'kamal-stand-in-grandchild'], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      detached: ownSession,
+    }).unref();
+  },
+};
 
-function refuse(text) {
-  process.stderr.write(`${text}\n`);
-  return 1;
-}
+process.exitCode = await runCommandLine(process.argv.slice(2), world);
 
-/** Ruby writes what it has and dies of the signal; Kamal releases no lock then (kamal §4). */
-function leaveTheLockBehind(output) {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => {
-      output.flush();
-      process.removeAllListeners(signal);
-      process.kill(process.pid, signal);
-    });
+/** A full pipe makes us wait, as it makes Ruby wait: nothing is lost, and nothing piles up here. */
+function writeAll(descriptor, bytes) {
+  for (let left = bytes; left.length > 0;) {
+    try {
+      left = left.subarray(writeSync(descriptor, left));
+    } catch (error) {
+      // The reader is gone: Ruby dies of EPIPE here.
+      if (error.code === 'EPIPE') process.exit(1);
+      if (error.code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
   }
 }

@@ -4,6 +4,7 @@ import type { Registry } from './registry';
 import type { Redact } from '../domain/redact';
 import type { Sensitive } from '../domain/sensitive';
 import type { Log } from '../log';
+import type { StreamChild } from '../process/stream-child';
 
 export interface KamalOptions {
   /** The program: a path, or a name on the PATH of `env`. */
@@ -15,6 +16,8 @@ export interface KamalOptions {
   /** All of Kamal's environment (PATH, HOME, SSH_AUTH_SOCK, LD_LIBRARY_PATH …): ours holds secrets that are none of its business. */
   env: Readonly<Record<string, string>>;
   findSecret: (destination: string, name: string) => Sensitive<string> | null;
+  /** Runs one command of it. */
+  streamChild: StreamChild;
   /** From the first signal to the last, for the whole group. */
   killAfterMs: number;
   log: Log;

@@ -5,7 +5,6 @@ import { createLineRedact, type LinePart } from '../domain/line-redact';
 import type { Sensitive } from '../domain/sensitive';
 import { createLines } from '../process/lines';
 import type { OutputStream } from '../process/pump';
-import { streamChild } from '../process/stream-child';
 import type { KamalCommand } from './commands';
 import type { KamalOptions, KnownDestination, RunOptions } from './kamal';
 import { makeHeading, parseError } from './output';
@@ -13,7 +12,7 @@ import { politeSignals } from './private-directory';
 import { rubyEnvironment } from './project';
 import type { KamalEnd } from './run';
 
-export interface SessionOrder extends Pick<KamalOptions, 'bin' | 'env' | 'killAfterMs'> {
+export interface SessionOrder extends Pick<KamalOptions, 'bin' | 'env' | 'killAfterMs' | 'streamChild'> {
   dir: string;
   /** Where Kamal is started. */
   project: string;
@@ -35,7 +34,7 @@ export const createRunner = (order: SessionOrder) => {
     const startedAt = performance.now();
     const reader = createReader(secrets, options.onLine);
     count += 1;
-    const end = await streamChild({
+    const end = await order.streamChild({
       command: [order.bin, ...args, `--destination=${destination.destination}`],
       env: environmentOf(order, options),
       cwd: order.project,

@@ -29,6 +29,8 @@ export interface StreamOrder {
   signal?: AbortSignal;
 }
 
+export type StreamChild = (order: StreamOrder) => Promise<StreamedEnd>;
+
 const reportSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('started'), pid: z.int() }),
   z.object({ kind: z.literal('exited'), code: z.int() }),

@@ -11,6 +11,7 @@ import { limits } from '../../src/contracts/limits';
 import { listAudit } from '../../src/db/audit';
 import { listDestinations } from '../../src/db/deploy-reads';
 import { saveDestinations } from '../../src/db/destinations';
+import { streamResident } from '../../src/dev/kamal-stand-in/resident';
 import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
 import { projectRoot } from '../../src/dev/project-root';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
@@ -35,6 +36,7 @@ beforeAll(async () => {
     hosts: ['127.0.3.1', '127.0.3.2'],
     destinations: { canada: ['127.0.3.2'], staging: ['127.0.3.1'] },
     fillHosts: true,
+    streamChild: streamResident,
   });
   const { username, password } = yard.registry;
   const secrets = new Map(Object.entries({ ...yard.secrets, KAMAL_REGISTRY_PASSWORD: password, KAMAL_REGISTRY_USERNAME: username }));
@@ -54,6 +56,7 @@ beforeAll(async () => {
         const value = secrets.get(name);
         return value === undefined ? null : sensitive(value);
       },
+      streamChild: yard.streamChild,
       killAfterMs: 2_000,
       log,
     }),

@@ -14,6 +14,7 @@ import { loadFleetSchema } from '../../src/dev/fleet-schema/load';
 import { claimPort } from '../../src/dev/ports';
 import { projectRoot } from '../../src/dev/project-root';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
+import { streamResident } from '../../src/dev/kamal-stand-in/resident';
 import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
@@ -275,10 +276,17 @@ async function startProcesses(): Promise<void> {
     hosts: ['127.0.1.1'],
     simulatorUrl: `http://127.0.0.1:${simulator.controlPort}`,
     stepMs: 5,
+    streamChild: streamResident,
   });
   for (const version of ['v1', 'v2']) await kamal.push(version);
   expect(await kamal.kamal('deploy', '--skip-push', '--version', 'v1', '-d', destination)).toMatchObject({ code: 0 });
-  deployer = await startTestDeployer({ pool: poolOf('deployer'), temporal, yard: kamal, limits, addressMap });
+  deployer = await startTestDeployer({
+    pool: poolOf('deployer'),
+    temporal,
+    yard: kamal,
+    limits: { ...limits, processStartJitterMs: 0 },
+    addressMap,
+  });
   orchestrator = await startOrchestrator({
     pool: poolOf('orchestrator'),
     address: temporal.address,

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
@@ -5,6 +7,7 @@ import type { DeployLogLine, DeployPhase, DeployView } from '../../src/contracts
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { taskQueues, type KamalDeployInput } from '../../src/contracts/messages';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
+import { streamResident } from '../../src/dev/kamal-stand-in/resident';
 import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
 import { claimPort } from '../../src/dev/ports';
 import { projectRoot } from '../../src/dev/project-root';
@@ -34,11 +37,13 @@ export interface DeployYardOptions {
   /** Jobs run too: an orchestrator works beside the deployer. */
   hasOrchestrator?: boolean;
   timeScale?: number;
+  /** Each Kamal is a process, as in production; by default it runs inside of the test's, which takes a fraction of the time. */
+  hasRealProcesses?: boolean;
   /** Dynamic configuration, for a Temporal server of its own. */
   temporalSettings?: Record<string, string>;
 }
 
-/** Hosts that the stand-in deploys to and the simulator plays GH on, and a deployer of this process with Kamal as a real child. */
+/** Hosts that the stand-in deploys to and the simulator plays GH on, and a deployer of this process. */
 export interface DeployTestYard {
   pool: Pool;
   databaseUrl: string;
@@ -52,6 +57,8 @@ export interface DeployTestYard {
   look(deployId: string): Promise<DeployView>;
   untilPhase(deployId: string, phase: DeployPhase): Promise<DeployView>;
   lines(deployId: string): Promise<DeployLogLine[]>;
+  /** Of the deployer, until the next reset: for a story in which one of them has to elapse. */
+  setLimits(limits: Partial<Limits>): void;
   /** Kamal alone brings every host there, which takes a fraction of a deploy of ours. */
   reset(version: string): Promise<void>;
   /** What is left when a deploy has ended: what runs, who holds the lock, which hosts are held. */
@@ -59,8 +66,15 @@ export interface DeployTestYard {
   /** What runs on each host by the containers themselves. */
   versions(): Promise<(string | null)[]>;
   lockHolder(): Promise<string | null>;
+  makeGate(): Gate;
   stopDeployer(): Promise<void>;
   startDeployer(): Promise<void>;
+}
+
+/** Whatever waits for the file (`untilFile` of a Kamal, or of a form) goes on when somebody opens it. */
+export interface Gate {
+  file: string;
+  open(): Promise<void>;
 }
 
 /** So short that a test of the whole story takes seconds; the rules are the same. */
@@ -74,12 +88,17 @@ const testLimits = {
   deployBackRetryMs: 300,
   kamalKillAfterMs: 2_000,
   kamalSilentMs: 20_000,
+  // A cancel reaches a step in the answer to a beat.
+  deployBeatMs: 200,
 } satisfies Partial<Limits>;
 
 export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard => {
   const database = withDatabase();
   const temporal = withTemporal({ settings: options.temporalSettings });
   const limits = { ...realLimits, firstCallbackDelayMs: 50, ...testLimits, ...options.limits };
+  // A host is stopped and started within a second here.
+  const ownLimits = { ...limits, processStartJitterMs: 0 };
+  const deployerLimits: Limits = { ...ownLimits };
   let simulator: Simulator | undefined;
   let kamal: StandInYard | undefined;
   let deployer: TestDeployer | undefined;
@@ -114,7 +133,8 @@ export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard 
       dir: path.join(projectRoot(), '.yardmaster/test-yards', temporal.namespace),
       hosts,
       simulatorUrl: `http://127.0.0.1:${simulator.controlPort}`,
-      stepMs: 5,
+      stepMs: 1,
+      streamChild: options.hasRealProcesses === true ? undefined : streamResident,
     });
     for (const version of ['v0', 'v1', 'v2', 'v3']) await kamal.push(version);
     // The simulated workers run already; from now on containers say so.
@@ -174,7 +194,9 @@ export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard 
       );
       return rows;
     },
+    setLimits: (changed) => void Object.assign(deployerLimits, changed),
     async reset(version) {
+      yard.setLimits(ownLimits);
       await yard.kamal.misbehave();
       for (const host of yard.kamal.hosts) await host.startSsh();
       for (const host of hosts) yard.simulator.heal(host);
@@ -190,8 +212,12 @@ export const withDeployYard = (options: DeployYardOptions = {}): DeployTestYard 
     },
     versions: async () => await Promise.all(yard.kamal.hosts.map(async (host) => await host.runningVersion())),
     lockHolder: async () => await yard.kamal.host(hosts[0] ?? '').lockHolder(destination),
+    makeGate() {
+      const file = path.join(yard.kamal.configDir, '..', `gate-${randomUUID()}`);
+      return { file, open: async () => await writeFile(file, '') };
+    },
     async startDeployer() {
-      deployer = await startTestDeployer({ pool: database.pool, temporal, yard: yard.kamal, limits, addressMap });
+      deployer = await startTestDeployer({ pool: database.pool, temporal, yard: yard.kamal, limits: deployerLimits, addressMap });
     },
     async stopDeployer() {
       const stopped = deployer;

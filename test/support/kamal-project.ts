@@ -6,6 +6,7 @@ import { sensitive } from '../../src/domain/sensitive';
 import { createKamal } from '../../src/kamal/create-kamal';
 import type { Kamal, KamalOptions, KamalSession, RunOptions } from '../../src/kamal/kamal';
 import { createLog } from '../../src/log';
+import { streamChild } from '../../src/process/stream-child';
 
 export interface TestProject {
   dir: string;
@@ -89,6 +90,7 @@ export const createTestProject = (): TestProject => {
           const value = secrets.get(name);
           return value === undefined ? null : sensitive(value);
         },
+        streamChild,
         killAfterMs: 1_000,
         log: createLog({ level: 'error', process: 'test', destination: new PassThrough() }),
         ...options,

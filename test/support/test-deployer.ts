@@ -29,7 +29,7 @@ export interface TestDeployer {
   stop(): Promise<void>;
 }
 
-/** Serves the queue `deploy` from this process, with Kamal as a real child. The yard is the real one or the stand-in's. */
+/** Serves the queue `deploy` from this process. The yard is the real one or the stand-in's, and says how its Kamal runs. */
 export const startTestDeployer = async ({
   pool,
   temporal,
@@ -61,6 +61,7 @@ export const startTestDeployer = async ({
         const value = secrets.get(name);
         return value === undefined ? null : sensitive(value);
       },
+      streamChild: yard.streamChild,
       killAfterMs: limits.kamalKillAfterMs,
       log,
     }),
@@ -94,6 +95,8 @@ export const startTestDeployer = async ({
       deploys,
     }),
     shutdownGraceTime: '5 seconds',
+    // A cancel reaches an activity in a heartbeat's reply.
+    maxHeartbeatThrottleInterval: '100 milliseconds',
   });
   const running = worker.run();
   return {

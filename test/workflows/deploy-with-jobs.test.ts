@@ -98,20 +98,21 @@ const momentOf = async (deployId: string, words: RegExp): Promise<number> => {
 };
 
 test('of twenty jobs that run each ends by itself, once, before its host is stopped; a held host takes none of those that come meanwhile', async () => {
-  const running = await submitAll(repeat(fleetSize, (index) => `/quick?ms=${25_000 + index * 200}`));
+  const gate = yard.makeGate();
+  const running = await submitAll(repeat(fleetSize, (index) => `/quick?untilFile=${gate.file}&ms=${index * 200}`));
   await untilAllDid(running, 'form_opened');
   const { deployId, handle } = await yard.deploy({ version: 'v1', strategy: { canaryHosts: 1, drainSeconds: 120 } });
-  await yard.untilPhase(deployId, 'drain');
+  // Over jobs that had ended already it would prove nothing.
+  const isWaiting = async (): Promise<boolean> =>
+    (await yard.lines(deployId)).some(({ line }) => line.startsWith(`waits for ${hosts} jobs`));
+  await until(isWaiting, { what: `it waits for ${hosts} jobs`, timeoutMs: 60_000 });
   const late = await submitAll(repeat(fleetSize, () => '/quick?ms=2000'));
+  await gate.open();
   const deploy = await handle.result();
   await untilState([...running, ...late], 'succeeded');
 
   expect(deploy).toMatchObject<Partial<DeployView>>({ outcome: 'succeeded', interruptedJobs: [] });
   expect(await yard.rest()).toEqual({ versions: Array<string>(hosts).fill('v1'), lock: null, holds: [] });
-  // Over jobs that had ended already it would prove nothing.
-  expect((await yard.lines(deployId)).map(({ line }) => line)).toContainEqual(
-    expect.stringMatching(new RegExp(`^waits for ${hosts} jobs`)),
-  );
   const all = [...running, ...late];
   expect(logOf(all, 'killed')).toEqual([]);
   expect(jobsOf(logOf(all, 'claimed'))).toEqual(all.toSorted());
@@ -123,10 +124,12 @@ test('of twenty jobs that run each ends by itself, once, before its host is stop
 
 test('a job that outlives the drain of a deploy goes on; the deploy ends, and nothing was stopped', async () => {
   const before = await yard.versions();
-  const job = await submit('/quick?ms=20000', 'worker-1');
+  const gate = yard.makeGate();
+  const job = await submit(`/quick?untilFile=${gate.file}`, 'worker-1');
   await untilAllDid([job], 'form_opened');
   const { handle } = await yard.deploy({ version: 'v2', strategy: { drainSeconds: 1 } });
   expect(await handle.result()).toMatchObject<Partial<DeployView>>({ outcome: 'aborted', interruptedJobs: [] });
+  await gate.open();
   await untilState([job], 'succeeded');
   expect(logOf([job], 'killed')).toEqual([]);
   expect(jobsOf(logOf([job], 'submitted'))).toEqual([job]);

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import type { DeployOutcome, DeployPhase, DeployView } from '../../src/contracts/deploy';
-import { approveSignal, cancelDeploySignal, type KamalDeployInput } from '../../src/contracts/messages';
+import { approveSignal, cancelDeploySignal, deployStatusQuery, type KamalDeployInput } from '../../src/contracts/messages';
 import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-yard';
 import { withDeployYard } from '../support/deploy-yard';
 import { addLiveAttempt } from '../support/live-attempt';
@@ -15,7 +15,9 @@ beforeEach(async () => await yard.reset('v1'));
 interface Story {
   phase: DeployPhase;
   /** What keeps the deploy in that phase. */
-  orders?: Misbehaviour[];
+  orders?: (waiting: Misbehaviour['do']) => Misbehaviour[];
+  /** Kamal goes on when the word has arrived; else the word has to end it. */
+  goesOn?: boolean;
   input?: Partial<KamalDeployInput>;
   hinder?: () => Promise<() => Promise<void>>;
   outcome: DeployOutcome;
@@ -24,39 +26,43 @@ interface Story {
   isTooLate?: boolean;
 }
 
-const sleeping = { sleepMs: 120_000 };
 const untouched = { outcome: 'cancelled', version: 'v1' } as const;
 const putBack = { outcome: 'rolled_back', version: 'v1' } as const;
 
 const stories: Story[] = [
-  { phase: 'preflight', orders: [{ on: 'build pull', do: sleeping }], ...untouched },
+  { phase: 'preflight', orders: (waiting) => [{ on: 'build pull', do: waiting }], ...untouched },
   { phase: 'approval', input: { strategy: { needsApproval: true } }, ...untouched },
   { phase: 'hold', hinder: holdAssignLock, ...untouched },
   { phase: 'drain', hinder: runJob, ...untouched },
-  { phase: 'lock', orders: [{ on: 'lock acquire', do: sleeping }], ...untouched },
-  { phase: 'stop', orders: [{ on: 'app stop', at: 'stop', times: 1, do: sleeping }], ...putBack },
-  { phase: 'deploy', orders: [{ on: 'deploy', at: 'boot', times: 1, do: sleeping }], ...putBack },
+  { phase: 'lock', orders: (waiting) => [{ on: 'lock acquire', do: waiting }], ...untouched },
+  { phase: 'stop', orders: (waiting) => [{ on: 'app stop', at: 'stop', times: 1, do: waiting }], ...putBack },
+  { phase: 'deploy', orders: (waiting) => [{ on: 'deploy', at: 'boot', times: 1, do: waiting }], ...putBack },
   { phase: 'soak', input: { strategy: { canaryHosts: 1, soakSeconds: 60 } }, ...putBack },
   {
     // Noted, not obeyed: the version before comes back.
     phase: 'compensate',
-    orders: [
+    orders: (waiting) => [
       { on: 'deploy', at: 'boot', times: 1, do: { error: { message: 'no space left on device' } } },
-      { on: 'app start', times: 1, do: { sleepMs: 2_000 } },
+      { on: 'app start', times: 1, do: waiting },
     ],
+    goesOn: true,
     ...putBack,
   },
   // The new version is verified by then.
   {
     phase: 'release',
-    orders: [{ on: 'lock release', times: 1, do: { sleepMs: 2_000 } }],
+    orders: (waiting) => [{ on: 'lock release', times: 1, do: waiting }],
+    goesOn: true,
     outcome: 'succeeded',
     version: 'v2',
     isTooLate: true,
   },
 ];
 
-const cancelAt = async ({ phase, orders = [], input, hinder }: Story, by: 'signal' | 'button'): Promise<DeployView> => {
+const cancelAt = async (story: Story, by: 'signal' | 'button'): Promise<DeployView> => {
+  const { phase, input, hinder, goesOn = false } = story;
+  const gate = yard.makeGate();
+  const orders = story.orders?.({ untilFile: gate.file }) ?? [];
   const undo = await hinder?.();
   await yard.kamal.misbehave(...orders);
   const { deployId, handle } = await yard.deploy({ version: 'v2', ...input });
@@ -69,6 +75,9 @@ const cancelAt = async ({ phase, orders = [], input, hinder }: Story, by: 'signa
     });
   if (by === 'signal') await handle.signal(cancelDeploySignal, { deployId, actor: 'zoe', reason: 'a test' });
   else await handle.cancel();
+  // It answers when the workflow has heard the word.
+  if (goesOn) await handle.query(deployStatusQuery);
+  if (goesOn) await gate.open();
   // A wait for a lock of Postgres cannot be cancelled: it gives way now.
   if (phase === 'hold') await undo?.();
   const deploy = await handle.result();

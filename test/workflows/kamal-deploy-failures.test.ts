@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { defaultStrategy, type DeployView } from '../../src/contracts/deploy';
 import { makeKamalDeployId } from '../../src/contracts/ids';
+import type { Limits } from '../../src/contracts/limits';
 import { cancelDeploySignal } from '../../src/contracts/messages';
 import { acceptDeploy } from '../../src/db/accept-deploy';
 import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-yard';
@@ -52,18 +53,24 @@ test('Kamal says failure after the switch: the hosts are believed, and the resul
 test('the old version runs and does not answer: the way back starts it anew', async () => {
   const [host] = yard.simulator.hosts;
   host?.stopApi();
-  const deploy = await play([{ on: 'app stop', at: 'stop', times: 1, do: { error: { message: 'connection closed by remote host' } } }]);
-  expect(deploy.outcome).toBe('rolled_back');
+  await yard.kamal.misbehave({ on: 'app stop', at: 'stop', times: 1, do: { error: { message: 'connection closed by remote host' } } });
+  // Nobody waits for it at the first look, and at the next one it has its time.
+  yard.setLimits({ deployVerifyMs: 100, deployBackRetryMs: 2_000 });
+  const { deployId, handle } = await yard.deploy({ version: 'v2' });
+  await until(async () => (await yard.lines(deployId)).some(({ line }) => line.startsWith('not all are back; tries again')), {
+    what: 'the first try is over',
+    timeoutMs: 60_000,
+  });
+  yard.setLimits({ deployVerifyMs: 15_000 });
+  expect(await handle.result()).toMatchObject({ outcome: 'rolled_back' });
   expect(await yard.rest()).toEqual(v1Everywhere);
 });
 
 describe('the old version is back, and nothing is left, when', () => {
-  test.each<[what: string, orders: Misbehaviour[]]>([
+  test.each<[what: string, orders: Misbehaviour[], limits?: Partial<Limits>]>([
     ['the stop fails', [{ on: 'app stop', at: 'stop', times: 1, do: { error: { message: 'connection closed by remote host' } } }]],
-    ['Kamal is killed while it stops', [{ on: 'app stop', at: 'stop', times: 1, do: { killSelf: 'SIGKILL' } }]],
     ['the deploy fails before it boots', [{ on: 'deploy', at: 'boot', times: 1, do: { error: { message: 'connection reset' } } }]],
-    ['Kamal is killed while it boots', [{ on: 'deploy', at: 'boot', times: 1, do: { killSelf: 'SIGKILL' } }]],
-    ['Kamal is silent for too long', [{ on: 'deploy', at: 'boot', times: 1, do: { prompt: 'password: ' } }]],
+    ['Kamal is silent for too long', [{ on: 'deploy', at: 'boot', times: 1, do: { prompt: 'password: ' } }], { kamalSilentMs: 3_000 }],
     [
       'the way back fails at first, too',
       [
@@ -72,7 +79,8 @@ describe('the old version is back, and nothing is left, when', () => {
         { on: 'app stop', at: 'end', times: 2, do: { exitCode: 1 } },
       ],
     ],
-  ])('%s', async (_what, orders) => {
+  ])('%s', async (_what, orders, limits = {}) => {
+    yard.setLimits(limits);
     const deploy = await play(orders);
     expect({ outcome: deploy.outcome, ...(await yard.rest()) }).toEqual({ outcome: 'rolled_back', ...v1Everywhere });
   });
@@ -147,6 +155,7 @@ test('a deploy that is started by hand is told that the configuration cannot be 
 
 test('a way back that never works is broken, says where, and keeps jobs off those hosts', async () => {
   const broken = { error: { message: 'no space left on device' } };
+  yard.setLimits({ deployVerifyMs: 500 });
   const deploy = await play(
     [
       { on: 'deploy', at: 'boot', do: broken },
@@ -229,7 +238,8 @@ describe('the lock', () => {
   });
 
   test('that somebody takes after our preflight is theirs, and nothing is touched', async () => {
-    await yard.kamal.misbehave({ on: 'lock acquire', times: 1, do: { sleepMs: 10_000 } });
+    const gate = yard.makeGate();
+    await yard.kamal.misbehave({ on: 'lock acquire', times: 1, do: { untilFile: gate.file } });
     const { deployId, handle } = await yard.deploy({ version: 'v2' });
     await yard.untilPhase(deployId, 'lock');
     await until(async () => (await yard.kamal.steps()).at(-1)?.command.join(' ').startsWith('lock acquire'), {
@@ -237,6 +247,7 @@ describe('the lock', () => {
       timeoutMs: 60_000,
     });
     await lockWith('mine');
+    await gate.open();
     const deploy = await handle.result();
     await release();
     expect(deploy).toMatchObject({ outcome: 'refused', hosts: [{ state: 'held' }, { state: 'held' }] });

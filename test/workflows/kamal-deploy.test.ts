@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { DeployOutcome, DeployStrategy, DeployView } from '../../src/contracts/deploy';
+import type { DeployStrategy, DeployView } from '../../src/contracts/deploy';
 import { failureTypes } from '../../src/contracts/errors';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { approveSignal, deployStatusQuery, rejectSignal, taskQueues, workflowNames } from '../../src/contracts/messages';
 import { destination, service, withDeployYard } from '../support/deploy-yard';
-import { until } from '../support/until';
 
 jest.setTimeout(180_000);
 
@@ -224,18 +223,4 @@ test('started by hand without an id, it takes the id of its run', async () => {
     args: [{ destination, version: 'v2', dryRun: true }],
   });
   expect(await handle.result()).toMatchObject({ deployId: handle.firstExecutionRunId, actor: 'temporal', outcome: 'planned' });
-});
-
-test('a deploy whose workflow was terminated goes on from its row', async () => {
-  await yard.reset('v1');
-  await yard.kamal.misbehave({ on: 'deploy', at: 'boot', times: 1, do: { sleepMs: 60_000 } });
-  const { deployId, handle } = await yard.deploy({ version: 'v2' });
-  await yard.untilPhase(deployId, 'deploy');
-  await until(async () => (await yard.kamal.steps()).at(-1)?.step === 'boot', { what: 'Kamal boots', timeoutMs: 30_000 });
-  await handle.terminate('a test');
-  const again = await yard.deploy({ deployId, version: 'ignored-since-the-row-is-believed' });
-  const deploy = await again.handle.result();
-  expect(deploy).toMatchObject<{ deployId: string; outcome: DeployOutcome }>({ deployId, outcome: 'succeeded' });
-  expect(await yard.versions()).toEqual(['v2', 'v2']);
-  expect(await yard.lockHolder()).toBeNull();
 });

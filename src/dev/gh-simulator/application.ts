@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { AttemptRecord } from './attempt-record';
 import { messageFor } from './gh-errors';
 import { askHuman, type Blocker } from './human-wait';
@@ -25,6 +26,7 @@ export async function applyToPosting(record: AttemptRecord, browser: SimulatedBr
   const { behaviour, worker } = record;
   const workMs = behaviour.workMs ?? worker.times.applicationMs;
   record.note('form_opened');
+  while (behaviour.untilFile !== null && !existsSync(behaviour.untilFile)) await worker.life.sleep(20);
   await fillForm(record, browser, state, workMs);
   if (behaviour.end === 'review') return { success: true, data: { submitted: false, platform: 'other' }, awaitsReview: true };
   // Stored as `completed` although nothing was submitted: success is false and the browser stays open (ghosthands §5.4).

@@ -8,6 +8,8 @@ export interface Behaviour {
   /** `startMs` is that of so many first attempts of the job. */
   slowStarts: number;
   workMs: number | null;
+  /** The form is filled in when this is there. */
+  untilFile: string | null;
   /** Bounds the handler instead of the row's `timeout_seconds`. */
   handlerTimeoutMs: number | null;
   end: 'submitted' | 'review' | 'keep-open';
@@ -54,6 +56,7 @@ const flag = z
 const querySchema = z.object({
   ms: optionalMs,
   startMs: optionalMs,
+  untilFile: z.string().optional(),
   handlerTimeoutMs: optionalMs,
   times: count,
   code: z.string().optional(),
@@ -69,7 +72,7 @@ const querySchema = z.object({
 });
 type Query = z.infer<typeof querySchema>;
 
-/** The names; each one takes the parameters that all share: ms, startMs, handlerTimeoutMs, times, lost, repeat, reorder, delayMs, delayed. */
+/** The names; each one takes the parameters that all share: ms, untilFile, startMs, handlerTimeoutMs, times, lost, repeat, reorder, delayMs, delayed. */
 const behaviours: Record<string, (query: Query) => Partial<Behaviour>> = {
   quick: () => ({}),
   callbacks: () => ({}),
@@ -115,6 +118,7 @@ export function parseBehaviour(targetUrl: string): Behaviour {
     startMs: query.startMs,
     slowStarts: forEver,
     workMs: query.ms,
+    untilFile: query.untilFile ?? null,
     handlerTimeoutMs: query.handlerTimeoutMs,
     end: 'submitted',
     failure: null,

@@ -81,14 +81,16 @@ export class SimulatedHost {
     else if (this.wantsWorker) this.scheduleRestart();
   }
 
-  /** `docker stop`: SIGTERM, then SIGKILL after the grace if one is given. It stays down. */
-  terminate(options: { graceMs?: number } = {}): void {
+  /** `docker stop`: SIGTERM, then SIGKILL after the grace if one is given. It stays down. Ends when the process has. */
+  async terminate(options: { graceMs?: number } = {}): Promise<void> {
     this.wantsWorker = false;
     this.cancelRestart();
     const { worker } = this;
     if (!worker) return;
+    const exited = new Promise<void>((resolve) => worker.life.onEnd(resolve));
     if (options.graceMs !== undefined) worker.life.after(options.graceMs, () => worker.kill('SIGKILL after the grace'));
     void worker.terminate();
+    await exited;
   }
 
   /** The recycle command: `docker restart`. Ends when the new process is there. */

@@ -70,7 +70,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       host: find,
       controlPort,
       kill: (ip, how) => find(ip).kill(how),
-      terminate: (ip, how) => find(ip).terminate(how),
+      terminate: (ip, how) => void find(ip).terminate(how),
       restart: (ip, how) => find(ip).restart(how),
       hang: (ip) => find(ip).hang(),
       partition: (ip, scope) => find(ip).partition(scope),

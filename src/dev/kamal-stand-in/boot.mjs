@@ -108,7 +108,7 @@ async function bootRole(run, machine, role) {
     });
     if (image?.broken !== 'exits' && !run.misbehaviour.hasNoEffect) await run.drive(machine.ip, role, 'start', version);
     run.output.info('Container is running, waiting for readiness delay of 1 seconds');
-    await pause(readinessDelayMs);
+    await pause(run.world, readinessDelayMs);
     if (image?.broken === 'exits') throw unhealthy('container not ready after 5 seconds (restarting)');
     run.output.info('Container is healthy!');
   } catch (error) {

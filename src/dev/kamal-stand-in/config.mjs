@@ -4,10 +4,10 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { KamalError } from './misbehaviour.mjs';
 
-export function readConfig({ configFile = 'config/deploy.yml', destination, version }) {
-  const base = readYaml(path.resolve(configFile));
+export function readConfig({ cwd, configFile = 'config/deploy.yml', destination, version }) {
+  const base = readYaml(path.resolve(cwd, configFile));
   if (base.require_destination && !destination) throw new KamalError('ArgumentError', 'You must specify a destination');
-  const file = destination ? path.resolve(configFile.replace(/(\.ya?ml)$/, `.${destination}$1`)) : null;
+  const file = destination ? path.resolve(cwd, configFile.replace(/(\.ya?ml)$/, `.${destination}$1`)) : null;
   const config = file ? merge(base, readYaml(file)) : base;
   const roles = Object.entries(config.servers ?? {}).map(([name, role]) => ({
     name,
@@ -18,6 +18,7 @@ export function readConfig({ configFile = 'config/deploy.yml', destination, vers
     throw new KamalError('Kamal::ConfigurationError', `No servers specified for the ${primary?.name ?? 'web'} primary_role`);
   }
   return {
+    cwd,
     raw: config,
     service: config.service,
     destination,
@@ -35,7 +36,7 @@ export function readConfig({ configFile = 'config/deploy.yml', destination, vers
 /** Kamal looks for each secret only when a command needs it, and takes them from its files alone. */
 export function requireSecrets(config, names = config.secretNames) {
   const files = ['secrets-common', `secrets.${config.destination}`]
-    .map((name) => path.resolve('.kamal', name))
+    .map((name) => path.resolve(config.cwd, '.kamal', name))
     .filter((file) => existsSync(file));
   const found = new Set(
     files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/^\s*(?:export\s+)?(\w+)\s*=/gm)].map(([, name]) => name)),
@@ -44,7 +45,7 @@ export function requireSecrets(config, names = config.secretNames) {
   if (missing === undefined) return;
   const where =
     files.length > 0
-      ? ` in ${files.map((file) => path.relative('.', file)).join(', ')}`
+      ? ` in ${files.map((file) => path.relative(config.cwd, file)).join(', ')}`
       : `, no secret files (.kamal/secrets-common, .kamal/secrets.${config.destination}) provided`;
   throw new KamalError('Kamal::ConfigurationError', `Secret '${missing}' not found${where}`);
 }

@@ -55,16 +55,12 @@ export function createMachine(dir, ip, sshPort) {
 }
 
 /** Where a simulator plays GH on these hosts, a started container is a started worker, with its version in /health/version. */
-export async function drive(dir, ip, role, action, version) {
-  const { simulatorUrl = null } = readJson(path.join(dir, 'state.json'), {});
+export async function drive(world, ip, role, action, version) {
+  const { simulatorUrl = null } = readJson(path.join(world.dir, 'state.json'), {});
   if (simulatorUrl === null) return;
   const act = async (name, body = {}) => {
-    const response = await fetch(`${simulatorUrl}/hosts/${ip}/${name}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    if (!response.ok) throw new Error(`the simulator answers ${response.status} to ${name} of ${ip}: ${await response.text()}`);
+    const { status, text } = await world.wait(post(`${simulatorUrl}/hosts/${ip}/${name}`, body, world.ended));
+    if (status !== 200) throw new Error(`the simulator answers ${status} to ${name} of ${ip}: ${text}`);
   };
   if (action === 'stop') await act(role === 'web' ? 'api-down' : 'term', role === 'web' ? {} : { graceMs: 1_000 });
   else {
@@ -81,6 +77,12 @@ export function readJson(file, otherwise) {
     if (error.code === 'ENOENT') return otherwise;
     throw error;
   }
+}
+
+async function post(url, body, signal) {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), signal });
+  return { status: response.status, text: await response.text() };
 }
 
 /** Renamed into its place: a kill between two writes leaves the old or the new one. */

@@ -1,7 +1,6 @@
 // The ways in which a run can go wrong, as a test orders them in control.json, or in control.<destination>.json: a list of {on, at, times, do}.
 // `on` is the beginning of the command line (`app stop`), `at` one of its steps (default: `start`), `times` how often (default: always), `do` what
 // happens there.
-import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pause } from './output.mjs';
@@ -13,8 +12,8 @@ export class KamalError extends Error {
   }
 }
 
-export function createMisbehaviour({ dir, words, destination, output }) {
-  const files = ['control.json', `control.${destination}.json`].map((name) => path.join(dir, name));
+export function createMisbehaviour({ world, words, destination, output }) {
+  const files = ['control.json', `control.${destination}.json`].map((name) => path.join(world.dir, name));
 
   /** Takes one of the times that a rule has left; two runs at once may both take the last. */
   const take = (file, step) => {
@@ -42,13 +41,13 @@ export function createMisbehaviour({ dir, words, destination, output }) {
     /** Says that the run has come to this step, and does there what was ordered. */
     async reach(step) {
       appendFileSync(
-        path.join(dir, 'steps.ndjson'),
-        `${JSON.stringify({ at: new Date().toISOString(), pid: process.pid, destination, command: words, step })}\n`,
+        path.join(world.dir, 'steps.ndjson'),
+        `${JSON.stringify({ at: new Date().toISOString(), pid: world.pid, destination, command: words, step })}\n`,
       );
       for (const order of files.flatMap((file) => take(file, step))) {
         if (order.exitCode !== undefined) ({ exitCode } = order);
         if (order.noEffect) hasNoEffect = true;
-        await act(order, output);
+        await act(order, { world, output });
       }
     },
   };
@@ -56,36 +55,40 @@ export function createMisbehaviour({ dir, words, destination, output }) {
 
 const matches = (rule, words, step) => rule.on.split(' ').every((word, index) => words[index] === word) && (rule.at ?? 'start') === step;
 
+/** The longest that a timer can be set to. */
+const forEverMs = 2 ** 31 - 1;
+
 /** In this order, when one order holds several. */
-async function act(order, output) {
+async function act(order, { world, output }) {
   for (const line of order.print ?? []) output.print(line);
-  for (const line of order.printOnStderr ?? []) process.stderr.write(`${line}\n`);
+  for (const line of order.printOnStderr ?? []) world.write('stderr', Buffer.from(`${line}\n`));
   for (let line = 1; line <= (order.floodLines ?? 0); line++) output.print(`  INFO [0000feed] flood line ${line}`);
   if (order.longLineBytes) output.print(`long ${'x'.repeat(order.longLineBytes)}`);
-  if (order.cutUtf8) await cutInTheMiddle(output);
+  if (order.cutUtf8) await cutInTheMiddle(world, output);
   for (let percent = 0; percent <= 100 && order.progress; percent += 20) {
     output.write(`\rpulling ${percent} %`);
     if (percent === 100) output.write('\n');
   }
   if (order.unfinishedLine) output.write(order.unfinishedLine);
-  if (order.grandchild) startGrandchild(order.grandchild);
-  if (order.ignoreSignals)
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal).on(signal, () => undefined);
-  if (order.sleepMs) await pause(order.sleepMs);
-  while (order.untilFile && !existsSync(order.untilFile)) await pause(20);
+  if (order.grandchild) world.startGrandchild(order.grandchild);
+  if (order.ignoreSignals) world.ignoreSignals();
+  if (order.sleepMs) await pause(world, order.sleepMs);
+  while (order.untilFile && !existsSync(order.untilFile)) await pause(world, 20);
   if (order.silentMs) {
     output.flush();
-    await pause(order.silentMs);
+    await pause(world, order.silentMs);
   }
-  if (order.prompt) await waitForTerminal(output, order.prompt);
-  if (order.killSelf) process.kill(process.pid, order.killSelf);
+  if (order.prompt) output.write(order.prompt);
+  // Kamal waits also where nobody can answer (kamal §5).
+  if (order.prompt) await pause(world, forEverMs);
+  if (order.killSelf) world.kill(order.killSelf);
   // What it has ordered itself reaches it a moment later.
-  if (order.killSelf) await pause(60_000);
+  if (order.killSelf) await pause(world, 60_000);
   if (order.error) throw new KamalError(order.error.class ?? 'SSHKit::Command::Failed', order.error.message);
 }
 
 /** Two writes with the rest of a character in the second, for a reader that decodes each chunk by itself. */
-async function cutInTheMiddle(output) {
+async function cutInTheMiddle(world, output) {
   const bytes = Buffer.from('größer – 部署 ✓\n');
   for (const [from, to] of [
     [0, 3],
@@ -95,22 +98,6 @@ async function cutInTheMiddle(output) {
     [13, bytes.length],
   ]) {
     output.writeBytes(bytes.subarray(from, to));
-    await pause(20);
+    await pause(world, 20);
   }
-}
-
-/** It inherits our pipes, and lives on when we have ended. `ownSession`: the signals to our group do not reach it. */
-function startGrandchild({ ms = 600_000, ignoreTerm = false, ownSession = false }) {
-  const program = `${ignoreTerm ? 'process.on("SIGTERM",()=>{});process.on("SIGINT",()=>{});' : ''}setTimeout(()=>{},${ms})`;
-  spawn(process.execPath, ['-e', program, 'kamal-stand-in-grandchild'], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    detached: ownSession,
-  }).unref();
-}
-
-/** Nobody can answer without a terminal, and Kamal waits all the same (kamal §5). */
-async function waitForTerminal(output, question) {
-  output.write(question);
-  if (process.stdin.isTTY) await new Promise((resolve) => process.stdin.once('data', resolve));
-  else await new Promise(() => setInterval(() => undefined, 60_000));
 }

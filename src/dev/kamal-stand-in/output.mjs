@@ -1,17 +1,18 @@
 // What Kamal writes, as it writes it (kamal §2, kamal §5): SSHKit's pairs of lines, headings, one red error line at the end, all on stdout.
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Ruby fills this before it writes to a pipe. */
 const bufferBytes = 8_192;
 
-export function createOutput({ isQuiet, env = process.env }) {
+export function createOutput({ isQuiet, world }) {
   let waiting = '';
-  const isSync = process.stdout.isTTY === true || asksForSync(env.RUBYOPT ?? '');
+  const isSync = world.isTerminal || asksForSync(world.env);
 
   const flush = () => {
-    if (waiting !== '') writeAll(1, waiting);
+    if (waiting !== '') world.write('stdout', Buffer.from(waiting));
     waiting = '';
   };
   const write = (text) => {
@@ -25,7 +26,7 @@ export function createOutput({ isQuiet, env = process.env }) {
     /** Bytes that no string can hold, such as half a character. */
     writeBytes: (bytes) => {
       flush();
-      writeAll(1, bytes);
+      world.write('stdout', bytes);
     },
     say: (text) => !isQuiet && write(`${text}\n`),
     /** Said with -q too: the answer itself. */
@@ -49,33 +50,20 @@ export function createOutput({ isQuiet, env = process.env }) {
   };
 }
 
-/** `RUBYOPT=-r<file>` with a file that turns the buffering off (kamal §5). */
-function asksForSync(rubyOptions) {
-  const file = /(?:^|\s)-r\s*(\S+)/.exec(rubyOptions)?.[1];
+/** `RUBYOPT=-r<file>` with a file that turns the buffering off (kamal §5): a path, or a name in a folder of RUBYLIB. */
+function asksForSync({ RUBYOPT = '', RUBYLIB = '' }) {
+  const file = /(?:^|\s)-r\s*(\S+)/.exec(RUBYOPT)?.[1];
   if (!file) return false;
-  for (const candidate of [file, `${file}.rb`]) {
-    try {
-      return /\$stdout\.sync\s*=\s*true/i.test(readFileSync(candidate, 'utf8'));
-    } catch {
-      // Ruby, too, tries the name with .rb behind it.
+  for (const folder of ['/', ...RUBYLIB.split(path.delimiter)]) {
+    for (const candidate of [file, `${file}.rb`]) {
+      try {
+        return /\$stdout\.sync\s*=\s*true/i.test(readFileSync(path.resolve(folder, candidate), 'utf8'));
+      } catch {
+        // Ruby, too, tries the name with .rb behind it, and the next folder.
+      }
     }
   }
   return false;
 }
 
-/** A full pipe makes us wait, as it makes Ruby wait: nothing is lost, and nothing piles up here. */
-function writeAll(descriptor, text) {
-  let bytes = Buffer.from(text);
-  while (bytes.length > 0) {
-    try {
-      bytes = bytes.subarray(writeSync(descriptor, bytes));
-    } catch (error) {
-      // The reader is gone: Ruby dies of EPIPE here.
-      if (error.code === 'EPIPE') process.exit(1);
-      if (error.code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    }
-  }
-}
-
-export const pause = async (ms) => await delay(ms);
+export const pause = async (world, ms) => await world.wait(delay(ms, undefined, { signal: world.ended }));

@@ -1,11 +1,12 @@
 // One run of one command: which hosts it is about, how something is done on them, and Kamal's lock around it.
-import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createMachine, drive, findImage, readJson } from './machine.mjs';
 import { KamalError } from './misbehaviour.mjs';
 import { pause } from './output.mjs';
 
-export function createRun({ dir, config, options, args, output, misbehaviour, environment }) {
+export function createRun({ world, config, options, args, output, misbehaviour }) {
+  const { dir, env } = world;
   const { stepMs = 10 } = readJson(path.join(dir, 'state.json'), {});
   const roles = chooseRoles(config, options);
   const hosts = [...new Set(roles.flatMap((role) => role.hosts))];
@@ -13,9 +14,10 @@ export function createRun({ dir, config, options, args, output, misbehaviour, en
   const primary = roles[0].hosts[0];
   const machines = new Map(hosts.map((ip) => [ip, createMachine(dir, ip, config.raw.ssh?.port ?? 22)]));
   const lock = `${config.service}-${config.destination}`;
-  const performer = gitConfig('user.email') || environment.USER || 'root';
+  const performer = gitConfig(env, 'email') || env.USER || 'root';
 
   const run = {
+    world,
     config,
     options,
     args,
@@ -45,7 +47,7 @@ export function createRun({ dir, config, options, args, output, misbehaviour, en
         machine.ip,
         command,
         async () => {
-          await pause(stepMs);
+          await pause(world, stepMs);
           const answer = act() ?? '';
           return typeof answer === 'string' ? { status: 0, stdout: answer } : answer;
         },
@@ -62,7 +64,7 @@ export function createRun({ dir, config, options, args, output, misbehaviour, en
       return done.stdout ?? '';
     },
 
-    drive: async (ip, role, action, version) => await drive(dir, ip, role, action, version),
+    drive: async (ip, role, action, version) => await drive(world, ip, role, action, version),
 
     audit: (machine, text, role) =>
       misbehaviour.hasNoEffect || machine.audit(`[${now()}] [${performer}] [${config.destination}] ${role ? `[${role}] ` : ''}${text}`),
@@ -74,7 +76,7 @@ export function createRun({ dir, config, options, args, output, misbehaviour, en
       async take(message) {
         await run.onHosts(hosts, async (machine) => await run.remote(machine, '/usr/bin/env mkdir -p .kamal'));
         const details = [
-          `Locked by: ${gitConfig('user.name') || performer} at ${now()}`,
+          `Locked by: ${gitConfig(env, 'name') || performer} at ${now()}`,
           `Version: ${config.version}`,
           `Message: ${message}`,
         ];
@@ -89,7 +91,7 @@ export function createRun({ dir, config, options, args, output, misbehaviour, en
 
     /** An error of Kamal's releases it, a signal does not; whoever says KAMAL_LOCK=true holds it already (kamal §4). */
     async withLock(act) {
-      if (environment.KAMAL_LOCK === 'true') return await act();
+      if (env.KAMAL_LOCK === 'true') return await act();
       const isTaken = await run.lock.take('Automatic deploy lock').then((taken) => {
         output.say('Acquiring the deploy lock...');
         return taken;
@@ -126,11 +128,12 @@ function chooseRoles(config, options) {
 
 const now = () => `${new Date().toISOString().slice(0, 19)}Z`;
 
-function gitConfig(name) {
+/** Kamal asks git, which reads this file among others; a yard writes no other one (../kamal-yard/run-kamal.ts). */
+function gitConfig({ HOME = '' }, name) {
   try {
-    return execFileSync('git', ['config', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return new RegExp(`^\\s*${name} = (.*)$`, 'm').exec(readFileSync(path.join(HOME, '.gitconfig'), 'utf8'))?.[1] ?? '';
   } catch {
-    // Not set, or no git.
+    // Somebody without one.
     return '';
   }
 }

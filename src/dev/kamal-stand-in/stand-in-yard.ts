@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { streamChild as streamProcess, type StreamChild } from '../../process/stream-child';
 import { type DeployHost, type DeployYard, onlyVersion, versionsByRole } from '../deploy-yard';
 import { writeDeployConfig } from '../kamal-yard/deploy-config';
-import { makeKamalEnv, prepareRepository, runKamal } from '../kamal-yard/run-kamal';
+import { makeKamalEnv, playKamal, prepareRepository } from '../kamal-yard/run-kamal';
 import { registryLogin } from '../kamal-yard/yard-registry';
 import { projectRoot } from '../project-root';
 import { digestOf, readImage, type StandInImage, startStandInRegistry } from './stand-in-registry';
@@ -22,6 +23,8 @@ export interface StandInYardOptions {
   simulatorUrl?: string;
   /** How long each command on a host takes. */
   stepMs?: number;
+  /** `streamResident` (resident.ts) runs Kamal inside of this process; it is a process of its own otherwise. */
+  streamChild?: StreamChild;
 }
 
 /** What happens at one step of one command (kamal-stand-in/misbehaviour.mjs does it). Several fields of `do` come in this order. */
@@ -54,7 +57,7 @@ export interface Misbehaviour {
     untilFile?: string;
     /** As `sleepMs`, with everything written before it. */
     silentMs?: number;
-    /** A question, and no end without a terminal. */
+    /** A question that nobody answers. */
     prompt?: string;
     killSelf?: 'SIGINT' | 'SIGTERM' | 'SIGKILL';
     error?: { class?: string; message: string };
@@ -84,6 +87,7 @@ export const startStandInYard = async (options: StandInYardOptions): Promise<Sta
   const dir = path.resolve(options.dir);
   const { service = 'ghosthands', secrets = { DATABASE_URL: 'postgres://127.0.0.1/none', GH_SERVICE_SECRET: 'yard-service-secret' } } =
     options;
+  const streamChild = options.streamChild ?? streamProcess;
   const ips = options.hosts ?? ['127.0.0.2', '127.0.0.3'];
   const destinations = options.destinations ?? { staging: ips };
   const folderOf = (name: string): string => path.join(dir, name);
@@ -120,10 +124,17 @@ export const startStandInYard = async (options: StandInYardOptions): Promise<Sta
 
   const publish = async (tag: string, image: StandInImage): Promise<void> =>
     await writeWhole(folderOf(`registry/${tag}.json`), JSON.stringify(image));
+  const order = async (file: string, orders: readonly Misbehaviour[]): Promise<void> => {
+    const hasProcesses = streamChild === streamProcess;
+    if (!hasProcesses && orders.some(needsProcess))
+      throw new Error('`grandchild` and `ignoreSignals` need real processes: not in this yard');
+    await writeWhole(folderOf(file), JSON.stringify(orders));
+  };
   const hosts = ips.map((ip) => openHost(folderOf(`hosts/${ip}`), ip, service));
   return {
     kamalBin,
     kamalEnv,
+    streamChild,
     configDir,
     service,
     destinations,
@@ -152,10 +163,9 @@ export const startStandInYard = async (options: StandInYardOptions): Promise<Sta
       await publish(tag, image);
     },
     removeFromRegistry: async (version) => await rm(folderOf(`registry/${version}.json`), { force: true }),
-    kamal: async (...args) => await runKamal(kamalBin, args, { cwd: configDir, env: kamalEnv }),
-    kamalWithLock: async (...args) => await runKamal(kamalBin, args, { cwd: configDir, env: { ...kamalEnv, KAMAL_LOCK: 'true' } }),
-    misbehaveAt: async (name, ...orders) => await writeWhole(folderOf(`control.${name}.json`), JSON.stringify(orders)),
-    misbehave: async (...orders) => await writeWhole(folderOf('control.json'), JSON.stringify(orders)),
+    ...playKamal({ kamalBin, kamalEnv, configDir, streamChild }),
+    misbehaveAt: async (name, ...orders) => await order(`control.${name}.json`, orders),
+    misbehave: async (...orders) => await order('control.json', orders),
     steps: async () =>
       (await readFile(folderOf('steps.ndjson'), 'utf8').catch(() => ''))
         .split('\n')
@@ -167,6 +177,8 @@ export const startStandInYard = async (options: StandInYardOptions): Promise<Sta
     },
   };
 };
+
+const needsProcess = ({ do: { grandchild, ignoreSignals } }: Misbehaviour): boolean => grandchild !== undefined || ignoreSignals === true;
 
 const containersSchema = z.array(
   z.object({ name: z.string(), state: z.string(), role: z.string(), destination: z.string(), version: z.string() }),

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { streamChild } from '../../process/stream-child';
 import type { DeployYard } from '../deploy-yard';
 import { type KeptProcess, startKeptProcess } from '../kept-process';
 import { projectRoot } from '../project-root';
@@ -8,7 +9,7 @@ import { runProgram } from '../run-program';
 import type { SubmissionEntry } from '../gh-simulator/submissions-log';
 import { writeDeployConfig } from './deploy-config';
 import { findKamal } from './kamal-binary';
-import { makeKamalEnv, prepareRepository, runKamal } from './run-kamal';
+import { makeKamalEnv, playKamal, prepareRepository } from './run-kamal';
 import { writePodmanSettings } from './podman';
 import { requireKamalYard } from './prerequisites';
 import { startYardHost, type YardHost } from './yard-host';
@@ -138,6 +139,7 @@ export const startKamalYard = async (options: KamalYardOptions): Promise<KamalYa
     return {
       kamalBin,
       kamalEnv,
+      streamChild,
       configDir,
       service,
       destinations,
@@ -152,8 +154,7 @@ export const startKamalYard = async (options: KamalYardOptions): Promise<KamalYa
       push: images.push,
       tagMoving: registry.tagMoving,
       removeFromRegistry: registry.remove,
-      kamal: async (...args) => await runKamal(kamalBin, args, { cwd: configDir, env: kamalEnv }),
-      kamalWithLock: async (...args) => await runKamal(kamalBin, args, { cwd: configDir, env: { ...kamalEnv, KAMAL_LOCK: 'true' } }),
+      ...playKamal({ kamalBin, kamalEnv, configDir, streamChild }),
       submissions: async () => await readSubmissions(path.join(submissionsDir, 'log.ndjson')),
       stop,
     };

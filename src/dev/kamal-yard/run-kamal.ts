@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { KamalRun } from '../deploy-yard';
+import type { DeployYard, KamalRun } from '../deploy-yard';
 import { runProgram } from '../run-program';
 
 const endsWithinMs = 180_000;
@@ -25,19 +24,28 @@ export const prepareRepository = async (folder: string, env: Record<string, stri
   await git('commit', '--quiet', '--allow-empty', '--message=yard');
 };
 
-export const runKamal = async (
-  program: string,
-  args: readonly string[],
-  options: { cwd: string; env: Record<string, string> },
-): Promise<KamalRun> =>
-  await new Promise((resolve, reject) => {
-    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], timeout: endsWithinMs });
+/** Kamal to its end, as every yard has it. */
+export const playKamal = ({
+  kamalBin,
+  kamalEnv,
+  configDir,
+  streamChild,
+}: Pick<DeployYard, 'kamalBin' | 'kamalEnv' | 'configDir' | 'streamChild'>): Pick<DeployYard, 'kamal' | 'kamalWithLock'> => {
+  const run = async (args: readonly string[], env: Record<string, string>): Promise<KamalRun> => {
     const chunks: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.once('error', reject);
-    child.once('close', (code, signal) => {
-      if (code === null) reject(new Error(`kamal ${args.join(' ')} ended with ${signal}`));
-      else resolve({ code, output: Buffer.concat(chunks).toString('utf8') });
+    const end = await streamChild({
+      command: [kamalBin, ...args],
+      env,
+      cwd: configDir,
+      timeoutMs: endsWithinMs,
+      killAfterMs: 2_000,
+      onChunk: (_stream, chunk) => void chunks.push(chunk),
     });
-  });
+    if (end.kind !== 'exited') throw new Error(`kamal ${args.join(' ')} ended with ${JSON.stringify(end)}`);
+    return { code: end.code, output: Buffer.concat(chunks).toString('utf8') };
+  };
+  return {
+    kamal: async (...args) => await run(args, kamalEnv),
+    kamalWithLock: async (...args) => await run(args, { ...kamalEnv, KAMAL_LOCK: 'true' }),
+  };
+};
