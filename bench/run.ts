@@ -3,6 +3,7 @@ import { loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { flags } from '../src/dev/flags.cjs';
 import { projectRoot } from '../src/dev/project-root';
 import { startStack } from '../src/dev/stack';
 import { toJson, toTable, type Figure } from './figures';
@@ -59,20 +60,14 @@ const restMs = 50;
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 const run = async (): Promise<void> => {
-  const { values } = parseArgs({
-    options: {
-      json: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      only: { type: 'string', multiple: true },
-      dir: { type: 'string', default: path.join(projectRoot(), '.yardmaster/bench') },
-    },
-  });
+  const { values } = parseArgs({ options: flags.bench });
+  const dir = path.resolve(projectRoot(), values.dir);
   const size = values.quick ? sizes.quick : sizes.full;
   const isWanted = (name: string): boolean => values.only === undefined || values.only.includes(name);
   // Jobs of a run that was killed would be taken up again, over a database that no longer knows them.
-  for (const suffix of ['', '-wal', '-shm']) await rm(path.join(values.dir, 'temporal', `temporal.db${suffix}`), { force: true });
+  for (const suffix of ['', '-wal', '-shm']) await rm(path.join(dir, 'temporal', `temporal.db${suffix}`), { force: true });
   const stack = await startStack({
-    dir: values.dir,
+    dir,
     postgresPort: 0,
     temporalPort: 0,
     temporalUiPort: null,

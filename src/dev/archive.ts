@@ -21,7 +21,10 @@ export function fileFromZip(zip: Buffer, name: string): Buffer {
 
 /** One file out of a gzipped tar archive (an official release). */
 export function fileFromTarGz(archive: Buffer, name: string): Buffer {
-  const tar = gunzipSync(archive);
+  return fileFromTar(gunzipSync(archive), name);
+}
+
+export function fileFromTar(tar: Buffer, name: string): Buffer {
   for (let at = 0; at + 512 <= tar.length && tar[at] !== 0;) {
     const entryName = tar.toString('utf8', at, at + 100).replace(/\0.*$/s, '');
     const size = Number.parseInt(tar.toString('latin1', at + 124, at + 136), 8);

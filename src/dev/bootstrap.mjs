@@ -6,6 +6,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { Module } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { flags } from './flags.cjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const at = (...parts) => path.join(root, ...parts);
@@ -33,6 +35,7 @@ async function main(name, args) {
   const program = Object.hasOwn(programs, name ?? '') ? programs[name] : undefined;
   if (!program) fail(`Say what to run: ${Object.keys(programs).join(', ')}`);
   checkNode();
+  if (Object.hasOwn(flags, name)) checkFlags(name, args);
   endWithNpm();
   await installDependencies(root);
   await program.before?.();
@@ -45,6 +48,25 @@ async function main(name, args) {
   Object.assign(process.env, program.env, { LANE_STARTED_AT: String(performance.timeOrigin) });
   process.argv = [process.argv[0], program.file, ...(program.arguments ?? []), ...args];
   Module.runMain(program.file);
+}
+
+/** Before the minute that an installation takes. The program reads the same flags again. */
+function checkFlags(name, args) {
+  const options = flags[name];
+  const known = Object.entries(options).map(([flag, { value, says, default: byItself }]) => {
+    const usage = value ? `--${flag} ${value}` : `--${flag}`;
+    return `  ${usage.padEnd(34)} ${says}${value && byItself ? ` (${byItself})` : ''}`;
+  });
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(`npm run ${name} -- [flags]\n\n${known.join('\n')}\n`);
+    process.exit(0);
+  }
+  try {
+    parseArgs({ args, options });
+  } catch (error) {
+    // Node goes on with advice about positional arguments, of which there are none.
+    fail(`${error.message.split('. ')[0]}. npm run ${name} knows:\n${known.join('\n')}`);
+  }
 }
 
 function checkNode() {

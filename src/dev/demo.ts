@@ -7,6 +7,7 @@ import { playDeploys } from './demo-deploy-story';
 import { demoJobs, type DemoJob } from './demo-jobs';
 import { actAsPerson, ask, type JobAnswer } from './demo-person';
 import { createTableView, formatTable, type DemoRow } from './demo-table';
+import { flags } from './flags.cjs';
 import { projectRoot } from './project-root';
 
 /** `npm run demo`: real jobs through the real control plane to simulated workers. `--exit` plays the story once and checks its end. */
@@ -140,28 +141,10 @@ interface DemoOptions {
 }
 
 const readOptions = (): DemoOptions => {
-  const port = (value: number): { type: 'string'; default: string } => ({ type: 'string', default: String(value) });
-  const { values } = parseArgs({
-    options: {
-      exit: { type: 'boolean', default: false },
-      fresh: { type: 'boolean', default: false },
-      dir: { type: 'string', default: path.join(projectRoot(), '.yardmaster', 'demo') },
-      timeout: { type: 'string', default: '90' },
-      'stand-in': { type: 'boolean', default: false },
-      network: { type: 'string', default: '127.0.0' },
-      'gateway-port': port(3080),
-      'product-port': port(3081),
-      'postgres-port': port(54329),
-      'temporal-port': port(7233),
-      'temporal-ui-port': port(8233),
-      'gateway-metrics-port': port(9464),
-      'orchestrator-metrics-port': port(9465),
-      'deployer-metrics-port': port(9466),
-    },
-  });
+  const { values } = parseArgs({ options: flags.demo });
   if (!/^127(\.\d{1,3}){2}$/.test(values.network)) throw new Error(`--network is three numbers, as 127.0.7, not ${values.network}`);
   return {
-    dir: values.dir,
+    dir: path.resolve(projectRoot(), values.dir),
     fresh: values.fresh,
     network: values.network,
     wantsStandIn: values['stand-in'],

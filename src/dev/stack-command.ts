@@ -1,21 +1,14 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { flags } from './flags.cjs';
 import { projectRoot } from './project-root';
 import { startStack } from './stack';
 
 /** `npm run stack`: the servers alone, until Ctrl-C. Tests run against them with the two variables that it prints. */
 async function run(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      dir: { type: 'string', default: path.join(projectRoot(), '.yardmaster/stack') },
-      'postgres-port': { type: 'string', default: '0' },
-      'temporal-port': { type: 'string', default: '0' },
-      'temporal-ui-port': { type: 'string', default: '0' },
-      fresh: { type: 'boolean', default: false },
-    },
-  });
+  const { values } = parseArgs({ options: flags.stack });
   const stack = await startStack({
-    dir: values.dir,
+    dir: path.resolve(projectRoot(), values.dir),
     postgresPort: Number(values['postgres-port']),
     temporalPort: Number(values['temporal-port']),
     temporalUiPort: Number(values['temporal-ui-port']),

