@@ -11,7 +11,7 @@ export interface OrchestratorDeps {
   pool: Pool;
   log: Log;
   limits: Limits;
-  /** For the figures of this process; told after the commit. */
+  /** For the figures of this process; reported after the commit. */
   observe: Observe;
   /** Where GH reaches our gateway, without a trailing slash. */
   callbackBaseUrl: string;

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import type { AttemptSeen } from '../src/contracts/ghosthands';
+import type { AttemptSnapshot } from '../src/contracts/ghosthands';
 import { makeCallbackBody } from '../src/domain/callback-body';
 import { callbackOf, isTerminal, mayMove } from '../src/domain/job-state';
 import { attemptDeadline, type NextStep } from '../src/domain/next-step';
@@ -15,7 +15,7 @@ export const applyStep = async (
   client: PoolClient,
   job: Job,
   attemptId: string,
-  seen: AttemptSeen | null,
+  seen: AttemptSnapshot | null,
   step: NextStep,
 ): Promise<boolean> => {
   const { limits } = deps;
@@ -124,7 +124,7 @@ export const applyStep = async (
   }
 };
 
-const observeClaim = ({ observe }: OrchestratorDeps, job: Job, seen: AttemptSeen | null): void => {
+const observeClaim = ({ observe }: OrchestratorDeps, job: Job, seen: AttemptSnapshot | null): void => {
   if (job.state !== 'assigned') return;
   observe({ of: 'wait', wait: 'claim', seconds: secondsBetween(job.stateAt, seen?.claimedAt ?? job.now) });
   if (job.attempt?.number === 1) observe({ of: 'wait', wait: 'worker', seconds: secondsBetween(job.acceptedAt, job.stateAt) });
@@ -155,12 +155,12 @@ export const enterState = async (
     }),
     mirrorJob(client, job.jobId),
     mirrorEvents(client, job.jobId),
-    job.hasCallbackUrl ? tellProduct(deps, client, job, move) : undefined,
+    job.hasCallbackUrl ? notifyProduct(deps, client, job, move) : undefined,
   ]);
   if (isTerminal(move.state)) await eraseAttempts(client, job.jobId);
 };
 
-const tellProduct = async (
+const notifyProduct = async (
   deps: OrchestratorDeps,
   client: PoolClient,
   job: Job,
@@ -168,8 +168,8 @@ const tellProduct = async (
 ): Promise<void> => {
   const callback = callbackOf[move.state];
   if (callback === null) return;
-  const result = job.attempt === null || callback.word === 'running' ? null : await readAttemptResult(client, job.attempt.attemptId);
-  const body = makeCallbackBody(callback.word, {
+  const result = job.attempt === null || callback.status === 'running' ? null : await readAttemptResult(client, job.attempt.attemptId);
+  const body = makeCallbackBody(callback.status, {
     jobId: job.jobId,
     valetTaskId: job.valetTaskId,
     state: move.state,
@@ -183,8 +183,8 @@ const tellProduct = async (
     result,
   });
   // Each `running` resets the task's start in VALET (valet §2.3): once a generation, and after a human was waited for.
-  const isSaidOnce = callback.word === 'running' && job.state !== 'waiting_human';
-  await enqueueCallback(client, { jobId: job.jobId, generation: job.generation, ...callback, isSaidOnce, body }, deps.limits);
+  const isOncePerGeneration = callback.status === 'running' && job.state !== 'waiting_human';
+  await enqueueCallback(client, { jobId: job.jobId, generation: job.generation, ...callback, isOncePerGeneration, body }, deps.limits);
 };
 
 const waitAgain = async (

@@ -93,7 +93,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       });
     },
 
-    /** A person's word on how a review or a possible submission ended. Its worker stays taken until its process restarts. */
+    /** A person's decision on how a review or a possible submission ended. Its worker stays taken until its process restarts. */
     async resolveJob({
       jobId,
       owner,
@@ -115,7 +115,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       });
     },
 
-    /** A person's word that an uncertain job is tried again: this generation ends, the next one opens. */
+    /** A person's decision that an uncertain job is tried again: this generation ends, the next one opens. */
     async retryJob({ jobId, owner, confirm, actor }: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
       return await inTransaction(async (client, { step }) => {
         const job = await getOwnedJob(client, jobId, owner, { lock: true });
@@ -146,7 +146,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         await enterState(turn, client, job, cancelledBeforeWorker);
         return false;
       }
-      // Another run of this step may have put it there since the look without a lock: a back-off is no reason to give up.
+      // Another run of this step may have put it there since the read without a lock: a back-off is no reason to give up.
       if (!isPast(job.deadlineAt, job.now)) return false;
       await enterState(turn, client, job, {
         state: 'expired',
@@ -216,7 +216,7 @@ const wakeServed = async ({ workflows, log }: OrchestratorDeps, served: Assignme
   );
 };
 
-/** The longer a doubt lasts, the rarer the looks, so that a silent host cannot fill a history. */
+/** The longer a doubt lasts, the rarer the checks, so that a silent host cannot fill a history. */
 const recheckMs = (job: Job, limits: OrchestratorDeps['limits']): number =>
   Math.min(60_000, Math.max(limits.doubtRecheckMs, (job.now.getTime() - job.stateAt.getTime()) / 10));
 

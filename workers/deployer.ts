@@ -88,7 +88,7 @@ const serveDeploys = async (
       lock: { directUrl: config.database.directUrl?.unredacted() ?? '', name: 'yardmaster.deployer', everyMs: limits.deployerLockEveryMs },
       log,
       stopping: stopping.signal,
-      isHeard: async () => await isTemporalThere(client),
+      isReachable: async () => await isTemporalThere(client),
       async startTurn(draining, cutOff) {
         const deploys: DeployDeps = {
           pool,
@@ -107,7 +107,7 @@ const serveDeploys = async (
           heartbeat: (details) => Context.current().heartbeat(details),
           cancellation: () => AbortSignal.any([Context.current().cancellationSignal, cutOff]),
           draining,
-          noteEnded: (destination) => refreshing.now(destination),
+          onDeployEnded: (destination) => refreshing.now(destination),
         };
         const outside = { ...deploys, heartbeat: () => undefined, cancellation: () => draining };
         const refreshing = refreshRegularly(createDestinationActivities(outside).refreshDestinations, {

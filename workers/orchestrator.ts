@@ -18,7 +18,7 @@ import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
 import { assignOnNotify } from './assign-on-notify';
 import { runProcess, runWorker, workflowSource } from './run-worker';
-import { sayFleetDifferences } from './fleet-differences';
+import { logFleetDifferences } from './fleet-differences';
 import { createWorkflowsPort } from './workflows-port';
 
 /** The orchestrator: the workflows of jobs and of the sweep, and all their activities. Any number of them share the work. */
@@ -31,7 +31,7 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
   });
   await checkForeignSchema(pool, log);
   const fleetConfig = createFleetConfigSource(config.fleet);
-  await sayFleetDifferences({ pool, log, fleetConfig });
+  await logFleetDifferences({ pool, log, fleetConfig });
   const connection = await connectNative(config.temporal);
   await ensureSearchAttributes(connection, config.temporal.namespace);
   const client = createClient(config.temporal);

@@ -1,16 +1,16 @@
-import { listNeglectedCommands } from '../../src/db/commands';
+import { listStalledCommands } from '../../src/db/commands';
 import { countLiveJobs } from '../../src/db/job-counts';
 import { listLiveJobs } from '../../src/db/jobs';
 import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
-import { listJobsWithoutRow, listNeglectedCallbacks, listNeglectedJobs, listUnknownJobs } from '../../src/db/neglected';
+import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs } from '../../src/db/stalled-work';
 import { sweepAttempts } from '../../src/domain/attempt-sweep';
 import type { Pass } from './pass';
 
 /** How far back a pass looks for workflows that were terminated or failed; the next pass looks again, and starting twice changes nothing. */
 const abortedSinceMs = 600_000;
 
-/** Live attempts whose worker looks dead, and jobs whose rows say what no hint told, in every pass: how soon a lost job goes on depends on it. */
-export const mendJobs = async (pass: Pass): Promise<void> => {
+/** Live attempts whose worker looks dead, and jobs whose rows say what no hint brought, in every pass: how soon a lost job goes on depends on it. */
+export const repairJobs = async (pass: Pass): Promise<void> => {
   const { limits, workflows } = pass.deps;
   const attempts = pass.bound('live attempts', await listLiveAttempts(pass.db, limits), {
     max: limits.fleetRowsMax,
@@ -30,17 +30,17 @@ export const mendJobs = async (pass: Pass): Promise<void> => {
     });
   }
   for (const { jobId, finding } of examine) pass.add({ finding, subject: jobId });
-  await pass.tell(examine, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: true }));
+  await pass.notify(examine, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: true }));
 
   const examined = new Set(examine.map(({ jobId }) => jobId));
-  const listed = pass.bound('neglected jobs', await listNeglectedJobs(pass.db, limits));
-  const neglected = listed.filter(({ jobId }) => !examined.has(jobId));
-  for (const { jobId, finding } of neglected) pass.add({ finding, subject: jobId });
-  await pass.tell(neglected, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: false }));
+  const listed = pass.bound('neglected jobs', await listStalledJobs(pass.db, limits));
+  const stalled = listed.filter(({ jobId }) => !examined.has(jobId));
+  for (const { jobId, finding } of stalled) pass.add({ finding, subject: jobId });
+  await pass.notify(stalled, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: false }));
 };
 
 /** Jobs, commands and callbacks that no workflow has, and workflows that no row has. */
-export const mendWorkflows = async (pass: Pass): Promise<void> => {
+export const repairWorkflows = async (pass: Pass): Promise<void> => {
   const { log, limits, workflows } = pass.deps;
   const rows = limits.sweepBatchRows;
 
@@ -50,27 +50,27 @@ export const mendWorkflows = async (pass: Pass): Promise<void> => {
   });
   const live = await listLiveJobs(pass.db, aborted);
   for (const jobId of live) pass.add({ finding: 'workflow_aborted', subject: jobId });
-  await pass.tell(live, async (jobId) => await workflows.ensureApplyJob(jobId, { reason: 'workflow_aborted', examineOwner: false }));
+  await pass.notify(live, async (jobId) => await workflows.ensureApplyJob(jobId, { reason: 'workflow_aborted', examineOwner: false }));
 
-  const callbacks = pass.bound('callbacks', await listNeglectedCallbacks(pass.db, { afterMs: limits.untouchedMs / 10, rows }));
+  const callbacks = pass.bound('callbacks', await listStalledCallbacks(pass.db, { afterMs: limits.untouchedMs / 10, rows }));
   for (const { jobId, generation } of callbacks)
     pass.add({ finding: 'callbacks_without_workflow', subject: jobId, detail: `generation ${generation}` });
-  await pass.tell(callbacks, async ({ jobId, generation }) => await workflows.ensureDeliverCallbacks(jobId, generation));
+  await pass.notify(callbacks, async ({ jobId, generation }) => await workflows.ensureDeliverCallbacks(jobId, generation));
 
-  const commands = pass.bound('commands', await listNeglectedCommands(pass.db, { afterMs: limits.commandUntouchedMs, rows }));
+  const commands = pass.bound('commands', await listStalledCommands(pass.db, { afterMs: limits.commandUntouchedMs, rows }));
   const started = commands.flatMap(({ jobId, kind }) => (kind === 'cancel' || kind === 'resume' ? { jobId, kind } : []));
   for (const { jobId, kind } of started) pass.add({ finding: 'command_without_workflow', subject: jobId, detail: kind });
-  await pass.tell(started, async (command) => await workflows.ensureCommand(command));
+  await pass.notify(started, async (command) => await workflows.ensureCommand(command));
 
   for (const jobId of await listJobsWithoutRow(pass.db, { rows })) pass.add({ finding: 'job_row_gone', subject: jobId });
-  const orphans = await findOrphans(pass);
-  for (const jobId of orphans) pass.add({ finding: 'workflow_without_row', subject: jobId });
+  const withoutRow = await findWorkflowsWithoutRow(pass);
+  for (const jobId of withoutRow) pass.add({ finding: 'workflow_without_row', subject: jobId });
   // It looks at its row, finds none, and ends.
-  await pass.tell(orphans, async (jobId) => await workflows.wake(jobId, 'workflow_without_row'));
+  await pass.notify(withoutRow, async (jobId) => await workflows.wake(jobId, 'workflow_without_row'));
 };
 
 /** The list is asked for only while more workflows run than jobs live, which is so for the seconds after an end as well. */
-const findOrphans = async ({ db, deps: { log, workflows } }: Pass): Promise<string[]> => {
+const findWorkflowsWithoutRow = async ({ db, deps: { log, workflows } }: Pass): Promise<string[]> => {
   const live = (await countLiveJobs(db)).reduce((sum, { jobs }) => sum + jobs, 0);
   const running = await workflows.listRunningApplyJobs({ moreThan: live }).catch((error: unknown) => {
     log.warn('Running workflows cannot be listed', { error });

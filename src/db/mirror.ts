@@ -35,7 +35,7 @@ export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => 
   });
 };
 
-/** A public row that somebody wrote over, and both words for its status. */
+/** A public row that somebody wrote over, and both values of its status. */
 export interface MirrorRepair {
   jobId: string;
   found: string;

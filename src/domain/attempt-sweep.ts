@@ -3,7 +3,7 @@ import type { Limits } from '../contracts/limits';
 import type { SweepItem } from '../contracts/sweep';
 
 /** An attempt that has not ended, with all that is seen of its worker. Ages are the database's. */
-export interface LiveAttemptSeen {
+export interface LiveAttempt {
   attemptId: string;
   jobId: string;
   /** The job still means this attempt. */
@@ -42,7 +42,7 @@ export type ExamineFinding = 'worker_changed' | 'worker_gone' | 'zombie_attempt'
 export type AttemptLimits = Pick<Limits, 'attemptSilentMs'>;
 
 /** What the live attempts say about their workers. A refused port, a silent row or an offline worker is a reason to examine, never a verdict. */
-export const sweepAttempts = (attempts: readonly LiveAttemptSeen[], limits: AttemptLimits): AttemptDecision => {
+export const sweepAttempts = (attempts: readonly LiveAttempt[], limits: AttemptLimits): AttemptDecision => {
   const decision: AttemptDecision = { examine: [], reowned: [], findings: [] };
   for (const attempt of attempts) {
     const { attemptId, jobId, listeners, row, workerId } = attempt;
@@ -59,12 +59,12 @@ export const sweepAttempts = (attempts: readonly LiveAttemptSeen[], limits: Atte
   return decision;
 };
 
-const doubt = (attempt: LiveAttemptSeen, { attemptSilentMs }: AttemptLimits): ExamineFinding | null => {
+const doubt = (attempt: LiveAttempt, { attemptSilentMs }: AttemptLimits): ExamineFinding | null => {
   const { isClaimed, isCurrent, isOwnerInDoubt, jobState, jobTouchedAgeMs, port, registryStatus, row, workerId } = attempt;
   if (!isCurrent || !isClaimed) return null;
   const isUnderWay = jobState === 'running' || jobState === 'waiting_human';
   // An uncertain job that keeps its worker is looked at now and then, for the late proof.
-  if (!isUnderWay && !(jobState === 'uncertain' && jobTouchedAgeMs > uncertainLookMs)) return null;
+  if (!isUnderWay && !(jobState === 'uncertain' && jobTouchedAgeMs > uncertainRecheckMs)) return null;
   if (port?.kind === 'refused') return 'worker_changed';
   if (port?.kind === 'answers' && (port.workerId !== workerId || port.hasRestarted)) return 'worker_changed';
   // Its workflow has a doubt already, and looks again by itself.
@@ -75,4 +75,4 @@ const doubt = (attempt: LiveAttemptSeen, { attemptSilentMs }: AttemptLimits): Ex
   return registryStatus === null || registryStatus === 'offline' ? 'worker_gone' : null;
 };
 
-const uncertainLookMs = 60_000;
+const uncertainRecheckMs = 60_000;

@@ -1,4 +1,4 @@
-import type { CallbackBody, CallbackWord } from '../contracts/callback';
+import type { CallbackBody, CallbackStatus } from '../contracts/callback';
 import type { HumanKind, JobState } from '../contracts/job';
 
 /** What a callback tells about a job; what does not apply is null. */
@@ -23,17 +23,17 @@ export interface CallbackFacts {
   } | null;
 }
 
-/** The fields of valet §2.2 for each word, and no others. */
-export const makeCallbackBody = (word: CallbackWord, facts: CallbackFacts): CallbackBody => ({
+/** The fields of valet §2.2 for each status, and no others. */
+export const makeCallbackBody = (status: CallbackStatus, facts: CallbackFacts): CallbackBody => ({
   job_id: facts.jobId,
   valet_task_id: facts.valetTaskId,
-  status: word,
+  status,
   ...(facts.workerId === null ? {} : { worker_id: facts.workerId }),
-  ...fieldsOf(word, facts),
+  ...fieldsOf(status, facts),
 });
 
-const fieldsOf = (word: CallbackWord, facts: CallbackFacts): Partial<CallbackBody> => {
-  switch (word) {
+const fieldsOf = (status: CallbackStatus, facts: CallbackFacts): Partial<CallbackBody> => {
+  switch (status) {
     case 'running':
       return {};
     case 'paused':

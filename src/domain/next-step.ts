@@ -15,7 +15,7 @@ export interface JobFacts {
   timeoutSeconds: number;
   /** Attempts of this generation that a worker really claimed, the present one included. */
   tries: number;
-  triesMax: number;
+  attemptsMax: number;
   isCancelRequested: boolean;
   humanKind: HumanKind | null;
 }
@@ -134,7 +134,7 @@ const onUnderWay = (
   return finding.kind === 'running' ? suspect(moment, limits) : { act: 'stay', isOwnerInDoubt: true };
 };
 
-/** A silent row is worth a look, and no verdict: PostgREST may be down while the worker works (ghosthands §5.6). */
+/** A silent row is worth an examination, and no verdict: PostgREST may be down while the worker works (ghosthands §5.6). */
 const suspect = (moment: Moment, limits: Limits): NextStep => ({
   act: 'stay',
   isOwnerInDoubt: moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs,
@@ -170,7 +170,7 @@ const retryOrFail = (job: JobFacts, endReason: AttemptEnd, errorCode: string, me
       detail: message,
     };
   }
-  const afterMs = retryAfterMs({ errorCode, tries: job.tries, triesMax: job.triesMax }, limits);
+  const afterMs = retryAfterMs({ errorCode, tries: job.tries, attemptsMax: job.attemptsMax }, limits);
   // Out of `uncertain` only a person opens another attempt: its final callback is already on its way.
   if (afterMs === null || job.state === 'uncertain') {
     return { act: 'end', state: 'failed', endReason, submission: 'no', reason: errorCode, detail: message };

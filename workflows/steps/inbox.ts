@@ -11,47 +11,48 @@ import {
 } from '../../src/contracts/messages';
 import { resolutionTypes, type ResolutionType } from '../../src/contracts/command';
 
-/** A word to a job. Wakes fold into one, since the row is read once for all of them; people's words keep their order. */
-export type Word =
+/** A message to a job. Wakes fold into one, since the row is read once for all of them; people's messages keep their order. */
+export type Message =
   | { kind: 'wake'; examineOwner: boolean; stopped: Stopped | null; unreachableAttemptId: string | null }
   | { kind: 'cancel'; reason?: string; actor?: string }
   | { kind: 'resume'; resolutionType: ResolutionType; note?: string; actor?: string }
   | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string }
   | { kind: 'retry'; confirm?: boolean; actor?: string };
 
-type Wake = Extract<Word, { kind: 'wake' }>;
+type Wake = Extract<Message, { kind: 'wake' }>;
 
 /** What a cancel proved of the process that had an attempt. */
 type Stopped = NonNullable<WakeSignal['stopped']>;
 
 export interface Inbox {
-  put(word: Word): void;
+  put(message: Message): void;
   isEmpty(): boolean;
-  /** The next word, or null when `waitMs` is over; null waits for a word alone. `what` names the timer for people. */
-  next(waitMs: number | null, what: string): Promise<Word | null>;
+  /** The next message, or null when `waitMs` is over; null waits for a message alone. `what` names the timer for people. */
+  next(waitMs: number | null, what: string): Promise<Message | null>;
   answerQueriesWith(job: JobView): void;
 }
 
 export const openInbox = (): Inbox => {
-  const words: Word[] = [];
+  const messages: Message[] = [];
   let wake: Wake | null = null;
   let latest: JobView | null = null;
 
-  const put = (word: Word): void => {
-    if (word.kind === 'wake') wake = foldWakes(wake, word);
-    else words.push(word);
+  const put = (message: Message): void => {
+    if (message.kind === 'wake') wake = foldWakes(wake, message);
+    else messages.push(message);
   };
 
-  setHandler(wakeSignal, (word) => put(makeWake(word)), {
+  setHandler(wakeSignal, (message) => put(makeWake(message)), {
     description: 'Look at the rows again. {"reason":"…","examineOwner":true}',
   });
-  setHandler(cancelSignal, (word) => put({ kind: 'cancel', ...textsOf(word) }), {
+  setHandler(cancelSignal, (message) => put({ kind: 'cancel', ...textsOf(message) }), {
     description: 'Cancel the job. {"reason":"…","actor":"…"}',
   });
   setHandler(
     resumeSignal,
-    (word) => {
-      if (hasOnly(word, ['resolutionType', 'note', 'actor'])) put({ kind: 'resume', resolutionType: resolutionOf(word), ...textsOf(word) });
+    (message) => {
+      if (hasOnly(message, ['resolutionType', 'note', 'actor']))
+        put({ kind: 'resume', resolutionType: resolutionOf(message), ...textsOf(message) });
       // Its name at most: histories are kept and shared, logs are read by many.
       else
         log.warn(
@@ -64,28 +65,28 @@ export const openInbox = (): Inbox => {
   );
   setHandler(
     resolveSignal,
-    (word) => {
+    (message) => {
       // A signal cannot be refused; one that says nothing must not end a job.
-      if (typeof word?.submitted === 'boolean') put({ kind: 'resolve', submitted: word.submitted, ...textsOf(word) });
+      if (typeof message?.submitted === 'boolean') put({ kind: 'resolve', submitted: message.submitted, ...textsOf(message) });
       else log.warn('A resolve without submitted: true or false is ignored');
     },
     { description: 'Say how a review or an uncertain job ended. {"submitted":true|false,"note":"…","actor":"…"}' },
   );
-  setHandler(retrySignal, (word) => put({ kind: 'retry', confirm: word?.confirm === true, ...textsOf(word) }), {
+  setHandler(retrySignal, (message) => put({ kind: 'retry', confirm: message?.confirm === true, ...textsOf(message) }), {
     description: 'Try an uncertain job again, as its next generation. {"confirm":true,"actor":"…"}',
   });
   setHandler(statusQuery, () => latest, { description: 'What the workflow knows of its job' });
 
   return {
     put,
-    isEmpty: () => words.length === 0 && wake === null,
+    isEmpty: () => messages.length === 0 && wake === null,
     async next(waitMs, what) {
-      const hasWord = (): boolean => words.length > 0 || wake !== null;
+      const hasMessage = (): boolean => messages.length > 0 || wake !== null;
       // At least a moment, so that a deadline that cannot be acted upon yet never spins.
-      if (waitMs === null) await condition(hasWord);
-      else await condition(hasWord, Math.max(250, waitMs), { summary: what });
-      const word = words.shift();
-      if (word !== undefined) return word;
+      if (waitMs === null) await condition(hasMessage);
+      else await condition(hasMessage, Math.max(250, waitMs), { summary: what });
+      const message = messages.shift();
+      if (message !== undefined) return message;
       const woken = wake;
       wake = null;
       return woken;
@@ -96,11 +97,11 @@ export const openInbox = (): Inbox => {
   };
 };
 
-const makeWake = (word: WakeSignal | undefined): Wake => ({
+const makeWake = (message: WakeSignal | undefined): Wake => ({
   kind: 'wake',
-  examineOwner: word?.examineOwner === true,
-  stopped: word?.stopped ?? null,
-  unreachableAttemptId: word?.unreachableAttemptId ?? null,
+  examineOwner: message?.examineOwner === true,
+  stopped: message?.stopped ?? null,
+  unreachableAttemptId: message?.unreachableAttemptId ?? null,
 });
 
 const foldWakes = (earlier: Wake | null, later: Wake): Wake => ({
@@ -110,17 +111,17 @@ const foldWakes = (earlier: Wake | null, later: Wake): Wake => ({
   unreachableAttemptId: later.unreachableAttemptId ?? earlier?.unreachableAttemptId ?? null,
 });
 
-const hasOnly = (word: object | undefined, names: readonly string[]): boolean =>
-  Object.keys(word ?? {}).every((name) => names.includes(name));
+const hasOnly = (message: object | undefined, names: readonly string[]): boolean =>
+  Object.keys(message ?? {}).every((name) => names.includes(name));
 
-const resolutionOf = (word: { resolutionType?: unknown } | undefined): ResolutionType =>
-  resolutionTypes.find((type) => type === word?.resolutionType) ?? 'manual';
+const resolutionOf = (message: { resolutionType?: unknown } | undefined): ResolutionType =>
+  resolutionTypes.find((type) => type === message?.resolutionType) ?? 'manual';
 
 /** People type signals by hand: only texts are taken for texts. */
 const textsOf = (
-  word: { reason?: unknown; note?: unknown; actor?: unknown } | undefined,
+  message: { reason?: unknown; note?: unknown; actor?: unknown } | undefined,
 ): { reason?: string; note?: string; actor?: string } => ({
-  ...(typeof word?.reason === 'string' ? { reason: word.reason } : {}),
-  ...(typeof word?.note === 'string' ? { note: word.note } : {}),
-  ...(typeof word?.actor === 'string' ? { actor: word.actor } : {}),
+  ...(typeof message?.reason === 'string' ? { reason: message.reason } : {}),
+  ...(typeof message?.note === 'string' ? { note: message.note } : {}),
+  ...(typeof message?.actor === 'string' ? { actor: message.actor } : {}),
 });

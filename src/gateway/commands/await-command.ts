@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { recordCommandEnd } from '../../db/audit';
-import { findCommand, noteCommand, type Command } from '../../db/commands';
+import { findCommand, updateCommand, type Command } from '../../db/commands';
 import { findJob } from '../../db/jobs';
 import { withTransaction } from '../../db/pool';
-import { judgeSaid } from '../../domain/said-outcome';
+import { judgePersonCommand } from '../../domain/person-command-outcome';
 import type { GatewayDeps } from '../gateway-deps';
 import { noSuchCommand } from './refusals';
 
@@ -23,19 +23,19 @@ export const awaitCommand = async (deps: AwaitDeps, commandId: string, waitMs: n
 export const readCommand = async (deps: AwaitDeps, commandId: string): Promise<Command> => {
   const command = await findCommand(deps.pool, commandId);
   if (command === null) throw noSuchCommand(commandId);
-  return await settleSaid(deps, command);
+  return await settlePersonCommand(deps, command);
 };
 
-export const settleSaid = async ({ pool, metrics }: AwaitDeps, command: Command): Promise<Command> => {
+export const settlePersonCommand = async ({ pool, metrics }: AwaitDeps, command: Command): Promise<Command> => {
   const { commandId, jobId, kind, generation } = command;
   if (command.endedAt !== null || (kind !== 'retry' && kind !== 'resolve')) return command;
   const job = await findJob(pool, jobId);
-  const end = job === null ? null : judgeSaid({ kind, generation }, job);
+  const end = job === null ? null : judgePersonCommand({ kind, generation }, job);
   if (end === null) return command;
   const ended = await withTransaction(pool, async (client) => {
-    const noted = await noteCommand(client, { commandId, ...end, isEnd: true });
+    const updated = await updateCommand(client, { commandId, ...end, isEnd: true });
     await recordCommandEnd(client, commandId);
-    return noted;
+    return updated;
   });
   if (ended !== null) metrics.observeCommand({ of: 'command', kind: ended.kind, route: ended.route, outcome: ended.outcome });
   return (await findCommand(pool, commandId)) ?? command;

@@ -6,8 +6,8 @@ const saysSuccess = /^\/(deploy|rollback|drain|cleanup|containers|workers|admin)
 /** Of a server in the fleet only the 401 of a reader is said that way. */
 const saysSuccessUnauthorized = /^\/fleet\/[^/]+\//i;
 
-/** One problem in ATM's words: an unknown path or a wrong method is a plain `not_found` (atm §1.1). */
-export const answerInAtmWords = (response: Response, problem: Problem, path: string): void => {
+/** One problem in ATM's dialect: an unknown path or a wrong method is a plain `not_found` (atm §1.1). */
+export const answerInAtmDialect = (response: Response, problem: Problem, path: string): void => {
   const { code } = problem;
   // ATM's word for whatever it cannot take (atm §1.3).
   const status = code === 'invalid' ? 400 : problem.status;
@@ -17,8 +17,8 @@ export const answerInAtmWords = (response: Response, problem: Problem, path: str
     return;
   }
   const message = code === 'internal' ? 'An unexpected error occurred' : code === 'unauthorized' ? unauthorized : problem.message;
-  const isSuccessWorded = status !== 404 && (saysSuccess.test(path) || (status === 401 && saysSuccessUnauthorized.test(path)));
-  response.status(status).json(isSuccessWorded ? { success: false, message } : { error: message });
+  const hasSuccessField = status !== 404 && (saysSuccess.test(path) || (status === 401 && saysSuccessUnauthorized.test(path)));
+  response.status(status).json(hasSuccessField ? { success: false, message } : { error: message });
 };
 
 const unauthorized = 'Unauthorized: invalid or missing X-Deploy-Secret';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { healthWords } from '../../domain/health';
-import { wordSchema } from '../schemas/values';
+import { healthStatuses } from '../../domain/health';
+import { textSchema } from '../schemas/values';
 
 /** Shapes and types as the dashboard relies on them (atm §4.1): it calls `.toFixed` on numbers, `.length` on strings, `Number()` on an uptime. */
 export const atmErrorSchema = z
@@ -49,7 +49,7 @@ export const hostWorkersSchema = z.array(z.strictObject({ ...workerFields, uptim
 
 export const hostHealthSchema = z
   .strictObject({
-    status: z.enum(healthWords),
+    status: z.enum(healthStatuses),
     reason: z.string(),
     activeWorkers: z.int().meta({ description: 'Really active jobs.' }),
     deploySafe: z.boolean(),
@@ -101,10 +101,10 @@ export const idleStatusSchema = z
   })
   .meta({ id: 'AtmIdleStatus' });
 
-export const serverParamsSchema = z.object({ serverId: wordSchema });
-export const proxyParamsSchema = z.object({ serverId: wordSchema, path: z.array(z.string()) });
+export const serverParamsSchema = z.object({ serverId: textSchema });
+export const proxyParamsSchema = z.object({ serverId: textSchema, path: z.array(z.string()) });
 
 export const secretsStatusSchema = z.strictObject({ connected: z.literal(false), error: z.string() }).meta({ id: 'AtmSecretsStatus' });
 
-export const atmDrainSchema = z.object({ worker_id: wordSchema.optional() }).meta({ id: 'AtmWorkerDrain' });
+export const atmDrainSchema = z.object({ worker_id: textSchema.optional() }).meta({ id: 'AtmWorkerDrain' });
 export const atmDrainedSchema = z.strictObject({ success: z.literal(true), message: z.string() }).meta({ id: 'AtmWorkerDraining' });

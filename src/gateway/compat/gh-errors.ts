@@ -44,7 +44,7 @@ const statusFor = ({ code, status }: Problem): number => {
   return stateCodes.includes(code) ? 423 : 422;
 };
 
-export const answerInGhWords = (response: Response, problem: Problem): void => {
+export const answerInGhDialect = (response: Response, problem: Problem): void => {
   response.status(statusFor(problem)).json({
     error: ghErrors[problem.code],
     ...(problem.code === 'invalid' && problem.errors.length > 0

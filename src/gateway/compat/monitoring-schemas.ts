@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { wordSchema } from '../schemas/values';
+import { textSchema } from '../schemas/values';
 
 export const machineSchema = z
   .strictObject({
@@ -116,7 +116,7 @@ export const workerHealthPageSchema = z
 
 export const workerDrainSchema = z
   .object({
-    worker_id: wordSchema.optional().meta({ description: 'This worker alone; without it, the whole fleet is paused.' }),
+    worker_id: textSchema.optional().meta({ description: 'This worker alone; without it, the whole fleet is paused.' }),
   })
   .meta({ id: 'WorkerDrain' });
 

@@ -1,8 +1,8 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { problems } from '../../contracts/errors';
 import { isDatabaseOutage } from '../../db/outage';
-import { answerInAtmWords } from '../compat/atm-errors';
-import { answerInGhWords } from '../compat/gh-errors';
+import { answerInAtmDialect } from '../compat/atm-errors';
+import { answerInGhDialect } from '../compat/gh-errors';
 import { dialectOf } from '../dialect';
 import { Problem } from '../problem';
 import { getFacts } from '../request-facts';
@@ -19,8 +19,8 @@ export const answerErrors: ErrorRequestHandler = (error: unknown, request, respo
   if (response.headersSent) return next(error);
   response.set(problem.headers);
   const dialect = dialectOf(request.path);
-  if (dialect === 'product') answerInGhWords(response, problem);
-  else if (dialect === 'atm') answerInAtmWords(response, problem, request.path);
+  if (dialect === 'product') answerInGhDialect(response, problem);
+  else if (dialect === 'atm') answerInAtmDialect(response, problem, request.path);
   else answerProblem(request, response, problem);
 };
 

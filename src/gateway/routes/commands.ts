@@ -2,10 +2,10 @@ import type { RequestHandler } from 'express';
 import { listCommands } from '../../db/commands';
 import { findJob } from '../../db/jobs';
 import { sensitive } from '../../domain/sensitive';
-import { readCommand, settleSaid } from '../commands/await-command';
+import { readCommand, settlePersonCommand } from '../commands/await-command';
 import { cancelJob } from '../commands/cancel';
 import { commandAnswer, commandView } from '../commands/command-answer';
-import { resolveJob, retryJob } from '../commands/person-words';
+import { resolveJob, retryJob } from '../commands/person-commands';
 import { resumeJob, type ResolutionData } from '../commands/resume';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
@@ -47,7 +47,7 @@ export const createCommandRoutes = (deps: GatewayDeps): Record<Names, RequestHan
       const commands = await listCommands(deps.pool, { jobId, rows: deps.limits.pageRowsMax });
       return {
         status: 200,
-        body: { commands: (await Promise.all(commands.map((command) => settleSaid(deps, command)))).map(commandView) },
+        body: { commands: (await Promise.all(commands.map((command) => settlePersonCommand(deps, command)))).map(commandView) },
       };
     }),
 

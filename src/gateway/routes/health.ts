@@ -23,7 +23,7 @@ export const createHealthRoutes = (deps: GatewayDeps): Record<'livez' | 'readyz'
       headers: { 'Cache-Control': 'no-store' },
       body: {
         status: isReady ? 'ready' : 'not_ready',
-        checks: { postgres: wordOf(postgres), temporal: wordOf(temporal) },
+        checks: { postgres: checkStatus(postgres), temporal: checkStatus(temporal) },
         isDraining,
         fleet: postgres.status === 'fulfilled' ? fleetAnswer(postgres.value) : null,
       },
@@ -31,7 +31,8 @@ export const createHealthRoutes = (deps: GatewayDeps): Record<'livez' | 'readyz'
   }),
 });
 
-const wordOf = (check: PromiseSettledResult<FleetPause | null | void>): 'ok' | 'away' => (check.status === 'fulfilled' ? 'ok' : 'away');
+const checkStatus = (check: PromiseSettledResult<FleetPause | null | void>): 'ok' | 'away' =>
+  check.status === 'fulfilled' ? 'ok' : 'away';
 
 /** A database that accepts connections and then says nothing is not ready either. */
 const inTime = async <Result>(work: Promise<Result>, timeoutMs: number): Promise<Result> => {

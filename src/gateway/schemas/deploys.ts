@@ -56,7 +56,7 @@ export const placeDeployBodySchema = z
   })
   .meta({ id: 'PlaceDeploy' });
 
-export const deployWordBodySchema = z.strictObject({ reason: reasonSchema.optional() }).meta({ id: 'DeployWord' });
+export const deploySignalBodySchema = z.strictObject({ reason: reasonSchema.optional() }).meta({ id: 'DeployWord' });
 export const breakLockBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'BreakDeployLock' });
 
 const isOutcome = (word: string): word is DeployOutcome => (deployOutcomes as readonly string[]).includes(word);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
-import { countSchema, idSchema, keySchema, pageFields, reasonSchema, wordSchema } from './values';
+import { countSchema, idSchema, keySchema, pageFields, reasonSchema, textSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
@@ -18,8 +18,8 @@ export const listJobsQuerySchema = z.strictObject({
     .optional()
     .meta({ description: 'One state, or several with commas between them.', example: 'waiting,running' }),
   userId: idSchema.optional(),
-  taskId: wordSchema.optional(),
-  workerId: wordSchema.optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
+  taskId: textSchema.optional(),
+  workerId: textSchema.optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
   needsAttention: z
     .enum(['true', 'false'])
     .transform((word) => word === 'true')

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { affinities, executionModes, jobTypes } from '../../contracts/job';
-import { idSchema, keptUrlSchema, pageUrlSchema, wordSchema } from './values';
+import { idSchema, keptUrlSchema, pageUrlSchema, textSchema } from './values';
 
 /** GH's own limits (ghosthands §1.3), the same in the product's spelling: characters of texts, entries of lists. */
 export const most = {
@@ -78,7 +78,7 @@ const resumeSchema = z
 
 export const qualities = ['speed', 'balanced', 'quality'] as const;
 
-/** GH's words on both branches; the row is told `other` for everything else. */
+/** GH's words on both branches; the row gets `other` for everything else. */
 export const platforms = ['greenhouse', 'workday', 'linkedin', 'lever', 'icims', 'taleo', 'smartrecruiters', 'amazon', 'other'] as const;
 
 export const submitJobSchema = z
@@ -95,7 +95,7 @@ export const submitJobSchema = z
       .meta({ description: 'Prepared answers by question; only for apply.' }),
     resume: resumeSchema.optional().meta({ description: 'Needed for apply, and only there.' }),
     inputData: z.record(z.string(), z.unknown()).optional().meta({ description: 'What the worker gets when jobType is not apply.' }),
-    taskId: wordSchema.optional().meta({ description: "The product's id. Without an Idempotency-Key, one job of a task lives at a time." }),
+    taskId: textSchema.optional().meta({ description: "The product's id. Without an Idempotency-Key, one job of a task lives at a time." }),
     callbackUrl: keptUrlSchema
       .optional()
       .meta({ description: 'Told what happens; its origin must be allowed (CALLBACK_ALLOWED_ORIGINS). Secrets in it are taken out.' }),

@@ -27,7 +27,7 @@ export const keySchema = z
   .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII');
 
 /** An id or a name of a neighbour, as long as the columns of its tables. */
-export const wordSchema = z.string().min(1).max(255);
+export const textSchema = z.string().min(1).max(255);
 
 /** Why somebody wants what he asks for. */
 export const reasonSchema = z.string().trim().min(1).max(limits.reasonLengthMax);

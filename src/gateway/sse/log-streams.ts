@@ -4,7 +4,7 @@ import { deployLogChannel } from '../../contracts/deploy';
 import type { Limits } from '../../contracts/limits';
 import { createListener } from '../../db/listen';
 import type { Log } from '../../log';
-import { createTurnstile, type LogSource } from './deploy-log';
+import { createSemaphore, type LogSource } from './deploy-log';
 import { createLogTails } from './log-tails';
 import { createReaders, type Reader } from './reader';
 
@@ -23,7 +23,7 @@ export const createLogStreams = ({
   log,
 }: {
   pool: Pool;
-  /** Undefined: no LISTEN, news come by polling. */
+  /** Undefined: no LISTEN, changes are found by polling. */
   directUrl: string | undefined;
   limits: Limits;
   log: Log;
@@ -43,7 +43,7 @@ export const createLogStreams = ({
     applicationName: 'yardmaster-gateway-listen',
   });
   return {
-    source: { pool, tails, limits, turnstile: createTurnstile(limits.logPagesAtOnce) },
+    source: { pool, tails, limits, semaphore: createSemaphore(limits.logPagesAtOnce) },
     admit: readers.admit,
     countReaders: readers.count,
     async close() {
