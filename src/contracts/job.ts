@@ -54,7 +54,7 @@ export interface NewJob {
   tags: string[];
   priority: number;
   timeoutSeconds: number;
-  maxAttempts: number;
+  attemptsMax: number;
   executionMode: ExecutionMode;
   /** A worker id, target id, instance id or sandbox id; only `strict` insists on it. */
   wantedWorker: string | null;

@@ -29,7 +29,7 @@ export const acceptJob = async (db: Queryable, job: NewJob, by: Actor, limits: L
       job.wantedWorker,
       job.affinity,
       job.timeoutSeconds,
-      job.maxAttempts,
+      job.attemptsMax,
       job.callbackUrl,
       limits.jobMs,
       job.jobType,

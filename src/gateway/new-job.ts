@@ -41,7 +41,7 @@ export const makeNewJob = (request: SubmitJob, arrival: Arrival): NewJob => {
     tags: ['yardmaster', request.jobType],
     priority: request.priority,
     timeoutSeconds: request.timeoutSeconds,
-    maxAttempts: request.maxAttempts,
+    attemptsMax: request.maxAttempts,
     executionMode: request.executionMode,
     wantedWorker: request.worker?.id ?? null,
     affinity: request.worker?.affinity ?? 'any',

@@ -122,7 +122,7 @@ describe('the attempts of a job', () => {
   const fixture = withFleetFixture({ hosts: 1, limits: { retryBackoffFirstMs: 100 } });
 
   test('are no more than allowed when each is first seen at its end', async () => {
-    const handle = await fixture.submit('https://sim.test/fails-before-form?times=9&ms=50&lost=running', { maxAttempts: 2 });
+    const handle = await fixture.submit('https://sim.test/fails-before-form?times=9&ms=50&lost=running', { attemptsMax: 2 });
     await expect(handle.result()).resolves.toMatchObject({ state: 'failed', reason: 'network_error' });
     const jobId = handle.workflowId.replace('apply-job-', '');
     const { rows } = await fixture.pool.query('select number from yardmaster.attempt where job_id = $1', [jobId]);

@@ -36,7 +36,7 @@ export const makeNewJob = (more: Partial<NewJob> = {}): NewJob => ({
   tags: ['valet', 'apply'],
   priority: 5,
   timeoutSeconds: 300,
-  maxAttempts: 3,
+  attemptsMax: 3,
   executionMode: 'auto',
   wantedWorker: null,
   affinity: 'any',

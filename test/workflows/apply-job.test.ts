@@ -82,7 +82,7 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('ends failed when no attempt is left', async () => {
-    const { handle } = await submit(fixture, '/fails-before-form?times=9&code=network_error&ms=50', { maxAttempts: 2 });
+    const { handle } = await submit(fixture, '/fails-before-form?times=9&code=network_error&ms=50', { attemptsMax: 2 });
     await expect(handle.result()).resolves.toMatchObject({ state: 'failed', reason: 'network_error' });
   });
 

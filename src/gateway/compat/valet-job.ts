@@ -47,7 +47,7 @@ const sharedFields = (request: ValetApply | ValetTask, arrival: Arrival): Shared
     targetUrl: request.target_url,
     priority: request.priority,
     timeoutSeconds: request.timeout_seconds,
-    maxAttempts: attemptsMaxDefault,
+    attemptsMax: attemptsMaxDefault,
     executionMode: request.execution_mode,
     wantedWorker: request.target_worker_id ?? null,
     affinity: request.worker_affinity,
