@@ -30,8 +30,8 @@ let production: TestGateway;
 const secret = { 'x-deploy-secret': testKeys.deployer };
 
 beforeAll(async () => {
-  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
-  const deploys = createDeploysClient(temporal.client, { deadlineMs: 5_000 });
+  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000 });
+  const deploys = createDeploysClient(temporal.client, { deadlineMs: 30_000 });
   const { pool } = database;
   const limits = { inspectVersionMs: 10_000, inspectHostsMs: 10_000 };
   gateway = await startTestGateway({ pool, workflows, deploys, limits, directUrl: database.databaseUrl });
@@ -39,7 +39,7 @@ beforeAll(async () => {
   lonely = await startTestGateway({
     pool,
     workflows,
-    deploys: createDeploysClient(temporal.client, { deadlineMs: 5_000, taskQueue: temporal.unique('nobody') }),
+    deploys: createDeploysClient(temporal.client, { deadlineMs: 30_000, taskQueue: temporal.unique('nobody') }),
     limits: { inspectVersionMs: 500, inspectHostsMs: 500 },
   });
   await ensureSearchAttributes(temporal.connection, temporal.namespace);

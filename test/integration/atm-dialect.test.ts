@@ -54,7 +54,7 @@ beforeAll(async () => {
   const url = `http://127.0.0.1:${(machine.address() as AddressInfo).port}`;
   gateway = await startTestGateway({
     pool: database.pool,
-    workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+    workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }),
     addressMap: { [address]: { api: url, worker: url } },
     limits: { proxyTimeoutMs: 500, proxyAnswerBytesMax: 10_000 },
     fleetConfig: { read: async () => await Promise.resolve(config), current: () => config },

@@ -17,7 +17,7 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000 });
   gateway = await startTestGateway({ pool: database.pool, workflows, settings: { trustProxy: 1 } });
 });
 afterAll(async () => await gateway.stop());

@@ -57,6 +57,8 @@ describe("the README's lines for the Temporal CLI", () => {
       hosts: 2,
       orchestrators: 1,
       recycles: true,
+      // A person is waited for until the line is typed, however slow the machine is.
+      hostOptions: () => ({ times: { containerRestartMs: 2_500, humanWaitMs: 300_000 } }),
     });
     stopping.push(plane.stop);
     bin = await mkdtemp(path.join(os.tmpdir(), 'yardmaster-cli-'));

@@ -14,7 +14,7 @@ let legacyGateway: TestGateway;
 
 beforeAll(async () => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000 });
   gateway = await startTestGateway({ pool: database.pool, workflows });
   legacyGateway = await startTestGateway({ pool: database.pool, workflows, legacySecretInQuery: true });
 });

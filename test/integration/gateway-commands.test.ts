@@ -30,7 +30,7 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }) });
 });
 afterAll(async () => await gateway.stop());
 
@@ -231,7 +231,7 @@ describe('resume', () => {
   });
 
   it('takes no secret where there is no key for it, and says what to do instead', async () => {
-    const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+    const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000 });
     const keyless = await startTestGateway({ pool: database.pool, workflows, hasSecretsKey: false });
     const { jobId } = await insertJob(database.pool, { state: 'waiting_human', humanKind: 'blocker' });
     const refused = await post(`/v1/jobs/${jobId}/resume`, { resolutionType: 'code_entry', code: '444444' }, keyless);
@@ -247,7 +247,7 @@ describe('retry', () => {
     const { jobId } = await insertJob(database.pool, { state: 'failed' });
     // A queue of its own: a worker on the usual one would find the commands of the other tests.
     const taskQueue = temporal.unique('retry');
-    const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000, taskQueue });
+    const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000, taskQueue });
     const own = await startTestGateway({ pool: database.pool, workflows });
     const connection = await NativeConnection.connect({ address: temporal.address });
     const { namespace } = temporal;

@@ -29,20 +29,20 @@ let onInspect: NonNullable<Parameters<typeof startScriptedDeployer>[0]['onInspec
 let onBreak: () => Promise<void>;
 
 beforeAll(async () => {
-  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000 });
   const { pool } = database;
   const start = async (taskQueue?: string) =>
     await startTestGateway({
       pool,
       workflows,
-      deploys: createDeploysClient(temporal.client, { deadlineMs: 5_000, taskQueue }),
+      deploys: createDeploysClient(temporal.client, { deadlineMs: 30_000, taskQueue }),
       limits: { inspectVersionMs: 10_000, inspectHostsMs: 10_000 },
     });
   gateway = await start();
   lonely = await startTestGateway({
     pool,
     workflows,
-    deploys: createDeploysClient(temporal.client, { deadlineMs: 5_000, taskQueue: temporal.unique('nobody') }),
+    deploys: createDeploysClient(temporal.client, { deadlineMs: 30_000, taskQueue: temporal.unique('nobody') }),
     limits: { inspectVersionMs: 1_000, breakLockMs: 1_000 },
   });
   cutOff = await startTestGateway({ pool, workflows });
@@ -194,7 +194,7 @@ describe('a deploy that is asked for', () => {
   });
 
   it('is told so long before a registry would have to answer, and nothing can happen later', async () => {
-    const deploys = createDeploysClient(temporal.client, { deadlineMs: 5_000, takenMs: 500, taskQueue: temporal.unique('nobody') });
+    const deploys = createDeploysClient(temporal.client, { deadlineMs: 30_000, takenMs: 500, taskQueue: temporal.unique('nobody') });
     const startedAt = performance.now();
     const inspections = [1, 2].map(async () => await deploys.inspect({ destination: 'mars', want: 'version', version: 'v1' }, 30_000));
     expect(await Promise.all(inspections)).toEqual([{ kind: 'no_answer' }, { kind: 'no_answer' }]);
@@ -208,10 +208,10 @@ describe('a deploy that is asked for', () => {
       await delay(1_500);
       return null;
     };
-    const deploys = createDeploysClient(temporal.client, { deadlineMs: 5_000, takenMs: 300 });
+    const deploys = createDeploysClient(temporal.client, { deadlineMs: 30_000, takenMs: 300 });
     expect(await deploys.inspect({ destination: 'staging', want: 'version', version: 'v1' }, 30_000)).toMatchObject({
-      kind: 'seen',
-      seen: { resolved: 'v1' },
+      kind: 'answered',
+      answer: { resolved: 'v1' },
     });
   });
 
@@ -221,10 +221,10 @@ describe('a deploy that is asked for', () => {
   });
 
   it('is ended at once, with the reason in its log, when Temporal goes away between the inspection and the start', async () => {
-    const real = createDeploysClient(temporal.client, { deadlineMs: 5_000 });
+    const real = createDeploysClient(temporal.client, { deadlineMs: 30_000 });
     const late = await startTestGateway({
       pool: database.pool,
-      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }),
       deploys: { ...real, startDeploy: async () => ({ kind: 'unreachable', error: 'gone' }) },
     });
     try {

@@ -15,7 +15,7 @@ const temporal = withTemporal();
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }) });
 });
 afterAll(async () => await gateway.stop());
 beforeEach(async () => await emptyTables(database.pool));
@@ -250,7 +250,7 @@ describe('a sweep that somebody asks for', () => {
   it('says where its report will be when nobody makes the pass in time', async () => {
     const impatient = await startTestGateway({
       pool: database.pool,
-      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }),
       limits: { sweepWaitMs: 300 },
     });
     try {

@@ -18,7 +18,7 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }) });
 });
 afterAll(async () => await gateway.stop());
 
@@ -176,7 +176,7 @@ describe('limits of a caller', () => {
   it('are counted per key, said in the standard headers, and end with 429', async () => {
     const strict = await startTestGateway({
       pool: database.pool,
-      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }),
       settings: { rateLimitPerMinute: 3 },
     });
     const list = async (key: string) => await call(`${strict.url}/v1/jobs`, { key });
@@ -202,7 +202,7 @@ describe('limits of a caller', () => {
   it('are counted per attempt for GH workers, who share one secret', async () => {
     const strict = await startTestGateway({
       pool: database.pool,
-      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }),
       settings: { rateLimitPerMinute: 2 },
     });
     const callback = async (attemptId: string): Promise<number> =>

@@ -12,7 +12,7 @@ let other: TestGateway;
 let brief: TestGateway;
 
 beforeAll(async () => {
-  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000 });
   const { pool } = database;
   [gateway, other, brief] = await Promise.all([
     startTestGateway({ pool, workflows }),

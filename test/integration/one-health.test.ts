@@ -14,7 +14,7 @@ const database = withDatabase();
 const temporal = withTemporal();
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }) });
 });
 afterAll(async () => await gateway.stop());
 beforeEach(async () => {

@@ -28,7 +28,7 @@ let impatient: TestGateway;
 
 beforeAll(async () => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000 });
   gateway = await startTestGateway({ pool: database.pool, workflows });
   impatient = await startTestGateway({ pool: database.pool, workflows, limits: { productCommandWaitMs: 0 } });
 });

@@ -25,7 +25,7 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }) });
 });
 afterAll(async () => await gateway.stop());
 
@@ -460,7 +460,7 @@ describe('the rest of what VALET asks', () => {
     // The host that answered last is gone meanwhile; the next one is asked.
     const withHosts = await startTestGateway({
       pool: database.pool,
-      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+      workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }),
       addressMap: {
         '10.0.0.1': { api: 'http://127.0.0.1:1', worker: 'http://127.0.0.1:1' },
         '10.0.0.2': { api: `http://127.0.0.1:${address.port}`, worker: 'http://127.0.0.1:1' },

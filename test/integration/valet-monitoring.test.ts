@@ -24,7 +24,7 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000, taskQueue: 'nobody-polls' });
+  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000, taskQueue: 'nobody-polls' });
   gateway = await startTestGateway({ pool: database.pool, workflows, limits: { productCommandWaitMs: 300 } });
 });
 afterAll(async () => await gateway.stop());
@@ -76,7 +76,7 @@ describe('the monitoring pages', () => {
 
   it('tell that Postgres is away with a 503, and nothing of why', async () => {
     const away = createPool('postgres://nobody:secretword@127.0.0.1:1/none', { max: 1, applicationName: 'test' });
-    const blind = await startTestGateway({ pool: away, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+    const blind = await startTestGateway({ pool: away, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 30_000 }) });
     const reply = await call(`${blind.url}/monitoring/health`);
     expect(reply.status).toBe(503);
     expect(monitoringHealthSchema.parse(reply.body).checks[0]).toMatchObject({

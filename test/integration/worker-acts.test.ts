@@ -28,7 +28,7 @@ const fixture = withFleetFixture({
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  const workflows = createWorkflowsClient(fixture.client, { deadlineMs: 5_000, taskQueue: fixture.taskQueue });
+  const workflows = createWorkflowsClient(fixture.client, { deadlineMs: 30_000, taskQueue: fixture.taskQueue });
   gateway = await startTestGateway({ pool: fixture.pool, workflows });
 });
 afterAll(async () => await gateway.stop());

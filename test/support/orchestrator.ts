@@ -64,7 +64,7 @@ export const startOrchestrator = async (
     limits,
     observe: options.observe ?? (() => undefined),
     callbackBaseUrl: options.callbackBaseUrl,
-    workflows: createWorkflowsPort(options.client, { deadlineMs: 2_000, taskQueue: options.taskQueue }),
+    workflows: createWorkflowsPort(options.client, { deadlineMs: 10_000, taskQueue: options.taskQueue }),
     hosts: createHostClient({
       addressMap: options.addressMap ?? {},
       timeoutMs: limits.probeTimeoutMs,

@@ -71,7 +71,7 @@ export const startTestDeployer = async ({
       answerBytesMax: limits.probeAnswerBytesMax,
       serviceSecret: null,
     }),
-    workflows: createWorkflowsPort(temporal.client, { deadlineMs: 2_000 }),
+    workflows: createWorkflowsPort(temporal.client, { deadlineMs: 10_000 }),
     installation: 'test-yard',
     fleetConfig: { read: async () => await Promise.resolve(noFleetConfig) },
     heartbeat: (details) => Context.current().heartbeat(details),
