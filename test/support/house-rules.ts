@@ -22,6 +22,10 @@ const breachesOfNode = (path: string, node: SyntaxNode): string[] => {
       return [`${path} has a default export`];
     case 'TsKeywordType':
       return node.kind === 'any' ? [`${path} uses any`] : [];
+    case 'ImportSpecifier':
+      return isUnder(path, 'workflows/') && nameOf(node.imported ?? node.local) === 'limits'
+        ? [`${path} imports limits: its first step answers with those that it lives by`]
+        : [];
     case 'MemberExpression':
       return breachesOfMember(path, node);
     case 'VariableDeclarator':
