@@ -36,13 +36,14 @@ const lanes = { short: [rules, servers], faults: [faults], deploys: [deploys], a
 
 const cores = os.availableParallelism();
 // Most tests wait more than they compute, and each file has its own database, namespace and task queues. A fault run is many processes at work.
-const workers = { short: 2 * cores, faults: cores, deploys: 1, all: 2 * cores };
+const workers = { short: 3 * cores, faults: cores, deploys: 1, all: 3 * cores };
 
 /** @type {import('jest').Config} */
 module.exports = {
   // Six commands of Kamal, each up to 15 s on two busy cores.
   testTimeout: isDeploys ? 240_000 : 120_000,
   maxWorkers: workers[lane],
+  testSequencer: '<rootDir>/test/support/slow-first.js',
   reporters: ['default', '<rootDir>/test/support/lane-report.js'],
   projects: lanes[lane],
 };

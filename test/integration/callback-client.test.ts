@@ -53,7 +53,7 @@ const send = async (url: string, options: Partial<CallbackClientOptions> = {}): 
     serviceSecret: sensitive('service-secret-1'),
     allowedOrigins: [new URL(url).origin],
     allowPrivateAddresses: true,
-    timeoutMs: 5_000,
+    timeoutMs: 30_000,
     answerBytesMax: 1_024,
     ...options,
   }).send(url, body);
