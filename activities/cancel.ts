@@ -47,14 +47,19 @@ export const createCancelActivities = (deps: CommandDeps) => {
       actor,
       reason,
       source,
+      commandId,
     }: CancelJobInput): Promise<CancelProgress & CancelPlan & WorkflowLimits<'cancelRetryFirstMs' | 'cancelRetryMaxMs'>> {
-      const opened = await openCommand(pool, {
-        jobId,
-        kind: 'cancel',
-        actor: actor ?? 'somebody',
-        source: source ?? 'temporal',
-        reason: reason ?? null,
-      });
+      const begun = commandId === undefined ? null : await findCommand(pool, commandId);
+      const opened =
+        begun?.jobId === jobId && begun.kind === 'cancel'
+          ? { command: begun }
+          : await openCommand(pool, {
+              jobId,
+              kind: 'cancel',
+              actor: actor ?? 'somebody',
+              source: source ?? 'temporal',
+              reason: reason ?? null,
+            });
       if (opened === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
       const { cancelConfirmMs: confirmMs, cancelRetryFirstMs, cancelRetryMaxMs } = limits;
       return { ...(await settle(opened.command)), means: deps.cancelMeans, confirmMs, limits: { cancelRetryFirstMs, cancelRetryMaxMs } };

@@ -62,9 +62,9 @@ export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
     await condition(() => hasMoved, backOffMs(round), { summary: 'Try again' });
     await refresh();
     if (command.endedAt === null && isHistoryLong()) {
-      // A worker that nothing stops may hold this for days. The next run joins the open command.
+      // A worker that nothing stops may hold this for days. The next run goes on with the same command.
       await condition(allHandlersFinished);
-      await continueAsNew<typeof cancelJob>({ ...input, source });
+      await continueAsNew<typeof cancelJob>({ ...input, source, commandId });
     }
   }
   await condition(allHandlersFinished);

@@ -59,6 +59,8 @@ export interface CancelJobInput {
   actor?: string;
   /** Where it came from: rest, signal, temporal. */
   source?: string;
+  /** The command that an earlier run of this workflow opened: it goes on with that one, also when it has ended meanwhile. */
+  commandId?: string;
 }
 
 /** A code or a password never comes this way: histories are kept and shared. It waits encrypted under `commandId` (POST /v1/jobs/:jobId/resume). */

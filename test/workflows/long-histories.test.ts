@@ -49,6 +49,17 @@ describe('where a worker is stopped by nothing', () => {
     await expect(newest.result()).resolves.toMatchObject({ state: 'cancelled' });
   }, 240_000);
 
+  test('the next run of a cancel goes on with its command, also when a first try of its opening has ended it', async () => {
+    const jobId = randomUUID();
+    await fixture.submit('https://sim.test/quick?ms=50', { jobId });
+    await fixture.until(jobId, 'succeeded');
+    const { command } = await fixture.activities.openCancel({ jobId });
+    expect(command).toMatchObject({ outcome: 'already_finished' });
+    const again = await fixture.activities.openCancel({ jobId, commandId: command.commandId });
+    expect(again.command).toEqual(command);
+    expect(await listCommands(fixture.pool, { jobId, rows: 5 })).toHaveLength(1);
+  });
+
   test('what a cancel tried is listed once for each result, and of many results the newest', async () => {
     const jobId = randomUUID();
     await fixture.submit('https://sim.test/quick?ms=50', { jobId });
