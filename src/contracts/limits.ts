@@ -129,6 +129,8 @@ export const limits = {
   sweepWaitMs: 25_000,
   /** A live row that nobody touched for this long gets its workflow started again (a no-op when it runs). */
   untouchedMs: 600_000,
+  /** A job that waits for a worker, or for a person, is looked at so often without any news: at most 168 times until nobody has said how it ended. */
+  restLookMs: 3_600_000,
   /** An accepted row without a workflow: the gateway was cut off between its commit and its start. */
   unstartedMs: 3_000,
   /** VALET fails a task whose job row has been silent for 5 min (valet §3.1), staging recovers it after 120 s (ghosthands §2.5). */
@@ -212,6 +214,11 @@ export const limits = {
   /** ATM waits so long for a machine that it passes a page of (atm §1.3); a page is no download. */
   proxyTimeoutMs: 10_000,
   proxyAnswerBytesMax: 1_048_576,
+  /** What workflows keep of a person's words, which the CLI lets be megabytes long, as long as what REST takes. A workflow reads these three as they stand here. */
+  reasonCharsMax: 500,
+  actorCharsMax: 200,
+  /** Ids of a worker, names of a destination. */
+  nameCharsMax: 255,
   requestBodyBytesMax: 262_144,
   pageRowsDefault: 50,
   pageRowsMax: 200,
