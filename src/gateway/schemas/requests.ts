@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
-import { countSchema, idSchema, keySchema } from './values';
+import { countSchema, cursorSchema, idSchema, keySchema, nameSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
 export const submitHeadersSchema = z.object({
-  'idempotency-key': keySchema.optional().meta({ description: 'The same request under the same key is one job, however often it comes.' }),
+  'idempotency-key': keySchema.optional().meta({
+    description:
+      "The same request under the same key is one job, however often it comes. A caller's keys are its own: they are told apart by the name of the API key.",
+  }),
 });
 
 const isState = (word: string): boolean => (jobStates as readonly string[]).includes(word);
@@ -19,8 +22,8 @@ export const listJobsQuerySchema = z.strictObject({
     .optional()
     .meta({ description: 'One state, or several with commas between them.', example: 'waiting,running' }),
   userId: idSchema.optional(),
-  taskId: z.string().min(1).max(255).optional(),
-  workerId: z.string().min(1).max(255).optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
+  taskId: nameSchema(255).optional(),
+  workerId: nameSchema(255).optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
   needsAttention: z
     .enum(['true', 'false'])
     .transform((word) => word === 'true')
@@ -29,7 +32,7 @@ export const listJobsQuerySchema = z.strictObject({
   limit: countSchema(limits.pageRowsMax)
     .optional()
     .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
-  cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
+  cursor: cursorSchema.optional().meta({ description: 'nextCursor of the last answer.' }),
 });
 
 export const redeliverParamsSchema = z.strictObject({ jobId: idSchema, generation: countSchema(1_000_000), seq: countSchema(1_000_000) });
@@ -39,3 +42,8 @@ export const workerCallbackParamsSchema = z.strictObject({ attemptId: idSchema }
 export const pauseBodySchema = z
   .strictObject({ reason: z.string().trim().min(1).max(500).meta({ description: 'Shown wherever the pause is.' }) })
   .meta({ id: 'PauseFleet' });
+
+/** What is held needs a reason that others find; that it is held no more, none. */
+export const releaseBodySchema = z
+  .strictObject({ reason: z.string().trim().max(500).optional().meta({ description: 'For the audit.' }) })
+  .meta({ id: 'Release' });
