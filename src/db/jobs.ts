@@ -55,7 +55,7 @@ const lockStatement = `select from yardmaster.job where job_id = $1::uuid for up
 
 const findStatement = `
 select j.job_id, j.generation, j.state, j.reason, j.detail, j.state_at, j.owner, j.user_id, j.valet_task_id, j.accepted_at, j.timeout_seconds,
-  j.attempts_max, j.not_before, j.deadline_at, j.job_deadline_at, j.submission, j.human_kind, j.is_rerun_by_gh, j.is_owner_in_doubt,
+  j.attempts_max, case when j.not_before > now() then j.not_before end as not_before, j.deadline_at, j.job_deadline_at, j.submission, j.human_kind, j.is_rerun_by_gh, j.is_owner_in_doubt,
   j.cancel_requested_at, j.error_code, j.error_message, j.callback_url is not null as has_callback_url, j.ended_at, j.attempt_id,
   g.job_type, a.number as attempt_number, a.worker_id, a.host, a.state as attempt_state, a.claimed_at, clock_timestamp() as now,
   (select count(*)::int from yardmaster.attempt t
@@ -246,8 +246,9 @@ export const viewJob = (job: Job, doubtRecheckMs: number): JobView => ({
 
 const wakeInMs = (job: Job, doubtRecheckMs: number): number | null => {
   const waits = job.deadlineAt === null ? [] : [Math.max(0, job.deadlineAt.getTime() - job.now.getTime())];
-  // A back-off that is over waits for a worker, not for the clock.
-  if (job.notBefore !== null && job.notBefore > job.now) waits.push(job.notBefore.getTime() - job.now.getTime());
+  // A back-off that is over waits for a worker, not for the clock. One that ends while the step runs was not over to those who assign: theirs is the
+  // step's first moment, and nobody else would look again.
+  if (job.notBefore !== null) waits.push(Math.max(0, job.notBefore.getTime() - job.now.getTime()));
   if (job.isOwnerInDoubt) waits.push(doubtRecheckMs);
   return waits.length === 0 ? null : Math.min(...waits);
 };

@@ -1,11 +1,11 @@
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
 import { assignWaitingJobs } from '../../src/db/assign';
-import { findJob, moveJob } from '../../src/db/jobs';
+import { findJob, moveJob, viewJob } from '../../src/db/jobs';
 import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
 import { withTransaction } from '../../src/db/pool';
 import { withDatabase } from '../support/database';
-import { makeNewJob, testActor } from '../support/new-job';
+import { acceptNewJob, makeNewJob, testActor } from '../support/new-job';
 import { until } from '../support/until';
 import { withFleetFixture } from '../support/fleet-fixture';
 
@@ -161,6 +161,26 @@ describe('the public row of a job that ends while the sweep refreshes it', () =>
     }
     const { rows } = await database.pool.query('select status from gh_automation_jobs where id = $1', [job.jobId]);
     expect(rows).toEqual([{ status: 'cancelled' }]);
+  });
+});
+
+describe('a job whose back-off ends in the middle of a step', () => {
+  const database = withDatabase();
+
+  test('is looked at again at once, since it was not over to those who assign', async () => {
+    const job = makeNewJob();
+    await acceptNewJob(database.pool, job, limits);
+    const { jobId } = job;
+    await database.pool.query(`update yardmaster.job set state = 'waiting', deadline_at = now() + interval '4 h' where job_id = $1`, [
+      jobId,
+    ]);
+    const view = await withTransaction(database.pool, async (client) => {
+      await client.query(`update yardmaster.job set not_before = now() + interval '1 ms' where job_id = $1`, [jobId]);
+      await client.query('select pg_sleep(0.02)');
+      const found = await findJob(client, jobId);
+      return found === null ? null : viewJob(found, limits.doubtRecheckMs);
+    });
+    expect(view?.wakeInMs).toBe(0);
   });
 });
 
