@@ -54,6 +54,8 @@ describe('a step that waited for the row behind another run of itself', () => {
   test('reads the attempt as the other run left it, not as it was before the wait', async () => {
     const handle = await fixture.submit('https://sim.test/quick?ms=60000');
     const jobId = handle.workflowId.replace('apply-job-', '');
+    // Its first step, which terminating does not stop, would be one more that waits for the row.
+    await until(async () => (await fixture.job(jobId)).state !== 'accepted', { what: 'the workflow has taken its first step' });
     await handle.terminate('its steps are taken by hand here');
 
     const [first, second] = [await fixture.pool.connect(), await fixture.pool.connect()];
