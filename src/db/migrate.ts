@@ -1,10 +1,7 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { runner } from 'node-pg-migrate';
+import { migrationTimeouts, statementSession } from './connection';
+import { migrationsDir } from './migration-files';
 import type { DbLog } from './pool';
-
-/** Waiting for the other process's migrations, or for a table that somebody holds, is bounded: then the start fails and says so. */
-const lockTimeoutMs = 60_000;
 
 export interface MigrateOptions {
   /** Where the numbered SQL files are; the product's own unless a test says otherwise. */
@@ -17,7 +14,7 @@ export interface MigrateOptions {
  */
 export async function migrate(databaseUrl: string, log: DbLog, options: MigrateOptions = {}): Promise<string[]> {
   const applied = await runner({
-    databaseUrl: { connectionString: databaseUrl, application_name: 'yardmaster-migrate', lock_timeout: lockTimeoutMs },
+    databaseUrl: statementSession(databaseUrl, { applicationName: 'yardmaster-migrate', timeouts: migrationTimeouts }),
     dir: options.dir ?? migrationsDir(),
     direction: 'up',
     schema: 'yardmaster',
@@ -32,12 +29,4 @@ export async function migrate(databaseUrl: string, log: DbLog, options: MigrateO
   const names = applied.map((migration) => migration.name);
   log.info(names.length === 0 ? 'The database schema is up to date' : 'Migrated the database', { migrations: names });
   return names;
-}
-
-/** Beside package.json in src/db, from the sources as well as from the compiled files (the image copies the folder). */
-function migrationsDir(): string {
-  for (let folder = __dirname; ; folder = path.dirname(folder)) {
-    if (existsSync(path.join(folder, 'package.json'))) return path.join(folder, 'src/db/migrations');
-    if (folder === path.dirname(folder)) throw new Error(`No package.json above ${__dirname}, so the migrations are not found`);
-  }
 }
