@@ -35,17 +35,21 @@ const settleMs = 150_000;
 export const runSessionKills = async (run: DeployRun, { forMs }: { forMs: number }): Promise<SessionKills> => {
   const processes = [run.gateway, ...run.orchestrators, ...run.deployers];
   const over = new AbortController();
-  const died = watchDeaths(processes, over.signal);
+  const died = new Set<string>();
+  const watched = watchDeaths(processes, died, over.signal);
   const oddAnswers: number[] = [];
   const [killed, jobIds, deployIds] = await Promise.all([
     endSessions(run.pool, forMs),
     submitJobs(run, forMs, oddAnswers),
     placeDeploys(run, forMs, oddAnswers),
   ]);
-  const unended = await settled(run.pool, jobIds);
-  const deploys = await Promise.all(deployIds.map(async (deployId) => await outcomeOf(run.pool, deployId)));
+  // Without one of them nothing may come to an end.
+  const timeoutMs = died.size > 0 ? 0 : settleMs;
+  const unended = await settled(run.pool, jobIds, timeoutMs);
+  const deploys = await Promise.all(deployIds.map(async (deployId) => await outcomeOf(run.pool, deployId, timeoutMs)));
   over.abort();
-  return { ...killed, died: await died, oddAnswers, accepted: jobIds.length, unended, deploys };
+  await watched;
+  return { ...killed, died: [...died], oddAnswers, accepted: jobIds.length, unended, deploys };
 };
 
 const endSessions = async (pool: Pool, forMs: number): Promise<Pick<SessionKills, 'inTransaction' | 'resting'>> => {
@@ -134,7 +138,7 @@ const post = async ({ gatewayUrl }: DeployRun, path: string, key: string, body: 
     signal: AbortSignal.timeout(60_000),
   });
 
-const settled = async (pool: Pool, jobIds: string[]): Promise<string[]> => {
+const settled = async (pool: Pool, jobIds: string[], timeoutMs: number): Promise<string[]> => {
   let open: string[] = [];
   const areDone = async (): Promise<boolean> => {
     const { rows } = await pool.query<{ told: string }>(
@@ -144,11 +148,11 @@ const settled = async (pool: Pool, jobIds: string[]): Promise<string[]> => {
     open = rows.map(({ told }) => told);
     return open.length === 0;
   };
-  await until(areDone, { what: 'every accepted job has succeeded', timeoutMs: settleMs, everyMs: 500 }).catch(() => undefined);
+  await until(areDone, { what: 'every accepted job has succeeded', timeoutMs, everyMs: 500 }).catch(() => undefined);
   return open;
 };
 
-const outcomeOf = async (pool: Pool, deployId: string): Promise<string | null> =>
+const outcomeOf = async (pool: Pool, deployId: string, timeoutMs: number): Promise<string | null> =>
   await until(
     async () => {
       const { rows } = await pool.query<{ outcome: string | null }>(`select outcome from yardmaster.deploy where deploy_id = $1`, [
@@ -156,14 +160,12 @@ const outcomeOf = async (pool: Pool, deployId: string): Promise<string | null> =
       ]);
       return rows[0]?.outcome;
     },
-    { what: `deploy ${deployId} has ended`, timeoutMs: settleMs, everyMs: 500 },
+    { what: `deploy ${deployId} has ended`, timeoutMs, everyMs: 500 },
   ).catch(() => null);
 
-const watchDeaths = async (processes: readonly OwnProcess[], over: AbortSignal): Promise<string[]> => {
-  const died = new Set<string>();
+const watchDeaths = async (processes: readonly OwnProcess[], died: Set<string>, over: AbortSignal): Promise<void> => {
   while (!over.aborted) {
     for (const each of processes) if (!each.isRunning()) died.add(each.name);
     await delay(50);
   }
-  return [...died];
 };
