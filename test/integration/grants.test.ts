@@ -277,7 +277,7 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
       resolutionType: 'code_entry',
       code: '481516',
     }),
-  retryJob: async () => await call('POST', `/v1/jobs/${await newJobIn('failed', '/invalid?times=1')}/retry?wait=20`, { confirm: true }),
+  retryJob: async () => await call('POST', `/v1/jobs/${await newJobIn('failed', '/invalid')}/retry?wait=20`, { confirm: true }),
   resolveJob: async () =>
     await call('POST', `/v1/jobs/${await newJobIn('uncertain', '/fails-after-form?ms=50')}/resolve?wait=20`, {
       submitted: true,
@@ -346,8 +346,7 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
   getApplicationStatus: async () => await call('GET', `/api/v1/gh/valet/status/${await jobIn('succeeded')}`),
   cancelApplication: async () =>
     await call('POST', `/api/v1/gh/jobs/${await newJobIn('running', '/quick?ms=60000')}/cancel`, {}, testKeys.service),
-  retryApplication: async () =>
-    await call('POST', `/api/v1/gh/jobs/${await newJobIn('failed', '/invalid?times=1')}/retry`, {}, testKeys.service),
+  retryApplication: async () => await call('POST', `/api/v1/gh/jobs/${await newJobIn('failed', '/invalid')}/retry`, {}, testKeys.service),
   resumeApplication: async () =>
     await call(
       'POST',
@@ -375,7 +374,13 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
   clearSessions: async () => await call('DELETE', `/api/v1/gh/sessions?user_id=${userId}&all=true`),
   listSessionsOfUser: async () => await call('GET', `/api/v1/gh/valet/sessions/${userId}`),
   clearSessionsOfUser: async () => await call('DELETE', `/api/v1/gh/valet/sessions/${userId}`),
-  clearSessionOfUser: async () => await call('DELETE', `/api/v1/gh/valet/sessions/${userId}/a.test`),
+  async clearSessionOfUser() {
+    await database.pool.query(
+      `insert into gh_browser_sessions (user_id, domain, session_data, encryption_key_id) values ($1, 'a.test', 'sealed', 'k')`,
+      [userId],
+    );
+    return await call('DELETE', `/api/v1/gh/valet/sessions/${userId}/a.test`);
+  },
   atmVersion: async () => await call('GET', '/version'),
   atmMetrics: async () => await call('GET', '/metrics'),
   atmContainers: async () => await call('GET', '/containers'),
@@ -393,7 +398,7 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
   hostWorkerDrain: async () => await call('POST', '/fleet/127.0.1.1/worker/drain', {}),
   hostWorkerStatus: async () => await call('GET', '/fleet/127.0.1.1/worker/status'),
   hostWorkerHealth: async () => await call('GET', '/fleet/127.0.1.1/worker/health'),
-  proxyToHost: async () => await call('GET', '/fleet/127.0.1.1/health/deep'),
+  proxyToHost: async () => await call('GET', '/fleet/127.0.1.1/health/version'),
   atmDrain: async () => await call('POST', '/drain', { worker_id: 'worker-1' }),
   secretsStatus: async () => await call('GET', '/secrets/status'),
 };
@@ -456,6 +461,13 @@ it('every activity has run as the role of its process', async () => {
     async examineOwner() {
       const jobId = await newJobIn('running', '/quick?ms=4000');
       return await orchestrator?.activities.examineOwner(await attemptOf(jobId));
+    },
+    async proveRecycled() {
+      const host = '127.0.1.1';
+      const before = await orchestrator?.activities.lookBeforeRecycle({ host });
+      if (before === undefined) return null;
+      const target = { workerId: 'worker-1', host, instanceId: null };
+      return await orchestrator?.activities.proveRecycled({ target, attemptId: null, before });
     },
     async noteDeployFailure() {
       const activity: unknown = Reflect.get(deployer?.activities ?? {}, 'noteDeployFailure');
@@ -586,7 +598,7 @@ const placed = async (body: object): Promise<Response> => await call('POST', '/v
 
 const toldAtApproval = async (word: 'approve' | 'reject' | 'cancel', body: object): Promise<Response> => {
   const deployId = await afterDeploys(
-    async () => await deploy({ destination, version: 'v1', strategy: { needsApproval: true, canaryHosts: 0 } }),
+    async () => await deploy({ destination, version: 'v1', strategy: { needsApproval: true, canaryHosts: 1, soakSeconds: 1 } }),
   );
   const phaseOf = async (): Promise<string> => deploySeenSchema.parse(await (await call('GET', `/v1/deploys/${deployId}`)).json()).phase;
   await until(async () => (await phaseOf()) === 'approval', { what: 'the deploy waits for an approval', timeoutMs: 60_000 });
@@ -625,17 +637,18 @@ async function startProcesses(): Promise<void> {
     databaseUrl: database.databaseUrl,
     serviceSecret: testKeys.service,
     controlPort: 0,
-    hosts: [
-      {
-        workerId: 'worker-1',
-        ip: '127.0.1.1',
+    // One for the deploys, and others that take the jobs meanwhile.
+    hosts: await Promise.all(
+      [1, 2, 3].map(async (number) => ({
+        workerId: `worker-${number}`,
+        ip: `127.0.1.${number}`,
         listenIp: '127.0.0.1',
         apiPort: await port(),
         statusPort: await port(),
-        variant: 'staging',
+        variant: 'staging' as const,
         timeScale: 0.1,
-      },
-    ],
+      })),
+    ),
   });
   const addressMap = Object.fromEntries(
     simulator.hosts.map(({ ip, ports }) => [ip, { api: `http://127.0.0.1:${ports.api}`, worker: `http://127.0.0.1:${ports.status}` }]),
