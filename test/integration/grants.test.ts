@@ -42,8 +42,8 @@ let gateway: TestGateway | undefined;
 let orchestrator: Awaited<ReturnType<typeof startOrchestrator>> | undefined;
 
 /** Roles belong to the whole server, so each run has its own names for them. */
-const roleOf = (process: Process): string => `${database.name}_${process}`;
-const urlOf = (process: Process): string => {
+const roleOf = (process: Process | 'gh'): string => `${database.name}_${process}`;
+const urlOf = (process: Process | 'gh'): string => {
   const url = new URL(database.databaseUrl);
   [url.username, url.password] = [roleOf(process), `password-of-${process}`];
   return url.href;
@@ -107,6 +107,12 @@ beforeAll(async () => {
   try {
     await loadFleetSchema(client, 'staging');
     await client.query(documentedSql('grants'));
+    // GH's workers: the neighbours' tables are theirs, and whoever may end their sessions may not end a superuser's.
+    await client.query(
+      `create role ${database.name}_gh login password 'password-of-gh';
+       grant all on all tables in schema public to ${database.name}_gh;
+       grant usage on all sequences in schema public to ${database.name}_gh`,
+    );
     for (const process of ['migrate', 'gateway', 'orchestrator', 'deployer'] as const) {
       await client.query(`alter role ${roleOf(process)} password 'password-of-${process}'`);
       for (const [name, value] of Object.entries(oddDefaults))
@@ -224,10 +230,7 @@ it('lets each process read its figures, and the orchestrator find nothing missin
 });
 
 it('lets the orchestrator see and end the backend of a worker that has another role', async () => {
-  await database.pool.query(`create role ${database.name}_gh login password 'password-of-gh'`);
-  const url = new URL(database.databaseUrl);
-  [url.username, url.password] = [`${database.name}_gh`, 'password-of-gh'];
-  const worker = createPool(url.href, { max: 1, applicationName: 'worker' });
+  const worker = createPool(urlOf('gh'), { max: 1, applicationName: 'worker' });
   try {
     await worker.query('LISTEN "gh_job_cancel_x"');
     await expect(findCancelListener(poolOf('orchestrator'), 'x')).resolves.toBe('present');
@@ -403,6 +406,9 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
   secretsStatus: async () => await call('GET', '/secrets/status'),
 };
 
+/** An answer as good as a success: of a worker that is busy. */
+const otherwise: Partial<Record<EndpointName, number>> = { workerHealthPage: 503 };
+
 describe('as the gateway’s role', () => {
   // A drain keeps its worker from the jobs of the next one, and a pause everybody's.
   afterEach(async () => await database.pool.query('delete from yardmaster.host_hold'));
@@ -413,7 +419,8 @@ describe('as the gateway’s role', () => {
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
     const text = isStream ? '' : await response.text();
     if (isStream) await response.body?.cancel();
-    expect({ isDone: response.status < 400, status: response.status, text, denied }).toMatchObject({ isDone: true, denied: [] });
+    const isDone = response.status < 400 || response.status === otherwise[name];
+    expect({ isDone, status: response.status, text, denied }).toMatchObject({ isDone: true, denied: [] });
     expect(gateway?.logLines.filter((line) => line.includes('42501'))).toEqual([]);
   });
 });
@@ -634,7 +641,7 @@ async function startProcesses(): Promise<void> {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
   const port = async (): Promise<number> => await claimPort({ port: 0, purpose: 'a simulated host', changeWith: 'nothing' });
   simulator = await startSimulator({
-    databaseUrl: database.databaseUrl,
+    databaseUrl: urlOf('gh'),
     serviceSecret: testKeys.service,
     controlPort: 0,
     // One for the deploys, and others that take the jobs meanwhile.
