@@ -6,6 +6,7 @@ import { createDestinationActivities } from '../activities/destinations';
 import type { Config, KamalConfig } from '../src/config';
 import { limits } from '../src/contracts/limits';
 import { taskQueues } from '../src/contracts/messages';
+import { waitForDatabase } from '../src/db/database-state';
 import { createPool } from '../src/db/pool';
 import { createRedact } from '../src/domain/redact';
 import { createHostClient } from '../src/ghosthands/client';
@@ -21,7 +22,7 @@ import { runChild } from '../src/process/child';
 import { streamChild } from '../src/process/stream-child';
 import { connectNative, createClient, ensureSearchAttributes } from '../src/temporal';
 import { refreshRegularly } from './refresh-destinations';
-import { createTunedWorker, runProcess, runWorker, workerOptionsOf, workflowSource } from './run-worker';
+import { createTunedWorker, runProcess, runWorker, toldToStop, workerOptionsOf, workflowSource } from './run-worker';
 import { serveAlone } from './serve-alone';
 import { createWorkflowsPort } from './workflows-port';
 
@@ -71,23 +72,23 @@ const serveDeploys = async (
   const pool = createPool(config.database.url.unredacted(), {
     max: config.database.poolMax,
     applicationName: 'yardmaster-deployer',
-    prepares: config.database.isDirect,
+    isDirect: config.database.isDirect,
     log,
   });
+  const stopping = toldToStop();
   const client = createClient(config.temporal);
   const { bin, configDir, stateDir, env, secretsDir, secrets, installation } = kamalConfig;
   const findSecret = createFindSecret({ dir: secretsDir, environment: secrets });
   const kamal = createKamal({ bin, configDir, stateDir, env, findSecret, streamChild, killAfterMs: limits.kamalKillAfterMs, log });
   const fleetConfig = createFleetConfigSource(config.fleet);
-  const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
   // On a machine that stands by, too: nobody else ends what a killed deployer has left here, its secrets above all.
   await endLeftovers(kamal, log);
   try {
+    await waitForDatabase(pool, { log, stopping, everyMs: limits.databaseWaitMs });
     await serveAlone({
       lock: { directUrl: config.database.directUrl?.unredacted() ?? '', name: 'yardmaster.deployer', everyMs: limits.deployerLockEveryMs },
       log,
-      stopping: stopping.signal,
+      stopping,
       isHeard: async () => await isTemporalThere(client),
       async startTurn(draining, cutOff) {
         const deploys: DeployDeps = {

@@ -1,15 +1,17 @@
 import { Context } from '@temporalio/activity';
+import type { Pool } from 'pg';
 import { createOrchestratorActivities } from '../activities';
 import type { Config } from '../src/config';
 import { limits } from '../src/contracts/limits';
 import { taskQueues } from '../src/contracts/messages';
+import { waitForDatabase } from '../src/db/database-state';
 import { checkForeignSchema } from '../src/db/foreign-schema';
 import { fleetGauges } from '../src/db/fleet-gauges';
 import { createPool } from '../src/db/pool';
-import { createFleetConfigSource } from '../src/fleet-file';
+import { createFleetConfigSource, type FleetConfigSource } from '../src/fleet-file';
 import { createHostClient } from '../src/ghosthands/client';
 import type { Log } from '../src/log';
-import { createMetrics } from '../src/metrics';
+import { createMetrics, type Metrics } from '../src/metrics';
 import { addSdkMetrics, type SdkMetricsSource } from '../src/metrics/sdk';
 import { startMetricsServer } from '../src/metrics/server';
 import { createWorkMetrics } from '../src/metrics/work';
@@ -17,7 +19,7 @@ import { createSecretBox } from '../src/secret-box';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
 import { assignOnNotify } from './assign-on-notify';
-import { runProcess, runWorker, workflowSource } from './run-worker';
+import { runProcess, runWorker, toldToStop, workflowSource } from './run-worker';
 import { sayFleetDifferences } from './fleet-differences';
 import { createWorkflowsPort } from './workflows-port';
 
@@ -26,20 +28,43 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
   const pool = createPool(config.database.url.unredacted(), {
     max: config.database.poolMax,
     applicationName: 'yardmaster-orchestrator',
-    prepares: config.database.isDirect,
+    isDirect: config.database.isDirect,
     log,
   });
-  await checkForeignSchema(pool, log);
   const fleetConfig = createFleetConfigSource(config.fleet);
+  const metrics = createMetrics({ process: 'orchestrator' });
+  for (const gauge of fleetGauges(pool, limits, fleetConfig)) metrics.addGauge(gauge);
+  const sdkMetrics = addSdkMetrics(metrics, sdk);
+  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
+  try {
+    const check = async (): Promise<unknown> => await checkForeignSchema(pool, log);
+    const isThere = await waitForDatabase(pool, { log, stopping: toldToStop(), everyMs: limits.databaseWaitMs, check });
+    if (isThere) await serveJobs({ config, log, pool, metrics, fleetConfig });
+  } finally {
+    sdkMetrics.stop();
+    await metricsServer.stop();
+    await pool.end();
+  }
+};
+
+const serveJobs = async ({
+  config,
+  log,
+  pool,
+  metrics,
+  fleetConfig,
+}: {
+  config: Config;
+  log: Log;
+  pool: Pool;
+  metrics: Metrics;
+  fleetConfig: FleetConfigSource;
+}): Promise<void> => {
   await sayFleetDifferences({ pool, log, fleetConfig });
   const connection = await connectNative(config.temporal);
   await ensureSearchAttributes(connection, config.temporal.namespace);
   const client = createClient(config.temporal);
   await ensureWorkerCleanupSchedule(client);
-  const metrics = createMetrics({ process: 'orchestrator' });
-  for (const gauge of fleetGauges(pool, limits, fleetConfig)) metrics.addGauge(gauge);
-  const sdkMetrics = addSdkMetrics(metrics, sdk);
-  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
   const workflows = createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs });
   const listener = assignOnNotify({
     pool,
@@ -80,11 +105,8 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
     await runWorker({ connection, config, log, taskQueue: taskQueues.orchestrator, activities, workflows: workflowSource() });
   } finally {
     await listener.close();
-    sdkMetrics.stop();
-    await metricsServer.stop();
     await connection.close();
     await client.connection.close();
-    await pool.end();
   }
 };
 

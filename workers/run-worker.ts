@@ -70,6 +70,13 @@ export const workerOptionsOf = ({
 export const createTunedWorker = async (options: WorkerOptions & { connection: NativeConnection }): Promise<Worker> =>
   await Worker.create({ ...workerTuning, ...options });
 
+/** The process is asked to end, also while there is no worker yet that would hear of it. */
+export const toldToStop = (): AbortSignal => {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  return stopping.signal;
+};
+
 /** A process of ours from its configuration to its exit code, which tells the truth: 0 only after a drain. */
 export const runProcess = async (
   name: 'orchestrator' | 'deployer',

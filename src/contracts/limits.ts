@@ -3,6 +3,8 @@
  * tests and the demo can shorten what people wait for without touching the rules.
  */
 export const limits = {
+  /** A process that starts while its database cannot be used asks again so often. */
+  databaseWaitMs: 1_000,
   /** Without LISTEN, as behind a transaction pooler, polling is all there is. */
   degradedPollMs: 5_000,
   /** One constant bounds the wait for a worker, for acceptance and expiry alike: VALET's queue uses the same 14,400 s (atm §6). */

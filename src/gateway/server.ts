@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, type Config } from '../config';
 import { limits } from '../contracts/limits';
 import { listApiHosts } from '../db/api-hosts';
+import { waitForDatabase } from '../db/database-state';
 import { createPool } from '../db/pool';
 import { createLog, type Log } from '../log';
 import { createMetrics } from '../metrics';
@@ -33,7 +34,7 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   const pool = createPool(config.database.url.unredacted(), {
     max: config.database.poolMax,
     applicationName: 'yardmaster-gateway',
-    prepares: config.database.isDirect,
+    isDirect: config.database.isDirect,
     log,
   });
   const client = createClient(config.temporal);
@@ -41,7 +42,9 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   const streams = createLogStreams({ pool, directUrl: config.database.directUrl?.unredacted(), limits, log });
   const fleetConfig = createFleetConfigSource(config.fleet);
   for (const problem of (await fleetConfig.read()).problems) log.warn('A part of the fleet configuration is left out', { problem });
-  let isDraining = false;
+  const stopping = new AbortController();
+  // Nobody waits for it here: what it says is for the log, and /readyz says it too.
+  const databaseSaid = waitForDatabase(pool, { log, stopping: stopping.signal, everyMs: limits.databaseWaitMs });
   const app = createApp({
     pool,
     log,
@@ -70,7 +73,7 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       legacySecretInQuery: config.gateway.legacySecretInQuery,
     },
     settings: { ...config.gateway, allowedCallbackOrigins: config.product.allowedCallbackOrigins },
-    isDraining: () => isDraining,
+    isDraining: () => stopping.signal.aborted,
   });
   const server = createServer(app);
   await listen(server, config.gateway);
@@ -81,13 +84,13 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   return {
     url: config.gateway.publicUrl,
     async stop() {
-      isDraining = true;
+      stopping.abort();
       log.info('The gateway drains');
       const streamsClosed = streams.close();
       await Promise.all([server, workerServer].map(async (each) => each && (await drain(each, config.process.shutdownGraceMs))));
       const givenBack = Promise.allSettled([
         metricsServer.stop(),
-        streamsClosed.then(async () => await pool.end()),
+        Promise.all([streamsClosed, databaseSaid]).then(async () => await pool.end()),
         client.connection.close(),
       ]);
       // A statement that Postgres never answers holds its connection for ever; the end of the process ends both.

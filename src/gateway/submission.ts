@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { NewJob } from '../contracts/job';
 import type { Actor } from '../db/audit';
 import { acceptJob, type Acceptance } from '../db/accept-job';
-import { findRefusal, isDatabaseOutage } from '../db/outage';
+import { findRefusal, isDatabaseOutage, isLostRace } from '../db/outage';
 import { findInstanceOfSandbox } from '../db/sandboxes';
 import { actorOf } from './actor';
 import type { GatewayDeps } from './gateway-deps';
@@ -54,7 +54,7 @@ const acceptAgain = async ({ pool, limits }: SubmissionDeps, job: NewJob, by: Ac
       if (refusal?.code === '23505') throw keyIsTaken();
       if (refusal?.code === '23514')
         throw invalidField(fieldOf(refusal.constraint, fieldNames), 'the table of this fleet does not know this value');
-      if (tries === triesMax || (refusal === null && isDatabaseOutage(error))) throw error;
+      if (tries === triesMax || (isDatabaseOutage(error) && !isLostRace(error))) throw error;
     }
   }
 };

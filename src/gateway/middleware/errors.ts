@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { problems } from '../../contracts/errors';
-import { isDatabaseOutage } from '../../db/outage';
+import { isDatabaseOutage, isLackOfSchema, isReadOnly } from '../../db/outage';
 import { answerInAtmWords } from '../compat/atm-errors';
 import { answerInGhWords } from '../compat/gh-errors';
 import { dialectOf } from '../dialect';
@@ -13,7 +13,7 @@ const retryAfterSeconds = '2';
 export const answerErrors: ErrorRequestHandler = (error: unknown, request, response, next) => {
   const { log } = getFacts(request);
   const problem = toProblem(error);
-  if (problem.code === 'internal') log.error('A request failed', { error });
+  if (problem.code === 'internal' || isLackOfSchema(error)) log.error('A request failed', { error });
   else if (problem.code === 'unavailable') log.warn('A request found Postgres away', { error });
   // Its first bytes are out: only cutting the connection tells that the rest is missing.
   if (response.headersSent) return next(error);
@@ -52,12 +52,19 @@ const answerProblem = (request: Request, response: Response, problem: Problem): 
 
 const toProblem = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
-  if (isDatabaseOutage(error)) {
-    return new Problem('unavailable', `Postgres does not answer; repeat the request in ${retryAfterSeconds} s`, {
+  const outage = outageOf(error);
+  if (outage !== null) {
+    return new Problem('unavailable', `${outage}; repeat the request in ${retryAfterSeconds} s`, {
       headers: { 'Retry-After': retryAfterSeconds },
     });
   }
   return fromExpress(error) ?? new Problem('internal', 'Something failed on our side; the request id finds it in the log');
+};
+
+const outageOf = (error: unknown): string | null => {
+  if (isReadOnly(error)) return 'Postgres takes no writes at the moment';
+  if (isLackOfSchema(error)) return 'The database has not what this version needs, and npm run migrate may be due';
+  return isDatabaseOutage(error) ? 'Postgres does not answer' : null;
 };
 
 /** What Express and its body parser refuse carries a type or a status. */

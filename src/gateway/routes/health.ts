@@ -1,4 +1,6 @@
 import type { RequestHandler } from 'express';
+import type { Pool } from 'pg';
+import { explainState, isUsable, readDatabaseState, type DatabaseState } from '../../db/database-state';
 import { findFleetPause, type FleetPause } from '../../db/holds';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
@@ -9,29 +11,41 @@ export const createHealthRoutes = (deps: GatewayDeps): Record<'livez' | 'readyz'
   livez: answer(endpoints.livez, () => ({ status: 200, body: { status: 'alive' } })),
 
   readyz: answer(endpoints.readyz, async (_input, { log }) => {
-    const [postgres, temporal] = await Promise.allSettled([
-      inTime(findFleetPause(deps.pool), deps.limits.probeTimeoutMs),
-      inTime(deps.workflows.check(), deps.limits.probeTimeoutMs),
+    const [{ database, pause }, temporal] = await Promise.all([
+      inTime(readDatabase(deps.pool), deps.limits.probeTimeoutMs).catch((error: unknown) => ({
+        database: { kind: 'away', error } satisfies DatabaseState,
+        pause: undefined,
+      })),
+      inTime(deps.workflows.check(), deps.limits.probeTimeoutMs).then(
+        () => 'ok' as const,
+        (error: unknown) => {
+          log.warn('Not ready', { missing: 'temporal', error });
+          return 'away' as const;
+        },
+      ),
     ]);
-    for (const [name, check] of Object.entries({ postgres, temporal })) {
-      if (check.status === 'rejected') log.warn('Not ready', { missing: name, error: check.reason as unknown });
-    }
+    if (database.kind !== 'writable') log.warn('Not ready', { missing: 'postgres', reason: explainState(database) });
     const isDraining = deps.isDraining();
-    const isReady = postgres.status === 'fulfilled' && temporal.status === 'fulfilled' && !isDraining;
+    const isReady = database.kind === 'writable' && temporal === 'ok' && !isDraining;
     return {
       status: isReady ? 200 : 503,
       headers: { 'Cache-Control': 'no-store' },
       body: {
         status: isReady ? 'ready' : 'not_ready',
-        checks: { postgres: wordOf(postgres), temporal: wordOf(temporal) },
+        checks: { postgres: database.kind === 'writable' ? 'ok' : database.kind, temporal },
+        ...(isUsable(database) || database.kind === 'away' ? {} : { detail: explainState(database) }),
         isDraining,
-        fleet: postgres.status === 'fulfilled' ? fleetAnswer(postgres.value) : null,
+        fleet: pause === undefined ? null : fleetAnswer(pause),
       },
     };
   }),
 });
 
-const wordOf = (check: PromiseSettledResult<FleetPause | null | void>): 'ok' | 'away' => (check.status === 'fulfilled' ? 'ok' : 'away');
+/** The pause is unknown where the database cannot be used. */
+const readDatabase = async (pool: Pool): Promise<{ database: DatabaseState; pause: FleetPause | null | undefined }> => {
+  const database = await readDatabaseState(pool);
+  return { database, pause: isUsable(database) ? await findFleetPause(pool) : undefined };
+};
 
 /** A database that accepts connections and then says nothing is not ready either. */
 const inTime = async <Result>(work: Promise<Result>, timeoutMs: number): Promise<Result> => {

@@ -19,12 +19,16 @@ export const workerCallbackAnswerSchema = z
 
 export const liveAnswerSchema = z.strictObject({ status: z.literal('alive') });
 
-const checkSchema = z.enum(['ok', 'away']);
+const postgresSchema = z.enum(['ok', 'read_only', 'old_schema', 'unfit_settings', 'away']).meta({
+  description:
+    'read_only: it can be asked, and nothing can be accepted. old_schema, unfit_settings: `detail` names the command that helps.',
+});
 
 export const readyAnswerSchema = z
   .strictObject({
     status: z.enum(['ready', 'not_ready']),
-    checks: z.strictObject({ postgres: checkSchema, temporal: checkSchema }),
+    checks: z.strictObject({ postgres: postgresSchema, temporal: z.enum(['ok', 'away']) }),
+    detail: z.string().optional(),
     isDraining: z.boolean(),
     fleet: fleetSchema.nullable().meta({ description: 'Null while Postgres is away.' }),
   })
