@@ -17,6 +17,9 @@ import { makeApplyJobId, workerCleanupScheduleId } from './contracts/ids';
 import { limits } from './contracts/limits';
 import { searchAttributes, taskQueues, wakeSignal, workflowNames, type ApplyJobInput, type WakeSignal } from './contracts/messages';
 
+/** What nobody can read is marked, in every process of ours. The bundle of the workflows is made with it as well. */
+export const dataConverter = { payloadConverterPath: require.resolve('./contracts/payload-converter') } as const;
+
 const grpcAlreadyExists = 6;
 
 /** gRPC waits up to 2 min between two tries to connect; after an outage jobs would be answered with 202 for so long. */
@@ -28,7 +31,7 @@ export function createClient(config: TemporalConfig): Client {
     ...connectionOptions(config),
     channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': reconnectMsMax },
   });
-  return new Client({ connection, namespace: config.namespace });
+  return new Client({ connection, namespace: config.namespace, dataConverter });
 }
 
 /** For processes that run workflows or activities. */
