@@ -9,7 +9,7 @@ import { isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
-import { findJob, lockUnlessWaiting, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
+import { findJob, lockUnlessWaiting, noteLook, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
 import type { OrchestratorDeps } from './deps';
@@ -87,7 +87,13 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         ]);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
         const isWorkerFree = !isLocked || (await advanceLocked(step, client, job, read, { attemptId, proof, isUnreachable }));
-        const [assignments, advanced] = await Promise.all([isWorkerFree ? assign(client) : [], getJob(client, jobId), commit()]);
+        const [assignments, , advanced] = await Promise.all([
+          isWorkerFree ? assign(client) : [],
+          // Behind the lock of assigning, which locks waiting jobs as well.
+          isLocked ? undefined : noteLook(client, jobId),
+          getJob(client, jobId),
+          commit(),
+        ]);
         served.push(...assignments);
         return advanced;
       });
@@ -147,7 +153,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         return false;
       }
       // Another run of this step may have put it there since the look without a lock: a back-off is no reason to give up.
-      if (!isPast(job.deadlineAt, job.now)) return false;
+      if (!isPast(job.deadlineAt, job.now)) {
+        await noteLook(client, job.jobId);
+        return false;
+      }
       await enterState(turn, client, job, {
         state: 'expired',
         reason: 'expired',
@@ -165,7 +174,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       });
       return false;
     }
-    if (job.attempt === null || job.attempt.state === 'ended') return false;
+    if (job.attempt === null || job.attempt.state === 'ended') {
+      await noteLook(client, job.jobId);
+      return false;
+    }
     const { attemptId } = job.attempt;
     const { proof, isUnreachable } = evidence.attemptId === attemptId ? evidence : nothingKnown;
     const seen = read.kind === 'seen' ? read.seen : null;
@@ -216,8 +228,11 @@ const wakeServed = async ({ workflows, log }: OrchestratorDeps, served: Assignme
   );
 };
 
-/** The longer a doubt lasts, the rarer the looks, so that a silent host cannot fill a history. */
+/** The longer a doubt lasts, the rarer the looks, so that a silent host cannot fill a history. A wait for a person may last a day. */
 const recheckMs = (job: Job, limits: OrchestratorDeps['limits']): number =>
-  Math.min(60_000, Math.max(limits.doubtRecheckMs, (job.now.getTime() - job.stateAt.getTime()) / 10));
+  Math.min(
+    job.state === 'waiting_human' ? limits.restLookMs : 60_000,
+    Math.max(limits.doubtRecheckMs, (job.now.getTime() - job.stateAt.getTime()) / 10),
+  );
 
 const isPast = (deadlineAt: Date | null, now: Date): boolean => deadlineAt !== null && deadlineAt.getTime() <= now.getTime();

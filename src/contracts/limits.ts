@@ -129,6 +129,8 @@ export const limits = {
   sweepWaitMs: 25_000,
   /** A live row that nobody touched for this long gets its workflow started again (a no-op when it runs). */
   untouchedMs: 600_000,
+  /** A job that waits for a worker, or for a person, is looked at so often without any news: at most 168 times until nobody has said how it ended. */
+  restLookMs: 3_600_000,
   /** An accepted row without a workflow: the gateway was cut off between its commit and its start. */
   unstartedMs: 3_000,
   /** VALET fails a task whose job row has been silent for 5 min (valet §3.1), staging recovers it after 120 s (ghosthands §2.5). */
