@@ -12,6 +12,7 @@ import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
 import { findJob, lockUnlessWaiting, noteLook, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
+import { endSaid } from '../src/db/said';
 import type { OrchestratorDeps } from './deps';
 import { applyStep, enterState } from './job-steps';
 
@@ -47,11 +48,27 @@ interface Turn {
 export const createJobActivities = (deps: OrchestratorDeps) => {
   const { pool, limits } = deps;
 
-  const inTransaction = async (work: (client: PoolClient, turn: Turn) => Promise<Job>): Promise<JobView> => {
+  /** With `taken` it carries out a message of that kind. */
+  const inTransaction = async (
+    work: (client: PoolClient, turn: Turn) => Promise<Job>,
+    { taken = null }: { taken?: 'retry' | 'resolve' | null } = {},
+  ): Promise<JobView> => {
     const served: Assignment[] = [];
     const seen: Observation[] = [];
     const step = { ...deps, observe: (one: Observation) => void seen.push(one) };
-    const job = await withTransaction(pool, async (client, commit) => await work(client, { served, commit, step }));
+    const job = await withTransaction(pool, async (client, commit) => {
+      let isCommitted = false;
+      const commitOnce = async (): Promise<unknown> => {
+        isCommitted = true;
+        return await commit();
+      };
+      const after = await work(client, { served, commit: commitOnce, step });
+      // With the change that decides it, so that nobody has to look for a message to end; the sweep has what is left.
+      if (after.openMessages.length > 0 && !isCommitted) {
+        for (const { kind, route, outcome } of await endSaid(client, after, { taken })) seen.push({ of: 'command', kind, route, outcome });
+      }
+      return after;
+    });
     seen.forEach(deps.observe);
     await wakeServed(deps, served, job.jobId);
     return viewJob(job, recheckMs(job, limits));
@@ -92,7 +109,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
           // Behind the lock of assigning, which locks waiting jobs as well.
           isLocked ? undefined : noteLook(client, jobId),
           getJob(client, jobId),
-          commit(),
+          job.openMessages.length === 0 ? commit() : undefined,
         ]);
         served.push(...assignments);
         return advanced;
@@ -107,18 +124,21 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       note,
       actor,
     }: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
-      return await inTransaction(async (client, { step }) => {
-        const job = await getOwnedJob(client, jobId, owner, { lock: true });
-        if (job.state !== 'uncertain' && !(job.state === 'waiting_human' && job.humanKind === 'review')) return job;
-        await enterState(step, client, job, {
-          state: submitted ? 'succeeded' : 'failed',
-          reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
-          detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
-          submission: submitted ? 'yes' : 'no',
-          deadlineInMs: null,
-        });
-        return await getJob(client, jobId);
-      });
+      return await inTransaction(
+        async (client, { step }) => {
+          const job = await getOwnedJob(client, jobId, owner, { lock: true });
+          if (job.state !== 'uncertain' && !(job.state === 'waiting_human' && job.humanKind === 'review')) return job;
+          await enterState(step, client, job, {
+            state: submitted ? 'succeeded' : 'failed',
+            reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
+            detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
+            submission: submitted ? 'yes' : 'no',
+            deadlineInMs: null,
+          });
+          return await getJob(client, jobId);
+        },
+        { taken: 'resolve' },
+      );
     },
 
     /** A person's word that an uncertain job is tried again: this generation ends, the next one opens. */

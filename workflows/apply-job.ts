@@ -51,6 +51,8 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
 }
 
 const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobView, word: Word | null): Promise<JobView> => {
+  // Said of an earlier life of the job, and repeated too late.
+  if ((word?.kind === 'resolve' || word?.kind === 'retry') && (word.generation ?? job.generation) !== job.generation) return job;
   switch (word?.kind) {
     case 'cancel':
     case 'resume':

@@ -1,3 +1,4 @@
+import type { CommandKind } from '../contracts/command';
 import type { AttemptState, HumanKind, JobState, JobType, JobView, Submission } from '../contracts/job';
 import type { Queryable } from './queryable';
 
@@ -30,6 +31,8 @@ export interface Job {
   hasCallbackUrl: boolean;
   hasPendingCallbacks: boolean;
   openCommands: ('cancel' | 'resume')[];
+  /** Retries and resolves that nobody has carried out yet. */
+  openMessages: ('retry' | 'resolve')[];
   endedAt: Date | null;
   attempt: {
     attemptId: string;
@@ -61,7 +64,7 @@ select j.job_id, j.generation, j.state, j.reason, j.detail, j.state_at, j.owner,
   exists (select from yardmaster.callback c
     where c.job_id = j.job_id and c.settled_at is null) as has_pending_callbacks,
   array(select o.kind from yardmaster.command o
-    where o.job_id = j.job_id and o.ended_at is null and o.kind in ('cancel', 'resume') order by o.kind) as open_commands
+    where o.job_id = j.job_id and o.ended_at is null order by o.kind) as open_commands
 from yardmaster.job j
 left join yardmaster.attempt a on a.attempt_id = j.attempt_id
 left join gh_automation_jobs g on g.id = j.job_id
@@ -278,7 +281,7 @@ interface JobRow {
   error_message: string | null;
   has_callback_url: boolean;
   has_pending_callbacks: boolean;
-  open_commands: ('cancel' | 'resume')[];
+  open_commands: CommandKind[];
   ended_at: Date | null;
   attempt_id: string | null;
   attempt_number: number | null;
@@ -317,7 +320,8 @@ const toJob = (row: JobRow): Job => ({
   errorMessage: row.error_message,
   hasCallbackUrl: row.has_callback_url,
   hasPendingCallbacks: row.has_pending_callbacks,
-  openCommands: row.open_commands,
+  openCommands: row.open_commands.filter((kind) => kind === 'cancel' || kind === 'resume'),
+  openMessages: row.open_commands.filter((kind) => kind === 'retry' || kind === 'resolve'),
   endedAt: row.ended_at,
   attempt:
     row.attempt_id === null || row.worker_id === null || row.attempt_state === null

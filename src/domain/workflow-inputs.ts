@@ -28,6 +28,7 @@ const actor = text(limits.actorCharsMax);
 const source = text(limits.actorCharsMax);
 const reason = text(limits.reasonCharsMax);
 const note = reason;
+const generation = wholeNumber(1, 2 ** 31 - 1);
 const workerId = name(limits.nameCharsMax);
 const destination = matching(deployNamePattern, 'the name of a destination: lower case letters, digits, - and _');
 
@@ -48,7 +49,7 @@ export const starts = {
   applyJob: { of: 'applyJob', needed: { jobId: uuid }, optional: {} },
   cancelJob: { of: 'cancelJob', needed: { jobId: uuid }, optional: { ...by, reason } },
   resumeJob: { of: 'resumeJob', needed: { jobId: uuid }, optional: { ...by, resolutionType: oneOf(resolutionTypes), note } },
-  deliverCallbacks: { of: 'deliverCallbacks', needed: { jobId: uuid, generation: wholeNumber(1, 2 ** 31 - 1) }, optional: {} },
+  deliverCallbacks: { of: 'deliverCallbacks', needed: { jobId: uuid, generation }, optional: {} },
   workerCleanup: { of: 'workerCleanup', needed: {}, optional: { dryRun: flag, full: flag } },
   drainWorker: { of: 'drainWorker', needed: { workerId }, optional: { ...by, reason, deadlineMs: wholeNumber(0, limits.drainMaxMs) } },
   recycleWorker: { of: 'recycleWorker', needed: { workerId }, optional: { ...by, reason, force: flag } },
@@ -71,8 +72,8 @@ export const messages = {
   cancel: { of: 'cancel', needed: {}, optional: { reason, actor } },
   resume: { of: 'resume', needed: {}, optional: { resolutionType: oneOf(resolutionTypes), note, actor } },
   // One that says nothing must not end a job.
-  resolve: { of: 'resolve', needed: { submitted: flag }, optional: { note, actor } },
-  retry: { of: 'retry', needed: {}, optional: { confirm: flag, actor } },
+  resolve: { of: 'resolve', needed: { submitted: flag }, optional: { note, actor, generation } },
+  retry: { of: 'retry', needed: {}, optional: { confirm: flag, actor, generation } },
   toDeploy: { of: 'a message to a deploy', needed: { deployId: uuid }, optional: { reason, actor } },
 };
 

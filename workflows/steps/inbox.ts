@@ -19,8 +19,8 @@ export type Word =
   | { kind: 'wake'; examineOwner: boolean; stopped: Stopped | null; unreachableAttemptId: string | null }
   | { kind: 'cancel'; reason?: string; actor?: string }
   | { kind: 'resume'; resolutionType: ResolutionType; note?: string; actor?: string }
-  | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string }
-  | { kind: 'retry'; confirm?: boolean; actor?: string };
+  | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string; generation?: number }
+  | { kind: 'retry'; confirm?: boolean; actor?: string; generation?: number };
 
 type Wake = Extract<Word, { kind: 'wake' }>;
 
