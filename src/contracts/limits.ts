@@ -113,6 +113,8 @@ export const limits = {
   sweepEveryMs: 10_000,
   /** Every third pass applies every rule; half a pass early, so that a late clock does not cost a fourth. */
   sweepFullEveryMs: 25_000,
+  /** For so long the sweep stands still at most when somebody has deleted its schedule. */
+  scheduleLookEveryMs: 30_000,
   /** Workers, hosts and live attempts are few, and all of them are looked at; beyond this the report says that some were not. */
   fleetRowsMax: 5_000,
   /** A heartbeat further ahead of the database's clock than this comes from a wrong clock. */
