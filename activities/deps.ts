@@ -31,6 +31,16 @@ export interface CommandDeps extends OrchestratorDeps {
 
 export type CancelMeans = 'listener' | 'recycle' | 'http';
 
+/** A retry or resolve as it was accepted; it is for that generation alone. */
+export interface SaidMessage {
+  jobId: string;
+  generation: number;
+  kind: 'retry' | 'resolve';
+  actor: string;
+  submitted: boolean;
+  note: string | null;
+}
+
 /** The few things that an activity asks of Temporal. All are idempotent. */
 export interface WorkflowsPort {
   /** A hint to a running workflow; a missing one is no error. */
@@ -39,6 +49,8 @@ export interface WorkflowsPort {
   ensureApplyJob(jobId: string, wake: WakeSignal): Promise<void>;
   /** Starts the workflow of an open command that has none. */
   ensureCommand(command: { kind: 'cancel' | 'resume'; jobId: string }): Promise<void>;
+  /** Says a person's message to a job again, which is started over its row where no workflow runs. */
+  repeatMessage(message: SaidMessage): Promise<void>;
   ensureDeliverCallbacks(jobId: string, generation: number): Promise<void>;
   /** Starts a workflow over the row of a deploy under way; a no-op where one runs. */
   ensureKamalDeploy(deploy: { deployId: string; service: string; destination: string; version: string }): Promise<void>;

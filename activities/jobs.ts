@@ -9,9 +9,10 @@ import { isResolvable, isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
-import { findJob, lockUnlessWaiting, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
+import { findJob, lockUnlessWaiting, noteLook, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
+import { endSaid } from '../src/db/said';
 import type { OrchestratorDeps } from './deps';
 import { applyStep, enterState } from './job-steps';
 
@@ -47,11 +48,27 @@ interface Turn {
 export const createJobActivities = (deps: OrchestratorDeps) => {
   const { pool, limits } = deps;
 
-  const inTransaction = async (work: (client: PoolClient, turn: Turn) => Promise<Job>): Promise<JobView> => {
+  /** With `taken` it carries out a message of that kind. */
+  const inTransaction = async (
+    work: (client: PoolClient, turn: Turn) => Promise<Job>,
+    { taken = null }: { taken?: 'retry' | 'resolve' | null } = {},
+  ): Promise<JobView> => {
     const served: Assignment[] = [];
     const seen: Observation[] = [];
     const step = { ...deps, observe: (one: Observation) => void seen.push(one) };
-    const job = await withTransaction(pool, async (client, commit) => await work(client, { served, commit, step }));
+    const job = await withTransaction(pool, async (client, commit) => {
+      let isCommitted = false;
+      const commitOnce = async (): Promise<unknown> => {
+        isCommitted = true;
+        return await commit();
+      };
+      const after = await work(client, { served, commit: commitOnce, step });
+      // With the change that decides it, so that nobody has to look for a message to end; the sweep has what is left.
+      if (after.openMessages.length > 0 && !isCommitted) {
+        for (const { kind, route, outcome } of await endSaid(client, after, { taken })) seen.push({ of: 'command', kind, route, outcome });
+      }
+      return after;
+    });
     seen.forEach(deps.observe);
     await wakeServed(deps, served, job.jobId);
     return viewJob(job, recheckMs(job, limits));
@@ -87,7 +104,13 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         ]);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
         const isWorkerFree = !isLocked || (await advanceLocked(step, client, job, read, { attemptId, proof, isUnreachable }));
-        const [assignments, advanced] = await Promise.all([isWorkerFree ? assign(client) : [], getJob(client, jobId), commit()]);
+        const [assignments, , advanced] = await Promise.all([
+          isWorkerFree ? assign(client) : [],
+          // Behind the lock of assigning, which locks waiting jobs as well.
+          isLocked ? undefined : noteLook(client, jobId),
+          getJob(client, jobId),
+          job.openMessages.length === 0 ? commit() : undefined,
+        ]);
         served.push(...assignments);
         return advanced;
       });
@@ -101,18 +124,21 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       note,
       actor,
     }: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
-      return await inTransaction(async (client, { step }) => {
-        const job = await getOwnedJob(client, jobId, owner, { lock: true });
-        if (!isResolvable(job)) return job;
-        await enterState(step, client, job, {
-          state: submitted ? 'succeeded' : 'failed',
-          reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
-          detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
-          submission: submitted ? 'yes' : 'no',
-          deadlineInMs: null,
-        });
-        return await getJob(client, jobId);
-      });
+      return await inTransaction(
+        async (client, { step }) => {
+          const job = await getOwnedJob(client, jobId, owner, { lock: true });
+          if (!isResolvable(job)) return job;
+          await enterState(step, client, job, {
+            state: submitted ? 'succeeded' : 'failed',
+            reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
+            detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
+            submission: submitted ? 'yes' : 'no',
+            deadlineInMs: null,
+          });
+          return await getJob(client, jobId);
+        },
+        { taken: 'resolve' },
+      );
     },
 
     /** A person's word that an uncertain job is tried again: this generation ends, the next one opens. */
@@ -147,7 +173,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         return false;
       }
       // Another run of this step may have put it there since the look without a lock: a back-off is no reason to give up.
-      if (!isPast(job.deadlineAt, job.now)) return false;
+      if (!isPast(job.deadlineAt, job.now)) {
+        await noteLook(client, job.jobId);
+        return false;
+      }
       await enterState(turn, client, job, {
         state: 'expired',
         reason: 'expired',
@@ -165,7 +194,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       });
       return false;
     }
-    if (job.attempt === null || job.attempt.state === 'ended') return false;
+    if (job.attempt === null || job.attempt.state === 'ended') {
+      await noteLook(client, job.jobId);
+      return false;
+    }
     const { attemptId } = job.attempt;
     const { proof, isUnreachable } = evidence.attemptId === attemptId ? evidence : nothingKnown;
     const seen = read.kind === 'seen' ? read.seen : null;
@@ -216,8 +248,11 @@ const wakeServed = async ({ workflows, log }: OrchestratorDeps, served: Assignme
   );
 };
 
-/** The longer a doubt lasts, the rarer the looks, so that a silent host cannot fill a history. */
+/** The longer a doubt lasts, the rarer the looks, so that a silent host cannot fill a history. A wait for a person may last a day. */
 const recheckMs = (job: Job, limits: OrchestratorDeps['limits']): number =>
-  Math.min(60_000, Math.max(limits.doubtRecheckMs, (job.now.getTime() - job.stateAt.getTime()) / 10));
+  Math.min(
+    job.state === 'waiting_human' ? limits.restLookMs : 60_000,
+    Math.max(limits.doubtRecheckMs, (job.now.getTime() - job.stateAt.getTime()) / 10),
+  );
 
 const isPast = (deadlineAt: Date | null, now: Date): boolean => deadlineAt !== null && deadlineAt.getTime() <= now.getTime();

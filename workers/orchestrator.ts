@@ -19,6 +19,7 @@ import { createSecretBox } from '../src/secret-box';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
 import { assignOnNotify } from './assign-on-notify';
+import { keepSchedule } from './keep-schedule';
 import { runProcess, runWorker, toldToStop, workflowSource } from './run-worker';
 import { sayFleetDifferences } from './fleet-differences';
 import { createWorkflowsPort } from './workflows-port';
@@ -101,9 +102,13 @@ const serveJobs = async ({
     fleetConfig,
     heartbeat: () => Context.current().heartbeat(),
   });
+  const ending = new AbortController();
+  const keeping = keepSchedule(client, { log, signal: ending.signal });
   try {
     await runWorker({ connection, config, log, taskQueue: taskQueues.orchestrator, activities, workflows: workflowSource() });
   } finally {
+    ending.abort();
+    await keeping;
     await listener.close();
     await connection.close();
     await client.connection.close();

@@ -115,6 +115,8 @@ export const limits = {
   sweepEveryMs: 10_000,
   /** Every third pass applies every rule; half a pass early, so that a late clock does not cost a fourth. */
   sweepFullEveryMs: 25_000,
+  /** For so long the sweep stands still at most when somebody has deleted its schedule. */
+  scheduleLookEveryMs: 30_000,
   /** Workers, hosts and live attempts are few, and all of them are looked at; beyond this the report says that some were not. */
   fleetRowsMax: 5_000,
   /** A heartbeat further ahead of the database's clock than this comes from a wrong clock. */
@@ -131,6 +133,8 @@ export const limits = {
   sweepWaitMs: 25_000,
   /** A live row that nobody touched for this long gets its workflow started again (a no-op when it runs). */
   untouchedMs: 600_000,
+  /** A job that waits for a worker, or for a person, is looked at so often without any news: at most 168 times until nobody has said how it ended. */
+  restLookMs: 3_600_000,
   /** An accepted row without a workflow: the gateway was cut off between its commit and its start. */
   unstartedMs: 3_000,
   /** VALET fails a task whose job row has been silent for 5 min (valet §3.1), staging recovers it after 120 s (ghosthands §2.5). */
@@ -214,6 +218,11 @@ export const limits = {
   /** ATM waits so long for a machine that it passes a page of (atm §1.3); a page is no download. */
   proxyTimeoutMs: 10_000,
   proxyAnswerBytesMax: 1_048_576,
+  /** What workflows keep of a person's words, which the CLI lets be megabytes long, as long as what REST takes. A workflow reads these three as they stand here. */
+  reasonCharsMax: 500,
+  actorCharsMax: 200,
+  /** Ids of a worker, names of a destination. */
+  nameCharsMax: 255,
   requestBodyBytesMax: 262_144,
   /** Characters of what a person says about an act, or a hold about itself: some sentences, which a table of a page can show. */
   reasonLengthMax: 500,

@@ -89,6 +89,7 @@ create table yardmaster.command (
   detail text not null default ''::text,
   ended_at timestamp with time zone,
   touched_at timestamp with time zone not null default now(),
+  submitted boolean,
   constraint command_kind_check CHECK ((kind = ANY (ARRAY['cancel'::text, 'resume'::text, 'retry'::text, 'resolve'::text]))),
   constraint command_resolution_type_check CHECK ((resolution_type = ANY (ARRAY['manual'::text, 'code_entry'::text, 'credentials'::text, 'skip'::text]))),
   constraint command_job_id_fkey FOREIGN KEY (job_id) REFERENCES yardmaster.job(job_id) ON DELETE CASCADE,

@@ -47,6 +47,8 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     ensureApplyJob: async (jobId, { reason, examineOwner }) =>
       void told.push(`${examineOwner === true ? 'examine' : 'ensure'} ${jobId} ${reason}`),
     ensureCommand: async ({ jobId, kind }) => void told.push(`command ${jobId} ${kind}`),
+    repeatMessage: async ({ jobId, kind, generation, submitted, actor, note }) =>
+      void told.push(`${kind} ${jobId} ${generation} ${submitted} ${actor} ${note}`),
     ensureDeliverCallbacks: async (jobId, generation) => void told.push(`callbacks ${jobId} ${generation}`),
     ensureKamalDeploy: async ({ deployId }) => void told.push(`deploy ${deployId}`),
     listAbortedApplyJobs: async () => [],

@@ -1,6 +1,8 @@
 import { CancellationScope, condition, log, setHandler } from '@temporalio/workflow';
 import type { DeployView } from '../../src/contracts/deploy';
 import { approveSignal, cancelDeploySignal, deployStatusQuery, rejectSignal, type DeploySignal } from '../../src/contracts/messages';
+import { messages } from '../../src/domain/workflow-inputs';
+import { takeMessage } from './input';
 
 export type Verdict = { kind: 'approve' | 'reject'; actor: string; reason: string | null };
 export type Cancel = { kind: 'cancel'; actor: string; reason: string | null };
@@ -27,9 +29,11 @@ export const openDeployDesk = (): DeployDesk => {
 
   /** Signals may arrive with the start, before the deploy knows its own id. */
   const hear = (name: string, act: (word: { actor: string; reason: string | null }) => void) => async (word: DeploySignal | undefined) => {
+    const message = takeMessage(messages.toDeploy, word);
+    if (message === null) return;
     await condition(() => deployId !== null || isOver);
-    if (typeof word?.deployId === 'string' && word.deployId === deployId) act(wordsOf(word));
-    else log.warn(`${name} names another deploy, or none, and has no effect`, { deployId, named: nameOf(word) });
+    if (message.deployId === deployId) act({ actor: message.actor ?? 'temporal', reason: message.reason ?? null });
+    else log.warn(`${name} names another deploy and has no effect`, { deployId, named: message.deployId });
   };
   const putCancel = (by: { actor: string; reason: string | null }): void => void (cancel ??= { kind: 'cancel', ...by });
 
@@ -82,12 +86,3 @@ export const openDeployDesk = (): DeployDesk => {
     },
   };
 };
-
-/** People type signals by hand: only texts are taken for texts, and no more of them than a row should hold. */
-const wordsOf = (word: { actor?: unknown; reason?: unknown }): { actor: string; reason: string | null } => ({
-  actor: typeof word.actor === 'string' && word.actor !== '' ? word.actor.slice(0, 200) : 'temporal',
-  reason: typeof word.reason === 'string' && word.reason !== '' ? word.reason.slice(0, 2_000) : null,
-});
-
-const nameOf = (word: { deployId?: unknown } | undefined): string | null =>
-  typeof word?.deployId === 'string' ? word.deployId.slice(0, 64) : null;

@@ -9,15 +9,18 @@ import {
   wakeSignal,
   type WakeSignal,
 } from '../../src/contracts/messages';
-import { resolutionTypes, type ResolutionType } from '../../src/contracts/command';
+import type { ResolutionType } from '../../src/contracts/command';
+import { parseFields, type FieldRules, type Parsed, type Shape } from '../../src/domain/field-rules';
+import { messages } from '../../src/domain/workflow-inputs';
+import { takeMessage } from './input';
 
 /** A word to a job. Wakes fold into one, since the row is read once for all of them; people's words keep their order. */
 export type Word =
   | { kind: 'wake'; examineOwner: boolean; stopped: Stopped | null; unreachableAttemptId: string | null }
   | { kind: 'cancel'; reason?: string; actor?: string }
   | { kind: 'resume'; resolutionType: ResolutionType; note?: string; actor?: string }
-  | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string }
-  | { kind: 'retry'; confirm?: boolean; actor?: string };
+  | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string; generation?: number }
+  | { kind: 'retry'; confirm?: boolean; actor?: string; generation?: number };
 
 type Wake = Extract<Word, { kind: 'wake' }>;
 
@@ -42,17 +45,18 @@ export const openInbox = (): Inbox => {
     else words.push(word);
   };
 
-  setHandler(wakeSignal, (word) => put(makeWake(word)), {
+  setHandler(wakeSignal, (word) => hear(messages.wake, word, (heard) => put(makeWake(heard))), {
     description: 'Look at the rows again. {"reason":"…","examineOwner":true}',
   });
-  setHandler(cancelSignal, (word) => put({ kind: 'cancel', ...textsOf(word) }), {
+  setHandler(cancelSignal, (word) => hear(messages.cancel, bareWord(word), (cancel) => put({ kind: 'cancel', ...cancel })), {
     description: 'Cancel the job. {"reason":"…","actor":"…"}',
   });
   setHandler(
     resumeSignal,
     (word) => {
-      if (hasOnly(word, ['resolutionType', 'note', 'actor'])) put({ kind: 'resume', resolutionType: resolutionOf(word), ...textsOf(word) });
-      // Its name at most: histories are kept and shared, logs are read by many.
+      if (parseFields(word, messages.resume).unknown.length === 0)
+        hear(messages.resume, word, (resume) => put({ kind: 'resume', resolutionType: 'manual', ...resume }));
+      // Not even its names: histories are kept and shared, logs are read by many.
       else
         log.warn(
           'A resume with more than resolutionType, note and actor is ignored: codes and passwords come over REST only, POST /v1/jobs/:jobId/resume',
@@ -62,16 +66,10 @@ export const openInbox = (): Inbox => {
       description: 'The person at the page is done. {"resolutionType":"manual","note":"…","actor":"…"}; codes and passwords over REST only',
     },
   );
-  setHandler(
-    resolveSignal,
-    (word) => {
-      // A signal cannot be refused; one that says nothing must not end a job.
-      if (typeof word?.submitted === 'boolean') put({ kind: 'resolve', submitted: word.submitted, ...textsOf(word) });
-      else log.warn('A resolve without submitted: true or false is ignored');
-    },
-    { description: 'Say how a review or an uncertain job ended. {"submitted":true|false,"note":"…","actor":"…"}' },
-  );
-  setHandler(retrySignal, (word) => put({ kind: 'retry', confirm: word?.confirm === true, ...textsOf(word) }), {
+  setHandler(resolveSignal, (word) => hear(messages.resolve, word, (resolve) => put({ kind: 'resolve', ...resolve })), {
+    description: 'Say how a review or an uncertain job ended. {"submitted":true|false,"note":"…","actor":"…"}',
+  });
+  setHandler(retrySignal, (word) => hear(messages.retry, word, (retry) => put({ kind: 'retry', ...retry })), {
     description: 'Try an uncertain job again, as its next generation. {"confirm":true,"actor":"…"}',
   });
   setHandler(statusQuery, () => latest, { description: 'What the workflow knows of its job' });
@@ -96,11 +94,23 @@ export const openInbox = (): Inbox => {
   };
 };
 
-const makeWake = (word: WakeSignal | undefined): Wake => ({
+const hear = <Needed extends FieldRules, Optional extends FieldRules>(
+  shape: Shape<Needed, Optional>,
+  given: unknown,
+  act: (message: Parsed<Needed, Optional>) => void,
+): void => {
+  const message = takeMessage(shape, given);
+  if (message !== null) act(message);
+};
+
+/** "closed" instead of {"reason":"closed"}: the name of a cancel says enough. */
+const bareWord = (given: unknown): unknown => (typeof given === 'object' ? given : {});
+
+const makeWake = ({ examineOwner, stopped, unreachableAttemptId }: Partial<Omit<WakeSignal, 'reason'>>): Wake => ({
   kind: 'wake',
-  examineOwner: word?.examineOwner === true,
-  stopped: word?.stopped ?? null,
-  unreachableAttemptId: word?.unreachableAttemptId ?? null,
+  examineOwner: examineOwner === true,
+  stopped: stopped ?? null,
+  unreachableAttemptId: unreachableAttemptId ?? null,
 });
 
 const foldWakes = (earlier: Wake | null, later: Wake): Wake => ({
@@ -108,19 +118,4 @@ const foldWakes = (earlier: Wake | null, later: Wake): Wake => ({
   examineOwner: later.examineOwner || (earlier?.examineOwner ?? false),
   stopped: later.stopped ?? earlier?.stopped ?? null,
   unreachableAttemptId: later.unreachableAttemptId ?? earlier?.unreachableAttemptId ?? null,
-});
-
-const hasOnly = (word: object | undefined, names: readonly string[]): boolean =>
-  Object.keys(word ?? {}).every((name) => names.includes(name));
-
-const resolutionOf = (word: { resolutionType?: unknown } | undefined): ResolutionType =>
-  resolutionTypes.find((type) => type === word?.resolutionType) ?? 'manual';
-
-/** People type signals by hand: only texts are taken for texts. */
-const textsOf = (
-  word: { reason?: unknown; note?: unknown; actor?: unknown } | undefined,
-): { reason?: string; note?: string; actor?: string } => ({
-  ...(typeof word?.reason === 'string' ? { reason: word.reason } : {}),
-  ...(typeof word?.note === 'string' ? { note: word.note } : {}),
-  ...(typeof word?.actor === 'string' ? { actor: word.actor } : {}),
 });
