@@ -68,6 +68,7 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
       allowPrivateAddresses: config.product.allowPrivateCallbackAddresses,
       timeoutMs: limits.callbackTimeoutMs,
       answerBytesMax: limits.callbackAnswerBytesMax,
+      retryAfterMaxMs: limits.callbackRetryAfterMaxMs,
     }),
     cancelMeans: config.cancelMeans,
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
