@@ -64,8 +64,7 @@ const post = async (
   { serviceSecret, answerBytesMax, retryAfterMaxMs, timeoutMs }: CallbackClientOptions,
 ): Promise<CallbackReply> =>
   await new Promise((resolve) => {
-    const fail = (error: unknown): void =>
-      resolve(signal.aborted ? noAnswer(`no answer within ${timeoutMs} ms`) : toReply(error));
+    const fail = (error: unknown): void => resolve(signal.aborted ? noAnswer(`no answer within ${timeoutMs} ms`) : toReply(error));
     const request = url.protocol === 'https:' ? requestHttps : requestHttp;
     const headers = {
       'content-type': 'application/json',

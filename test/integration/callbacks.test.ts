@@ -300,7 +300,7 @@ describe('delivering callbacks', () => {
   test('gives up after a day of failures, with the reason, and goes on', async () => {
     await enqueue('running');
     await pool.query(`update yardmaster.callback set give_up_at = now() - interval '1 s'`);
-    const deliver = deliverWith(() => (failed(500)));
+    const deliver = deliverWith(() => failed(500));
     await expect(deliver({ jobId, generation: 1 })).resolves.toEqual({ nextInMs: null });
     await expect(rowsOf('settled_as, last_error, tries')).resolves.toEqual([{ settled_as: 'given_up', last_error: 'HTTP 500', tries: 1 }]);
   });
