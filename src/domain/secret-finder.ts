@@ -50,11 +50,12 @@ export const createSecretFinder = (secrets: readonly Sensitive<string>[]): Secre
   const indexes = views.map((view) => ({ view, index: createNeedleIndex(needles.filter((needle) => needle.view === view)) }));
 
   const readText = createTextReader();
-  const read = (text: string): Layer[] => (needles.length === 0 ? [] : readText(text));
 
-  const search = (layers: readonly Layer[], cut: (end: OpenEnd) => void): Range[] => {
+  const read = (text: string, cut: (end: OpenEnd) => void = () => undefined): { ranges: Range[]; layers: Layer[] } => {
     const ranges: Range[] = [];
-    for (const [layer, seen] of layers.entries())
+    if (needles.length === 0) return { ranges, layers: [] };
+    const searchLayer = (seen: Layer, layer: number): number[] => {
+      const before = ranges.length;
       for (const { view, index } of indexes) {
         const viewed = seen[view];
         index.search(viewed, {
@@ -65,7 +66,9 @@ export const createSecretFinder = (secrets: readonly Sensitive<string>[]): Secre
           },
         });
       }
-    return ranges;
+      return ranges.slice(before).map(({ end }) => end);
+    };
+    return { ranges, layers: readText(text, searchLayer) };
   };
 
   const spelledCharsMax = charsOfByteMax * Math.max(0, ...values.map((value) => value.length));
@@ -76,17 +79,15 @@ export const createSecretFinder = (secrets: readonly Sensitive<string>[]): Secre
     find(text) {
       const ranges: Range[] = [];
       for (let at = 0; at < text.length; at += windowChars - spelledCharsMax) {
-        for (const { start, end } of search(read(text.slice(at, at + windowChars)), () => undefined))
-          ranges.push({ start: at + start, end: at + end });
+        for (const { start, end } of read(text.slice(at, at + windowChars)).ranges) ranges.push({ start: at + start, end: at + end });
         if (at + windowChars >= text.length) break;
       }
       return ranges;
     },
     findInLine(line, before) {
-      const layers = read(line);
       const open: OpenEnd[] = [];
       // What is cut where it stands as it is, is cut in the bare view too.
-      const ranges = search(layers, (end) => end.needle.view !== 'exact' && open.push(end));
+      const { ranges, layers } = read(line, (end) => end.needle.view !== 'exact' && open.push(end));
       return { ranges, open, continued: layers.length === 0 ? [] : findContinued(layers, before) };
     },
   };

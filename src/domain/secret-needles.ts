@@ -38,7 +38,7 @@ export const listNeedles = (secrets: readonly string[]): Needle[] => {
       const utf8 = spellAlone(value).copyBytes();
       for (const form of listPlainForms(value)) add('exact', spellAlone(form).copyBytes());
       // The secret itself may look escaped, and then every layer of the text undoes a part of it as well.
-      for (const layer of read(value)) addExact(layer.exact);
+      for (const layer of read(value, () => [])) addExact(layer.exact);
       // `\xe9` is one byte to C and one character to JavaScript.
       addExact(toLatin1(value));
       if (!encoded.has(value)) continue;

@@ -72,9 +72,10 @@ const backslash = 0x5c;
 const lineFeed = 0x0a;
 
 /**
- * One layer of escapes less: `%2F`, `%u00e9`, `&amp;`, `&#x2F;`, `\n`, `\/`, `\x2F`, `\057`, `\u00e9`, `\u{2F}`, a line that goes on. False when there is none.
+ * One layer of escapes less: `%2F`, `%u00e9`, `&amp;`, `&#x2F;`, `\n`, `\/`, `\x2F`, `\057`, `\u00e9`, `\u{2F}`, a line that goes on. False when there is none. An escape that reaches
+ * over one of `ends`, places of the text, is none: something that was found ends there.
  */
-export const undoEscapes = ({ bytes: all, starts, ends, length }: ByteList, into: ByteList): boolean => {
+export const undoEscapes = ({ bytes: all, starts, ends, length }: ByteList, into: ByteList, foundEnds: ReadonlySet<number>): boolean => {
   const bytes = all.subarray(0, length);
   if (!bytes.includes(percent) && !bytes.includes(ampersand) && !bytes.includes(backslash)) return false;
   // No escape spells more bytes than it is long.
@@ -85,7 +86,7 @@ export const undoEscapes = ({ bytes: all, starts, ends, length }: ByteList, into
     const byte = bytes[at] ?? 0;
     const start = starts[at] ?? 0;
     const escape = readEscape(byte, bytes, at);
-    if (escape === null) {
+    if (escape === null || reachesOver(foundEnds, start, ends[at + escape.length - 1] ?? 0)) {
       writer.byte(byte, start, ends[at] ?? 0);
       at += 1;
       continue;
@@ -98,6 +99,12 @@ export const undoEscapes = ({ bytes: all, starts, ends, length }: ByteList, into
   }
   writer.finish();
   return isChanged;
+};
+
+const reachesOver = (foundEnds: ReadonlySet<number>, start: number, end: number): boolean => {
+  if (foundEnds.size === 0) return false;
+  for (let at = start + 1; at < end; at++) if (foundEnds.has(at)) return true;
+  return false;
 };
 
 const readEscape = (byte: number, bytes: Uint8Array, at: number): Escape | null => {

@@ -13,23 +13,30 @@ export const layersMax = 4;
 
 export type Layer = Readonly<Record<View, ByteList>>;
 
-/** Reads a text in its layers, the first one as it is and each other one with one more layer of escapes undone. They are good until the next text is read. */
-export const createTextReader = (): ((text: string) => Layer[]) => {
+/**
+ * Reads a text in its layers, the first one as it is and each other one with one more layer of escapes undone. They are good until the next text is read.
+ * `search` sees each and says where, in the text, something ends in it: no escape of the layers below reaches from inside over such an end.
+ */
+export type ReadText = (text: string, search: (layer: Layer, n: number) => readonly number[]) => Layer[];
+
+export const createTextReader = (): ReadText => {
   const all = Array.from({ length: layersMax }, (): Layer => ({
     exact: new ByteList(),
     bare: new ByteList(),
     hex: new ByteList(),
     decimal: new ByteList(),
   }));
-  return (text) => {
+  return (text, search) => {
+    const ends = new Set<number>();
     let count = 0;
     for (const [n, layer] of all.entries()) {
       const above = all[n - 1];
       if (above === undefined) spell(text, layer.exact);
-      else if (!undoEscapes(above.exact, layer.exact)) break;
+      else if (!undoEscapes(above.exact, layer.exact, ends)) break;
       readBare(layer.exact, layer.bare);
       readHexDigits(layer.exact, layer.hex);
       readDecimals(layer.exact, layer.decimal);
+      for (const end of search(layer, n)) ends.add(end);
       count += 1;
     }
     return all.slice(0, count);
@@ -62,13 +69,12 @@ const readHexDigits = ({ bytes, starts, ends, length }: ByteList, into: ByteList
   let isEnded = true;
   for (let at = 0; at < length; at++) {
     const byte = bytes[at] ?? 0;
-    if (hexDigit(byte) !== -1) {
+    // `0x` and `\\x` say what follows, and are none of it.
+    if (byte === zero && isX(bytes[at + 1]) && (at === 0 || hexDigit(bytes[at - 1] ?? 0) === -1)) at += 1;
+    else if (hexDigit(byte) !== -1) {
       into.push(byte | 0x20, starts[at] ?? 0, ends[at] ?? 0, at);
       isEnded = false;
-    } else if (isEnded || leftOut[byte] === 1 || hexSeparators[byte] === 1) continue;
-    else if ((byte | 0x20) === letterX && bytes[at - 1] === backslash) continue;
-    // The zero of 0x41 is none of it.
-    else if ((byte | 0x20) === letterX && bytes[at - 1] === zero) into.length -= 1;
+    } else if (isEnded || leftOut[byte] === 1 || hexSeparators[byte] === 1 || (isX(byte) && bytes[at - 1] === backslash)) continue;
     else {
       into.push(0, starts[at] ?? 0, ends[at] ?? 0, at);
       isEnded = true;
@@ -76,7 +82,7 @@ const readHexDigits = ({ bytes, starts, ends, length }: ByteList, into: ByteList
   }
 };
 
-const letterX = 0x78;
+const isX = (byte: number | undefined): boolean => byte === 0x78 || byte === 0x58;
 const zero = 0x30;
 const backslash = 0x5c;
 const comma = 0x2c;

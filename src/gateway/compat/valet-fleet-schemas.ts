@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { commandOutcomes } from '../../contracts/command';
+import { noteSchema } from '../schemas/person-text';
 import { idSchema } from '../schemas/values';
 
 /** As GH takes it; what VALET sends as the target is a sandbox's UUID (valet §1.2). */
 export const deregisterSchema = z
   .object({
     target_worker_id: z.string().min(1).max(255),
-    reason: z.string().max(500).optional(),
+    reason: noteSchema.optional(),
     cancel_active_jobs: z.boolean().default(false),
     drain_timeout_seconds: z.int().min(0).max(300).optional().meta({ description: 'Without effect, as at GH.' }),
   })

@@ -9,13 +9,13 @@ import {
   type DeployOutcome,
 } from '../../contracts/deploy';
 import { limits } from '../../contracts/limits';
+import { reasonSchema } from './person-text';
 import { countSchema, idSchema, instantSchema, keySchema } from './values';
 
 const nameSchema = z
   .string()
   .regex(deployNamePattern, 'must be lower-case letters, digits, - and _, 63 at most')
   .meta({ example: 'staging' });
-const reasonSchema = z.string().trim().min(1).max(500);
 
 export const deployParamsSchema = z.strictObject({ deployId: idSchema });
 export const destinationParamsSchema = z.strictObject({ destination: nameSchema });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
+import { reasonSchema } from './person-text';
 import { countSchema, idSchema, keySchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
@@ -37,5 +38,5 @@ export const redeliverParamsSchema = z.strictObject({ jobId: idSchema, generatio
 export const workerCallbackParamsSchema = z.strictObject({ attemptId: idSchema });
 
 export const pauseBodySchema = z
-  .strictObject({ reason: z.string().trim().min(1).max(500).meta({ description: 'Shown wherever the pause is.' }) })
+  .strictObject({ reason: reasonSchema.meta({ description: 'Shown wherever the pause is.' }) })
   .meta({ id: 'PauseFleet' });

@@ -3,9 +3,8 @@ import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
 import { workerActOutcomes, workerActs } from '../../contracts/worker-act';
 import { holdsSchema } from './fleet';
+import { reasonSchema } from './person-text';
 import { instantSchema } from './values';
-
-const reasonSchema = z.string().trim().min(1).max(500);
 
 export const drainBodySchema = z
   .strictObject({

@@ -105,6 +105,14 @@ const formsOf = (value: string): string[] => [
   Buffer.from(value).toString('hex').toUpperCase(),
 ];
 
+it('takes the last zero of a value in hex for no prefix of what follows', () => {
+  expect(read('4141414141414140xyz\n', { secrets: ['AAAAAAA@'] })).toEqual(['[redacted]xyz']);
+});
+
+it('takes the end of one value and the beginning of the next for no escape', () => {
+  expect(read('AAAAAW%AAAAAAW%25AAAAAAW%A\n', { secrets: ['AAAAAW%A'] })).toEqual(['[redacted][redacted][redacted]']);
+});
+
 describe('whatever the bytes were cut by', () => {
   const capital: Arbitrary<string> = constantFrom(...Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/%&"\'\\$#@!=é'));
   const secretText = string({ unit: capital, minLength: 8, maxLength: 40 });
