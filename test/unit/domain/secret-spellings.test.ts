@@ -228,3 +228,40 @@ describe('a known secret that is wrapped over lines', () => {
     ]);
   });
 });
+
+describe('the time that it takes', () => {
+  const secrets = Array.from({ length: 30 }, (_, n) => `secret-${n}-${'correct-horse'.repeat(1 + (n % 3))}`);
+  /** Of the processor: a busy machine changes nothing about it. */
+  const measureMs = (work: () => unknown): number => {
+    const before = process.cpuUsage();
+    work();
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1_000;
+  };
+
+  it('grows with the lines, and not faster', () => {
+    const lines = (count: number): string[] =>
+      Array.from({ length: count }, (_, n) =>
+        n % 3 === 0
+          ? `  INFO [${n.toString(16)}] Running docker container ls --filter name=web-${n}`
+          : n % 3 === 1
+            ? JSON.stringify({ at: encodeURIComponent(`a b/c?${n}`), said: JSON.stringify({ n }) })
+            : Buffer.from(`line ${n} of something that was encoded`).toString('base64'),
+      );
+    readLines(lines(2_000), secrets);
+    const few = measureMs(() => readLines(lines(4_000), secrets));
+    const many = measureMs(() => readLines(lines(32_000), secrets));
+    expect(many).toBeLessThan(few * 8 * 3);
+  });
+
+  it('is no longer for a text that is made to be slow', () => {
+    const unkind = ['%', '%25', '&', '&#', '&amp;', '\\', '\\u00', '\\x', '0x', ',1', 'secret-', 'secret-1-correct-hors', Buffer.from(secrets[0] ?? '').toString('base64').slice(0, -3)];
+    const redact = createRedact(secrets.map(sensitive));
+    const kind = measureMs(() => redact('some words of a line '.repeat(10_000)));
+    for (const part of unkind) {
+      const text = part.repeat(Math.ceil(200_000 / part.length));
+      // A quadratic search of 200,000 characters would take thousands of times as long.
+      expect(measureMs(() => redact(text))).toBeLessThan(Math.max(kind, 20) * 60);
+    }
+  });
+});
