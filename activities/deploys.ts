@@ -10,6 +10,7 @@ import { approveDeploy, insertDeploy, noteCancelRequest, takeOverDeploy, turnDep
 import { withTransaction } from '../src/db/pool';
 import { canTurnBack, phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
 import { findStrategyProblem } from '../src/domain/deploy-strategy';
+import { cleanPersonTexts } from '../src/domain/person-text';
 import type { DeployDeps } from './deploy-deps';
 import { createBackActivities } from './deploy-back';
 import { createBatchActivities } from './deploy-batches';
@@ -51,7 +52,7 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
       actor: string;
       reason: string | null;
     }): Promise<DeployView> {
-      const { deployId, kind, actor, reason } = word;
+      const { deployId, kind, actor, reason } = cleanPersonTexts(word);
       const told = `${actor}${reason === null ? '' : `: ${reason}`}`;
       let line = `${pastOf[kind]} by ${told}`;
       await withTransaction(pool, async (client) => {
@@ -101,7 +102,7 @@ const writeDeploy = async (
   input: KamalDeployInput & { workflowId: string; owner: string },
   deployId: string,
 ): Promise<void> => {
-  const { destination, version, kind = 'deploy', reason = null, actor = 'temporal', source = 'temporal' } = input;
+  const { destination, version, kind = 'deploy', reason = null, actor = 'temporal', source = 'temporal' } = cleanPersonTexts(input);
   const known = await deps.kamal.listDestinations();
   const found = known.find((each) => each.destination === destination);
   // Typed by hand as often as not: what is no text matches nothing.

@@ -4,6 +4,7 @@ import type { WorkerStatus } from '../src/contracts/ghosthands';
 import type { Limits } from '../src/contracts/limits';
 import type { WakeSignal } from '../src/contracts/messages';
 import type { Observe } from '../src/contracts/observations';
+import type { CallbackReply } from '../src/domain/callback-answer';
 import type { Log } from '../src/log';
 
 /** What activities use of the world, passed in by the process that runs them (workers/orchestrator.ts) or by a test. */
@@ -61,9 +62,6 @@ export interface WorkflowsPort {
   /** Is the workflow of this destination's deploys at work? */
   isKamalDeployRunning(destination: { service: string; destination: string }): Promise<boolean>;
 }
-
-export type CallbackReply =
-  { kind: 'accepted' } | { kind: 'skipped' } | { kind: 'refused'; error: string } | { kind: 'failed'; error: string };
 
 /** Reads a GH host; it never commands one. */
 export interface HostReader {

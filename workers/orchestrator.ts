@@ -94,6 +94,7 @@ const serveJobs = async ({
       allowPrivateAddresses: config.product.allowPrivateCallbackAddresses,
       timeoutMs: limits.callbackTimeoutMs,
       answerBytesMax: limits.callbackAnswerBytesMax,
+      retryAfterMaxMs: limits.callbackRetryAfterMaxMs,
     }),
     cancelMeans: config.cancelMeans,
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),

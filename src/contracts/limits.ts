@@ -107,6 +107,8 @@ export const limits = {
   callbackBackoffFirstMs: 1_000,
   callbackBackoffMaxMs: 900_000,
   callbackGiveUpMs: 24 * 3_600_000,
+  /** A product that asks for more quiet than this is asked again all the same: its clock may be wrong, and an end must not come a day late. */
+  callbackRetryAfterMaxMs: 3_600_000,
   callbackAnswerBytesMax: 65_536,
   /** An ended job delivers its last callbacks itself for this long, then hands them to `deliverCallbacks`. */
   callbackDrainMs: 10_000,
@@ -224,8 +226,6 @@ export const limits = {
   /** Ids of a worker, names of a destination. */
   nameCharsMax: 255,
   requestBodyBytesMax: 262_144,
-  /** Characters of what a person says about an act, or a hold about itself: some sentences, which a table of a page can show. */
-  reasonLengthMax: 500,
   pageRowsDefault: 50,
   pageRowsMax: 200,
 } as const;

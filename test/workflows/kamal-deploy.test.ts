@@ -52,6 +52,23 @@ test('its log is numbered without a gap, tells each phase as ours and each line 
   expect((await yard.look(deployId)).lastSeq).toBe(lines.length);
 });
 
+test('its own log names a secret that is too short to be hidden in it', async () => {
+  const { secrets } = yard.kamal;
+  const whole = { ...secrets };
+  await yard.stopDeployer();
+  secrets.DATABASE_URL = 'tiny';
+  await yard.startDeployer();
+  try {
+    const { deployId } = await deployed('v1');
+    const ours = (await yard.lines(deployId)).filter(({ stream }) => stream === 'yardmaster').map(({ line }) => line);
+    expect(ours).toContainEqual(expect.stringMatching(/^✓ secrets: .* too short to be hidden in this log: DATABASE_URL \(/));
+  } finally {
+    Object.assign(secrets, whole);
+    await yard.stopDeployer();
+    await yard.startDeployer();
+  }
+});
+
 test('the lock is taken after the drain, names us, and every later step runs under it', async () => {
   await yard.reset('v0');
   await deployed('v1');

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { commandOutcomes, resolutionTypes, routes, type ResolutionType } from '../../contracts/command';
 import { jobStates } from '../../contracts/job';
 import type { ResolutionData } from '../commands/resume';
-import { codeSchema, noteSchema, passwordSchema, userNameSchema } from '../schemas/commands';
+import { codeSchema, passwordSchema, userNameSchema } from '../schemas/commands';
+import { noteSchema } from '../schemas/person-text';
 
 /** What VALET's client and GH's own one send with a command (valet §1.2, ghosthands §1.4); fields that GH does not know it drops, and so do we. */
 export const valetCancelSchema = z.object({ reason: noteSchema.nullish() }).meta({ id: 'ValetCancel' });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { commandKinds, commandOutcomes, resolutionTypes, routes } from '../../contracts/command';
 import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
+import { noteSchema } from './person-text';
 import { problemSchema } from './problem';
 import { idSchema, instantSchema } from './values';
 
@@ -13,7 +14,6 @@ const passwordLengthMax = 256;
 export const codeSchema = z.string().min(1).max(codeLengthMax);
 export const userNameSchema = z.string().min(1).max(userNameLengthMax);
 export const passwordSchema = z.string().min(1).max(passwordLengthMax);
-export const noteSchema = z.string().trim().max(limits.reasonLengthMax);
 
 export const commandParamsSchema = z.strictObject({ commandId: idSchema });
 

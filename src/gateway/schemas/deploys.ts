@@ -9,7 +9,8 @@ import {
   versionPattern,
   type DeployOutcome,
 } from '../../contracts/deploy';
-import { idSchema, instantSchema, keySchema, pageFields, reasonSchema } from './values';
+import { reasonSchema } from './person-text';
+import { idSchema, instantSchema, keySchema, pageFields } from './values';
 
 const nameSchema = z
   .string()

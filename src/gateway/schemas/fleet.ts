@@ -3,7 +3,8 @@ import { jobStates } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
 import { healthWords } from '../../domain/health';
 import { sweepFindings, sweepKinds, type SweepFinding } from '../../contracts/sweep';
-import { instantSchema, reasonSchema, wordSchema } from './values';
+import { reasonSchema } from './person-text';
+import { instantSchema, wordSchema } from './values';
 import { fleetSchema } from './job-answers';
 
 /** What stands for the whole fleet is no host: POST /v1/pause is for that. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
-import { countSchema, idSchema, keySchema, pageFields, reasonSchema, wordSchema } from './values';
+import { reasonSchema } from './person-text';
+import { countSchema, idSchema, keySchema, pageFields, wordSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 

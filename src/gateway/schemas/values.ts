@@ -29,9 +29,6 @@ export const keySchema = z
 /** An id or a name of a neighbour, as long as the columns of its tables. */
 export const wordSchema = z.string().min(1).max(255);
 
-/** Why somebody wants what he asks for. */
-export const reasonSchema = z.string().trim().min(1).max(limits.reasonLengthMax);
-
 export const instantSchema = z.iso.datetime();
 
 /** Numbers in a path or query come as text. */

@@ -3,7 +3,8 @@ import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
 import { workerActOutcomes, workerActs } from '../../contracts/worker-act';
 import { holdsSchema } from './fleet';
-import { instantSchema, reasonSchema } from './values';
+import { reasonSchema } from './person-text';
+import { instantSchema } from './values';
 
 export const drainBodySchema = z
   .strictObject({
