@@ -22,6 +22,7 @@ import { jsonBody } from './middleware/json-body';
 import { optionalBody } from './middleware/optional-body';
 import { limitRate } from './middleware/rate-limit';
 import { requestId } from './middleware/request-id';
+import { refuseForeignTargets } from './middleware/request-target';
 import { Problem } from './problem';
 import { getFacts } from './request-facts';
 import { createSessions } from './sessions';
@@ -72,6 +73,7 @@ export const createApp = (deps: GatewayDeps): Express => {
     securityHeaders,
     closeWhileDraining(deps.isDraining),
     accessLog(deps.metrics.observe),
+    refuseForeignTargets,
     withoutFleetPrefix(listOwnIds(deps)),
     allowOrigins(deps.settings.corsOrigins),
   );

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { deployNamePattern, versionPattern } from '../../contracts/deploy';
+import { textSchema } from '../schemas/values';
 
 const destinationSchema = z.string().regex(deployNamePattern, 'must be a destination such as staging');
 const versionSchema = z.string().regex(versionPattern, 'must be an image tag');
@@ -20,7 +21,7 @@ export const rollbackKamalBodySchema = z
   .meta({ id: 'AtmRollback' });
 
 export const forceQuerySchema = z.object({
-  force: z.string().optional().meta({ description: '`true` interrupts the jobs that run on the hosts, instead of waiting for them.' }),
+  force: textSchema(100).optional().meta({ description: '`true` interrupts the jobs that run on the hosts, instead of waiting for them.' }),
 });
 
 export const startedSchema = z
@@ -46,8 +47,8 @@ export const deployRecordSchema = z
   .meta({ id: 'AtmDeployRecord' });
 
 /** ATM takes whatever comes, and answers everything to what is no number (atm §1.3). */
-export const recordsQuerySchema = z.object({ limit: z.string().optional() });
-export const recordParamsSchema = z.object({ deployId: z.string() });
+export const recordsQuerySchema = z.object({ limit: textSchema(100).optional() });
+export const recordParamsSchema = z.object({ deployId: textSchema(255) });
 export const destinationQuerySchema = z.object({ destination: destinationSchema.optional() });
 
 export const kamalStatusSchema = z

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { healthWords } from '../../domain/health';
+import { nameSchema, textSchema } from '../schemas/values';
 
 /** Shapes and types as the dashboard relies on them (atm §4.1): it calls `.toFixed` on numbers, `.length` on strings, `Number()` on an uptime. */
 export const atmErrorSchema = z
@@ -71,7 +72,7 @@ const serverSchema = z.strictObject({
   ec2InstanceId: z.string().optional(),
 });
 
-export const fleetQuerySchema = z.object({ environment: z.string().max(50).optional(), includeTerminated: z.string().max(10).optional() });
+export const fleetQuerySchema = z.object({ environment: textSchema(50).optional(), includeTerminated: textSchema(10).optional() });
 export const fleetListSchema = z
   .strictObject({
     servers: z.array(serverSchema),
@@ -100,8 +101,8 @@ export const idleStatusSchema = z
   })
   .meta({ id: 'AtmIdleStatus' });
 
-export const serverParamsSchema = z.object({ serverId: z.string().min(1).max(255) });
-export const proxyParamsSchema = z.object({ serverId: z.string().min(1).max(255), path: z.array(z.string()) });
+export const serverParamsSchema = z.object({ serverId: nameSchema(255) });
+export const proxyParamsSchema = z.object({ serverId: nameSchema(255), path: z.array(textSchema(2_048)) });
 
 export const secretsStatusSchema = z.strictObject({ connected: z.literal(false), error: z.string() }).meta({ id: 'AtmSecretsStatus' });
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { commandOutcomes } from '../../contracts/command';
-import { idSchema } from '../schemas/values';
+import { idSchema, nameSchema } from '../schemas/values';
 
 /** As GH takes it; what VALET sends as the target is a sandbox's UUID (valet §1.2). */
 export const deregisterSchema = z
@@ -25,7 +25,7 @@ export const deregisteredSchema = z
   })
   .meta({ id: 'ValetDeregistered' });
 
-const domainSchema = z.string().min(1).max(255);
+const domainSchema = nameSchema(255);
 
 export const sessionsQuerySchema = z.object({ user_id: idSchema });
 export const clearSessionsQuerySchema = z

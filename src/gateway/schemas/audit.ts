@@ -1,18 +1,16 @@
 import { z } from 'zod';
 import { limits } from '../../contracts/limits';
-import { countSchema, instantSchema } from './values';
-
-const wordSchema = z.string().min(1).max(255);
+import { countSchema, cursorSchema, instantSchema, nameSchema } from './values';
 
 export const auditQuerySchema = z.strictObject({
-  actor: wordSchema.optional().meta({ description: 'Name of a key.' }),
-  act: wordSchema.optional().meta({ description: 'Such as `cancel`; its end is `cancel_ended`.' }),
-  subject: wordSchema.optional().meta({ description: 'The id of a job, or `*` for the fleet.' }),
+  actor: nameSchema(255).optional().meta({ description: 'Name of a key.' }),
+  act: nameSchema(255).optional().meta({ description: 'Such as `cancel`; its end is `cancel_ended`.' }),
+  subject: nameSchema(255).optional().meta({ description: 'The id of a job, or `*` for the fleet.' }),
   since: instantSchema.optional(),
   limit: countSchema(limits.pageRowsMax)
     .optional()
     .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
-  cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
+  cursor: cursorSchema.optional().meta({ description: 'nextCursor of the last answer.' }),
 });
 
 export const auditPageSchema = z

@@ -9,7 +9,7 @@ import {
   type DeployOutcome,
 } from '../../contracts/deploy';
 import { limits } from '../../contracts/limits';
-import { countSchema, idSchema, instantSchema, keySchema } from './values';
+import { countSchema, cursorSchema, idSchema, instantSchema, keySchema, textSchema } from './values';
 
 const nameSchema = z
   .string()
@@ -80,7 +80,7 @@ export const listDeploysQuerySchema = z.strictObject({
   limit: countSchema(limits.pageRowsMax)
     .optional()
     .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
-  cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
+  cursor: cursorSchema.optional().meta({ description: 'nextCursor of the last answer.' }),
 });
 
 export const destinationsQuerySchema = z.strictObject({
@@ -195,5 +195,5 @@ export const logStreamQuerySchema = z.strictObject({
 });
 
 export const logStreamHeadersSchema = z.object({
-  'last-event-id': z.string().max(40).optional().meta({ description: 'Id of the last event that was seen.' }),
+  'last-event-id': textSchema(40).optional().meta({ description: 'Id of the last event that was seen.' }),
 });

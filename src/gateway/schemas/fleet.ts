@@ -3,7 +3,7 @@ import { jobStates } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
 import { healthWords } from '../../domain/health';
 import { sweepFindings, sweepKinds, type SweepFinding } from '../../contracts/sweep';
-import { instantSchema } from './values';
+import { instantSchema, nameSchema } from './values';
 import { fleetSchema } from './job-answers';
 
 /** What stands for the whole fleet is no host: POST /v1/pause is for that. */
@@ -15,7 +15,7 @@ const hostSchema = z
   .meta({ description: 'Address or instance id, as in the registry.', example: '10.0.0.7' });
 
 export const hostParamsSchema = z.strictObject({ host: hostSchema });
-export const workerParamsSchema = z.strictObject({ workerId: z.string().min(1).max(255) });
+export const workerParamsSchema = z.strictObject({ workerId: nameSchema(255) });
 
 const dayInSeconds = 24 * 3_600;
 

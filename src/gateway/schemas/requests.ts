@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
-import { countSchema, idSchema, keySchema } from './values';
+import { countSchema, cursorSchema, idSchema, keySchema, nameSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
@@ -19,8 +19,8 @@ export const listJobsQuerySchema = z.strictObject({
     .optional()
     .meta({ description: 'One state, or several with commas between them.', example: 'waiting,running' }),
   userId: idSchema.optional(),
-  taskId: z.string().min(1).max(255).optional(),
-  workerId: z.string().min(1).max(255).optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
+  taskId: nameSchema(255).optional(),
+  workerId: nameSchema(255).optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
   needsAttention: z
     .enum(['true', 'false'])
     .transform((word) => word === 'true')
@@ -29,7 +29,7 @@ export const listJobsQuerySchema = z.strictObject({
   limit: countSchema(limits.pageRowsMax)
     .optional()
     .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
-  cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
+  cursor: cursorSchema.optional().meta({ description: 'nextCursor of the last answer.' }),
 });
 
 export const redeliverParamsSchema = z.strictObject({ jobId: idSchema, generation: countSchema(1_000_000), seq: countSchema(1_000_000) });

@@ -1,5 +1,19 @@
 import { z } from 'zod';
 
+const withoutControls = /^[^\u0000-\u001F\u007F-\u009F]*$/; // oxlint-disable-line no-control-regex -- they are what it is about
+
+/**
+ * A text of a path, a query or a header; every field of those is made of it, or matches something narrower. Postgres keeps no NUL, and no id, name, tag or
+ * number has a control character in it.
+ */
+export const textSchema = (most: number) => z.string().max(most).regex(withoutControls, 'must not hold control characters');
+
+/** The same, and not empty: a name or an id that somebody else has made. */
+export const nameSchema = (most: number) => textSchema(most).min(1);
+
+/** `nextCursor` of the last answer. */
+export const cursorSchema = nameSchema(200);
+
 /** Any UUID that Postgres takes, in lower case; versions are not our business. */
 export const idSchema = z.guid().toLowerCase();
 
