@@ -120,9 +120,10 @@ const closeWhileDraining = (isDraining: () => boolean): RequestHandler => {
 
 const isOpen = (name: EndpointName, { atmOpenReads }: GatewayDeps['settings']): boolean => atmOpenReads && openAtAtm.includes(name);
 
-const bodyReaders = (endpoint: Endpoint, readBody: readonly RequestHandler[]): readonly RequestHandler[] => {
+const bodyReaders = (endpoint: Endpoint, readBody: ReturnType<typeof jsonBody>): readonly RequestHandler[] => {
   if (endpoint.body === undefined) return [];
-  return endpoint.isBodyOptional === true ? optionalBody(readBody) : readBody;
+  const handlers = readBody(endpoint.body);
+  return endpoint.isBodyOptional === true ? optionalBody(handlers) : handlers;
 };
 
 const noteRoute = (path: string): RequestHandler => {

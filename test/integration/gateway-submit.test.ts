@@ -94,6 +94,34 @@ it('writes the row in the words of GH, unclaimable, with its inputs as GH expect
   expect(row.metadata).not.toHaveProperty('callback_url');
 });
 
+it('keeps free data exactly as they were sent', async () => {
+  const metadata =
+    '{"id": "1546130668394913823", "n": [0.1, 1e3, 1E-7, 9007199254740992], "constructor": {"toString": 1}, "": null, "ä\\ud83d\\ude00": "\\u0001"}';
+  const { jobType, taskDescription, userId, targetUrl } = submitJobExamples['another kind of job'];
+  const rest = JSON.stringify({ jobType, taskDescription, userId, targetUrl }).slice(1, -1);
+  const { status, body } = await call(`${gateway.url}/v1/jobs`, {
+    key: testKeys.product,
+    raw: `{"metadata": ${metadata}, "inputData": ${metadata}, ${rest}}`,
+  });
+  expect(status).toBe(201);
+  const { rows } = await database.pool.query(
+    `select metadata - '{source,quality_preset}'::text[] = $2::jsonb as metadata, input_data = $2::jsonb as input from gh_automation_jobs where id = $1`,
+    [body.jobId, metadata],
+  );
+  expect(rows).toEqual([{ metadata: true, input: true }]);
+});
+
+it.each([
+  ['metadata.source', { metadata: { source: 'a campaign' } }],
+  ['metadata.yardmaster', { metadata: { yardmaster: {} } }],
+  ['inputData.model', { model: 'a', inputData: { model: 'b' } }],
+])('refuses %s, over which it would write', async (field, fields) => {
+  expect(await post({ ...submitJobExamples['another kind of job'], ...fields })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: field }] },
+  });
+});
+
 it('accepts every example of its own page', async () => {
   for (const example of Object.values(submitJobExamples)) {
     const { taskId: _taskId, ...rest } = { taskId: undefined, ...example };
