@@ -5,8 +5,9 @@ import { textSchema } from '../schemas/values';
 const destinationSchema = z.string().regex(deployNamePattern, 'must be a destination such as staging');
 const versionSchema = z.string().regex(versionPattern, 'must be an image tag');
 
+/** Strict, unlike ATM: with a slip in `destination` or in a worker's name the act would go to the default, which is more than was meant. */
 export const deployKamalBodySchema = z
-  .object({
+  .strictObject({
     destination: destinationSchema
       .optional()
       .meta({ description: 'By itself the one that is called as FLEET_ENVIRONMENT is, or the only one that there is.' }),
@@ -17,7 +18,7 @@ export const deployKamalBodySchema = z
   .meta({ id: 'AtmDeploy' });
 
 export const rollbackKamalBodySchema = z
-  .object({ destination: destinationSchema.optional(), version: versionSchema })
+  .strictObject({ destination: destinationSchema.optional(), version: versionSchema })
   .meta({ id: 'AtmRollback' });
 
 export const forceQuerySchema = z.object({
@@ -78,7 +79,7 @@ export const kamalHostsSchema = z.record(z.string(), z.record(z.string(), z.arra
 
 const drainMsMax = 1_800_000;
 export const drainBodySchema = z
-  .object({
+  .strictObject({
     timeoutMs: z
       .number()
       .positive()

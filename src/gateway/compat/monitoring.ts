@@ -6,10 +6,12 @@ import { listHolds, pauseFleet } from '../../db/holds';
 import { withTransaction } from '../../db/pool';
 import { reportHosts } from '../../domain/fleet-report';
 import { readMachine } from '../../metrics/machine';
+import { access } from '../access';
 import { actorOf } from '../actor';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
+import { requireRole } from '../middleware/auth';
 import { drainWorker } from '../worker-act';
 
 type Names =
@@ -140,6 +142,8 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
         const { job } = await drainWorker(deps, { workerId, reason, deadlineMs, waitMs: 0, holdMs }, facts);
         return { status: 200, body: { status: 'draining', active_jobs: job === null ? 0 : 1, worker_id: workerId } };
       }
+      // A pause has no end of its own, and only who may pause may end it.
+      requireRole(facts.caller, access.pause, 'without a worker_id the whole fleet is paused');
       await withTransaction(pool, async (client) => {
         await recordAct(client, { ...actorOf(facts), act: 'pause', subjectKind: 'fleet', subject: '*', detail: { reason } });
         await pauseFleet(client, { reason, actor: facts.caller?.name ?? '' });

@@ -67,16 +67,24 @@ const findSession = (request: Request, sessions: Sessions<KnownCaller>): Caller 
 export const authorise = (roles: readonly Role[] | 'public'): RequestHandler => {
   return (request, _response, next) => {
     if (roles === 'public') return next();
-    const { caller } = getFacts(request);
-    if (caller === null) {
-      const how = roles.includes('worker') ? headerOf.product : headerOf[dialectOf(request.path)];
-      throw new Problem('unauthorized', `A valid key is needed: send it as ${how}`, { headers: { 'WWW-Authenticate': 'Bearer' } });
-    }
-    if (!roles.includes(caller.role)) {
-      throw new Problem('forbidden', `The key "${caller.name}" has the role ${caller.role}; this needs ${roles.join(' or ')}`);
-    }
+    requireRole(requireKey(request, roles.includes('worker') ? headerOf.product : undefined), roles);
     next();
   };
+};
+
+export const requireKey = (request: Request, how: string = headerOf[dialectOf(request.path)]): Caller => {
+  const { caller } = getFacts(request);
+  if (caller !== null) return caller;
+  throw new Problem('unauthorized', `A valid key is needed: send it as ${how}`, { headers: { 'WWW-Authenticate': 'Bearer' } });
+};
+
+/** Also for a form of an endpoint that does more than the others. */
+export const requireRole = (caller: Caller | null, roles: readonly Role[] | 'public', what?: string): void => {
+  if (roles === 'public' || (caller !== null && roles.includes(caller.role))) return;
+  throw new Problem(
+    'forbidden',
+    `The key "${caller?.name}" has the role ${caller?.role}; ${what === undefined ? 'this' : `${what}, which`} needs ${roles.join(' or ')}`,
+  );
 };
 
 const headerOf = { native: 'X-API-Key or Authorization: Bearer', product: 'X-GH-Service-Key', atm: 'X-Deploy-Secret' } as const;
