@@ -104,7 +104,12 @@ export const idleStatusSchema = z
 export const serverParamsSchema = z.object({ serverId: nameSchema(255) });
 export const proxyParamsSchema = z.object({ serverId: nameSchema(255), path: z.array(textSchema(2_048)) });
 
+export const alreadyRunningSchema = z
+  .strictObject({ status: z.literal('already_running'), serverId: z.string(), instanceId: z.string(), ip: z.string().nullable() })
+  .meta({ id: 'AtmAlreadyRunning' });
+
 export const secretsStatusSchema = z.strictObject({ connected: z.literal(false), error: z.string() }).meta({ id: 'AtmSecretsStatus' });
 
-export const atmDrainSchema = z.object({ worker_id: z.string().min(1).max(255).optional() }).meta({ id: 'AtmWorkerDrain' });
+/** Strict: with a slip in the name every worker of the machine would be drained. */
+export const atmDrainSchema = z.strictObject({ worker_id: z.string().min(1).max(255).optional() }).meta({ id: 'AtmWorkerDrain' });
 export const atmDrainedSchema = z.strictObject({ success: z.literal(true), message: z.string() }).meta({ id: 'AtmWorkerDraining' });
