@@ -17,6 +17,7 @@ import { createSecretBox } from '../src/secret-box';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
 import { assignOnNotify } from './assign-on-notify';
+import { processReadiness } from './process-readiness';
 import { runProcess, runWorker, workflowSource } from './run-worker';
 import { sayFleetDifferences } from './fleet-differences';
 import { createWorkflowsPort } from './workflows-port';
@@ -39,7 +40,8 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
   const metrics = createMetrics({ process: 'orchestrator' });
   for (const gauge of fleetGauges(pool, limits, fleetConfig)) metrics.addGauge(gauge);
   const sdkMetrics = addSdkMetrics(metrics, sdk);
-  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
+  const readReadiness = processReadiness(client, { pool, log });
+  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log, readReadiness });
   const workflows = createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs });
   const listener = assignOnNotify({
     pool,

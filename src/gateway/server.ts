@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, type Config } from '../config';
 import { limits } from '../contracts/limits';
 import { listApiHosts } from '../db/api-hosts';
+import { lastSweepAgeGauge } from '../db/fleet-gauges';
 import { createPool } from '../db/pool';
 import { createLog, type Log } from '../log';
 import { createMetrics } from '../metrics';
@@ -13,10 +14,11 @@ import { createHostClient } from '../ghosthands/client';
 import { createSecretBox } from '../secret-box';
 import { createClient } from '../temporal';
 import { createApp } from './app';
-import { drain } from './drain';
+import { drain, keepIdleConnections } from './drain';
 import { createGatewayMetrics } from './gateway-metrics';
 import { createDeploysClient } from './deploys-client';
 import { createModelsReader } from './models-reader';
+import { createSharedChecks } from './shared-checks';
 import { createLogStreams } from './sse/log-streams';
 import { createWorkflowsClient } from './workflows-client';
 
@@ -42,12 +44,16 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   const fleetConfig = createFleetConfigSource(config.fleet);
   for (const problem of (await fleetConfig.read()).problems) log.warn('A part of the fleet configuration is left out', { problem });
   let isDraining = false;
+  const workflows = createWorkflowsClient(client, { deadlineMs: limits.temporalCallMs });
+  const checks = createSharedChecks({ pool, workflows, limits, log });
+  metrics.addGauge(lastSweepAgeGauge(pool));
   const app = createApp({
     pool,
     log,
     limits,
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
-    workflows: createWorkflowsClient(client, { deadlineMs: limits.temporalCallMs }),
+    workflows,
+    checks,
     deploys: createDeploysClient(client, { deadlineMs: limits.temporalCallMs }),
     streams,
     models: createModelsReader({
@@ -73,10 +79,17 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
     isDraining: () => isDraining,
   });
   const server = createServer(app);
+  keepIdleConnections(server, config.gateway.keepAliveMs);
   await listen(server, config.gateway);
   const workerServer = config.gateway.workerPort === null ? null : createServer(workerPages(app));
+  if (workerServer !== null) keepIdleConnections(workerServer, config.gateway.keepAliveMs);
   if (workerServer !== null) await listen(workerServer, { host: config.gateway.host, port: config.gateway.workerPort ?? 0 });
-  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
+  const metricsServer = await startMetricsServer(metrics, {
+    host: config.metricsHost,
+    port: config.metricsPort,
+    log,
+    readReadiness: checks.readReadiness,
+  });
   log.info('The gateway listens', { url: config.gateway.publicUrl, port: config.gateway.port });
   return {
     url: config.gateway.publicUrl,
@@ -84,7 +97,8 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       isDraining = true;
       log.info('The gateway drains');
       const streamsClosed = streams.close();
-      await Promise.all([server, workerServer].map(async (each) => each && (await drain(each, config.process.shutdownGraceMs))));
+      const drainTimes = { graceMs: config.process.shutdownGraceMs, idleMs: limits.drainIdleMs };
+      await Promise.all([server, workerServer].map(async (each) => each && (await drain(each, drainTimes))));
       const givenBack = Promise.allSettled([
         metricsServer.stop(),
         streamsClosed.then(async () => await pool.end()),
