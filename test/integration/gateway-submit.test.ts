@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { ensureSearchAttributes } from '../../src/temporal';
 import { makeApplyJobId } from '../../src/contracts/ids';
-import { submitJobExamples } from '../../src/gateway/examples';
+import { applyExamples, submitJobExamples } from '../../src/gateway/examples';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { withDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
@@ -150,6 +150,42 @@ it('answers a repeated request with 200 and the same job, whatever the order of 
   const turned = Object.fromEntries(Object.entries({ ...application, taskId: 'again' }).toReversed());
   const second = await post(turned, headers);
   expect(second).toMatchObject({ status: 200, body: { jobId: first.body.jobId, isReplay: true, acceptedAt: first.body.acceptedAt } });
+});
+
+it('tells the keys of two callers apart, whatever they ask for, and says nothing of the other one', async () => {
+  const headers = { 'idempotency-key': 'shared-1' };
+  const by = async (key: string, json: object): Promise<Reply> => await call(`${gateway.url}/v1/jobs`, { key, json, headers });
+  const request = { ...application, taskId: undefined };
+  const [first, second] = [await by(testKeys.product, request), await by(testKeys.operator, request)];
+  expect([first.status, second.status]).toEqual([201, 201]);
+  expect(second.body.jobId).not.toBe(first.body.jobId);
+  expect(await by(testKeys.product, request)).toMatchObject({ status: 200, body: { jobId: first.body.jobId } });
+  expect(await by(testKeys.operator, request)).toMatchObject({ status: 200, body: { jobId: second.body.jobId } });
+  const refused = await by(testKeys.operator, { ...request, priority: 9 });
+  expect(refused.status).toBe(409);
+  expect(refused.text).toContain(second.body.jobId);
+  const valet = await call(`${gateway.url}/api/v1/gh/valet/apply`, {
+    key: testKeys.service,
+    json: { ...applyExamples['what VALET sends'], valet_task_id: 'shared', idempotency_key: 'shared-1' },
+  });
+  expect(valet.status).toBe(201);
+  // GH keeps one row a key.
+  expect([await jobRow(first.body.jobId), await jobRow(second.body.jobId)]).toMatchObject([
+    { idempotency_key: 'shared-1', our_key: 'shared-1' },
+    { idempotency_key: null, our_key: 'shared-1' },
+  ]);
+});
+
+it('makes two jobs of twenty racing submits of two callers under one key', async () => {
+  const request = { ...application, taskId: undefined };
+  const replies = await Promise.all(
+    Array.from({ length: 20 }, async (_item, index) => {
+      const key = index % 2 === 0 ? testKeys.product : testKeys.operator;
+      return await call(`${gateway.url}/v1/jobs`, { key, json: request, headers: { 'idempotency-key': 'race-2' } });
+    }),
+  );
+  expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200, 201]));
+  expect(new Set(replies.map(({ body }) => body.jobId)).size).toBe(2);
 });
 
 it('refuses another request under a key that is taken, names the job and writes nothing', async () => {

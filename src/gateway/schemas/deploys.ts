@@ -23,7 +23,7 @@ export const destinationParamsSchema = z.strictObject({ destination: nameSchema 
 export const placeDeployHeadersSchema = z.object({
   'idempotency-key': keySchema
     .optional()
-    .meta({ description: 'The same request under the same key is one deploy, however often it comes.' }),
+    .meta({ description: 'The same request of the same caller under the same key is one deploy, however often it comes.' }),
 });
 
 const daySeconds = 86_400;
