@@ -171,6 +171,8 @@ export const limits = {
   logPollMs: 1_000,
   /** A reader costs a socket and some kB; beyond this another gateway is due. */
   logReadersMax: 2_000,
+  /** Of one key, or of one address without: three others still find a place. */
+  logReadersOfOneMax: 500,
   /** Proxies cut what is silent for 30 to 60 s; ATM's own server after 252 s (atm §1.5). */
   streamHeartbeatMs: 15_000,
   /** A reader that takes nothing for so long loses its place, and goes on when it comes back. */

@@ -180,6 +180,13 @@ create table yardmaster.destination (
   constraint destination_pkey PRIMARY KEY (destination)
 );
 
+create table yardmaster.ended_session (
+  session_id text not null,
+  expires_at timestamp with time zone not null,
+  constraint ended_session_pkey PRIMARY KEY (session_id)
+);
+CREATE INDEX ended_session_expires_idx ON yardmaster.ended_session USING btree (expires_at);
+
 create table yardmaster.host_hold (
   host text not null,
   reason text not null,

@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { access, openAtAtm } from './access';
 import { createAtmDeployRoutes } from './compat/atm-deploys';
+import { listEndedSessions } from '../db/ended-sessions';
 import { isMachine } from '../domain/fleet-config';
 import { createAtmRoutes } from './compat/atm';
 import { createAtmProxyRoutes } from './compat/atm-proxy';
@@ -77,7 +78,11 @@ export const createApp = (deps: GatewayDeps): Express => {
     withoutFleetPrefix(listOwnIds(deps)),
     allowOrigins(deps.settings.corsOrigins),
   );
-  app.use(identify(deps.keyRing, { callers, sessions, publicUrl: deps.settings.publicUrl }), limitRate(deps.settings.rateLimitPerMinute));
+  const isSignedOut = async (sessionId: string): Promise<boolean> => (await listEndedSessions(deps.pool, [sessionId])).length > 0;
+  app.use(
+    identify(deps.keyRing, { callers, sessions, publicUrl: deps.settings.publicUrl, isSignedOut }),
+    limitRate(deps.settings.rateLimitPerMinute),
+  );
   app.use(refuseWhatIsNotOurs);
   const readBody = jsonBody(deps.settings.bodyBytesMax);
   for (const name of endpointNames) {

@@ -6,12 +6,10 @@ import { countSchema, cursorSchema, idSchema, keySchema, nameSchema } from './va
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
 export const submitHeadersSchema = z.object({
-  'idempotency-key': keySchema
-    .optional()
-    .meta({
-      description:
-        "The same request under the same key is one job, however often it comes. A caller's keys are its own: they are told apart by the name of the API key.",
-    }),
+  'idempotency-key': keySchema.optional().meta({
+    description:
+      "The same request under the same key is one job, however often it comes. A caller's keys are its own: they are told apart by the name of the API key.",
+  }),
 });
 
 const isState = (word: string): boolean => (jobStates as readonly string[]).includes(word);
