@@ -31,8 +31,6 @@ export const holdBodySchema = z
   })
   .meta({ id: 'HoldHost' });
 
-export const releaseBodySchema = z.strictObject({ reason: z.string().trim().min(1).max(500) }).meta({ id: 'ReleaseHost' });
-
 const holdSchema = z
   .strictObject({
     host: z.string(),

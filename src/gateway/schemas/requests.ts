@@ -42,3 +42,8 @@ export const workerCallbackParamsSchema = z.strictObject({ attemptId: idSchema }
 export const pauseBodySchema = z
   .strictObject({ reason: z.string().trim().min(1).max(500).meta({ description: 'Shown wherever the pause is.' }) })
   .meta({ id: 'PauseFleet' });
+
+/** What is held needs a reason that others find; that it is held no more, none. */
+export const releaseBodySchema = z
+  .strictObject({ reason: z.string().trim().max(500).optional().meta({ description: 'For the audit.' }) })
+  .meta({ id: 'Release' });
