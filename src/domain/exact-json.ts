@@ -51,7 +51,7 @@ export const findJsonLosses = (text: string): JsonLoss[] => {
 
   for (let index = 0; index < text.length;) {
     const container = stack.at(-1);
-    switch (text[index]) {
+    switch (text.charAt(index)) {
       case '{':
         open({ names: new Set(), at: '' });
         index++;
@@ -77,6 +77,8 @@ export const findJsonLosses = (text: string): JsonLoss[] => {
         else if (!isStorable(word)) lose('contains a character that no text may hold (NUL or half a pair)');
         continue;
       }
+      default:
+        break;
     }
     numberPattern.lastIndex = index;
     const [number] = numberPattern.exec(text) ?? [];

@@ -430,12 +430,9 @@ describe('words and roles', () => {
     });
     await addMachine();
     const { status, body } = await asked(id, testKeys.deployer);
-    if (act === 'wake')
-      expect({ status, body }).toEqual({
-        status: 200,
-        body: { status: 'already_running', serverId: id, instanceId: 'i-0123456789abcdef0', ip: address },
-      });
-    else expect({ status, body }).toMatchObject({ status: 501, body: { error: expect.stringMatching(/no machines/) } });
+    const running = { status: 'already_running', serverId: id, instanceId: 'i-0123456789abcdef0', ip: address };
+    const refused = { error: 'Yardmaster starts and stops no machines; POST /v1/workers/:workerId/drain empties one' };
+    expect({ status, body }).toEqual(act === 'wake' ? { status: 200, body: running } : { status: 501, body: refused });
   });
 
   it('says that it starts no machine where one is off', async () => {
