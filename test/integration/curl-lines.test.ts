@@ -80,6 +80,19 @@ describe('the curl lines of the documents', () => {
     expect(curlLines().filter((line) => line.includes('$YARD')).length).toBeGreaterThan(2);
   });
 
+  test('the processes behind them say on their metrics ports that they are ready, and how old the last pass is', async () => {
+    for (const { readLog } of [plane.gateway, ...plane.orchestrators]) {
+      const [, port] =
+        /"message":"Metrics are served","port":(\d+)|"port":(\d+)[^\n]*"message":"Metrics are served"/
+          .exec(await readLog())
+          ?.filter(Boolean) ?? [];
+      const ready = await call(`http://127.0.0.1:${port}/readyz`);
+      expect(ready).toMatchObject({ status: 200, body: { status: 'ready', checks: { postgres: 'ok', temporal: 'ok' } } });
+      expect(ready.body.lastSweepAgeSeconds).toBeLessThan(600);
+      expect((await call(`http://127.0.0.1:${port}/metrics`)).text).toMatch(/yardmaster_last_sweep_age_seconds\{process="\w+"\} \d/);
+    }
+  });
+
   /** As a person at a shell, who has put his own address and key into the line. */
   const type = async (line: string, env: Record<string, string>): Promise<{ status: number; body: string }> => {
     const own = line.replaceAll('http://127.0.0.1:3080', plane.gatewayUrl).replaceAll('demo-operator-key', plane.operatorKey);

@@ -138,6 +138,13 @@ it('lets the gateway drain, release and deregister a worker, and list and clear 
   expect(rows).toEqual([{ status: 'offline' }]);
 });
 
+it('lets the gateway end a session that is signed out', async () => {
+  const cookie = (await call('POST', '/v1/session')).headers.get('set-cookie')?.split(';')[0] ?? '';
+  const headers = { cookie, 'x-api-key': testKeys.operator };
+  expect((await fetch(`${gateway?.url}/v1/session`, { method: 'DELETE', headers })).status).toBe(200);
+  expect((await fetch(`${gateway?.url}/v1/session`, { headers: { cookie } })).status).toBe(401);
+});
+
 it('lets gateway and deployer bring a deploy to its end, show its log, and cancel one', async () => {
   const placed = await deploy({ destination, version: 'v2', strategy: { canaryHosts: 0 } });
   expect(await ended(placed)).toMatchObject({ outcome: 'succeeded', disagreements: [] });
