@@ -39,6 +39,7 @@ export interface Config {
     trustProxy: number;
     bodyBytesMax: number;
     rateLimitPerMinute: number;
+    keepAliveMs: number;
     legacySecretInQuery: boolean;
     corsOrigins: string[];
     atmOpenReads: boolean;
@@ -343,6 +344,7 @@ function makeConfig(
       trustProxy: read.TRUST_PROXY,
       bodyBytesMax: read.BODY_BYTES_MAX,
       rateLimitPerMinute: read.RATE_LIMIT_PER_MINUTE,
+      keepAliveMs: read.KEEP_ALIVE_SECONDS * 1_000,
       legacySecretInQuery: read.LEGACY_SECRET_IN_QUERY,
       corsOrigins: read.CORS_ORIGINS,
       atmOpenReads: read.ATM_OPEN_READS,

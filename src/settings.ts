@@ -257,6 +257,13 @@ export const settings = {
   RATE_LIMIT_PER_MINUTE: whole(1, 1_000_000)
     .prefault('1200')
     .register(documented, { meaning: 'Requests of one caller in a minute.', processes: ['gateway'] }),
+  KEEP_ALIVE_SECONDS: whole(1, 4_000)
+    .prefault('75')
+    .register(documented, {
+      meaning:
+        'How long a connection without a request stays open. Longer than that of every proxy and pool of clients before the gateway, which else loses a request now and then to the close: 60 s is usual for them.',
+      processes: ['gateway'],
+    }),
   CORS_ORIGINS: origins()
     .prefault('')
     .register(documented, {

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import type { Pool } from 'pg';
 import { createDeployActivities } from '../activities';
 import type { DeployDeps } from '../activities/deploy-deps';
 import { createDestinationActivities } from '../activities/destinations';
@@ -21,6 +22,7 @@ import { startMetricsServer } from '../src/metrics/server';
 import { runChild } from '../src/process/child';
 import { streamChild } from '../src/process/stream-child';
 import { connectNative, createClient, ensureSearchAttributes } from '../src/temporal';
+import { askTemporal, processReadiness } from './process-readiness';
 import { refreshRegularly } from './refresh-destinations';
 import { createTunedWorker, runProcess, runWorker, toldToStop, workerOptionsOf, workflowSource } from './run-worker';
 import { serveAlone } from './serve-alone';
@@ -31,7 +33,19 @@ const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): P
   const connection = await connectNative(config.temporal);
   const metrics = createMetrics({ process: 'deployer' });
   const sdkMetrics = addSdkMetrics(metrics, sdk);
-  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
+  const client = createClient(config.temporal);
+  // A deployer for recycles alone has no business in the database.
+  const pool =
+    config.kamal === null
+      ? null
+      : createPool(config.database.url.unredacted(), {
+          max: config.database.poolMax,
+          applicationName: 'yardmaster-deployer',
+          isDirect: config.database.isDirect,
+          log,
+        });
+  const readReadiness = processReadiness(client, { pool, log });
+  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log, readReadiness });
   const recycleDeps = {
     log,
     limits,
@@ -42,12 +56,12 @@ const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): P
     cancellation: (): AbortSignal => Context.current().cancellationSignal,
   };
   try {
-    if (config.kamal === null) {
+    if (config.kamal === null || pool === null) {
       const activities = createDeployActivities({ ...recycleDeps, deploys: null });
       await runWorker({ connection, config, log, taskQueue: taskQueues.deploy, activities });
     } else {
       await ensureSearchAttributes(connection, config.temporal.namespace);
-      await serveDeploys(config, config.kamal, log, async (deploys) =>
+      await serveDeploys({ config, kamalConfig: config.kamal, log, pool, client }, async (deploys) =>
         createTunedWorker({
           ...workerOptionsOf({ connection, config, taskQueue: taskQueues.deploy }),
           ...workflowSource(),
@@ -59,24 +73,16 @@ const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): P
     sdkMetrics.stop();
     await metricsServer.stop();
     await connection.close();
+    await client.connection.close();
   }
 };
 
 /** One deployer of a database is active, whatever it serves; the others stand by and take over when its session ends. */
 const serveDeploys = async (
-  config: Config,
-  kamalConfig: KamalConfig,
-  log: Log,
+  { config, kamalConfig, log, pool, client }: { config: Config; kamalConfig: KamalConfig; log: Log; pool: Pool; client: Client },
   createWorker: (deploys: DeployDeps) => ReturnType<typeof createTunedWorker>,
 ): Promise<void> => {
-  const pool = createPool(config.database.url.unredacted(), {
-    max: config.database.poolMax,
-    applicationName: 'yardmaster-deployer',
-    isDirect: config.database.isDirect,
-    log,
-  });
   const stopping = toldToStop();
-  const client = createClient(config.temporal);
   const { bin, configDir, stateDir, env, secretsDir, secrets, installation } = kamalConfig;
   const findSecret = createFindSecret({ dir: secretsDir, environment: secrets });
   const kamal = createKamal({ bin, configDir, stateDir, env, findSecret, streamChild, killAfterMs: limits.kamalKillAfterMs, log });
@@ -121,7 +127,6 @@ const serveDeploys = async (
       },
     });
   } finally {
-    await client.connection.close();
     await pool.end();
   }
 };
@@ -134,11 +139,9 @@ const endLeftovers = async (kamal: Kamal, log: Log): Promise<void> => {
 
 /** A beat of an activity goes the same way. */
 const isTemporalThere = async (client: Client): Promise<boolean> =>
-  await client
-    .withDeadline(Date.now() + limits.temporalCallMs, async () => await client.connection.workflowService.getSystemInfo({}))
-    .then(
-      () => true,
-      () => false,
-    );
+  await askTemporal(client).then(
+    () => true,
+    () => false,
+  );
 
 void runProcess('deployer', startDeployer);

@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createOrchestratorActivities } from '../activities';
 import type { Config } from '../src/config';
@@ -20,6 +21,7 @@ import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
 import { assignOnNotify } from './assign-on-notify';
 import { keepSchedule } from './keep-schedule';
+import { processReadiness } from './process-readiness';
 import { runProcess, runWorker, toldToStop, workflowSource } from './run-worker';
 import { sayFleetDifferences } from './fleet-differences';
 import { createWorkflowsPort } from './workflows-port';
@@ -36,14 +38,17 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
   const metrics = createMetrics({ process: 'orchestrator' });
   for (const gauge of fleetGauges(pool, limits, fleetConfig)) metrics.addGauge(gauge);
   const sdkMetrics = addSdkMetrics(metrics, sdk);
-  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
+  const client = createClient(config.temporal);
+  const readReadiness = processReadiness(client, { pool, log });
+  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log, readReadiness });
   try {
     const check = async (): Promise<unknown> => await checkForeignSchema(pool, log);
     const isThere = await waitForDatabase(pool, { log, stopping: toldToStop(), everyMs: limits.databaseWaitMs, check });
-    if (isThere) await serveJobs({ config, log, pool, metrics, fleetConfig });
+    if (isThere) await serveJobs({ config, log, pool, client, metrics, fleetConfig });
   } finally {
     sdkMetrics.stop();
     await metricsServer.stop();
+    await client.connection.close();
     await pool.end();
   }
 };
@@ -52,19 +57,20 @@ const serveJobs = async ({
   config,
   log,
   pool,
+  client,
   metrics,
   fleetConfig,
 }: {
   config: Config;
   log: Log;
   pool: Pool;
+  client: Client;
   metrics: Metrics;
   fleetConfig: FleetConfigSource;
 }): Promise<void> => {
   await sayFleetDifferences({ pool, log, fleetConfig });
   const connection = await connectNative(config.temporal);
   await ensureSearchAttributes(connection, config.temporal.namespace);
-  const client = createClient(config.temporal);
   await ensureWorkerCleanupSchedule(client);
   const workflows = createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs });
   const listener = assignOnNotify({
@@ -112,7 +118,6 @@ const serveJobs = async ({
     await keeping;
     await listener.close();
     await connection.close();
-    await client.connection.close();
   }
 };
 

@@ -41,6 +41,8 @@ export const limits = {
   /** The status port is probed every 10 s; an answer older than this assigns nothing. */
   probeFreshMs: 35_000,
   probeTimeoutMs: 2_000,
+  /** What /readyz and /health have found is told to everybody for so long: a crowd of monitors costs one look a second. */
+  readinessKeptMs: 1_000,
   /** Questions that wait, two sockets each: 1,500 hosts that are all silent take as long as `probingMs`. */
   probesAtOnce: 256,
   /** After this long a pass asks no further host; those left are asked first by the next one. It may ask twice, and has 90 s for everything. */
@@ -142,6 +144,8 @@ export const limits = {
   /** VALET fails a task whose job row has been silent for 5 min (valet §3.1), staging recovers it after 120 s (ghosthands §2.5). */
   mirrorBeatMs: 30_000,
   retentionMs: 30 * 24 * 3_600_000,
+  /** A pool of clients at work uses each of its connections within a second or two; whoever is silent for longer opens a new one elsewhere. */
+  drainIdleMs: 2_000,
   /** Beyond this a call to Temporal counts as an outage: the row is the promise, the answer is 202. */
   temporalCallMs: 800,
   /** How often a request that waits looks at its command: an outcome is seen a tenth of a second late, for one read of a row. */
@@ -175,6 +179,8 @@ export const limits = {
   logPollMs: 1_000,
   /** A reader costs a socket and some kB; beyond this another gateway is due. */
   logReadersMax: 2_000,
+  /** Of one key, or of one address without: three others still find a place. */
+  logReadersOfOneMax: 500,
   /** Proxies cut what is silent for 30 to 60 s; ATM's own server after 252 s (atm §1.5). */
   streamHeartbeatMs: 15_000,
   /** A reader that takes nothing for so long loses its place, and goes on when it comes back. */

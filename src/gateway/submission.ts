@@ -51,7 +51,11 @@ const acceptAgain = async ({ pool, limits }: SubmissionDeps, job: NewJob, by: Ac
       return await acceptJob(pool, job, by, limits);
     } catch (error) {
       const refusal = findRefusal(error);
-      if (refusal?.code === '23505') throw keyIsTaken();
+      // Another caller's row with the same key may have come in the same moment: the next try sees it.
+      if (refusal?.code === '23505') {
+        if (tries === triesMax) throw keyIsTaken();
+        continue;
+      }
       if (refusal?.code === '23514')
         throw invalidField(fieldOf(refusal.constraint, fieldNames), 'the table of this fleet does not know this value');
       if (tries === triesMax || (isDatabaseOutage(error) && !isLostRace(error))) throw error;

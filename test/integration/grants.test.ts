@@ -197,6 +197,13 @@ it('lets the gateway drain, release and deregister a worker, and list and clear 
   expect(rows).toEqual([{ status: 'offline' }]);
 });
 
+it('lets the gateway end a session that is signed out', async () => {
+  const cookie = (await call('POST', '/v1/session')).headers.get('set-cookie')?.split(';')[0] ?? '';
+  const headers = { cookie, 'x-api-key': testKeys.operator };
+  expect((await fetch(`${gateway?.url}/v1/session`, { method: 'DELETE', headers })).status).toBe(200);
+  expect((await fetch(`${gateway?.url}/v1/session`, { headers: { cookie } })).status).toBe(401);
+});
+
 it('lets gateway and deployer bring a deploy to its end, show its log, and cancel one', async () => {
   const placed = await deploy({ destination, version: 'v2', strategy: { canaryHosts: 0 } });
   expect(await ended(placed)).toMatchObject({ outcome: 'succeeded', disagreements: [] });
@@ -398,6 +405,8 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
   hostWorkers: async () => await call('GET', '/fleet/127.0.1.1/workers'),
   hostContainers: async () => await call('GET', '/fleet/127.0.1.1/containers'),
   hostDeploys: async () => await call('GET', '/fleet/127.0.1.1/deploys'),
+  wakeHost: async () => await ofInstance('wake'),
+  stopHost: async () => await ofInstance('stop'),
   hostDrain: async () => await call('POST', '/fleet/127.0.1.1/drain', {}),
   hostWorkerDrain: async () => await call('POST', '/fleet/127.0.1.1/worker/drain', {}),
   hostWorkerStatus: async () => await call('GET', '/fleet/127.0.1.1/worker/status'),
@@ -407,8 +416,14 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
   secretsStatus: async () => await call('GET', '/secrets/status'),
 };
 
-/** An answer as good as a success: of a worker that is busy. */
-const otherwise: Partial<Record<EndpointName, number>> = { workerHealthPage: 503 };
+/** Machines have an instance where the registry names one; the simulated workers say it of themselves only when told to. */
+async function ofInstance(act: 'wake' | 'stop'): Promise<Response> {
+  await database.pool.query(`update gh_worker_registry set ec2_instance_id = 'i-0123456789abcdef0' where ec2_ip = '127.0.1.1'`);
+  return await call('POST', `/fleet/127.0.1.1/${act}`);
+}
+
+/** An answer as good as a success: of a worker that is busy, and of what is not ours to do. */
+const otherwise: Partial<Record<EndpointName, number>> = { workerHealthPage: 503, stopHost: 501 };
 
 describe('as the gateway’s role', () => {
   // A drain keeps its worker from the jobs of the next one, and a pause everybody's.

@@ -3,8 +3,8 @@ import type { Problem } from '../problem';
 
 /** These say `{success: false, message}`; the others, and every 404, say `{error}` (atm §1.2). */
 const saysSuccess = /^\/(deploy|rollback|drain|cleanup|containers|workers|admin)(\/|$)|^\/fleet\/[^/]+\/(deploy|drain)$/i;
-/** Of a server in the fleet only the 401 of a reader is said that way. */
-const saysSuccessUnauthorized = /^\/fleet\/[^/]+\//i;
+/** Of a server in the fleet only the 401 of a reader is said that way, not that of who would wake or stop it. */
+const saysSuccessUnauthorized = /^\/fleet\/[^/]+\/(?!(wake|stop)\/?$)/i;
 
 /** One problem in ATM's words: an unknown path or a wrong method is a plain `not_found` (atm §1.1). */
 export const answerInAtmWords = (response: Response, problem: Problem, path: string): void => {

@@ -1,5 +1,6 @@
 import { deployRecordSchema, recordsQuerySchema } from '../compat/atm-deploy-schemas';
 import {
+  alreadyRunningSchema,
   atmDrainedSchema,
   atmDrainSchema,
   atmMetricsSchema,
@@ -109,6 +110,28 @@ export const atmEndpoints = {
     summary: 'Deploys of a machine',
     query: recordsQuerySchema,
     answers: { 200: { description: 'Newest first.', schema: z.array(deployRecordSchema) } },
+  },
+  wakeHost: {
+    ...ofHost,
+    method: 'post',
+    path: '/fleet/:serverId/wake',
+    summary: 'Wake a machine, as ATM is asked to',
+    description: 'We start no machines, but say so of one that runs.',
+    answers: {
+      200: { description: 'It runs.', schema: alreadyRunningSchema },
+      400: { description: 'It is no machine of the fleet, or nobody knows its instance.' },
+      501: { description: 'It does not run, or nobody can tell.' },
+    },
+  },
+  stopHost: {
+    ...ofHost,
+    method: 'post',
+    path: '/fleet/:serverId/stop',
+    summary: 'Stop a machine, as ATM is asked to',
+    answers: {
+      400: { description: 'It is no machine of the fleet, or nobody knows its instance.' },
+      501: { description: 'We stop no machines.' },
+    },
   },
   hostDrain: {
     ...ofHost,

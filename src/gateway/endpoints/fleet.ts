@@ -6,7 +6,6 @@ import {
   hostAnswerSchema,
   hostParamsSchema,
   oneWorkerSchema,
-  releaseBodySchema,
   sweepAskedSchema,
   sweepBodySchema,
   sweepReportSchema,
@@ -15,8 +14,8 @@ import {
 } from '../schemas/fleet';
 import { waitQuerySchema } from '../schemas/commands';
 import { fleetSchema } from '../schemas/job-answers';
-import { drainBodySchema, recycleBodySchema, releasedWorkerSchema, releaseWorkerBodySchema, workerActSchema } from '../schemas/worker-acts';
-import { pauseBodySchema } from '../schemas/requests';
+import { drainBodySchema, recycleBodySchema, releasedWorkerSchema, workerActSchema } from '../schemas/worker-acts';
+import { pauseBodySchema, releaseBodySchema } from '../schemas/requests';
 
 const actUnderWay = { description: 'Not over yet; Location tells where to look.', schema: workerActSchema } as const;
 
@@ -39,8 +38,9 @@ export const fleetEndpoints = {
     dialect: 'native',
     tag: 'Fleet',
     summary: 'End the pause',
-    body: pauseBodySchema,
-    bodyExamples: pauseExamples,
+    body: releaseBodySchema,
+    bodyExamples: releaseExamples,
+    isBodyOptional: true,
     answers: { 200: { description: 'Not paused.', schema: fleetSchema } },
   },
   holdHost: {
@@ -65,6 +65,7 @@ export const fleetEndpoints = {
     params: hostParamsSchema,
     body: releaseBodySchema,
     bodyExamples: releaseExamples,
+    isBodyOptional: true,
     answers: { 200: { description: 'Not held by a person; `holds` names the others.', schema: hostAnswerSchema } },
   },
   sweepFleet: {
@@ -145,8 +146,9 @@ export const fleetEndpoints = {
     summary: 'Let a drained worker have jobs again',
     description: 'Also one that is registered no more, whose hold keeps jobs from the worker that is on its machine now.',
     params: workerParamsSchema,
-    body: releaseWorkerBodySchema,
+    body: releaseBodySchema,
     bodyExamples: releaseExamples,
+    isBodyOptional: true,
     answers: { 200: { description: 'It is not held by a drain any more; `holds` names what stays.', schema: releasedWorkerSchema } },
   },
   recycleWorker: {

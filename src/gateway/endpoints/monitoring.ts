@@ -84,7 +84,7 @@ export const monitoringEndpoints = {
     path: '/worker/drain',
     summary: 'Drain a worker, or pause the fleet',
     description:
-      'Unlike at GH it can be taken back: POST /v1/workers/:workerId/release, which four hours do by themselves; POST /v1/unpause.',
+      'The pause, which is what a body without `worker_id` asks for, needs the role operator. Unlike at GH it can be taken back: POST /v1/workers/:workerId/release, which four hours do by themselves; POST /v1/unpause.',
     body: workerDrainSchema,
     bodyExamples: workerDrainExamples,
     isBodyOptional: true,

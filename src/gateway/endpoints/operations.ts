@@ -27,8 +27,8 @@ export const operationsEndpoints = {
     path: '/readyz',
     dialect: 'native',
     tag: 'Health',
-    summary: 'Is everything there that it needs?',
-    description: 'Without Temporal it still accepts jobs, with 202.',
+    summary: 'Can it keep what it is given?',
+    description: 'Postgres takes writes, and the process does not end. The parts are told beside it, looked at once a second at most.',
     answers: {
       200: { description: 'Ready.', schema: readyAnswerSchema },
       503: { description: 'What is missing, or that the process ends.', schema: readyAnswerSchema },

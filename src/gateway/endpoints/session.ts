@@ -34,8 +34,8 @@ export const sessionEndpoints = {
     tag: 'Session',
     summary: 'Sign out',
     description:
-      'Takes the cookie back from the browser. Nothing is kept of sessions here, so a copy of it would stay good until it expires.',
-    answers: { 200: { description: 'The cookie is gone.', schema: z.strictObject({ isSignedIn: z.literal(false) }) } },
+      'Ends the session of the cookie at every gateway, for copies of it too, and the streams that it reads; takes the cookie back.',
+    answers: { 200: { description: 'The session is over.', schema: z.strictObject({ isSignedIn: z.literal(false) }) } },
   },
   watchDeploy: {
     method: 'get',

@@ -3,7 +3,7 @@ import { problems } from '../../contracts/errors';
 import { isDatabaseOutage, isLackOfSchema, isReadOnly } from '../../db/outage';
 import { answerInAtmWords } from '../compat/atm-errors';
 import { answerInGhWords } from '../compat/gh-errors';
-import { dialectOf } from '../dialect';
+import { dialectOf, type Dialect } from '../dialect';
 import { Problem } from '../problem';
 import { getFacts } from '../request-facts';
 
@@ -18,7 +18,7 @@ export const answerErrors: ErrorRequestHandler = (error: unknown, request, respo
   // Its first bytes are out: only cutting the connection tells that the rest is missing.
   if (response.headersSent) return next(error);
   response.set(problem.headers);
-  const dialect = dialectOf(request.path);
+  const dialect = dialectOfRequest(request);
   if (dialect === 'product') answerInGhWords(response, problem);
   else if (dialect === 'atm') answerInAtmWords(response, problem, request.path);
   else answerProblem(request, response, problem);
@@ -48,6 +48,12 @@ const answerProblem = (request: Request, response: Response, problem: Problem): 
         ...(problem.errors.length === 0 ? {} : { errors: problem.errors.map(({ path, message }) => ({ path, message })) }),
       }),
     );
+};
+
+/** Below `/fleet/:id` whoever asked reads ATM's words, or GH's, whatever the path leads to. */
+const dialectOfRequest = ({ path, originalUrl }: Request): Dialect => {
+  const own = dialectOf(path);
+  return own === 'native' && /^\/fleet\//i.test(originalUrl) ? 'atm' : own;
 };
 
 const toProblem = (error: unknown): Problem => {

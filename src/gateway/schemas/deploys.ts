@@ -10,7 +10,7 @@ import {
   type DeployOutcome,
 } from '../../contracts/deploy';
 import { reasonSchema } from './person-text';
-import { idSchema, instantSchema, keySchema, pageFields } from './values';
+import { idSchema, instantSchema, keySchema, pageFields, textSchema } from './values';
 
 const nameSchema = z
   .string()
@@ -23,7 +23,7 @@ export const destinationParamsSchema = z.strictObject({ destination: nameSchema 
 export const placeDeployHeadersSchema = z.object({
   'idempotency-key': keySchema
     .optional()
-    .meta({ description: 'The same request under the same key is one deploy, however often it comes.' }),
+    .meta({ description: 'The same request of the same caller under the same key is one deploy, however often it comes.' }),
 });
 
 const within = ({ least, most }: { least: number; most: number }) => z.int().min(least).max(most);
@@ -186,5 +186,5 @@ export const logStreamQuerySchema = z.strictObject({
 });
 
 export const logStreamHeadersSchema = z.object({
-  'last-event-id': z.string().max(40).optional().meta({ description: 'Id of the last event that was seen.' }),
+  'last-event-id': textSchema(40).optional().meta({ description: 'Id of the last event that was seen.' }),
 });

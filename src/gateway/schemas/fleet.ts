@@ -29,8 +29,6 @@ export const holdBodySchema = z
   })
   .meta({ id: 'HoldHost' });
 
-export const releaseBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'ReleaseHost' });
-
 const holdSchema = z
   .strictObject({
     host: z.string(),

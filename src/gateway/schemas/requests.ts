@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
-import { reasonSchema } from './person-text';
+import { noteSchema, reasonSchema } from './person-text';
 import { countSchema, idSchema, keySchema, pageFields, wordSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
 export const submitHeadersSchema = z.object({
-  'idempotency-key': keySchema.optional().meta({ description: 'The same request under the same key is one job, however often it comes.' }),
+  'idempotency-key': keySchema.optional().meta({
+    description:
+      "The same request under the same key is one job, however often it comes. A caller's keys are its own: they are told apart by the name of the API key.",
+  }),
 });
 
 const isState = (word: string): boolean => (jobStates as readonly string[]).includes(word);
@@ -36,3 +39,8 @@ export const workerCallbackParamsSchema = z.strictObject({ attemptId: idSchema }
 export const pauseBodySchema = z
   .strictObject({ reason: reasonSchema.meta({ description: 'Shown wherever the pause is.' }) })
   .meta({ id: 'PauseFleet' });
+
+/** What is held needs a reason that others find; that it is held no more, none. */
+export const releaseBodySchema = z
+  .strictObject({ reason: noteSchema.optional().meta({ description: 'For the audit.' }) })
+  .meta({ id: 'Release' });

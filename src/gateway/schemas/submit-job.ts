@@ -81,6 +81,9 @@ export const qualities = ['speed', 'balanced', 'quality'] as const;
 /** GH's words on both branches; the row is told `other` for everything else. */
 export const platforms = ['greenhouse', 'workday', 'linkedin', 'lever', 'icims', 'taleo', 'smartrecruiters', 'amazon', 'other'] as const;
 
+/** What the row's metadata hold of ours: a caller's own under such a name would be written over. */
+const ownMetadata = ['source', 'quality_preset', 'valet_task_id', 'resume_ref', 'yardmaster', 'dispatch_target'];
+
 export const submitJobSchema = z
   .strictObject({
     userId: idSchema,
@@ -118,10 +121,16 @@ export const submitJobSchema = z
     metadata: z
       .record(z.string().max(100), z.unknown())
       .optional()
-      .meta({ description: "The caller's own; secrets in its URLs are taken out." }),
+      .meta({ description: "The caller's own, kept as sent but for `callback_url` and the secrets in URLs, which are taken out." }),
   })
   .superRefine((job, context) => {
     const need = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+    const keepFree = (of: 'metadata' | 'inputData', names: readonly string[]): void => {
+      for (const name of names.filter((each) => Object.hasOwn(job[of] ?? {}, each)))
+        context.addIssue({ code: 'custom', path: [of, name], message: 'is written by Yardmaster: use another name' });
+    };
+    keepFree('metadata', ownMetadata);
+    keepFree('inputData', [...(job.model === undefined ? [] : ['model']), ...(job.imageModel === undefined ? [] : ['image_model'])]);
     if (job.jobType === 'apply') {
       if (job.profile === undefined) need('profile', 'is needed for jobType apply');
       if (job.resume === undefined) need('resume', 'is needed for jobType apply');

@@ -1,6 +1,20 @@
 import { z } from 'zod';
 import { limits } from '../../contracts/limits';
 
+const withoutControls = /^[^\u0000-\u001F\u007F-\u009F]*$/; // oxlint-disable-line no-control-regex -- they are what it is about
+
+/**
+ * A text of a path, a query or a header; every field of those is made of it, or matches something narrower. Postgres keeps no NUL, and no id, name, tag or
+ * number has a control character in it.
+ */
+export const textSchema = (most: number) => z.string().max(most).regex(withoutControls, 'must not hold control characters');
+
+/** The same, and not empty: a name or an id that somebody else has made. */
+export const nameSchema = (most: number) => textSchema(most).min(1);
+
+/** `nextCursor` of the last answer. */
+export const cursorSchema = nameSchema(200);
+
 /** Any UUID that Postgres takes, in lower case; versions are not our business. */
 export const idSchema = z.guid().toLowerCase();
 
@@ -27,7 +41,7 @@ export const keySchema = z
   .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII');
 
 /** An id or a name of a neighbour, as long as the columns of its tables. */
-export const wordSchema = z.string().min(1).max(255);
+export const wordSchema = nameSchema(255);
 
 export const instantSchema = z.iso.datetime();
 
@@ -44,5 +58,5 @@ export const pageFields = {
   limit: countSchema(limits.pageRowsMax)
     .optional()
     .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
-  cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
+  cursor: cursorSchema.optional().meta({ description: 'nextCursor of the last answer.' }),
 };

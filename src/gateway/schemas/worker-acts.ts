@@ -28,8 +28,6 @@ export const recycleBodySchema = z
   })
   .meta({ id: 'RecycleWorker' });
 
-export const releaseWorkerBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'ReleaseWorker' });
-
 export const workerActSchema = z
   .strictObject({
     actId: z.guid(),
