@@ -101,7 +101,10 @@ export const idleStatusSchema = z
   .meta({ id: 'AtmIdleStatus' });
 
 export const serverParamsSchema = z.object({ serverId: z.string().min(1).max(255) });
-export const proxyParamsSchema = z.object({ serverId: z.string().min(1).max(255), path: z.array(z.string()) });
+export const proxyParamsSchema = z.object({
+  serverId: z.string().min(1).max(255),
+  path: z.array(z.string()).meta({ type: 'string', items: undefined, description: 'Slashes are taken as they are.' }),
+});
 
 export const secretsStatusSchema = z.strictObject({ connected: z.literal(false), error: z.string() }).meta({ id: 'AtmSecretsStatus' });
 

@@ -25,9 +25,9 @@ export const jobEndpoints = {
     body: submitJobSchema,
     bodyExamples: submitJobExamples,
     answers: {
-      201: { description: 'Accepted, and its workflow runs.', schema: acceptedJobSchema },
-      200: { description: 'Accepted before: the same request under the same key.', schema: acceptedJobSchema },
-      202: { description: 'Accepted while Temporal is away; it starts by itself later.', schema: acceptedJobSchema },
+      201: { description: 'Accepted, and its workflow runs.', schema: acceptedJobSchema, headers: ['Location'] },
+      200: { description: 'Accepted before: the same request under the same key.', schema: acceptedJobSchema, headers: ['Location'] },
+      202: { description: 'Accepted while Temporal is away; it starts by itself later.', schema: acceptedJobSchema, headers: ['Location'] },
       409: { description: 'The key, or a live job of the task, came with another request.' },
     },
   },

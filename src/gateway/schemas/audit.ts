@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { limits } from '../../contracts/limits';
-import { countSchema, instantSchema } from './values';
+import { instantSchema, pageRowsSchema } from './values';
 
 const wordSchema = z.string().min(1).max(255);
 
@@ -9,9 +8,7 @@ export const auditQuerySchema = z.strictObject({
   act: wordSchema.optional().meta({ description: 'Such as `cancel`; its end is `cancel_ended`.' }),
   subject: wordSchema.optional().meta({ description: 'The id of a job, or `*` for the fleet.' }),
   since: instantSchema.optional(),
-  limit: countSchema(limits.pageRowsMax)
-    .optional()
-    .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
+  limit: pageRowsSchema,
   cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
 });
 

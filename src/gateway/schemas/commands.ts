@@ -3,7 +3,7 @@ import { commandKinds, commandOutcomes, resolutionTypes, routes } from '../../co
 import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
 import { problemSchema } from './problem';
-import { idSchema, instantSchema } from './values';
+import { idSchema, instantSchema, wholeNumberSchema } from './values';
 
 /** Longer than any code that a site sends, short enough that nobody parks a document here. */
 const codeLengthMax = 64;
@@ -19,15 +19,9 @@ export const noteSchema = z.string().trim().max(noteLengthMax);
 export const commandParamsSchema = z.strictObject({ commandId: idSchema });
 
 export const waitQuerySchema = z.strictObject({
-  wait: z
-    .string()
-    .regex(/^\d{1,2}$/, `must be a whole number from 0 to ${limits.commandWaitSecondsMax}`)
-    .transform(Number)
-    .pipe(z.number().max(limits.commandWaitSecondsMax))
+  wait: wholeNumberSchema({ least: 0, most: limits.commandWaitSecondsMax })
     .optional()
-    .meta({
-      description: `Seconds to wait for the outcome, 0 to ${limits.commandWaitSecondsMax}; ${limits.commandWaitSecondsDefault} by itself. Then 202 tells where to look.`,
-    }),
+    .meta({ description: 'Seconds to wait for the outcome; then 202 tells where to look.', default: limits.commandWaitSecondsDefault }),
 });
 
 const text = noteSchema.optional().meta({ description: 'For people; never a code or a password.' });
@@ -118,3 +112,6 @@ export const commandListSchema = z.strictObject({ commands: z.array(commandSchem
 export const commandProblemSchema = z
   .strictObject({ ...commandFields, ...problemSchema.shape })
   .meta({ id: 'CommandProblem', description: 'A problem (RFC 9457) with the fields of the command beside its own.' });
+
+/** Where another one is in the way (a resume that is under way, another live job of the task) there is no command of the caller's own. */
+export const commandConflictSchema = z.union([commandProblemSchema, problemSchema]).meta({ id: 'CommandConflict' });

@@ -1,21 +1,11 @@
 import { z } from 'zod';
-import {
-  deployHostStates,
-  deployKinds,
-  deployNamePattern,
-  deployOutcomes,
-  deployPhases,
-  versionPattern,
-  type DeployOutcome,
-} from '../../contracts/deploy';
-import { limits } from '../../contracts/limits';
-import { countSchema, idSchema, instantSchema, keySchema } from './values';
+import { deployHostStates, deployKinds, deployNamePattern, deployOutcomes, deployPhases, versionPattern } from '../../contracts/deploy';
+import { flagSchema, idSchema, instantSchema, keySchema, pageRowsSchema, reasonSchema, wholeNumberSchema, wordsSchema } from './values';
 
 const nameSchema = z
   .string()
   .regex(deployNamePattern, 'must be lower-case letters, digits, - and _, 63 at most')
   .meta({ example: 'staging' });
-const reasonSchema = z.string().trim().min(1).max(500);
 
 export const deployParamsSchema = z.strictObject({ deployId: idSchema });
 export const destinationParamsSchema = z.strictObject({ destination: nameSchema });
@@ -66,20 +56,11 @@ export const placeDeployBodySchema = z
 export const deployWordBodySchema = z.strictObject({ reason: reasonSchema.optional() }).meta({ id: 'DeployWord' });
 export const breakLockBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'BreakDeployLock' });
 
-const isOutcome = (word: string): word is DeployOutcome => (deployOutcomes as readonly string[]).includes(word);
-const flagSchema = z.enum(['true', 'false']).transform((word) => word === 'true');
-
 export const listDeploysQuerySchema = z.strictObject({
   destination: nameSchema.optional(),
   live: flagSchema.optional().meta({ description: '`true`: those that have not ended; `false`: those that have.' }),
-  outcome: z
-    .string()
-    .refine((words) => words.split(',').every(isOutcome), `must be one or more of ${deployOutcomes.join(', ')}, with commas between them`)
-    .transform((words) => deployOutcomes.filter((outcome) => words.split(',').includes(outcome)))
-    .optional(),
-  limit: countSchema(limits.pageRowsMax)
-    .optional()
-    .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
+  outcome: wordsSchema(deployOutcomes).optional().meta({ description: 'One outcome, or several with commas between them.' }),
+  limit: pageRowsSchema,
   cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
 });
 
@@ -183,13 +164,8 @@ export const brokenLockSchema = z
   .strictObject({ kind: z.enum(['broken', 'was_free']), detail: z.string() })
   .meta({ id: 'BrokenDeployLock' });
 
-const seqSchema = z
-  .string()
-  .regex(/^\d{1,15}$/, 'must be the number of a line')
-  .transform(Number);
-
 export const logStreamQuerySchema = z.strictObject({
-  after: seqSchema
+  after: wholeNumberSchema({ least: 0, most: Number.MAX_SAFE_INTEGER })
     .optional()
     .meta({ description: 'Lines after this number; all of them by itself. The header Last-Event-ID, which browsers send, goes first.' }),
 });

@@ -3,7 +3,7 @@ import { jobStates } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
 import { healthWords } from '../../domain/health';
 import { sweepFindings, sweepKinds, type SweepFinding } from '../../contracts/sweep';
-import { instantSchema } from './values';
+import { instantSchema, reasonSchema } from './values';
 import { fleetSchema } from './job-answers';
 
 /** What stands for the whole fleet is no host: POST /v1/pause is for that. */
@@ -21,7 +21,7 @@ const dayInSeconds = 24 * 3_600;
 
 export const holdBodySchema = z
   .strictObject({
-    reason: z.string().trim().min(1).max(500).meta({ description: 'Shown wherever the hold is.' }),
+    reason: reasonSchema.meta({ description: 'Shown wherever the hold is.' }),
     expiresInSeconds: z
       .int()
       .min(1)
@@ -31,7 +31,7 @@ export const holdBodySchema = z
   })
   .meta({ id: 'HoldHost' });
 
-export const releaseBodySchema = z.strictObject({ reason: z.string().trim().min(1).max(500) }).meta({ id: 'ReleaseHost' });
+export const releaseBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'ReleaseHost' });
 
 const holdSchema = z
   .strictObject({

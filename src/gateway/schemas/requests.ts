@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
-import { limits } from '../../contracts/limits';
-import { countSchema, idSchema, keySchema } from './values';
+import { countSchema, flagSchema, idSchema, keySchema, pageRowsSchema, reasonSchema, wordsSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
@@ -9,26 +8,17 @@ export const submitHeadersSchema = z.object({
   'idempotency-key': keySchema.optional().meta({ description: 'The same request under the same key is one job, however often it comes.' }),
 });
 
-const isState = (word: string): boolean => (jobStates as readonly string[]).includes(word);
-
 export const listJobsQuerySchema = z.strictObject({
-  state: z
-    .string()
-    .refine((words) => words.split(',').every(isState), `must be one or more of ${jobStates.join(', ')}, with commas between them`)
-    .transform((words) => jobStates.filter((state) => words.split(',').includes(state)))
+  state: wordsSchema(jobStates)
     .optional()
-    .meta({ description: 'One state, or several with commas between them.', example: 'waiting,running' }),
+    .meta({ description: 'One state, or several with commas between them.', example: ['waiting', 'running'] }),
   userId: idSchema.optional(),
   taskId: z.string().min(1).max(255).optional(),
   workerId: z.string().min(1).max(255).optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
-  needsAttention: z
-    .enum(['true', 'false'])
-    .transform((word) => word === 'true')
+  needsAttention: flagSchema
     .optional()
     .meta({ description: '`true`: what waits for a person (waiting_human, uncertain), the nearest deadline first.' }),
-  limit: countSchema(limits.pageRowsMax)
-    .optional()
-    .meta({ description: `1 to ${limits.pageRowsMax}; ${limits.pageRowsDefault} by itself.` }),
+  limit: pageRowsSchema,
   cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
 });
 
@@ -37,5 +27,5 @@ export const redeliverParamsSchema = z.strictObject({ jobId: idSchema, generatio
 export const workerCallbackParamsSchema = z.strictObject({ attemptId: idSchema });
 
 export const pauseBodySchema = z
-  .strictObject({ reason: z.string().trim().min(1).max(500).meta({ description: 'Shown wherever the pause is.' }) })
+  .strictObject({ reason: reasonSchema.meta({ description: 'Shown wherever the pause is.' }) })
   .meta({ id: 'PauseFleet' });

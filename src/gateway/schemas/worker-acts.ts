@@ -3,9 +3,7 @@ import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
 import { workerActOutcomes, workerActs } from '../../contracts/worker-act';
 import { holdsSchema } from './fleet';
-import { instantSchema } from './values';
-
-const reasonSchema = z.string().trim().min(1).max(500);
+import { instantSchema, reasonSchema } from './values';
 
 export const drainBodySchema = z
   .strictObject({
@@ -15,7 +13,7 @@ export const drainBodySchema = z
       .min(1)
       .max(limits.drainMaxMs / 1_000)
       .optional()
-      .meta({ description: `How long its job is waited for; ${limits.drainMs / 1_000} by itself.` }),
+      .meta({ description: 'How long its job is waited for.', default: limits.drainMs / 1_000 }),
   })
   .meta({ id: 'DrainWorker' });
 
