@@ -19,6 +19,8 @@ export interface Endpoint {
   /** By lower-case name. */
   headers?: z.ZodObject;
   body?: z.ZodType;
+  /** The same for who reads the document, where `body` has rules that one object cannot say. */
+  bodyShown?: z.ZodType;
   /** VALET's client sends none with its commands (valet §1.1); then it is read as an empty object. */
   isBodyOptional?: boolean;
   bodyExamples?: Readonly<Record<string, object>>;

@@ -71,7 +71,7 @@ const describe = (name: EndpointName, endpoint: Endpoint): RouteConfig => ({
       : {
           body: {
             required: endpoint.isBodyOptional !== true,
-            content: { 'application/json': { schema: endpoint.body, examples: bodyExamplesOf(endpoint) } },
+            content: { 'application/json': { schema: endpoint.bodyShown ?? endpoint.body, examples: bodyExamplesOf(endpoint) } },
           },
         }),
   },

@@ -8,6 +8,7 @@ import {
   commandSchema,
   resolveBodySchema,
   resumeBodySchema,
+  resumeBodyShownSchema,
   retryBodySchema,
   waitQuerySchema,
 } from '../schemas/commands';
@@ -54,6 +55,7 @@ export const commandEndpoints = {
     params: jobParamsSchema,
     query: waitQuerySchema,
     body: resumeBodySchema,
+    bodyShown: resumeBodyShownSchema,
     bodyExamples: resumeExamples,
     answers: {
       200: { description: 'Over: `outcome` says whether its worker goes on.', schema: commandSchema, headers: ['Location'] },

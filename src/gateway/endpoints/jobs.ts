@@ -10,7 +10,7 @@ import {
   submitHeadersSchema,
   workerCallbackParamsSchema,
 } from '../schemas/requests';
-import { submitJobSchema } from '../schemas/submit-job';
+import { submitJobSchema, submitJobShownSchema } from '../schemas/submit-job';
 
 /** The jobs, and what GH workers say about them. */
 export const jobEndpoints = {
@@ -23,6 +23,7 @@ export const jobEndpoints = {
     description: 'Answered when the job is durable: a repeated request under the same Idempotency-Key finds it.',
     headers: submitHeadersSchema,
     body: submitJobSchema,
+    bodyShown: submitJobShownSchema,
     bodyExamples: submitJobExamples,
     answers: {
       201: { description: 'Accepted, and its workflow runs.', schema: acceptedJobSchema, headers: ['Location'] },

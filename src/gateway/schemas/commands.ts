@@ -28,14 +28,16 @@ const text = noteSchema.optional().meta({ description: 'For people; never a code
 
 export const cancelBodySchema = z.strictObject({ reason: text }).meta({ id: 'CancelJob' });
 
+const resumeFields = {
+  resolutionType: z.enum(resolutionTypes).meta({ description: '`manual`: done at the page by hand. `skip`: go on without.' }),
+  code: codeSchema.optional().meta({ description: 'For `code_entry`. Encrypted at rest, used once, gone within minutes.' }),
+  username: userNameSchema.optional(),
+  password: passwordSchema.optional().meta({ description: 'For `credentials`, with `username`. Kept like a code.' }),
+  note: text,
+};
+
 export const resumeBodySchema = z
-  .strictObject({
-    resolutionType: z.enum(resolutionTypes).meta({ description: '`manual`: done at the page by hand. `skip`: go on without.' }),
-    code: codeSchema.optional().meta({ description: 'For `code_entry`. Encrypted at rest, used once, gone within minutes.' }),
-    username: userNameSchema.optional(),
-    password: passwordSchema.optional().meta({ description: 'For `credentials`, with `username`. Kept like a code.' }),
-    note: text,
-  })
+  .strictObject(resumeFields)
   .superRefine((body, context) => {
     const wanted: Record<(typeof resolutionTypes)[number], readonly SecretField[]> = {
       manual: [],
@@ -50,8 +52,21 @@ export const resumeBodySchema = z
       context.addIssue({ code: 'custom', path: [name], message });
     }
   })
-  .meta({ id: 'ResumeJob' });
+  .meta({ id: 'AnyResume' });
 type SecretField = 'code' | 'username' | 'password';
+
+const { resolutionType: _type, code, username: _username, password, note } = resumeFields;
+
+/** The same rules as an object for each kind of resolution. */
+export const resumeBodyShownSchema = z
+  .discriminatedUnion('resolutionType', [
+    z.strictObject({ resolutionType: z.enum(['manual', 'skip']), note }).meta({ id: 'ResumeByHand' }),
+    z.strictObject({ resolutionType: z.literal('code_entry'), code: code.unwrap(), note }).meta({ id: 'ResumeWithCode' }),
+    z
+      .strictObject({ resolutionType: z.literal('credentials'), username: userNameSchema, password: password.unwrap(), note })
+      .meta({ id: 'ResumeWithCredentials' }),
+  ])
+  .meta({ id: 'ResumeJob' });
 
 export const retryBodySchema = z
   .strictObject({

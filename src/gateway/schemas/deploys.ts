@@ -59,7 +59,9 @@ export const breakLockBodySchema = z.strictObject({ reason: reasonSchema }).meta
 export const listDeploysQuerySchema = z.strictObject({
   destination: nameSchema.optional(),
   live: flagSchema.optional().meta({ description: '`true`: those that have not ended; `false`: those that have.' }),
-  outcome: wordsSchema(deployOutcomes).optional().meta({ description: 'One outcome, or several with commas between them.' }),
+  outcome: wordsSchema(deployOutcomes)
+    .optional()
+    .meta({ description: 'One outcome, or several; also as one word with commas between them.' }),
   limit: pageRowsSchema,
   cursor: z.string().min(1).max(200).optional().meta({ description: 'nextCursor of the last answer.' }),
 });
@@ -171,5 +173,9 @@ export const logStreamQuerySchema = z.strictObject({
 });
 
 export const logStreamHeadersSchema = z.object({
-  'last-event-id': z.string().max(40).optional().meta({ description: 'Id of the last event that was seen.' }),
+  'last-event-id': z
+    .string()
+    .max(40)
+    .optional()
+    .meta({ description: 'Id of the last event that was seen.', pattern: String.raw`^([0-9]{1,15}(\.end)?)?$` }),
 });

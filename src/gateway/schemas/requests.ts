@@ -11,7 +11,7 @@ export const submitHeadersSchema = z.object({
 export const listJobsQuerySchema = z.strictObject({
   state: wordsSchema(jobStates)
     .optional()
-    .meta({ description: 'One state, or several with commas between them.', example: ['waiting', 'running'] }),
+    .meta({ description: 'One state, or several; also as one word with commas between them.', example: ['waiting', 'running'] }),
   userId: idSchema.optional(),
   taskId: z.string().min(1).max(255).optional(),
   workerId: z.string().min(1).max(255).optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),

@@ -62,12 +62,13 @@ export const flagSchema = z
   .transform((word) => word === 'true')
   .meta({ type: 'boolean', enum: undefined });
 
-/** One word of a list, or several with commas between them. */
+/** One word of a list, or several: with commas between them as people write it, or the parameter once for each, as most programs send a list. */
 export const wordsSchema = <Word extends string>(known: readonly Word[]) => {
   const isKnown = (word: string): boolean => (known as readonly string[]).includes(word);
   return z
-    .string()
+    .union([z.string(), z.array(z.string())])
+    .transform((words) => words.toString())
     .refine((words) => words.split(',').every(isKnown), `must be one or more of ${known.join(', ')}, with commas between them`)
     .transform((words) => known.filter((word) => words.split(',').includes(word)))
-    .meta({ type: 'array', items: { type: 'string', enum: [...known] }, minItems: 1, param: { style: 'form', explode: false } });
+    .meta({ type: 'array', items: { type: 'string', enum: [...known] }, minItems: 1, anyOf: undefined });
 };

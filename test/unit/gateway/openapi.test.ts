@@ -103,7 +103,7 @@ it('says which parameters are numbers, flags and lists, with their bounds and de
   expect(parametersOf('/v1/jobs', 'get')).toMatchObject({
     limit: { schema: { type: 'integer', minimum: 1, maximum: 200, default: 50 } },
     needsAttention: { schema: { type: 'boolean' } },
-    state: { style: 'form', explode: false, schema: { type: 'array', items: { enum: expect.arrayContaining(['waiting']) } } },
+    state: { schema: { type: 'array', items: { enum: expect.arrayContaining(['waiting']) } } },
   });
   expect(parametersOf('/v1/jobs/{jobId}/cancel', 'post')).toMatchObject({
     wait: { schema: { type: 'integer', minimum: 0, maximum: 30, default: 2 } },
@@ -111,8 +111,8 @@ it('says which parameters are numbers, flags and lists, with their bounds and de
   expect(parametersOf('/v1/jobs/{jobId}/callbacks/{generation}/{seq}/redeliver', 'post')).toMatchObject({
     generation: { schema: { type: 'integer', minimum: 1, maximum: 1_000_000 } },
   });
-  // No maximum in prose, and no number as a pattern of digits.
-  expect(text).not.toMatch(/"description":"[^"]*\d+ to \d+|"pattern":"[^"]*\\\\d/);
+  // Neither in prose, nor as text of digits.
+  expect(text).not.toMatch(/"description":"[^"]*\d+ to \d+|"pattern":"\^[^"a-z]*\\\\d[^"a-z]*"/);
 });
 
 it('has no path that a client cannot fill', () => {
@@ -136,11 +136,14 @@ it('names the headers of answers', () => {
   expect(headersOf('/livez', 'get', 200)).toEqual(['X-Request-Id']);
 });
 
-it('refuses unknown fields in its schema of a job as the gateway does', () => {
+it('refuses unknown fields in its schemas of a job as the gateway does', () => {
   expect(document.components?.schemas?.['SubmitJob']).toMatchObject({
+    anyOf: [{ $ref: '#/components/schemas/SubmitApplication' }, { $ref: '#/components/schemas/SubmitOtherJob' }],
+  });
+  expect(document.components?.schemas?.['SubmitApplication']).toMatchObject({
     type: 'object',
     additionalProperties: false,
-    required: expect.arrayContaining(['userId', 'targetUrl']),
+    required: expect.arrayContaining(['userId', 'targetUrl', 'profile', 'resume']),
     properties: { priority: { type: 'integer', minimum: 1, maximum: 10, default: 5 } },
   });
 });
