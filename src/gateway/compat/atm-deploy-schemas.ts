@@ -47,6 +47,8 @@ export const deployRecordSchema = z
   })
   .meta({ id: 'AtmDeployRecord' });
 
+export const deployRecordsSchema = z.array(deployRecordSchema).meta({ id: 'AtmDeployRecords' });
+
 /** ATM takes whatever comes, and answers everything to what is no number (atm §1.3). */
 export const recordsQuerySchema = z.object({ limit: textSchema(100).optional() });
 export const recordParamsSchema = z.object({ deployId: textSchema(255) });

@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import { problems, type ProblemCode } from '../../contracts/errors';
 import type { Problem } from '../problem';
 
 /** These say `{success: false, message}`; the others, and every 404, say `{error}` (atm §1.2). */
@@ -8,17 +9,21 @@ const saysSuccessUnauthorized = /^\/fleet\/[^/]+\/(?!(wake|stop)\/?$)/i;
 
 /** One problem in ATM's words: an unknown path or a wrong method is a plain `not_found` (atm §1.1). */
 export const answerInAtmWords = (response: Response, problem: Problem, path: string): void => {
-  const { code } = problem;
-  // ATM's word for whatever it cannot take (atm §1.3).
-  const status = code === 'invalid' ? 400 : problem.status;
-  if (code === 'not_found' || code === 'method_not_allowed') {
-    response.removeHeader('Allow');
-    response.status(404).json({ error: 'not_found' });
-    return;
-  }
-  const message = code === 'internal' ? 'An unexpected error occurred' : code === 'unauthorized' ? unauthorized : problem.message;
+  if (isUnknown(problem.code)) response.removeHeader('Allow');
+  response.status(atmErrorStatus(problem.code)).json(atmErrorBody(problem, path));
+};
+
+const isUnknown = (code: ProblemCode): boolean => code === 'not_found' || code === 'method_not_allowed';
+
+/** 400 is ATM's word for whatever it cannot take (atm §1.3). */
+export const atmErrorStatus = (code: ProblemCode): number => (isUnknown(code) ? 404 : code === 'invalid' ? 400 : problems[code].status);
+
+export const atmErrorBody = ({ code, message: said }: Pick<Problem, 'code' | 'message'>, path: string): object => {
+  if (isUnknown(code)) return { error: 'not_found' };
+  const status = atmErrorStatus(code);
+  const message = code === 'internal' ? 'An unexpected error occurred' : code === 'unauthorized' ? unauthorized : said;
   const isSuccessWorded = status !== 404 && (saysSuccess.test(path) || (status === 401 && saysSuccessUnauthorized.test(path)));
-  response.status(status).json(isSuccessWorded ? { success: false, message } : { error: message });
+  return isSuccessWorded ? { success: false, message } : { error: message };
 };
 
 const unauthorized = 'Unauthorized: invalid or missing X-Deploy-Secret';

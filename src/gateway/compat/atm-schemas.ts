@@ -102,7 +102,10 @@ export const idleStatusSchema = z
   .meta({ id: 'AtmIdleStatus' });
 
 export const serverParamsSchema = z.object({ serverId: wordSchema });
-export const proxyParamsSchema = z.object({ serverId: wordSchema, path: z.array(textSchema(2_048)) });
+export const proxyParamsSchema = z.object({
+  serverId: wordSchema,
+  path: z.array(textSchema(2_048)).meta({ type: 'string', items: undefined, description: 'Slashes are taken as they are.' }),
+});
 
 export const alreadyRunningSchema = z
   .strictObject({ status: z.literal('already_running'), serverId: z.string(), instanceId: z.string(), ip: z.string().nullable() })

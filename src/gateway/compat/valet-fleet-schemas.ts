@@ -53,3 +53,4 @@ export const clearedSessionSchema = z
   .strictObject({ user_id: z.guid(), domain: z.string(), deleted: z.literal(true) })
   .meta({ id: 'ClearedSession' });
 export const clearedSessionsSchema = z.strictObject({ user_id: z.guid(), deleted_count: z.int() }).meta({ id: 'ClearedSessions' });
+export const clearedSchema = z.union([clearedSessionsSchema, clearedSessionSchema]).meta({ id: 'ClearedSessionOrSessions' });

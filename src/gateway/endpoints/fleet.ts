@@ -17,7 +17,7 @@ import { fleetSchema } from '../schemas/job-answers';
 import { drainBodySchema, recycleBodySchema, releasedWorkerSchema, workerActSchema } from '../schemas/worker-acts';
 import { pauseBodySchema, releaseBodySchema } from '../schemas/requests';
 
-const actUnderWay = { description: 'Not over yet; Location tells where to look.', schema: workerActSchema } as const;
+const actUnderWay = { description: 'Not over yet; Location tells where to look.', schema: workerActSchema, headers: ['Location'] } as const;
 
 /** Hosts, workers, and who may get work. */
 export const fleetEndpoints = {
@@ -125,7 +125,11 @@ export const fleetEndpoints = {
     body: drainBodySchema,
     bodyExamples: drainExamples,
     answers: {
-      200: { description: 'Over: `outcome` says whether it is drained, and `job` what is still there.', schema: workerActSchema },
+      200: {
+        description: 'Over: `outcome` says whether it is drained, and `job` what is still there.',
+        schema: workerActSchema,
+        headers: ['Location'],
+      },
       202: actUnderWay,
     },
   },
@@ -163,7 +167,11 @@ export const fleetEndpoints = {
     body: recycleBodySchema,
     bodyExamples: recycleExamples,
     answers: {
-      200: { description: 'Over: `outcome` says what came of it, `job` what was interrupted.', schema: workerActSchema },
+      200: {
+        description: 'Over: `outcome` says what came of it, `job` what was interrupted.',
+        schema: workerActSchema,
+        headers: ['Location'],
+      },
       202: actUnderWay,
       409: { description: 'A job runs there, and `force` is not set.' },
     },

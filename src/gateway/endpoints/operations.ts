@@ -1,6 +1,6 @@
 import type { Endpoint } from '../endpoint';
 import { auditPageSchema, auditQuerySchema } from '../schemas/audit';
-import { liveAnswerSchema, readyAnswerSchema } from '../schemas/operations';
+import { liveAnswerSchema, openApiSchema, readyAnswerSchema } from '../schemas/operations';
 
 /** What an operator and a monitor look at, and the documents about it all. */
 export const operationsEndpoints = {
@@ -40,7 +40,7 @@ export const operationsEndpoints = {
     dialect: 'native',
     tag: 'Documents',
     summary: 'This document',
-    answers: { 200: { description: 'OpenAPI 3.1.' } },
+    answers: { 200: { description: 'OpenAPI 3.1.', schema: openApiSchema } },
   },
   docs: {
     method: 'get',

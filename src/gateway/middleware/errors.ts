@@ -1,10 +1,9 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
-import { problems } from '../../contracts/errors';
 import { isDatabaseOutage, isLackOfSchema, isReadOnly } from '../../db/outage';
 import { answerInAtmWords } from '../compat/atm-errors';
 import { answerInGhWords } from '../compat/gh-errors';
 import { dialectOf, type Dialect } from '../dialect';
-import { Problem } from '../problem';
+import { Problem, problemBody } from '../problem';
 import { getFacts } from '../request-facts';
 
 const retryAfterSeconds = '2';
@@ -31,23 +30,12 @@ export const answerNotFound: RequestHandler = (request) => {
   );
 };
 
-/** RFC 9457. */
 const answerProblem = (request: Request, response: Response, problem: Problem): void => {
+  const { requestId } = getFacts(request);
   response
     .status(problem.status)
     .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: `urn:yardmaster:problem:${problem.code}`,
-        title: problems[problem.code].title,
-        status: problem.status,
-        detail: problem.message,
-        instance: request.path,
-        code: problem.code,
-        requestId: getFacts(request).requestId,
-        ...(problem.errors.length === 0 ? {} : { errors: problem.errors.map(({ path, message }) => ({ path, message })) }),
-      }),
-    );
+    .send(JSON.stringify(problemBody(problem, { instance: request.path, requestId })));
 };
 
 /** Below `/fleet/:id` whoever asked reads ATM's words, or GH's, whatever the path leads to. */

@@ -7,10 +7,9 @@ import {
   deployPhases,
   strategyBounds,
   versionPattern,
-  type DeployOutcome,
 } from '../../contracts/deploy';
 import { reasonSchema } from './person-text';
-import { idSchema, instantSchema, keySchema, pageFields, textSchema } from './values';
+import { flagSchema, idSchema, instantSchema, keySchema, pageFields, textSchema, wholeNumberSchema, wordsSchema } from './values';
 
 const nameSchema = z
   .string()
@@ -60,17 +59,12 @@ export const placeDeployBodySchema = z
 export const deployWordBodySchema = z.strictObject({ reason: reasonSchema.optional() }).meta({ id: 'DeployWord' });
 export const breakLockBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'BreakDeployLock' });
 
-const isOutcome = (word: string): word is DeployOutcome => (deployOutcomes as readonly string[]).includes(word);
-const flagSchema = z.enum(['true', 'false']).transform((word) => word === 'true');
-
 export const listDeploysQuerySchema = z.strictObject({
   destination: nameSchema.optional(),
   live: flagSchema.optional().meta({ description: '`true`: those that have not ended; `false`: those that have.' }),
-  outcome: z
-    .string()
-    .refine((words) => words.split(',').every(isOutcome), `must be one or more of ${deployOutcomes.join(', ')}, with commas between them`)
-    .transform((words) => deployOutcomes.filter((outcome) => words.split(',').includes(outcome)))
-    .optional(),
+  outcome: wordsSchema(deployOutcomes)
+    .optional()
+    .meta({ description: 'One outcome, or several; also as one word with commas between them.' }),
   ...pageFields,
 });
 
@@ -174,17 +168,14 @@ export const brokenLockSchema = z
   .strictObject({ kind: z.enum(['broken', 'was_free']), detail: z.string() })
   .meta({ id: 'BrokenDeployLock' });
 
-const seqSchema = z
-  .string()
-  .regex(/^\d{1,15}$/, 'must be the number of a line')
-  .transform(Number);
-
 export const logStreamQuerySchema = z.strictObject({
-  after: seqSchema
+  after: wholeNumberSchema({ least: 0, most: Number.MAX_SAFE_INTEGER })
     .optional()
     .meta({ description: 'Lines after this number; all of them by itself. The header Last-Event-ID, which browsers send, goes first.' }),
 });
 
 export const logStreamHeadersSchema = z.object({
-  'last-event-id': textSchema(40).optional().meta({ description: 'Id of the last event that was seen.' }),
+  'last-event-id': textSchema(40)
+    .optional()
+    .meta({ description: 'Id of the last event that was seen.', pattern: String.raw`^([0-9]{1,15}(\.end)?)?$` }),
 });

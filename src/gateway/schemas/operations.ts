@@ -17,7 +17,15 @@ export const workerCallbackAnswerSchema = z
   })
   .meta({ id: 'WorkerCallbackReceipt' });
 
-export const liveAnswerSchema = z.strictObject({ status: z.literal('alive') });
+export const liveAnswerSchema = z.strictObject({ status: z.literal('alive') }).meta({ id: 'Liveness' });
+
+export const openApiSchema = z
+  .looseObject({
+    openapi: z.string(),
+    info: z.looseObject({ title: z.string(), version: z.string() }),
+    paths: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'OpenApi' });
 
 const postgresSchema = z.enum(['ok', 'read_only', 'old_schema', 'unfit_settings', 'away']).meta({
   description:

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { noteSchema, reasonSchema } from './person-text';
-import { countSchema, idSchema, keySchema, pageFields, wordSchema } from './values';
+import { countSchema, flagSchema, idSchema, keySchema, pageFields, wordSchema, wordsSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
@@ -12,21 +12,14 @@ export const submitHeadersSchema = z.object({
   }),
 });
 
-const isState = (word: string): boolean => (jobStates as readonly string[]).includes(word);
-
 export const listJobsQuerySchema = z.strictObject({
-  state: z
-    .string()
-    .refine((words) => words.split(',').every(isState), `must be one or more of ${jobStates.join(', ')}, with commas between them`)
-    .transform((words) => jobStates.filter((state) => words.split(',').includes(state)))
+  state: wordsSchema(jobStates)
     .optional()
-    .meta({ description: 'One state, or several with commas between them.', example: 'waiting,running' }),
+    .meta({ description: 'One state, or several; also as one word with commas between them.', example: ['waiting', 'running'] }),
   userId: idSchema.optional(),
   taskId: wordSchema.optional(),
   workerId: wordSchema.optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
-  needsAttention: z
-    .enum(['true', 'false'])
-    .transform((word) => word === 'true')
+  needsAttention: flagSchema
     .optional()
     .meta({ description: '`true`: what waits for a person (waiting_human, uncertain), the nearest deadline first.' }),
   ...pageFields,

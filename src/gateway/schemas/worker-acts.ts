@@ -14,7 +14,7 @@ export const drainBodySchema = z
       .min(1)
       .max(limits.drainMaxMs / 1_000)
       .optional()
-      .meta({ description: `How long its job is waited for; ${limits.drainMs / 1_000} by itself.` }),
+      .meta({ description: 'How long its job is waited for.', default: limits.drainMs / 1_000 }),
   })
   .meta({ id: 'DrainWorker' });
 
