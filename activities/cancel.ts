@@ -4,7 +4,7 @@ import { failureTypes } from '../src/contracts/errors';
 import type { WorkflowLimits } from '../src/contracts/limits';
 import type { CancelJobInput, WakeSignal } from '../src/contracts/messages';
 import { endCancelListener, findCancelListener } from '../src/db/cancel-listeners';
-import { findCommand, noteCommand, openCommand, viewCommand, type Command } from '../src/db/commands';
+import { findCommand, openCommand, updateCommand, viewCommand, type Command } from '../src/db/commands';
 import { findJob } from '../src/db/jobs';
 import { lookUpRoute } from '../src/db/routes';
 import { cancelOutcome, outcomes } from '../src/domain/command-outcome';
@@ -36,10 +36,10 @@ export interface CancelPlan {
   confirmMs: number;
 }
 
-/** The steps of a cancel. None of them ends a job: that is applyJob's, which is told what was proven (design §5). */
+/** The steps of a cancel. None of them ends a job: that is applyJob's, which is notified of what was proven (design §5). */
 export const createCancelActivities = (deps: CommandDeps) => {
   const { pool, log, limits, hosts, workflows } = deps;
-  const { look, watchExit } = createExitWatch(deps);
+  const { probePort, watchExit } = createExitWatch(deps);
 
   return {
     /** Writes the command, or joins the open one; from then on nothing of the job is assigned or tried again. */
@@ -72,7 +72,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
       const taken = routeCommand('cancel', { ...found, listener, isOwnerProvenAlive: false });
       logRoute(deps, command, taken);
       // A worker that registers again as it restarts must not hide the fallback that stopped it.
-      await noteCommand(pool, { commandId, route: { ...taken, steps: joinSteps(command.route?.steps ?? [], taken.steps) } });
+      await updateCommand(pool, { commandId, route: { ...taken, steps: joinSteps(command.route?.steps ?? [], taken.steps) } });
       return taken;
     },
 
@@ -95,9 +95,9 @@ export const createCancelActivities = (deps: CommandDeps) => {
       const command = await getCommand(commandId);
       const claim = await findClaim(command.jobId, attemptId);
       const watched = host ?? claim.host;
-      const before = watched === null ? ({ kind: 'silent' } as const) : await look(watched, 'latest');
+      const before = watched === null ? ({ kind: 'silent' } as const) : await probePort(watched, 'latest');
       const { isEnding, result } = means === 'listener' ? await endListener(attemptId) : await askApi(host, attemptId);
-      await noteCommand(pool, { commandId, means: [{ means, result }] });
+      await updateCommand(pool, { commandId, means: [{ means, result }] });
       const claimedAtMs = claim.host === watched ? claim.claimedAtMs : null;
       const proof =
         watched === null
@@ -118,7 +118,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
 
     /** After a recycle: is the process another one now? */
     async proveStopped({ commandId, route, recycle }: { commandId: string; route: RouteTaken; recycle: string }): Promise<ExitProof> {
-      await noteCommand(pool, { commandId, means: [{ means: 'recycle', result: recycle }] });
+      await updateCommand(pool, { commandId, means: [{ means: 'recycle', result: recycle }] });
       const { host, workerId, attemptId } = route;
       if (host === null || workerId === null || attemptId === null) return null;
       const claim = await findClaim((await getCommand(commandId)).jobId, attemptId);
@@ -132,8 +132,8 @@ export const createCancelActivities = (deps: CommandDeps) => {
 
     /** Says that it is not proven stopped, while the workflow goes on trying. */
     async noteUnconfirmed({ commandId, detail }: { commandId: string; detail: string }): Promise<void> {
-      const noted = await noteCommand(pool, { commandId, outcome: 'unconfirmed', detail });
-      log.error('A cancel is not confirmed: its worker may still run', { commandId, jobId: noted?.jobId, detail });
+      const updated = await updateCommand(pool, { commandId, outcome: 'unconfirmed', detail });
+      log.error('A cancel is not confirmed: its worker may still run', { commandId, jobId: updated?.jobId, detail });
     },
   };
 

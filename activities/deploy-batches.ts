@@ -1,12 +1,12 @@
 import type { DeployView } from '../src/contracts/deploy';
 import { markWorkersStopped } from '../src/db/deploy-fleet';
 import { isSuccess } from '../src/domain/child-end';
-import { currentBatch, phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
+import { compensationPhase, currentBatch, phaseAfter } from '../src/domain/deploy-plan';
 import { findDisagreements } from '../src/domain/deploy-verify';
 import { appStop, deployVersion } from '../src/kamal/commands';
 import type { DeployDeps } from './deploy-deps';
 import { holdAgain } from './deploy-drain';
-import { describeEnd, judgeVersionsOf, lookAtVersions, type VersionsSeen } from './deploy-looks';
+import { describeEnd, inspectVersions, judgeVersionsOf, type RunningVersions } from './deploy-inspect';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
 
 export const createBatchActivities = (deps: DeployDeps, runStep: RunStep) => ({
@@ -22,7 +22,7 @@ export const createBatchActivities = (deps: DeployDeps, runStep: RunStep) => ({
       // Before it happens: whoever finds this row knows that these may be stopped.
       await run.move({}, moveTo(hosts, 'stopped', 'is being stopped'));
       const problem = await stopHosts(deps, run, hosts);
-      if (problem !== null) return await turnBack(run, problem);
+      if (problem !== null) return await compensate(run, problem);
       await run.move(
         { phase: phaseAfter(run.deploy) },
         hosts.map((host) => ({ host, state: 'stopped' as const, versionNow: null })),
@@ -37,16 +37,16 @@ export const createBatchActivities = (deps: DeployDeps, runStep: RunStep) => ({
       const hosts = currentBatch(run.deploy.hosts).map(({ host }) => host);
       const version = wantedVersion(run.deploy);
       const exit = await startVersion(deps, run, { hosts, version });
-      const seen = await lookAtVersions(run, hosts);
+      const seen = await inspectVersions(run, hosts);
       const verdicts = judgeVersionsOf(run, hosts, seen, version);
       const addDisagreements = findDisagreements({ phase: 'deploy', exit, verdicts });
       const wrong = verdicts.filter(({ isVerified }) => !isVerified);
-      const said = exit === null || exit.isSuccess ? '' : ` (Kamal: ${exit.detail})`;
-      const detail = wrong.length === 0 ? '' : `${wrong.map((each) => `${each.host}: ${each.detail}`).join('; ')}${said}`;
+      const kamalAnswer = exit === null || exit.isSuccess ? '' : ` (Kamal: ${exit.detail})`;
+      const detail = wrong.length === 0 ? '' : `${wrong.map((each) => `${each.host}: ${each.detail}`).join('; ')}${kamalAnswer}`;
       await run.move(
         wrong.length === 0
           ? { phase: phaseAfter(run.deploy), addDisagreements }
-          : { phase: phaseOfWayBack(run.deploy), direction: 'back', detail, addDisagreements },
+          : { phase: compensationPhase(run.deploy), direction: 'back', detail, addDisagreements },
         verdicts.map((each) => ({
           host: each.host,
           state: each.isVerified ? ('deployed' as const) : ('failed' as const),
@@ -61,7 +61,7 @@ export const createBatchActivities = (deps: DeployDeps, runStep: RunStep) => ({
 /** Null when nothing runs there any more. */
 export const stopHosts = async (deps: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<string | null> => {
   const ended = await run.kamal(appStop(hosts));
-  const seen = await lookAtVersions(run, hosts);
+  const seen = await inspectVersions(run, hosts);
   const running = hosts.filter((host) => seen === null || (seen.get(host)?.length ?? 0) > 0);
   if (running.length > 0) return `${running.join(', ')} could not be stopped: ${describeEnd(ended)}`;
   const offline = await markWorkersStopped(deps.pool, hosts);
@@ -80,7 +80,7 @@ const startVersion = async (
 ): Promise<{ isSuccess: boolean; detail: string } | null> => {
   const isSecondTry = run.deploy.hosts.some(({ host, detail }) => hosts.includes(host) && detail === beingStarted);
   if (isSecondTry) {
-    const seen = await lookAtVersions(run, hosts);
+    const seen = await inspectVersions(run, hosts);
     if (judgeVersionsOf(run, hosts, seen, version).every(({ isVerified }) => isVerified)) return null;
     if (runsAnything(seen)) await stopHosts(deps, run, hosts);
   }
@@ -89,7 +89,7 @@ const startVersion = async (
   return { isSuccess: isSuccess(ended), detail: describeEnd(ended) };
 };
 
-const runsAnything = (seen: VersionsSeen): boolean => seen === null || [...seen.values()].some((versions) => versions.length > 0);
+const runsAnything = (seen: RunningVersions): boolean => seen === null || [...seen.values()].some((versions) => versions.length > 0);
 
 /** The job's own workflow finds the process gone, and ends the attempt: requeued, or uncertain. */
 export const wakeInterrupted = async ({ workflows, log }: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<void> => {
@@ -105,5 +105,5 @@ export const wantedVersion = ({ resolvedVersion, version }: DeployView): string 
 
 const moveTo = (hosts: readonly string[], state: 'stopped', detail: string) => hosts.map((host) => ({ host, state, detail }));
 
-const turnBack = async (run: StepRun, detail: string): Promise<void> =>
-  await run.move({ phase: phaseOfWayBack(run.deploy), direction: 'back', detail });
+const compensate = async (run: StepRun, detail: string): Promise<void> =>
+  await run.move({ phase: compensationPhase(run.deploy), direction: 'back', detail });

@@ -6,12 +6,12 @@ import { hasWorkerRole } from '../src/domain/deploy-verify';
 import { buildPull, diskSpace } from '../src/kamal/commands';
 import { parseDiskSpace } from '../src/kamal/output';
 import type { DeployDeps } from './deploy-deps';
-import { describeEnd, lookAtLock, type VersionsSeen } from './deploy-looks';
-import { isLeftBehind, tellHolder } from './deploy-lock';
+import { describeEnd, inspectLock, type RunningVersions } from './deploy-inspect';
+import { describeHolder, isLeftBehind } from './deploy-lock';
 import type { StepRun } from './deploy-step';
 import { findFleetHosts } from './fleet-hosts';
 
-/** Reached by ssh, each, and with room for an image. A host that does not tell is asked again by itself, so that its own fault is told. */
+/** Reached by ssh, each, and with room for an image. A host that does not tell is asked again by itself, so that its own fault is reported. */
 export const checkHosts = async ({ limits }: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<DeployCheck[]> => {
   const answers = parseDiskSpace((await run.kamal(diskSpace(hosts), { isQuick: true })).output);
   const checks: DeployCheck[] = [];
@@ -49,19 +49,20 @@ export const checkRegistry = async (
 
 /** Free, this deploy's, or left by one of ours that has ended. */
 export const checkLock = async (deps: DeployDeps, run: StepRun): Promise<DeployCheck> => {
-  const seen = await lookAtLock(run);
-  const told = (isOk: boolean, detail: string): DeployCheck => ({ check: 'lock', host: null, isOk, detail });
-  if (seen.kind === 'free') return told(true, 'free');
-  if (seen.kind === 'unknown') return told(false, seen.problem);
-  if (parseLockMessage(seen.lock.message)?.deployId === run.deploy.deployId) return told(true, 'ours already');
-  if (await isLeftBehind(deps, run.deploy, seen)) return told(true, `left behind by a deploy of ours that has ended: ${seen.lock.message}`);
-  return told(false, `held by ${tellHolder(seen.lock)}`);
+  const seen = await inspectLock(run);
+  const lockCheck = (isOk: boolean, detail: string): DeployCheck => ({ check: 'lock', host: null, isOk, detail });
+  if (seen.kind === 'free') return lockCheck(true, 'free');
+  if (seen.kind === 'unknown') return lockCheck(false, seen.problem);
+  if (parseLockMessage(seen.lock.message)?.deployId === run.deploy.deployId) return lockCheck(true, 'ours already');
+  if (await isLeftBehind(deps, run.deploy, seen))
+    return lockCheck(true, `left behind by a deploy of ours that has ended: ${seen.lock.message}`);
+  return lockCheck(false, `held by ${describeHolder(seen.lock)}`);
 };
 
 /** What runs now is the way back, and its container is there since it runs: it must be one version. */
-export const checkWayBack = (
+export const checkVersionBefore = (
   hosts: readonly Pick<DeployHost, 'host' | 'versionBefore'>[],
-  before: NonNullable<VersionsSeen>,
+  before: NonNullable<RunningVersions>,
 ): DeployCheck[] =>
   hosts.map(({ host, versionBefore }) => {
     const running = before.get(host) ?? [];

@@ -29,5 +29,5 @@ export interface DeployDeps {
   /** Aborted at the beginning of a shutdown: the command that runs may end, no other one begins. */
   draining: AbortSignal;
   /** A deploy has ended: its destination is another one now. */
-  noteEnded: (destination: string) => void;
+  onDeployEnded: (destination: string) => void;
 }

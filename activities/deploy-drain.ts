@@ -1,8 +1,8 @@
 import type { DeployCheck, DeployView } from '../src/contracts/deploy';
 import { holdForDeploy, listJobsOnHosts } from '../src/db/deploy-fleet';
 import { withTransaction } from '../src/db/pool';
-import { judgeDrain, notNamed, tellDrain, type JobOnHost } from '../src/domain/deploy-drain';
-import { phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
+import { describeDrain, judgeDrain, notNamed, type JobOnHost } from '../src/domain/deploy-drain';
+import { compensationPhase, phaseAfter } from '../src/domain/deploy-plan';
 import type { DeployDeps } from './deploy-deps';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
 
@@ -25,16 +25,16 @@ export const createDrainActivities = (deps: DeployDeps, runStep: RunStep) => ({
     return await runStep(deployId, ['drain'], async (run) => {
       const hosts = hostsToStop(run.deploy);
       await holdAgain(deps, run);
-      let told = '[]';
+      let logged = '[]';
       for (;;) {
         const jobs = await listJobsOnHosts(deps.pool, hosts);
         const waitedMs = Date.now() - Date.parse(run.deploy.phaseAt);
         const verdict = judgeDrain({ jobs, interrupted: run.deploy.interruptedJobs, strategy: run.deploy.strategy, waitedMs });
         const seen = jobs.map(({ jobId, host, state }) => ({ jobId, host, state }));
-        if (told !== JSON.stringify(seen)) {
-          told = JSON.stringify(seen);
+        if (logged !== JSON.stringify(seen)) {
+          logged = JSON.stringify(seen);
           await run.move({ jobs: seen });
-          await run.log.say(tellDrain(jobs));
+          await run.log.say(describeDrain(jobs));
         }
         switch (verdict.kind) {
           case 'drained':
@@ -45,7 +45,7 @@ export const createDrainActivities = (deps: DeployDeps, runStep: RunStep) => ({
           case 'aborted': {
             const check: DeployCheck = { check: 'drain', host: null, isOk: false, detail: verdict.detail };
             return await run.move({
-              phase: phaseOfWayBack(run.deploy),
+              phase: compensationPhase(run.deploy),
               direction: 'back',
               detail: verdict.detail,
               checks: [...run.deploy.checks, check],

@@ -2,11 +2,11 @@ import type { DeployCheck, DeployLock, DeployView } from '../src/contracts/deplo
 import { makeKamalDeployId } from '../src/contracts/ids';
 import { isDeployLive } from '../src/db/destinations';
 import { isSuccess } from '../src/domain/child-end';
-import { phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
+import { compensationPhase, phaseAfter } from '../src/domain/deploy-plan';
 import { makeLockMessage, parseLockMessage } from '../src/domain/deploy-lock';
 import { lockAcquire, lockRelease } from '../src/kamal/commands';
 import type { DeployDeps } from './deploy-deps';
-import { describeEnd, lookAtLock, type LockSeen } from './deploy-looks';
+import { describeEnd, inspectLock, type LockState } from './deploy-inspect';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
 
 export const createLockActivities = (deps: DeployDeps, runStep: RunStep) => ({
@@ -17,7 +17,7 @@ export const createLockActivities = (deps: DeployDeps, runStep: RunStep) => ({
       if (refusal === null) return await run.move({ phase: phaseAfter(run.deploy) });
       const check: DeployCheck = { check: 'lock', host: null, isOk: false, detail: refusal };
       await run.move({
-        phase: phaseOfWayBack(run.deploy),
+        phase: compensationPhase(run.deploy),
         direction: 'back',
         detail: refusal,
         checks: [...run.deploy.checks.filter((each) => each.check !== 'lock'), check],
@@ -26,28 +26,28 @@ export const createLockActivities = (deps: DeployDeps, runStep: RunStep) => ({
   },
 });
 
-/** Null when it is ours; else why it is not. Kamal's answer is not believed, the lock itself is looked at. */
+/** Null when it is ours; else why it is not. Kamal's answer is not believed, the lock itself is inspected. */
 const takeLock = async (deps: DeployDeps, run: StepRun): Promise<string | null> => {
   const { deployId, resolvedVersion, version } = run.deploy;
   const message = makeLockMessage({ installation: deps.installation, workflowId: makeKamalDeployId(run.deploy), deployId });
-  const acquire = async (): Promise<{ seen: LockSeen; said: string }> => {
+  const acquire = async (): Promise<{ seen: LockState; kamalAnswer: string }> => {
     const ended = await run.kamal(lockAcquire({ message, version: resolvedVersion ?? version }), { isQuick: true, hasLock: false });
-    return { seen: await lookAtLock(run), said: describeEnd(ended) };
+    return { seen: await inspectLock(run), kamalAnswer: describeEnd(ended) };
   };
-  let { seen, said } = await acquire();
+  let { seen, kamalAnswer } = await acquire();
   if (await isLeftBehind(deps, run.deploy, seen)) {
     await run.log.say('takes over the lock of a deploy of ours that has ended');
     await run.kamal(lockRelease(), { isQuick: true, hasLock: false });
-    ({ seen, said } = await acquire());
+    ({ seen, kamalAnswer } = await acquire());
   }
-  if (seen.kind === 'free') return `Kamal did not take the lock: ${said}`;
+  if (seen.kind === 'free') return `Kamal did not take the lock: ${kamalAnswer}`;
   if (seen.kind === 'unknown') return `the lock could not be looked at: ${seen.problem}`;
-  return isOurs(run.deploy, seen) ? null : `the lock is held by ${tellHolder(seen.lock)}`;
+  return isOurs(run.deploy, seen) ? null : `the lock is held by ${describeHolder(seen.lock)}`;
 };
 
 /** Gives the lock back if it is this deploy's. Null when it is free, or somebody else's, whose it stays: Kamal would release that too. */
 export const giveLockBack = async (run: StepRun): Promise<string | null> => {
-  const seen = await lookAtLock(run);
+  const seen = await inspectLock(run);
   if (seen.kind === 'free') return null;
   if (seen.kind === 'unknown') return `the lock could not be looked at: ${seen.problem}`;
   if (!isOurs(run.deploy, seen)) return null;
@@ -55,14 +55,14 @@ export const giveLockBack = async (run: StepRun): Promise<string | null> => {
   return isSuccess(ended) ? null : `Kamal did not release the lock: ${describeEnd(ended)}`;
 };
 
-const isOurs = ({ deployId }: DeployView, seen: LockSeen): boolean =>
+const isOurs = ({ deployId }: DeployView, seen: LockState): boolean =>
   seen.kind === 'held' && parseLockMessage(seen.lock.message)?.deployId === deployId;
 
 /** Ours carries the name of a deploy; where that one has ended by our own record, nobody is behind it any more. */
 export const isLeftBehind = async (
   { pool, installation }: DeployDeps,
   { deployId }: { deployId: string },
-  seen: LockSeen,
+  seen: LockState,
 ): Promise<boolean> => {
   if (seen.kind !== 'held') return false;
   const holder = parseLockMessage(seen.lock.message);
@@ -70,4 +70,5 @@ export const isLeftBehind = async (
   return (await isDeployLive(pool, holder.deployId)) === false;
 };
 
-export const tellHolder = (lock: DeployLock): string => `${lock.holder}${lock.at === null ? '' : ` since ${lock.at}`} (${lock.message})`;
+export const describeHolder = (lock: DeployLock): string =>
+  `${lock.holder}${lock.at === null ? '' : ` since ${lock.at}`} (${lock.message})`;

@@ -14,7 +14,7 @@ export class OvertakenError extends Error {
 export interface DeployLog {
   /** Stored soon. The promise is open while too much waits, which holds up the child rather than our memory. It rejects once another run has taken over. */
   write(line: { stream: LogStream; line: string }): Promise<void>;
-  /** A word of ours. */
+  /** A line of our own. */
   say(text: string): Promise<void>;
   /** When it answers, everything written before is stored. */
   flush(): Promise<void>;

@@ -6,9 +6,9 @@ import { phaseAfter, planBatches } from '../src/domain/deploy-plan';
 import { secretLengthMin } from '../src/domain/secret-forms';
 import type { KamalSession } from '../src/kamal/kamal';
 import type { DeployDeps } from './deploy-deps';
-import { checkFleet, checkHosts, checkImages, checkLock, checkRegistry, checkWayBack } from './deploy-checks';
+import { checkFleet, checkHosts, checkImages, checkLock, checkRegistry, checkVersionBefore } from './deploy-checks';
 import { OvertakenError } from './deploy-log';
-import { lookAtVersions } from './deploy-looks';
+import { inspectVersions } from './deploy-inspect';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
 import { resolveVersion } from './resolve-version';
 
@@ -23,15 +23,18 @@ export const createPreflightActivities = (deps: DeployDeps, runStep: RunStep) =>
         const checks = opened.problems.map(({ check, detail }) => ({ check, host: null, isOk: false, detail }));
         return await savePlan(deps, run, { checks, hosts: [], resolvedVersion: null });
       }
-      await savePlan(deps, run, await look(deps, run, opened.session));
+      await savePlan(deps, run, await inspect(deps, run, opened.session));
     });
   },
 });
 
 /** The log of the deploy itself says what it may show: its readers do not read the deployer's. */
-const tellSecrets = ({ destination: { secretNames }, shownSecrets }: KamalSession): string => {
+const describeSecrets = ({ destination: { secretNames }, shownSecrets }: KamalSession): string => {
   if (secretNames.length === 0) return 'none is asked for';
-  const shown = shownSecrets.length === 0 ? '' : `; too short to be hidden in this log: ${shownSecrets.join(', ')} (less than ${secretLengthMin} characters)`;
+  const shown =
+    shownSecrets.length === 0
+      ? ''
+      : `; too short to be hidden in this log: ${shownSecrets.join(', ')} (less than ${secretLengthMin} characters)`;
   return `${secretNames.join(', ')} are there${shown}`;
 };
 
@@ -41,12 +44,12 @@ interface Found {
   resolvedVersion: string | null;
 }
 
-const look = async (deps: DeployDeps, run: StepRun, session: KamalSession): Promise<Found> => {
+const inspect = async (deps: DeployDeps, run: StepRun, session: KamalSession): Promise<Found> => {
   const { destination } = session;
   const ok = (check: string, detail: string): DeployCheck => ({ check, host: null, isOk: true, detail });
   const checks: DeployCheck[] = [
     ok('config', `${destination.hosts.length} hosts: ${destination.hosts.map(({ host }) => host).join(', ')}`),
-    ok('secrets', tellSecrets(session)),
+    ok('secrets', describeSecrets(session)),
   ];
   const planned = planBatches(destination.hosts, run.deploy.strategy).map((host) => ({
     ...host,
@@ -65,13 +68,13 @@ const look = async (deps: DeployDeps, run: StepRun, session: KamalSession): Prom
   if (resolved.version === null || !mayGoOn) return { checks, hosts: planned, resolvedVersion: resolved.version };
 
   checks.push(await checkLock(deps, run));
-  const before = await lookAtVersions(run, names);
+  const before = await inspectVersions(run, names);
   if (before === null) {
     checks.push({ check: 'way_back', host: null, isOk: false, detail: 'the versions that run now could not be read' });
     return { checks, hosts: planned, resolvedVersion: resolved.version };
   }
   const hosts = planned.map((host) => ({ ...host, versionBefore: before.get(host.host)?.[0]?.version ?? null }));
-  checks.push(...checkWayBack(hosts, before), ...(await checkRegistry(deps, hosts)));
+  checks.push(...checkVersionBefore(hosts, before), ...(await checkRegistry(deps, hosts)));
   // A pull removes the tag first, under the feet of whoever holds the lock or runs the version (kamal §1).
   if (checks.every(({ isOk }) => isOk)) checks.push(...(await checkImages(run, hosts, resolved.version)));
   return { checks, hosts, resolvedVersion: resolved.version };

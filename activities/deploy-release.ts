@@ -7,7 +7,7 @@ import { outcomeOf, touchedHosts } from '../src/domain/deploy-plan';
 import { cleanPersonText } from '../src/domain/person-text';
 import type { DeployDeps } from './deploy-deps';
 import { giveLockBack } from './deploy-lock';
-import { lookAtHealth } from './deploy-looks';
+import { inspectHealth } from './deploy-inspect';
 import { messageOf, type DeployRef, type RunStep, type StepRun } from './deploy-step';
 import { OvertakenError } from './deploy-log';
 
@@ -17,10 +17,10 @@ export const createReleaseActivities = (deps: DeployDeps, runStep: RunStep) => (
     return await runStep(deployId, ['release'], async (run) => {
       const lockProblem = mayHaveLock(run.deploy) ? await releaseLock(deps, run) : null;
       const outcome = outcomeOf(run.deploy);
-      const detail = tellOutcome(run.deploy, outcome, lockProblem);
+      const detail = describeOutcome(run.deploy, outcome, lockProblem);
       const hosts = run.deploy.hosts.map(({ host }) => host);
       // What is assigned next is decided by what the ports say now.
-      if (hosts.length > 0) await lookAtHealth(deps, run, hosts);
+      if (hosts.length > 0) await inspectHealth(deps, run, hosts);
       await run.log.say(`${outcome}: ${detail}`);
       await run.log.flush();
       await withTransaction(deps.pool, async (client) => {
@@ -42,7 +42,7 @@ export const createReleaseActivities = (deps: DeployDeps, runStep: RunStep) => (
           detail: { destination, version: resolvedVersion ?? version },
         });
       });
-      deps.noteEnded(run.deploy.destination);
+      deps.onDeployEnded(run.deploy.destination);
     });
   },
 });
@@ -52,7 +52,7 @@ const mayHaveLock = ({ hosts }: DeployView): boolean => hosts.some(({ state }) =
 
 /** Null when the lock is not ours any more. One that cannot be reached is left: the next deploy takes it over, since this one has ended. */
 const releaseLock = async (deps: DeployDeps, run: StepRun): Promise<string | null> => {
-  const { deployBackTries: tries, deployBackRetryMs: retryMs } = deps.limits;
+  const { deployCompensateTries: tries, deployCompensateRetryMs: retryMs } = deps.limits;
   for (let attempt = 1; ; attempt++) {
     const problem = await giveLockBack(run).catch((error: unknown) => {
       if (run.signal.aborted || deps.draining.aborted) throw error;
@@ -64,12 +64,12 @@ const releaseLock = async (deps: DeployDeps, run: StepRun): Promise<string | nul
   }
 };
 
-const tellOutcome = (deploy: DeployView, outcome: DeployOutcome, lockProblem: string | null): string => {
+const describeOutcome = (deploy: DeployView, outcome: DeployOutcome, lockProblem: string | null): string => {
   const version = deploy.resolvedVersion ?? deploy.version;
   const hosts = deploy.hosts.map(({ host }) => host).join(', ');
   const why = deploy.detail === '' ? '' : ` (${deploy.detail})`;
   const before = [...new Set(deploy.hosts.map(({ versionBefore }) => versionBefore ?? 'nothing'))].join(', ');
-  const told: Record<DeployOutcome, string> = {
+  const descriptions: Record<DeployOutcome, string> = {
     succeeded: `${version} runs on ${hosts}, verified`,
     planned: `a dry run: ${version} would go to ${hosts}`,
     refused: deploy.detail === '' ? failedChecks(deploy) : deploy.detail,
@@ -81,7 +81,7 @@ const tellOutcome = (deploy: DeployView, outcome: DeployOutcome, lockProblem: st
       .map(({ host, detail }) => `${host} (${detail})`)
       .join(', ')}${why}`,
   };
-  return lockProblem === null ? told[outcome] : `${told[outcome]}; the lock is left behind: ${lockProblem}`;
+  return lockProblem === null ? descriptions[outcome] : `${descriptions[outcome]}; the lock is left behind: ${lockProblem}`;
 };
 
 const failedChecks = ({ checks }: DeployView): string =>

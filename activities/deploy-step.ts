@@ -27,7 +27,7 @@ export interface StepRun {
   tryOpen(): ReturnType<DeployDeps['kamal']['open']>;
   /** Kamal, with its lines in the log. Ended with the step. */
   kamal(command: KamalCommand, options?: { isQuick?: boolean; hasLock?: boolean }): Promise<KamalEnd>;
-  /** Writes what was found and where the deploy is now, in one transaction; then tells it in the log. */
+  /** Writes what was found and where the deploy is now, in one transaction; then logs it. */
   move(change: DeployChange, hosts?: Parameters<typeof moveHosts>[2]): Promise<void>;
   pause(ms: number): Promise<void>;
   /** Throws when the deployer drains: whoever takes over goes on from the rows. */
@@ -84,7 +84,7 @@ export const createRunStep =
           if (!(await changeDeploy(client, { deployId, runner }, change))) throw new OvertakenError(`another run has deploy ${deployId}`);
           if (hosts.length > 0) await moveHosts(client, deployId, hosts);
         });
-        if (change.phase !== undefined && change.phase !== run.deploy.phase) await log.say(tellPhase(change));
+        if (change.phase !== undefined && change.phase !== run.deploy.phase) await log.say(describePhase(change));
         run.deploy = await getDeploy(deps, deployId);
       },
       async pause(ms) {
@@ -162,7 +162,7 @@ const explain = async (
   return thrown;
 };
 
-const tellPhase = ({ phase, direction, detail }: DeployChange): string =>
+const describePhase = ({ phase, direction, detail }: DeployChange): string =>
   `→ ${phase}${direction === 'back' ? ', on the way back' : ''}${detail === undefined || detail === '' ? '' : `: ${detail}`}`;
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,14 +1,14 @@
 import type { DeployView, Disagreement } from '../src/contracts/deploy';
-import { currentBatch, lastVerifiedBatch, phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
+import { compensationPhase, currentBatch, lastVerifiedBatch, phaseAfter } from '../src/domain/deploy-plan';
 import type { HostVerdict } from '../src/domain/deploy-verify';
 import { wakeInterrupted, wantedVersion } from './deploy-batches';
 import type { DeployDeps } from './deploy-deps';
 import { holdAgain } from './deploy-drain';
-import { judgeHosts, lookAtHealth, lookAtVersions, type VersionsSeen } from './deploy-looks';
+import { inspectHealth, inspectVersions, judgeHosts, type RunningVersions } from './deploy-inspect';
 import type { DeployRef, RunStep, StepRun } from './deploy-step';
 
 /** A host that answers late is asked again before it counts as ill. */
-const illLooksMax = 3;
+const unhealthyProbesMax = 3;
 
 export const createVerifyActivities = (deps: DeployDeps, runStep: RunStep) => ({
   /** Versions, both ports and a worker of after the stop; until all of it is there, or the time is over. */
@@ -26,7 +26,10 @@ export const createVerifyActivities = (deps: DeployDeps, runStep: RunStep) => ({
       }));
       if (!isVerified) {
         const addDisagreements = disagreementsOf(run.deploy, verdicts);
-        return await run.move({ phase: phaseOfWayBack(run.deploy), direction: 'back', detail: tell(verdicts), addDisagreements }, moved);
+        return await run.move(
+          { phase: compensationPhase(run.deploy), direction: 'back', detail: describeVerdicts(verdicts), addDisagreements },
+          moved,
+        );
       }
       const after = {
         ...run.deploy,
@@ -46,19 +49,19 @@ export const createVerifyActivities = (deps: DeployDeps, runStep: RunStep) => ({
       await holdAgain(deps, run);
       for (let ill = 0; ;) {
         const isLast = Date.now() >= until;
-        const versions = await lookAtVersions(run, hosts);
-        verdicts = judgeHosts(run, await lookAtHealth(deps, run, hosts), versions, () => wantedVersion(run.deploy));
+        const versions = await inspectVersions(run, hosts);
+        verdicts = judgeHosts(run, await inspectHealth(deps, run, hosts), versions, () => wantedVersion(run.deploy));
         const isHealthy = verdicts.every(({ isVerified }) => isVerified);
         ill = isHealthy ? 0 : ill + 1;
-        if (ill >= illLooksMax) break;
+        if (ill >= unhealthyProbesMax) break;
         if (isLast && isHealthy) return await run.move({ phase: phaseAfter(run.deploy) });
         await run.pause(Math.max(deps.limits.deployVerifyEveryMs, Math.min(deps.limits.deploySoakEveryMs, until - Date.now())));
       }
       await run.move(
         {
-          phase: phaseOfWayBack(run.deploy),
+          phase: compensationPhase(run.deploy),
           direction: 'back',
-          detail: `the canary fell ill: ${tell(verdicts)}`,
+          detail: `the canary fell ill: ${describeVerdicts(verdicts)}`,
           addDisagreements: disagreementsOf(run.deploy, verdicts),
         },
         verdicts
@@ -80,14 +83,14 @@ export const untilVerified = async (
   const deadline = Date.now() + deps.limits.deployVerifyMs;
   for (;;) {
     const isLast = Date.now() >= deadline;
-    const seen = (await lookAtHealth(deps, run, hosts)).map((each) => ({
+    const seen = (await inspectHealth(deps, run, hosts)).map((each) => ({
       ...each,
       isWorkerFresh: each.isWorkerFresh || (!isRestarted && each.registry === 'beating'),
     }));
-    const assumed: VersionsSeen = new Map(run.deploy.hosts.map(({ host, roles }) => [host, assume(roles, wantedOf(host))]));
+    const assumed: RunningVersions = new Map(run.deploy.hosts.map(({ host, roles }) => [host, assume(roles, wantedOf(host))]));
     const isHealthy = judgeHosts(run, seen, assumed, wantedOf).every(({ isVerified }) => isVerified);
     if (isHealthy || isLast) {
-      const verdicts = judgeHosts(run, seen, await lookAtVersions(run, hosts), wantedOf);
+      const verdicts = judgeHosts(run, seen, await inspectVersions(run, hosts), wantedOf);
       if (isLast || verdicts.every(({ isVerified }) => isVerified)) return verdicts;
     }
     await run.pause(deps.limits.deployVerifyEveryMs);
@@ -101,7 +104,7 @@ const disagreementsOf = ({ phase, ...deploy }: DeployView, verdicts: readonly Ho
     .filter(({ isVerified, version }) => !isVerified && version === wantedVersion({ ...deploy, phase }))
     .map(({ host, version, detail }) => ({ phase, host, expected: `${version} runs`, found: detail }));
 
-const tell = (verdicts: readonly HostVerdict[]): string =>
+const describeVerdicts = (verdicts: readonly HostVerdict[]): string =>
   verdicts
     .filter(({ isVerified }) => !isVerified)
     .map(({ host, detail }) => `${host}: ${detail}`)

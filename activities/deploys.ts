@@ -6,13 +6,13 @@ import type { KamalDeployInput } from '../src/contracts/messages';
 import { recordAct } from '../src/db/audit';
 import { appendOwnLine } from '../src/db/deploy-logs';
 import { findDeploy, findLiveDeploy } from '../src/db/deploy-rows';
-import { approveDeploy, insertDeploy, noteCancelRequest, takeOverDeploy, turnDeploy } from '../src/db/deploys';
+import { approveDeploy, insertDeploy, recordCancelRequest, takeOverDeploy, turnDeploy } from '../src/db/deploys';
 import { withTransaction } from '../src/db/pool';
-import { canTurnBack, phaseAfter, phaseOfWayBack } from '../src/domain/deploy-plan';
+import { canCompensate, compensationPhase, phaseAfter } from '../src/domain/deploy-plan';
 import { findStrategyProblem } from '../src/domain/deploy-strategy';
 import { cleanPersonTexts } from '../src/domain/person-text';
 import type { DeployDeps } from './deploy-deps';
-import { createBackActivities } from './deploy-back';
+import { createCompensateActivities } from './deploy-compensate';
 import { createBatchActivities } from './deploy-batches';
 import { createDrainActivities } from './deploy-drain';
 import { createLockActivities } from './deploy-lock';
@@ -32,7 +32,7 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
     ...createLockActivities(deps, runStep),
     ...createBatchActivities(deps, runStep),
     ...createVerifyActivities(deps, runStep),
-    ...createBackActivities(deps, runStep),
+    ...createCompensateActivities(deps, runStep),
     ...createReleaseActivities(deps, runStep),
 
     /** Takes the row over, or writes it where the CLI or the Web UI started the workflow. */
@@ -45,19 +45,19 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
       return await getDeploy(deps, deployId);
     },
 
-    /** A person's word, as far as the phase allows it; one that comes too late is told in the log. */
-    async noteDeployWord(word: {
+    /** A person's signal, as far as the phase allows it; one that comes too late is noted in the log. */
+    async noteDeployWord(message: {
       deployId: string;
       kind: 'approve' | 'reject' | 'cancel';
       actor: string;
       reason: string | null;
     }): Promise<DeployView> {
-      const { deployId, kind, actor, reason } = cleanPersonTexts(word);
-      const told = `${actor}${reason === null ? '' : `: ${reason}`}`;
-      let line = `${pastOf[kind]} by ${told}`;
+      const { deployId, kind, actor, reason } = cleanPersonTexts(message);
+      const by = `${actor}${reason === null ? '' : `: ${reason}`}`;
+      let line = `${pastOf[kind]} by ${by}`;
       await withTransaction(pool, async (client) => {
         // First, since it locks the row: the phase that is read behind it stays.
-        if (kind === 'cancel') await noteCancelRequest(client, { deployId, actor, reason });
+        if (kind === 'cancel') await recordCancelRequest(client, { deployId, actor, reason });
         const deploy = await getDeploy({ pool: client }, deployId);
         if (kind === 'approve') await approveDeploy(client, { deployId, actor, phase: phaseAfter({ ...deploy, phase: 'approval' }) });
         if (kind === 'reject') {
@@ -65,8 +65,8 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
           await turnDeploy(client, { deployId, phase: 'release', detail: line, check });
         }
         if (kind === 'cancel') {
-          if (canTurnBack(deploy)) await turnDeploy(client, { deployId, phase: phaseOfWayBack(deploy), detail: line, check: null });
-          else line = `a cancel by ${told} is noted; the deploy is at ${deploy.phase} already and ends there`;
+          if (canCompensate(deploy)) await turnDeploy(client, { deployId, phase: compensationPhase(deploy), detail: line, check: null });
+          else line = `a cancel by ${by} is noted; the deploy is at ${deploy.phase} already and ends there`;
         }
         await appendOwnLine(client, { deployId, line });
         await recordAct(client, {
@@ -86,7 +86,7 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
     async noteDeployFailure({ deployId, detail }: { deployId: string; detail: string }): Promise<DeployView> {
       const deploy = await getDeploy(deps, deployId);
       const check = { check: deploy.phase, host: null, isOk: false, detail };
-      if (canTurnBack(deploy)) await turnDeploy(pool, { deployId, phase: phaseOfWayBack(deploy), detail, check });
+      if (canCompensate(deploy)) await turnDeploy(pool, { deployId, phase: compensationPhase(deploy), detail, check });
       await appendOwnLine(pool, { deployId, line: detail });
       return await getDeploy(deps, deployId);
     },

@@ -12,7 +12,7 @@ export interface OrchestratorDeps {
   pool: Pool;
   log: Log;
   limits: Limits;
-  /** For the figures of this process; told after the commit. */
+  /** For the figures of this process; reported after the commit. */
   observe: Observe;
   /** Where GH reaches our gateway, without a trailing slash. */
   callbackBaseUrl: string;
@@ -33,7 +33,7 @@ export interface CommandDeps extends OrchestratorDeps {
 export type CancelMeans = 'listener' | 'recycle' | 'http';
 
 /** A retry or resolve as it was accepted; it is for that generation alone. */
-export interface SaidMessage {
+export interface PersonMessage {
   jobId: string;
   generation: number;
   kind: 'retry' | 'resolve';
@@ -51,7 +51,7 @@ export interface WorkflowsPort {
   /** Starts the workflow of an open command that has none. */
   ensureCommand(command: { kind: 'cancel' | 'resume'; jobId: string }): Promise<void>;
   /** Says a person's message to a job again, which is started over its row where no workflow runs. */
-  repeatMessage(message: SaidMessage): Promise<void>;
+  repeatMessage(message: PersonMessage): Promise<void>;
   ensureDeliverCallbacks(jobId: string, generation: number): Promise<void>;
   /** Starts a workflow over the row of a deploy under way; a no-op where one runs. */
   ensureKamalDeploy(deploy: { deployId: string; service: string; destination: string; version: string }): Promise<void>;

@@ -2,9 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { versionPattern, type DestinationView } from '../src/contracts/deploy';
 import { failureTypes } from '../src/contracts/errors';
-import type { BreakDeployLockInput, BreakDeployLockResult, DestinationSeen, LookAtDestinationInput } from '../src/contracts/messages';
+import type {
+  BreakDeployLockInput,
+  BreakDeployLockResult,
+  LookAtDestinationInput,
+  LookAtDestinationResult,
+} from '../src/contracts/messages';
 import { recordAct } from '../src/db/audit';
-import { isDeployLive, noteLockFree, saveDestinations } from '../src/db/destinations';
+import { isDeployLive, markLockFree, saveDestinations } from '../src/db/destinations';
 import { isSuccess } from '../src/domain/child-end';
 import { parseLockMessage } from '../src/domain/deploy-lock';
 import { cleanPersonTexts } from '../src/domain/person-text';
@@ -13,14 +18,17 @@ import type { KamalSession, OpenedKamal } from '../src/kamal/kamal';
 import { parseAppVersions, parseAudit, parseLockStatus } from '../src/kamal/output';
 import type { KamalEnd } from '../src/kamal/run';
 import type { DeployDeps } from './deploy-deps';
-import { describeEnd } from './deploy-looks';
-import { tellHolder } from './deploy-lock';
+import { describeEnd } from './deploy-inspect';
+import { describeHolder } from './deploy-lock';
 import { findFleetHosts } from './fleet-hosts';
 import { resolveVersion } from './resolve-version';
 
-/** Looks at destinations, which touch nothing, and the one act on a destination that is no deploy. */
+/** Inspections of destinations, which touch nothing, and the one act on a destination that is no deploy. */
 export const createDestinationActivities = (deps: DeployDeps) => {
-  const look = async <Result>(destination: string, use: (opened: OpenedKamal, signal: AbortSignal) => Promise<Result>): Promise<Result> => {
+  const withKamal = async <Result>(
+    destination: string,
+    use: (opened: OpenedKamal, signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> => {
     const signal = deps.cancellation();
     const beat = setInterval(() => deps.heartbeat({ destination }), deps.limits.deployBeatMs);
     try {
@@ -38,18 +46,18 @@ export const createDestinationActivities = (deps: DeployDeps) => {
   };
 
   return {
-    async readDestination({ destination, want, version }: LookAtDestinationInput): Promise<DestinationSeen> {
+    async readDestination({ destination, want, version }: LookAtDestinationInput): Promise<LookAtDestinationResult> {
       const known = await deps.kamal.listDestinations();
       if (!known.some((each) => each.destination === destination))
         return { want: 'unknown_destination', destinations: known.map((each) => each.destination) };
       const destinations = known.map((each) => each.destination);
-      return await look(destination, async (opened, signal): Promise<DestinationSeen> => {
+      return await withKamal(destination, async (opened, signal): Promise<LookAtDestinationResult> => {
         switch (want) {
           case 'version': {
             const asked = version ?? '';
             const nothing = { want, version: asked, service: null, resolved: null };
             if (!versionPattern.test(asked)) return { ...nothing, problem: 'it is no image tag' };
-            if (opened.kind === 'refused') return { ...nothing, problem: tellUnusable(destination, opened) };
+            if (opened.kind === 'refused') return { ...nothing, problem: describeUnusable(destination, opened) };
             const { version: resolved, detail } = await resolveVersion(opened.session, asked, signal);
             const { service } = opened.session.destination;
             return { want, version: asked, service, resolved, problem: resolved === null ? detail : null };
@@ -64,7 +72,7 @@ export const createDestinationActivities = (deps: DeployDeps) => {
             return { want, audit: parseAudit(ended.output) };
           }
           case 'state': {
-            const state = await seeDestination(deps, destination, opened, signal);
+            const state = await readDestinationState(deps, destination, opened, signal);
             await saveDestinations(deps.pool, [state], destinations);
             return { want, state, destinations };
           }
@@ -75,27 +83,27 @@ export const createDestinationActivities = (deps: DeployDeps) => {
     /** A person's named act: the lock of a deploy that is under way stays, its own workflow releases it. */
     async breakLock(input: BreakDeployLockInput): Promise<BreakDeployLockResult> {
       const { destination, reason, actor = 'temporal' } = cleanPersonTexts(input);
-      return await look(destination, async (opened, signal): Promise<BreakDeployLockResult> => {
+      return await withKamal(destination, async (opened, signal): Promise<BreakDeployLockResult> => {
         if (opened.kind === 'refused') throw refused(destination, opened);
         const seen = await run(deps, opened.session, lockStatus(), signal);
         const lock = parseLockStatus(seen.output);
         if (!isSuccess(seen)) throw ApplicationFailure.retryable(`the lock could not be looked at: ${describeEnd(seen)}`);
-        const noteFree = async (): Promise<void> => await noteLockFree(deps.pool, { destination, at: new Date().toISOString() });
+        const markFree = async (): Promise<void> => await markLockFree(deps.pool, { destination, at: new Date().toISOString() });
         if (lock === null) {
-          await noteFree();
+          await markFree();
           return { kind: 'was_free', detail: 'nobody held it' };
         }
         const ours = parseLockMessage(lock.message);
         if (ours !== null && (await isDeployLive(deps.pool, ours.deployId)) === true)
           return { kind: 'refused', detail: `deploy ${ours.deployId} is under way and releases it itself; cancel it instead` };
-        const holder = tellHolder(lock);
+        const holder = describeHolder(lock);
         const act = { actor, source: 'deployer', address: null, subjectKind: 'destination', subject: destination } as const;
         // Before the act: a deployer that is killed behind it has broken the lock as well.
         await recordAct(deps.pool, { ...act, act: 'break_lock_begun', detail: { reason, holder } });
         await run(deps, opened.session, lockRelease(), signal);
         const after = await run(deps, opened.session, lockStatus(), signal);
         if (parseLockStatus(after.output) !== null) throw ApplicationFailure.retryable('Kamal did not release the lock');
-        await noteFree();
+        await markFree();
         await recordAct(deps.pool, { ...act, act: 'lock_broken', outcome: 'broken', detail: { reason, holder } });
         return { kind: 'broken', detail: `it was held by ${holder}` };
       });
@@ -107,7 +115,10 @@ export const createDestinationActivities = (deps: DeployDeps) => {
       const names = known.map(({ destination }) => destination);
       for (const destination of names.filter((name) => only?.includes(name) ?? true)) {
         try {
-          const state = await look(destination, async (opened, signal) => await seeDestination(deps, destination, opened, signal));
+          const state = await withKamal(
+            destination,
+            async (opened, signal) => await readDestinationState(deps, destination, opened, signal),
+          );
           await saveDestinations(deps.pool, [state], names);
         } catch (error) {
           deps.cancellation().throwIfAborted();
@@ -122,12 +133,12 @@ export const createDestinationActivities = (deps: DeployDeps) => {
 
 export type DestinationActivities = Omit<ReturnType<typeof createDestinationActivities>, 'refreshDestinations'>;
 
-const seeDestination = async (deps: DeployDeps, name: string, opened: OpenedKamal, signal: AbortSignal): Promise<DestinationView> => {
+const readDestinationState = async (deps: DeployDeps, name: string, opened: OpenedKamal, signal: AbortSignal): Promise<DestinationView> => {
   const seenAt = new Date().toISOString();
   const known = (await deps.kamal.listDestinations()).find(({ destination }) => destination === name);
   if (opened.kind === 'refused') {
     const hosts = (known?.hosts ?? []).map((host) => ({ ...host, version: null }));
-    return { service: known?.service ?? '', destination: name, hosts, lock: null, problem: tellProblems(opened), seenAt };
+    return { service: known?.service ?? '', destination: name, hosts, lock: null, problem: describeProblems(opened), seenAt };
   }
   const { destination: seen } = opened.session;
   const names = seen.hosts.map(({ host }) => host);
@@ -150,7 +161,7 @@ const readConfig = async (
   deps: DeployDeps,
   opened: OpenedKamal,
   signal: AbortSignal,
-): Promise<Omit<Extract<DestinationSeen, { want: 'config' }>, 'want'>> => {
+): Promise<Omit<Extract<LookAtDestinationResult, { want: 'config' }>, 'want'>> => {
   if (opened.kind === 'refused') {
     const of = (check: 'config' | 'secrets') => {
       const problems = opened.problems.filter((problem) => problem.check === check);
@@ -181,11 +192,11 @@ const run = async ({ limits }: DeployDeps, session: KamalSession, command: Kamal
   return ended;
 };
 
-const tellProblems = ({ problems }: Extract<OpenedKamal, { kind: 'refused' }>): string =>
+const describeProblems = ({ problems }: Extract<OpenedKamal, { kind: 'refused' }>): string =>
   problems.map(({ check, detail }) => `${check}: ${detail}`).join('; ');
 
-const tellUnusable = (destination: string, opened: Extract<OpenedKamal, { kind: 'refused' }>): string =>
-  `the configuration of ${destination} cannot be used: ${tellProblems(opened)}`;
+const describeUnusable = (destination: string, opened: Extract<OpenedKamal, { kind: 'refused' }>): string =>
+  `the configuration of ${destination} cannot be used: ${describeProblems(opened)}`;
 
 const refused = (destination: string, opened: Extract<OpenedKamal, { kind: 'refused' }>): ApplicationFailure =>
-  ApplicationFailure.nonRetryable(tellUnusable(destination, opened), failureTypes.invalidInput);
+  ApplicationFailure.nonRetryable(describeUnusable(destination, opened), failureTypes.invalidInput);

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import type { AttemptSeen } from '../src/contracts/ghosthands';
+import type { AttemptSnapshot } from '../src/contracts/ghosthands';
 import { makeCallbackBody } from '../src/domain/callback-body';
 import { callbackOf, isTerminal, mayMove } from '../src/domain/job-state';
 import { attemptDeadline, type NextStep } from '../src/domain/next-step';
@@ -16,7 +16,7 @@ export const applyStep = async (
   client: PoolClient,
   job: Job,
   attemptId: string,
-  seen: AttemptSeen | null,
+  seen: AttemptSnapshot | null,
   step: NextStep,
 ): Promise<boolean> => {
   const { limits } = deps;
@@ -125,7 +125,7 @@ export const applyStep = async (
   }
 };
 
-const observeClaim = ({ observe }: OrchestratorDeps, job: Job, seen: AttemptSeen | null): void => {
+const observeClaim = ({ observe }: OrchestratorDeps, job: Job, seen: AttemptSnapshot | null): void => {
   if (job.state !== 'assigned') return;
   observe({ of: 'wait', wait: 'claim', seconds: secondsBetween(job.stateAt, seen?.claimedAt ?? job.now) });
   if (job.attempt?.number === 1) observe({ of: 'wait', wait: 'worker', seconds: secondsBetween(job.acceptedAt, job.stateAt) });
@@ -145,11 +145,11 @@ export const enterState = async (
   move: Omit<Move, 'jobId' | 'generation' | 'attempt'>,
 ): Promise<void> => {
   if (!mayMove(job.state, move.state)) throw new Error(`a job cannot go from ${job.state} to ${move.state}`);
-  const said = withoutPageSecretsOf(move);
+  const kept = withoutPageSecretsOf(move);
   deps.observe({ of: 'state', state: move.state });
   await Promise.all([
     moveJob(client, {
-      ...said,
+      ...kept,
       jobId: job.jobId,
       generation: job.generation,
       isRerunByGh: job.isRerunByGh,
@@ -157,19 +157,19 @@ export const enterState = async (
     }),
     mirrorJob(client, job.jobId),
     mirrorEvents(client, job.jobId),
-    job.hasCallbackUrl ? tellProduct(deps, client, job, said) : undefined,
+    job.hasCallbackUrl ? notifyProduct(deps, client, job, kept) : undefined,
   ]);
   if (isTerminal(move.state)) await eraseAttempts(client, job.jobId);
 };
 
 /** GH's own texts quote the address of a page, and the row is read by many. */
-const withoutPageSecretsOf = <Said extends Pick<Move, 'detail' | 'errorMessage'>>(move: Said): Said => ({
+const withoutPageSecretsOf = <Kept extends Pick<Move, 'detail' | 'errorMessage'>>(move: Kept): Kept => ({
   ...move,
   ...(typeof move.detail === 'string' ? { detail: withoutUrlSecretsIn(move.detail) } : {}),
   ...(typeof move.errorMessage === 'string' ? { errorMessage: withoutUrlSecretsIn(move.errorMessage) } : {}),
 });
 
-const tellProduct = async (
+const notifyProduct = async (
   deps: OrchestratorDeps,
   client: PoolClient,
   job: Job,
@@ -177,8 +177,8 @@ const tellProduct = async (
 ): Promise<void> => {
   const callback = callbackOf[move.state];
   if (callback === null) return;
-  const result = job.attempt === null || callback.word === 'running' ? null : await readAttemptResult(client, job.attempt.attemptId);
-  const body = makeCallbackBody(callback.word, {
+  const result = job.attempt === null || callback.status === 'running' ? null : await readAttemptResult(client, job.attempt.attemptId);
+  const body = makeCallbackBody(callback.status, {
     jobId: job.jobId,
     valetTaskId: job.valetTaskId,
     state: move.state,
@@ -192,8 +192,8 @@ const tellProduct = async (
     result,
   });
   // Each `running` resets the task's start in VALET (valet §2.3): once a generation, and after a human was waited for.
-  const isSaidOnce = callback.word === 'running' && job.state !== 'waiting_human';
-  await enqueueCallback(client, { jobId: job.jobId, generation: job.generation, ...callback, isSaidOnce, body }, deps.limits);
+  const isOncePerGeneration = callback.status === 'running' && job.state !== 'waiting_human';
+  await enqueueCallback(client, { jobId: job.jobId, generation: job.generation, ...callback, isOncePerGeneration, body }, deps.limits);
 };
 
 const waitAgain = async (

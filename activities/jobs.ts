@@ -10,10 +10,10 @@ import { cleanPersonTexts } from '../src/domain/person-text';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
-import { findJob, lockUnlessWaiting, noteLook, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
+import { findJob, lockUnlessWaiting, touchWaitingJob, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
-import { endSaid } from '../src/db/said';
+import { endPersonCommands } from '../src/db/person-commands';
 import type { OrchestratorDeps } from './deps';
 import { applyStep, enterState } from './job-steps';
 
@@ -66,7 +66,8 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       const after = await work(client, { served, commit: commitOnce, step });
       // With the change that decides it, so that nobody has to look for a message to end; the sweep has what is left.
       if (after.openMessages.length > 0 && !isCommitted) {
-        for (const { kind, route, outcome } of await endSaid(client, after, { taken })) seen.push({ of: 'command', kind, route, outcome });
+        for (const { kind, route, outcome } of await endPersonCommands(client, after, { taken }))
+          seen.push({ of: 'command', kind, route, outcome });
       }
       return after;
     });
@@ -108,7 +109,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         const [assignments, , advanced] = await Promise.all([
           isWorkerFree ? assign(client) : [],
           // Behind the lock of assigning, which locks waiting jobs as well.
-          isLocked ? undefined : noteLook(client, jobId),
+          isLocked ? undefined : touchWaitingJob(client, jobId),
           getJob(client, jobId),
           job.openMessages.length === 0 ? commit() : undefined,
         ]);
@@ -117,9 +118,9 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       });
     },
 
-    /** A person's word on how a review or a possible submission ended. Its worker stays taken until its process restarts. */
-    async resolveJob(said: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
-      const { jobId, owner, submitted, note, actor } = cleanPersonTexts(said);
+    /** A person's decision on how a review or a possible submission ended. Its worker stays taken until its process restarts. */
+    async resolveJob(message: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
+      const { jobId, owner, submitted, note, actor } = cleanPersonTexts(message);
       return await inTransaction(
         async (client, { step }) => {
           const job = await getOwnedJob(client, jobId, owner, { lock: true });
@@ -137,9 +138,9 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       );
     },
 
-    /** A person's word that an uncertain job is tried again: this generation ends, the next one opens. */
-    async retryJob(said: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
-      const { jobId, owner, confirm, actor } = cleanPersonTexts(said);
+    /** A person's decision that an uncertain job is tried again: this generation ends, the next one opens. */
+    async retryJob(message: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
+      const { jobId, owner, confirm, actor } = cleanPersonTexts(message);
       return await inTransaction(async (client, { step }) => {
         const job = await getOwnedJob(client, jobId, owner, { lock: true });
         if (job.state !== 'uncertain' || confirm !== true) return job;
@@ -169,9 +170,9 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         await enterState(turn, client, job, cancelledBeforeWorker);
         return false;
       }
-      // Another run of this step may have put it there since the look without a lock: a back-off is no reason to give up.
+      // Another run of this step may have put it there since the read without a lock: a back-off is no reason to give up.
       if (!isPast(job.deadlineAt, job.now)) {
-        await noteLook(client, job.jobId);
+        await touchWaitingJob(client, job.jobId);
         return false;
       }
       await enterState(turn, client, job, {
@@ -192,7 +193,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       return false;
     }
     if (job.attempt === null || job.attempt.state === 'ended') {
-      await noteLook(client, job.jobId);
+      await touchWaitingJob(client, job.jobId);
       return false;
     }
     const { attemptId } = job.attempt;
@@ -245,10 +246,10 @@ const wakeServed = async ({ workflows, log }: OrchestratorDeps, served: Assignme
   );
 };
 
-/** The longer a doubt lasts, the rarer the looks, so that a silent host cannot fill a history. A wait for a person may last a day. */
+/** The longer a doubt lasts, the rarer the checks, so that a silent host cannot fill a history. A wait for a person may last a day. */
 const recheckMs = (job: Job, limits: OrchestratorDeps['limits']): number =>
   Math.min(
-    job.state === 'waiting_human' ? limits.restLookMs : 60_000,
+    job.state === 'waiting_human' ? limits.restRecheckMs : 60_000,
     Math.max(limits.doubtRecheckMs, (job.now.getTime() - job.stateAt.getTime()) / 10),
   );
 

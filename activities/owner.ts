@@ -4,7 +4,7 @@ import type { OwnerProof } from '../src/domain/next-step';
 import { readAttempt } from '../src/db/attempts';
 import { findJob } from '../src/db/jobs';
 import { findCancelListener } from '../src/db/cancel-listeners';
-import { findSaidSince } from '../src/db/workers';
+import { findUnchangedSince } from '../src/db/workers';
 import type { OrchestratorDeps, WorkerPortAnswer } from './deps';
 
 export const createOwnerActivities = ({ pool, log, limits, hosts }: OrchestratorDeps) => ({
@@ -19,7 +19,7 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
     const askedAt = (await findJob(pool, jobId))?.now ?? job.now;
     const second = await hosts.readWorkerPort(attempt.host);
     const listener = await findCancelListener(pool, attempt.attemptId);
-    const saidSince = await findSaidSince(
+    const unchangedSince = await findUnchangedSince(
       pool,
       attempt.host,
       second.kind === 'answers' ? { workerId: second.status.worker_id } : 'refused',
@@ -29,7 +29,7 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
       {
         port: portOf(second, askedAt),
         listener,
-        saidSince,
+        unchangedSince,
         workerId: attempt.workerId,
         claimedAt: attempt.claimedAt,
         askedAt,

@@ -66,9 +66,9 @@ export type RecycleActivities = ReturnType<typeof createRecycleActivities>;
 const describe = (ran: ChildResult, { timeoutMs, redact }: { timeoutMs: number; redact: Redact }): string => {
   const lastLine = (ran.stderr.trim() || ran.stdout.trim()).split('\n').at(-1)?.trim() ?? '';
   const how = describeEnd(ran.end, timeoutMs);
-  const said = isSuccess(ran) || lastLine === '' ? '' : `: ${lastLine}`;
+  const lastOutput = isSuccess(ran) || lastLine === '' ? '' : `: ${lastLine}`;
   // The streams are redacted already, but the two halves of a thing may meet in this line.
-  return redact(`${how} after ${(ran.durationMs / 1_000).toFixed(1)} s${said}`).slice(0, detailLengthMax);
+  return redact(`${how} after ${(ran.durationMs / 1_000).toFixed(1)} s${lastOutput}`).slice(0, detailLengthMax);
 };
 
 const describeEnd = (end: ChildResult['end'], timeoutMs: number): string => {

@@ -4,7 +4,7 @@ import { sealedTextsSchema, type SealedTexts } from '../src/contracts/sealed-tex
 import { failureTypes } from '../src/contracts/errors';
 import type { WorkflowLimits } from '../src/contracts/limits';
 import type { ResumeJobInput } from '../src/contracts/messages';
-import { findCommand, noteCommand, openCommand, type Command } from '../src/db/commands';
+import { findCommand, openCommand, updateCommand, type Command } from '../src/db/commands';
 import { findCancelListener } from '../src/db/cancel-listeners';
 import { findJob } from '../src/db/jobs';
 import { withTransaction } from '../src/db/pool';
@@ -79,7 +79,7 @@ export const createResumeActivities = (deps: CommandDeps) => {
       const wished = routeCommand('resume', { ...found, listener, isOwnerProvenAlive: listener === 'present' });
       const route = wished.route === 'owner' && listener !== 'present' ? await checkWaiter(wished) : wished;
       logRoute(deps, command, route);
-      await noteCommand(pool, { commandId, route });
+      await updateCommand(pool, { commandId, route });
       return route;
     },
 
@@ -102,7 +102,7 @@ export const createResumeActivities = (deps: CommandDeps) => {
         if (needsSecret(type) && opened.data === null) return { outcome: 'refused', detail: opened.problem };
         const resolution = { type, data: opened.data, by: command.actor };
         const isTaken = await resumeAttempt(client, { attemptId, workerId, freshMs: limits.resumeFreshMs, resolution });
-        await noteCommand(client, { commandId, means: [{ means: 'resume_row', result: isTaken ? 'delivered' : 'nobody_waits' }] });
+        await updateCommand(client, { commandId, means: [{ means: 'resume_row', result: isTaken ? 'delivered' : 'nobody_waits' }] });
         return isTaken ? { attemptId, since } : null;
       });
     },
@@ -121,7 +121,7 @@ export const createResumeActivities = (deps: CommandDeps) => {
     },
 
     async noteResumed({ commandId }: { commandId: string }): Promise<Command> {
-      await noteCommand(pool, { commandId, outcome: 'resumed', detail: outcomes.resumed.words });
+      await updateCommand(pool, { commandId, outcome: 'resumed', detail: outcomes.resumed.words });
       return await getCommand(commandId);
     },
 

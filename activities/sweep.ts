@@ -5,20 +5,20 @@ import { withRollback } from '../src/db/pool';
 import type { Queryable } from '../src/db/queryable';
 import { isFullSweepDue, saveSweepReport } from '../src/db/sweep-reports';
 import { adoptOlderRows } from './sweep/adoption';
-import { mendDeploys } from './sweep/deploy-rules';
+import { repairDeploys } from './sweep/deploy-rules';
 import { compareConfiguration } from './sweep/configuration';
-import { mendRegistry, mendSandboxes } from './sweep/fleet-rules';
-import { mendJobs, mendWorkflows } from './sweep/job-rules';
+import { repairRegistry, repairSandboxHealth } from './sweep/fleet-rules';
+import { repairJobs, repairWorkflows } from './sweep/job-rules';
 import { logFindings } from './sweep/log-findings';
 import { openPass, type Pass, type SweepDeps } from './sweep/pass';
-import { eraseRows, mendRows } from './sweep/row-rules';
+import { eraseRows, repairRows } from './sweep/row-rules';
 
 export const createSweepActivities = (deps: SweepDeps) => {
   const { pool, limits, heartbeat } = deps;
 
   return {
     /**
-     * One pass: probe every registered host, then find and mend what lost messages left behind. Each mend is idempotent and fenced, so a pass that dies in
+     * One pass: probe every registered host, then find and repair what lost messages left behind. Each repair is idempotent and fenced, so a pass that dies in
      * the middle costs nothing but the wait for the next, and two at once do no harm.
      */
     async sweepFleet({ dryRun = false, full }: SweepRequest = {}): Promise<SweepReport> {
@@ -26,8 +26,8 @@ export const createSweepActivities = (deps: SweepDeps) => {
       const isFull = full ?? (dryRun || (await isFullSweepDue(pool, { everyMs: limits.sweepFullEveryMs })));
       const sweep = async (db: Queryable): Promise<SweepReport> => {
         const pass = openPass(deps, { db, kind: isFull ? 'full' : 'light', isDryRun: dryRun });
-        for (const mend of isFull ? fullPass : lightPass) {
-          await mend(pass);
+        for (const repair of isFull ? fullPass : lightPass) {
+          await repair(pass);
           heartbeat();
         }
         return pass.finish();
@@ -46,25 +46,25 @@ export type SweepActivities = ReturnType<typeof createSweepActivities>;
 const showProgress = async ({ db }: Pass): Promise<void> => await mirrorEvents(db, null);
 
 /** An end of a job or of a hold assigns by itself; what they missed, and workers that came back, are served here. */
-const assignLeftJobs = async (pass: Pass): Promise<void> => {
+const assignMissedJobs = async (pass: Pass): Promise<void> => {
   const { limits, callbackBaseUrl, workflows } = pass.deps;
   const served = await pass.together(async (db) => await assignWaitingJobs(db, { callbackBaseUrl, limits }));
   for (const { jobId, workerId } of served) pass.add({ finding: 'assigned_by_sweep', subject: jobId, before: 'waiting', after: workerId });
-  await pass.tell(served, async ({ jobId }) => await workflows.wake(jobId, 'assigned'));
+  await pass.notify(served, async ({ jobId }) => await workflows.wake(jobId, 'assigned'));
 };
 
 /** In this order: what is seen first decides what the rest believes, and assigning comes when workers are free. */
-const lightPass: readonly ((pass: Pass) => Promise<void>)[] = [mendRegistry, mendJobs, showProgress, adoptOlderRows, assignLeftJobs];
+const lightPass: readonly ((pass: Pass) => Promise<void>)[] = [repairRegistry, repairJobs, showProgress, adoptOlderRows, assignMissedJobs];
 const fullPass: typeof lightPass = [
-  mendRegistry,
-  mendSandboxes,
+  repairRegistry,
+  repairSandboxHealth,
   compareConfiguration,
-  mendRows,
-  mendJobs,
-  mendWorkflows,
-  mendDeploys,
+  repairRows,
+  repairJobs,
+  repairWorkflows,
+  repairDeploys,
   showProgress,
   adoptOlderRows,
   eraseRows,
-  assignLeftJobs,
+  assignMissedJobs,
 ];

@@ -7,7 +7,7 @@ import { findWorker } from '../src/db/fleet';
 import { makeRecycleHolder, releaseHolder } from '../src/db/holds';
 import { withTransaction } from '../src/db/pool';
 import { endWorkerAct, findLastWorkerAct, isDrainHeld, openWorkerAct, type NewWorkerAct, type OpenedAct } from '../src/db/worker-acts';
-import type { PortSeen } from '../src/domain/exit-proof';
+import type { PortSnapshot } from '../src/domain/exit-proof';
 import { isAddress } from '../src/domain/host-address';
 import { cleanPersonTexts } from '../src/domain/person-text';
 import { judgeDrain, type DrainFinding } from '../src/domain/worker-drain';
@@ -26,7 +26,7 @@ export interface RecyclePlan {
 /** The steps of a drain and of a recycle: both are about a worker, and write nothing of a job. */
 export const createWorkerActActivities = (deps: OrchestratorDeps) => {
   const { pool, log, limits } = deps;
-  const { look, watchExit } = createExitWatch(deps);
+  const { probePort, watchExit } = createExitWatch(deps);
 
   return {
     /** Holds the worker's host; joins the drain that the gateway has written, or one that is under way. */
@@ -52,7 +52,7 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
     /** Is it through with its job? Asks rows and port, and changes nothing. */
     async lookAtDrain({ workerId }: { workerId: string }): Promise<{ finding: DrainFinding; jobId: string | null }> {
       const worker = await findWorker(pool, limits, workerId);
-      const port = worker !== null && isAddress(worker.host) ? await look(worker.host, 'earliest') : null;
+      const port = worker !== null && isAddress(worker.host) ? await probePort(worker.host, 'earliest') : null;
       const job = worker?.job ?? null;
       const isHeld = await isDrainHeld(pool, { workerId, worker });
       const finding = judgeDrain({ workerId, isRegistered: worker !== null, isHeld, job, port });
@@ -72,7 +72,7 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
       return await getAct(end.workerId, 'drain');
     },
 
-    /** Holds the worker's host for the time of it, so that no job arrives between the look and the command. */
+    /** Holds the worker's host for the time of it, so that no job arrives between the check and the command. */
     async openRecycle({ workerId, reason, actor, source, force }: RecycleWorkerInput): Promise<RecyclePlan> {
       const act = { ...from({ workerId, reason, actor, source }), act: 'recycle', deadlineMs: null, isForced: force === true } as const;
       const { view, worker } = await open(act);
@@ -88,8 +88,8 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
       };
     },
 
-    async lookBeforeRecycle({ host }: { host: string }): Promise<{ seen: PortSeen; atMs: number }> {
-      return { seen: await look(host, 'latest'), atMs: Date.now() };
+    async lookBeforeRecycle({ host }: { host: string }): Promise<{ seen: PortSnapshot; atMs: number }> {
+      return { seen: await probePort(host, 'latest'), atMs: Date.now() };
     },
 
     /** After the command: `gone` when another process, or none, is there now. */
@@ -100,7 +100,7 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
     }: {
       target: RecyclePlan['target'];
       attemptId: string | null;
-      before: { seen: PortSeen; atMs: number };
+      before: { seen: PortSnapshot; atMs: number };
     }): Promise<ExitProof> {
       if (host === null) return null;
       // A process that started after the command began is another one, whatever the port said before.

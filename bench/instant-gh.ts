@@ -32,7 +32,7 @@ export const startInstantGh = async ({
   workflows: WorkflowsClient;
   restMs: number;
 }): Promise<InstantGh> => {
-  const heard = new Map<string, number>();
+  const notified = new Map<string, number>();
   const asked = new Map<string, (at: number) => void>();
   const completing = new Set<string>();
   const underWay = new Set<Promise<void>>();
@@ -64,7 +64,7 @@ export const startInstantGh = async ({
     );
     const jobId = rows[0]?.job_id;
     if (jobId === undefined) return;
-    noteNotified(jobId, at);
+    recordNotified(jobId, at);
     await delay(restMs);
     await pool.query(
       `update gh_automation_jobs set status = 'running', status_message = 'Starting browser agent', started_at = now(), last_heartbeat = now()
@@ -86,13 +86,13 @@ export const startInstantGh = async ({
     completing.delete(attemptId);
   };
 
-  const noteNotified = (jobId: string, at: number): void => {
+  const recordNotified = (jobId: string, at: number): void => {
     asked.get(jobId)?.(at);
     if (asked.delete(jobId)) return;
-    heard.set(jobId, at);
-    for (const oldest of heard.keys()) {
-      if (heard.size <= rememberedJobsMax) break;
-      heard.delete(oldest);
+    notified.set(jobId, at);
+    for (const oldest of notified.keys()) {
+      if (notified.size <= rememberedJobsMax) break;
+      notified.delete(oldest);
     }
   };
 
@@ -107,7 +107,7 @@ export const startInstantGh = async ({
 
   return {
     async notifiedAt(jobId) {
-      const at = heard.get(jobId);
+      const at = notified.get(jobId);
       return at ?? (await new Promise<number>((resolve) => asked.set(jobId, resolve)));
     },
     onRunning(jobId, attemptId) {

@@ -13,7 +13,7 @@ import { measureCancels } from './measures/cancels';
 import { measureLogStreams } from './measures/log-streams';
 import { measureLifecycles } from './measures/lifecycles';
 import { measureSweeping } from './measures/sweeping';
-import { startYard } from './yard';
+import { startBenchFixture } from './bench-fixture';
 
 const say = (line: string): void => console.error(line);
 
@@ -52,7 +52,7 @@ const sizes = {
 };
 /** The development server reads the list of search attributes from its store for every call; a production server keeps it. */
 const likeInProduction = { 'system.forceSearchAttributesCacheRefreshOnRead': 'false' };
-const lanes = 12;
+const concurrency = 12;
 /** Longer than a hop, so that every hint is heard on its own, and much shorter than GH. */
 const restMs = 50;
 
@@ -83,28 +83,31 @@ const run = async (): Promise<void> => {
   };
   try {
     if (isWanted('accept') || isWanted('lifecycles') || isWanted('waiting')) {
-      const yard = await startYard(stack, { name: 'bench_yard', workers: lanes, restMs });
+      const fixture = await startBenchFixture(stack, { name: 'bench_fixture', workers: concurrency, restMs });
       try {
-        const lifecycles = { rounds: size.lifecycleRounds, jobsPerRound: size.jobsPerRound, lanes };
+        const lifecycles = { rounds: size.lifecycleRounds, jobsPerRound: size.jobsPerRound, concurrency };
         const until = (ms: number): number => performance.now() + ms;
         if (isWanted('accept'))
-          await measure('accept', async () => await measureAccept(yard, { rounds: size.acceptRounds, deadlineAt: until(size.acceptMs) }));
+          await measure(
+            'accept',
+            async () => await measureAccept(fixture, { rounds: size.acceptRounds, deadlineAt: until(size.acceptMs) }),
+          );
         if (isWanted('lifecycles'))
           await measure(
             'lifecycles',
-            async () => await measureLifecycles(yard, { ...lifecycles, workers: lanes, deadlineAt: until(size.lifecycleMs) }),
+            async () => await measureLifecycles(fixture, { ...lifecycles, workers: concurrency, deadlineAt: until(size.lifecycleMs) }),
           );
         if (isWanted('waiting') && !values.quick)
           await measure(
             'waiting',
-            async () => await measureLifecycles(yard, { ...lifecycles, workers: lanes / 2, deadlineAt: until(size.lifecycleMs) }),
+            async () => await measureLifecycles(fixture, { ...lifecycles, workers: concurrency / 2, deadlineAt: until(size.lifecycleMs) }),
           );
       } finally {
-        await yard.stop();
+        await fixture.stop();
       }
     }
     if (isWanted('cancels'))
-      await measure('cancels', async () => measureCancels(stack, { running: size.runningJobs, cancels: size.cancels, lanes: 1 }));
+      await measure('cancels', async () => measureCancels(stack, { running: size.runningJobs, cancels: size.cancels, concurrency: 1 }));
     if (isWanted('streams')) await measure('streams', async () => await measureLogStreams(stack, size.logStreams));
     if (isWanted('assigning'))
       await measure('assigning', async () =>

@@ -44,7 +44,7 @@ export async function connectNative(config: TemporalConfig): Promise<NativeConne
 
 const logLevels = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
-/** Of updates between two looks of ours (src/metrics/sdk.ts); what is more is dropped, and the SDK says so. */
+/** Of updates between two readings of ours (src/metrics/sdk.ts); what is more is dropped, and the SDK says so. */
 const sdkUpdatesMax = 100_000;
 
 /**

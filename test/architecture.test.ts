@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { findBreaches } from './support/house-rules';
-import { findBundledPackages, findCycle, findForbiddenImports, roomOf } from './support/import-rules';
+import { findBundledPackages, findCycle, findForbiddenImports, folderOf } from './support/import-rules';
 import { parseSources, readSources, type SourceTexts } from './support/source-tree';
 
 // Who may import whom, and the rules of the house that a machine can check. Each rule is tried on a file that breaks it, below.
@@ -35,7 +35,7 @@ describe('the sources', () => {
   });
 
   test('are all looked at, and their imports resolved', () => {
-    const shipped = files.filter(({ path: file }) => !['src/dev/', 'test/', 'bench/'].includes(roomOf(file) ?? ''));
+    const shipped = files.filter(({ path: file }) => !['src/dev/', 'test/', 'bench/'].includes(folderOf(file) ?? ''));
     expect(shipped.length).toBeGreaterThan(60);
     const toFiles = shipped.flatMap(({ imports }) => imports).filter(({ to }) => to.kind === 'file');
     expect(toFiles.length).toBeGreaterThan(shipped.length);
@@ -102,7 +102,7 @@ describe('a breach is caught', () => {
       'src/contracts/a.ts imports fast-check, which is no dependency of what is shipped',
     ],
     ['a file that is not there', 'src/db/a.ts', `import { b } from './nowhere';`, 'src/db/a.ts imports ./nowhere, which is not there'],
-    ['a room that nobody knows', 'src/stuff/a.ts', ``, 'src/stuff/a.ts is in no room of the house'],
+    ['a folder that nobody knows', 'src/stuff/a.ts', ``, 'src/stuff/a.ts is in no folder of the table'],
   ])('%s', (_what, file, text, found) => {
     expect(findForbiddenImports(parse({ [file]: text }), ['@temporalio/worker', '@temporalio/client', 'pg'])).toEqual([found]);
   });

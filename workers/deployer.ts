@@ -24,7 +24,7 @@ import { streamChild } from '../src/process/stream-child';
 import { connectNative, createClient, ensureSearchAttributes } from '../src/temporal';
 import { askTemporal, processReadiness } from './process-readiness';
 import { refreshRegularly } from './refresh-destinations';
-import { createTunedWorker, runProcess, runWorker, toldToStop, workerOptionsOf, workflowSource } from './run-worker';
+import { createTunedWorker, runProcess, runWorker, stopSignal, workerOptionsOf, workflowSource } from './run-worker';
 import { serveAlone } from './serve-alone';
 import { createWorkflowsPort } from './workflows-port';
 
@@ -82,7 +82,7 @@ const serveDeploys = async (
   { config, kamalConfig, log, pool, client }: { config: Config; kamalConfig: KamalConfig; log: Log; pool: Pool; client: Client },
   createWorker: (deploys: DeployDeps) => ReturnType<typeof createTunedWorker>,
 ): Promise<void> => {
-  const stopping = toldToStop();
+  const stopping = stopSignal();
   const { bin, configDir, stateDir, env, secretsDir, secrets, installation } = kamalConfig;
   const findSecret = createFindSecret({ dir: secretsDir, environment: secrets });
   const kamal = createKamal({ bin, configDir, stateDir, env, findSecret, streamChild, killAfterMs: limits.kamalKillAfterMs, log });
@@ -95,7 +95,7 @@ const serveDeploys = async (
       lock: { directUrl: config.database.directUrl?.unredacted() ?? '', name: 'yardmaster.deployer', everyMs: limits.deployerLockEveryMs },
       log,
       stopping,
-      isHeard: async () => await isTemporalThere(client),
+      isReachable: async () => await isTemporalThere(client),
       async startTurn(draining, cutOff) {
         const deploys: DeployDeps = {
           pool,
@@ -114,7 +114,7 @@ const serveDeploys = async (
           heartbeat: (details) => Context.current().heartbeat(details),
           cancellation: () => AbortSignal.any([Context.current().cancellationSignal, cutOff]),
           draining,
-          noteEnded: (destination) => refreshing.now(destination),
+          onDeployEnded: (destination) => refreshing.now(destination),
         };
         const outside = { ...deploys, heartbeat: () => undefined, cancellation: () => draining };
         const refreshing = refreshRegularly(createDestinationActivities(outside).refreshDestinations, {

@@ -6,7 +6,7 @@ import { compareFleet } from '../src/domain/fleet-config';
 import type { Log } from '../src/log';
 
 /** At the start: what is wrong with the configuration of the fleet, and where the registry says something else (atm §3). Never a reason not to start. */
-export const sayFleetDifferences = async ({
+export const logFleetDifferences = async ({
   pool,
   log,
   fleetConfig,

@@ -15,7 +15,7 @@ export const keepSchedule = async (
   {
     log,
     signal,
-    everyMs = limits.scheduleLookEveryMs,
+    everyMs = limits.scheduleCheckEveryMs,
   }: { log: { warn(message: string, fields?: object): unknown }; signal: AbortSignal; everyMs?: number },
 ): Promise<void> => {
   for (;;) {

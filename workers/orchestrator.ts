@@ -22,8 +22,8 @@ import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanu
 import { assignOnNotify } from './assign-on-notify';
 import { keepSchedule } from './keep-schedule';
 import { processReadiness } from './process-readiness';
-import { runProcess, runWorker, toldToStop, workflowSource } from './run-worker';
-import { sayFleetDifferences } from './fleet-differences';
+import { runProcess, runWorker, stopSignal, workflowSource } from './run-worker';
+import { logFleetDifferences } from './fleet-differences';
 import { createWorkflowsPort } from './workflows-port';
 
 /** The orchestrator: the workflows of jobs and of the sweep, and all their activities. Any number of them share the work. */
@@ -43,7 +43,7 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
   const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log, readReadiness });
   try {
     const check = async (): Promise<unknown> => await checkForeignSchema(pool, log);
-    const isThere = await waitForDatabase(pool, { log, stopping: toldToStop(), everyMs: limits.databaseWaitMs, check });
+    const isThere = await waitForDatabase(pool, { log, stopping: stopSignal(), everyMs: limits.databaseWaitMs, check });
     if (isThere) await serveJobs({ config, log, pool, client, metrics, fleetConfig });
   } finally {
     sdkMetrics.stop();
@@ -68,7 +68,7 @@ const serveJobs = async ({
   metrics: Metrics;
   fleetConfig: FleetConfigSource;
 }): Promise<void> => {
-  await sayFleetDifferences({ pool, log, fleetConfig });
+  await logFleetDifferences({ pool, log, fleetConfig });
   const connection = await connectNative(config.temporal);
   await ensureSearchAttributes(connection, config.temporal.namespace);
   await ensureWorkerCleanupSchedule(client);

@@ -71,7 +71,7 @@ export const createTunedWorker = async (options: WorkerOptions & { connection: N
   await Worker.create({ ...workerTuning, dataConverter, ...options });
 
 /** The process is asked to end, also while there is no worker yet that would hear of it. */
-export const toldToStop = (): AbortSignal => {
+export const stopSignal = (): AbortSignal => {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
   return stopping.signal;

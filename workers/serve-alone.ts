@@ -15,14 +15,14 @@ export interface ServeAloneOptions {
    */
   startTurn: (draining: AbortSignal, cutOff: AbortSignal) => Promise<Pick<Worker, 'run' | 'shutdown' | 'getState'>>;
   /** Does the server that gives out the work still hear from us? */
-  isHeard: () => Promise<boolean>;
+  isReachable: () => Promise<boolean>;
 }
 
 /**
  * Polls only while the lock is ours, so that of many processes one works. One that loses it stops polling at once; what it has begun is its own until it
  * ends, since the server gives that to nobody else while it beats; once it cannot beat either, it is cut off.
  */
-export const serveAlone = async ({ lock, log, stopping, startTurn, isHeard }: ServeAloneOptions): Promise<void> => {
+export const serveAlone = async ({ lock, log, stopping, startTurn, isReachable }: ServeAloneOptions): Promise<void> => {
   const turns: Promise<void>[] = [];
   let failure: unknown;
   let regained = new AbortController();
@@ -48,7 +48,7 @@ export const serveAlone = async ({ lock, log, stopping, startTurn, isHeard }: Se
     await Promise.race([turn, whenAborted(draining)]);
     if (held.lost.aborted) {
       log.warn('The lock is lost: polls no more until it is ours again', { lock: lock.name });
-      void endUnheard(cutOff, { until: AbortSignal.any([over.signal, regained.signal]), isHeard, everyMs: lock.everyMs, log });
+      void endUnreachable(cutOff, { until: AbortSignal.any([over.signal, regained.signal]), isReachable, everyMs: lock.everyMs, log });
     }
     // The SDK hears of signals by itself.
     if (worker?.getState() === 'RUNNING') worker.shutdown();
@@ -61,14 +61,14 @@ export const serveAlone = async ({ lock, log, stopping, startTurn, isHeard }: Se
 };
 
 /** As often must nobody hear us in a row: a call that is lost is no partition. */
-const unheardMax = 3;
+const unreachableMax = 3;
 
-const endUnheard = async (
+const endUnreachable = async (
   cutOff: AbortController,
-  { until, isHeard, everyMs, log }: { until: AbortSignal; isHeard: () => Promise<boolean>; everyMs: number; log: Log },
+  { until, isReachable, everyMs, log }: { until: AbortSignal; isReachable: () => Promise<boolean>; everyMs: number; log: Log },
 ): Promise<void> => {
-  for (let unheard = 0; !until.aborted && unheard < unheardMax;) {
-    unheard = (await isHeard()) ? 0 : unheard + 1;
+  for (let unreachable = 0; !until.aborted && unreachable < unreachableMax;) {
+    unreachable = (await isReachable()) ? 0 : unreachable + 1;
     await delay(everyMs, undefined, { signal: until }).catch(() => undefined);
   }
   if (until.aborted) return;

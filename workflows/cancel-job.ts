@@ -11,7 +11,7 @@ import { isHistoryLong } from './steps/long-history';
 import { showCommand } from './steps/show-command';
 
 /**
- * One cancel, until the job rests: the job is told first (nothing of it is assigned any more), its worker is stopped and proven stopped, and only then
+ * One cancel, until the job rests: the job is notified first (nothing of it is assigned any more), its worker is stopped and proven stopped, and only then
  * the job is told to end. Neither a notification nor a mark on the row stops GH, both make it start the application again (ghosthands §7.1).
  */
 export async function cancelJob(given: CancelJobInput): Promise<CommandView> {
@@ -27,7 +27,7 @@ export async function cancelJob(given: CancelJobInput): Promise<CommandView> {
   const { commandId, jobId } = command;
   const { cancelRetryFirstMs, cancelRetryMaxMs } = { ...limitsBeforeData, ...opened.limits };
   const backOffMs = (round: number): number => Math.min(cancelRetryMaxMs, cancelRetryFirstMs * 2 ** round);
-  const look = async (): Promise<void> => {
+  const refresh = async (): Promise<void> => {
     hasMoved = false;
     ({ command, attemptId, isClaimed } = await takeStep('lookAtCancel', { commandId }, 'Look at the job'));
     showCommand((shown = command));
@@ -36,15 +36,15 @@ export async function cancelJob(given: CancelJobInput): Promise<CommandView> {
 
   const deadline = Date.now() + opened.confirmMs;
   for (let round = 0; command.endedAt === null; round++) {
-    const told = tellJob({ jobId, wake: { reason: 'cancel_requested' } });
+    const notified = tellJob({ jobId, wake: { reason: 'cancel_requested' } });
     let hasAnswered = false;
     /** While no worker has it the job ends by itself; otherwise it takes in what was claimed, or has ended, meanwhile. False: nothing is left to stop. */
     const mayStop = async (): Promise<boolean> => {
       if (!hasAnswered) {
-        await told;
-        // A job that does not answer is told again, more and more rarely.
+        await notified;
+        // A job that does not answer is notified again, more and more rarely.
         await condition(() => hasMoved, backOffMs(round - 1), { summary: 'The job answers' });
-        await look();
+        await refresh();
       }
       hasAnswered = true;
       return command.endedAt === null && attemptId !== null;
@@ -52,16 +52,16 @@ export async function cancelJob(given: CancelJobInput): Promise<CommandView> {
     // Ending the listener of a claimed attempt hits that attempt or nothing, so it does not wait; whatever hits a process does.
     if (!isClaimed && !(await mayStop())) continue;
 
-    const [isReached] = await Promise.all([stopWorker(commandId, jobId, opened.means, mayStop), told]);
+    const [isReached] = await Promise.all([stopWorker(commandId, jobId, opened.means, mayStop), notified]);
     await condition(() => hasMoved, '2 seconds', { summary: 'The job ends' });
-    await look();
+    await refresh();
     if (command.endedAt !== null) continue;
     if (Date.now() >= deadline) {
       if (isReached) await takeStep('noteUnconfirmed', { commandId, detail: outcomes.unconfirmed.words }, 'Not proven stopped yet');
       else if (attemptId !== null) await tellJob({ jobId, wake: { reason: 'unreachable', unreachableAttemptId: attemptId } });
     }
     await condition(() => hasMoved, backOffMs(round), { summary: 'Try again' });
-    await look();
+    await refresh();
     if (command.endedAt === null && isHistoryLong()) {
       // A worker that nothing stops may hold this for days. The next run joins the open command.
       await condition(allHandlersFinished);

@@ -30,7 +30,7 @@ export const back = proxyActivities<DeployActivities>({
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds' },
 });
 
-/** Somebody waits for the answer: a deployer that is away is told by the caller's deadline, not by a queue of old questions. */
+/** Somebody waits for the answer: a deployer that is away shows by the caller's deadline, not by a queue of old questions. */
 export const { readDestination } = proxyActivities<DestinationActivities>({
   startToCloseTimeout: '60 seconds',
   scheduleToCloseTimeout: '90 seconds',

@@ -4,7 +4,7 @@ import type { KamalDeployInput } from '../src/contracts/messages';
 import { starts } from '../src/domain/workflow-inputs';
 import { back, forward, noteDeployFailure, noteDeployWord, openDeploy } from './deploy-options';
 import { whyRefused } from './options';
-import { openDeployDesk, type DeployDesk } from './steps/deploy-desk';
+import { openDeployInbox, type DeployInbox } from './steps/deploy-inbox';
 import { mustParse } from './steps/input';
 import { isHistoryLong } from './steps/long-history';
 import { showDeploy } from './steps/show-deploy';
@@ -15,61 +15,61 @@ import { showDeploy } from './steps/show-deploy';
  */
 export async function kamalDeploy(given: KamalDeployInput): Promise<DeployView> {
   const input = mustParse(starts.kamalDeploy, given);
-  const desk = openDeployDesk();
+  const inbox = openDeployInbox();
   // The Web UI's Cancel button is our cancel: what was touched is put back before this ends.
-  CancellationScope.current().cancelRequested.catch(() => desk.cancel({ actor: 'temporal', reason: null }));
+  CancellationScope.current().cancelRequested.catch(() => inbox.cancel({ actor: 'temporal', reason: null }));
 
   return await CancellationScope.nonCancellable(async () => {
     const { workflowId, firstExecutionRunId: owner } = workflowInfo();
     let deploy = await openDeploy({ ...input, workflowId, owner });
-    desk.openFor(deploy.deployId);
+    inbox.openFor(deploy.deployId);
     while (deploy.outcome === null) {
       showDeploy(deploy);
-      desk.answerQueriesWith(deploy);
-      // Hundreds of batches of one host each; a word that is not taken yet keeps this run.
-      if (isHistoryLong() && allHandlersFinished() && !desk.hasCancel() && !desk.hasVerdict())
+      inbox.answerQueriesWith(deploy);
+      // Hundreds of batches of one host each; a message that is not taken yet keeps this run.
+      if (isHistoryLong() && allHandlersFinished() && !inbox.hasCancel() && !inbox.hasVerdict())
         await continueAsNew<typeof kamalDeploy>({ ...input, deployId: deploy.deployId });
-      deploy = desk.hasCancel() ? await note(deploy, desk.takeCancel()) : await takePhase(deploy, desk);
+      deploy = inbox.hasCancel() ? await takeMessage(deploy, inbox.takeCancel()) : await takePhase(deploy, inbox);
     }
     showDeploy(deploy);
-    desk.answerQueriesWith(deploy);
+    inbox.answerQueriesWith(deploy);
     await condition(allHandlersFinished);
     return deploy;
   });
 }
 
-const takePhase = async (deploy: DeployView, desk: DeployDesk): Promise<DeployView> => {
+const takePhase = async (deploy: DeployView, inbox: DeployInbox): Promise<DeployView> => {
   const { deployId } = deploy;
-  if (deploy.phase === 'approval') return await awaitApproval(deploy, desk);
+  if (deploy.phase === 'approval') return await awaitApproval(deploy, inbox);
   const step = steps[deploy.phase];
   const options = { summary: step.summary };
   if (step.way === 'back') return await back[step.activity].executeWithOptions(options, [{ deployId }]);
   try {
     // A cancel reaches the step itself; it ends its child, and this waits for that.
-    return await desk.untilCancelled(async () => await forward[step.activity].executeWithOptions(options, [{ deployId }]));
+    return await inbox.untilCancelled(async () => await forward[step.activity].executeWithOptions(options, [{ deployId }]));
   } catch (error) {
-    if (desk.hasCancel()) return await note(deploy, desk.takeCancel());
+    if (inbox.hasCancel()) return await takeMessage(deploy, inbox.takeCancel());
     return await noteDeployFailure({ deployId, detail: `${deploy.phase} could not be done: ${describe(error)}` });
   }
 };
 
-const awaitApproval = async (deploy: DeployView, desk: DeployDesk): Promise<DeployView> => {
+const awaitApproval = async (deploy: DeployView, inbox: DeployInbox): Promise<DeployView> => {
   const leftMs = Date.parse(deploy.phaseAt) + deploy.strategy.approvalSeconds * 1_000 - Date.now();
-  await condition(() => desk.hasVerdict() || desk.hasCancel(), Math.max(250, leftMs), { summary: 'A person says yes or no' });
-  if (desk.hasCancel()) return deploy;
-  return await note(deploy, desk.takeVerdict() ?? { kind: 'reject', actor: 'yardmaster', reason: 'nobody approved it in time' });
+  await condition(() => inbox.hasVerdict() || inbox.hasCancel(), Math.max(250, leftMs), { summary: 'A person says yes or no' });
+  if (inbox.hasCancel()) return deploy;
+  return await takeMessage(deploy, inbox.takeVerdict() ?? { kind: 'reject', actor: 'yardmaster', reason: 'nobody approved it in time' });
 };
 
-const note = async (
+const takeMessage = async (
   { deployId }: DeployView,
-  word: { kind: 'approve' | 'reject' | 'cancel'; actor: string; reason: string | null },
+  message: { kind: 'approve' | 'reject' | 'cancel'; actor: string; reason: string | null },
 ): Promise<DeployView> => {
   try {
-    return await noteDeployWord({ deployId, ...word });
+    return await noteDeployWord({ deployId, ...message });
   } catch (error) {
     if (whyRefused(error) === null) throw error;
     // What was said with it can never be written, and still it was said.
-    return await noteDeployWord({ deployId, kind: word.kind, actor: 'temporal', reason: null });
+    return await noteDeployWord({ deployId, kind: message.kind, actor: 'temporal', reason: null });
   }
 };
 

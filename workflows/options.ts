@@ -78,7 +78,7 @@ export const { recycleWorker } = proxyActivities<RecycleActivities>({
   summary: 'Recycle the worker',
 });
 
-/** Look at a worker's port; for `proveRecycled` up to 4 s long. */
+/** Probe a worker's port; for `proveRecycled` up to 4 s long. */
 export const { lookAtDrain, lookBeforeRecycle, proveRecycled } = proxyActivities<WorkerActActivities>({
   startToCloseTimeout: '20 seconds',
   retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },

@@ -29,7 +29,7 @@ export async function recycleWorker(given: RecycleWorkerInput): Promise<WorkerAc
       detail: 'no deployer took it in time, or it broke off',
     }));
     const proof = before === null || result.kind === 'not_configured' ? null : await proveRecycled({ target, attemptId, before });
-    if (interrupted !== null && result.kind !== 'not_configured') await tellInterrupted(interrupted, proof);
+    if (interrupted !== null && result.kind !== 'not_configured') await notifyInterrupted(interrupted, proof);
 
     if (proof === 'gone') return await end('recycled', result.detail);
     if (result.kind !== 'done') return await end(result.kind, result.detail);
@@ -38,7 +38,7 @@ export async function recycleWorker(given: RecycleWorkerInput): Promise<WorkerAc
 }
 
 /** Proven, it may move at once; otherwise its owner is examined, and what nobody can prove becomes uncertain. */
-const tellInterrupted = async (
+const notifyInterrupted = async (
   { jobId, attemptId }: { jobId: string; attemptId: string },
   proof: 'gone' | 'idle' | null,
 ): Promise<void> => {

@@ -71,7 +71,7 @@ const resume = async (input: ResumeJobInput): Promise<CommandView> => {
   );
   const isTaken = await waitFor(
     async () => {
-      // Once looked at it is old news: otherwise every pause from here on would be over at once.
+      // Once read it is old: otherwise every pause from here on would be over at once.
       hasMoved = false;
       return (await takeStep('traceResume', delivery, 'Did it take it?')) !== 'waiting';
     },
@@ -99,10 +99,10 @@ const resume = async (input: ResumeJobInput): Promise<CommandView> => {
 };
 
 /** Looks a few times, more rarely as time goes on: a handful of events rather than one each second. */
-const waitFor = async (isTrue: () => Promise<boolean>, withinMs: number, isWorthALook: () => boolean): Promise<boolean> => {
+const waitFor = async (isTrue: () => Promise<boolean>, withinMs: number, isWorthChecking: () => boolean): Promise<boolean> => {
   const deadline = Date.now() + withinMs;
   for (let pauseMs = 250; ; pauseMs = Math.min(5_000, pauseMs * 2)) {
-    await condition(isWorthALook, pauseMs, { summary: 'Has the worker taken it, and does it go on?' });
+    await condition(isWorthChecking, pauseMs, { summary: 'Has the worker taken it, and does it go on?' });
     if (await isTrue()) return true;
     if (Date.now() >= deadline) return false;
   }

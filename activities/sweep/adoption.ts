@@ -30,5 +30,5 @@ export const adoptOlderRows = async (pass: Pass): Promise<void> => {
         pass.add({ finding: 'row_not_adopted', subject: jobId, detail: 'valet_task_id or idempotency_key: another job has it' });
     }
   }
-  await pass.tell(adopted, async (jobId) => await workflows.ensureApplyJob(jobId, { reason: 'adopted', examineOwner: false }));
+  await pass.notify(adopted, async (jobId) => await workflows.ensureApplyJob(jobId, { reason: 'adopted', examineOwner: false }));
 };

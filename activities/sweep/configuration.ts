@@ -2,7 +2,7 @@ import { listWorkers } from '../../src/db/fleet';
 import { compareFleet } from '../../src/domain/fleet-config';
 import type { Pass } from './pass';
 
-/** The registry against what the owner of the fleet has written down (atm §3): told, never put right, since either may be the one that is behind. */
+/** The registry against what the owner of the fleet has written down (atm §3): reported, never repaired, since either may be the one that is behind. */
 export const compareConfiguration = async (pass: Pass): Promise<void> => {
   const { fleetConfig, limits } = pass.deps;
   const { servers, problems } = await fleetConfig.read();

@@ -1,12 +1,12 @@
 import { refuseUnstartedDeploy } from '../../src/db/accept-deploy';
-import { listNeglectedDeploys, listUnstartedDeploys, pruneDeploys } from '../../src/db/neglected-deploys';
+import { listStalledDeploys, listUnstartedDeploys, pruneDeploys } from '../../src/db/stalled-deploys';
 import { atOnce, type Pass } from './pass';
 
 /** Deploys that nobody moves, and those that nobody needs any more. */
-export const mendDeploys = async (pass: Pass): Promise<void> => {
+export const repairDeploys = async (pass: Pass): Promise<void> => {
   const { limits, log, workflows, deployRetention } = pass.deps;
   const rows = limits.sweepBatchRows;
-  const untouched = pass.bound('deploys', await listNeglectedDeploys(pass.db, { afterMs: limits.deployUntouchedMs, rows }));
+  const untouched = pass.bound('deploys', await listStalledDeploys(pass.db, { afterMs: limits.deployUntouchedMs, rows }));
   const lost: typeof untouched = [];
   // One that waits for an approval, or for a deployer, is touched by nobody and needs no other workflow.
   await atOnce(untouched, limits.hintsAtOnce, async (deploy) => {
@@ -17,7 +17,7 @@ export const mendDeploys = async (pass: Pass): Promise<void> => {
     if (!isRunning) lost.push(deploy);
   });
   for (const { deployId, destination } of lost) pass.add({ finding: 'deploy_without_workflow', subject: deployId, detail: destination });
-  await pass.tell(lost, async (deploy) => await workflows.ensureKamalDeploy(deploy));
+  await pass.notify(lost, async (deploy) => await workflows.ensureKamalDeploy(deploy));
 
   for (const deployId of await listUnstartedDeploys(pass.db, { afterMs: limits.deployUntouchedMs, rows })) {
     const detail = 'no deployer took it, so it was not begun';

@@ -6,13 +6,13 @@ import type { WorkerCondition } from '../../src/db/worker-counts';
 import { listInTurn, saveProbes, type HostProbe } from '../../src/db/workers';
 import { addressesOf } from '../../src/domain/fleet-config';
 import { locateWorkers } from '../../src/domain/host-address';
-import { sweepRegistry, type PortSeen, type WorkerRowSeen } from '../../src/domain/registry-sweep';
-import { syncSandboxes, type SandboxSeen } from '../../src/domain/sandbox-sync';
+import { sweepRegistry, type PortFacts, type WorkerRow } from '../../src/domain/registry-sweep';
+import { syncSandboxes, type Sandbox } from '../../src/domain/sandbox-sync';
 import { portOf, probeHosts } from './probe-hosts';
 import type { Pass } from './pass';
 
 /** Registry and ports, in every pass: what is asked now is what assigning believes for the next seconds. */
-export const mendRegistry = async (pass: Pass): Promise<void> => {
+export const repairRegistry = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
   const rows = pass.bound('registry rows', await listRegistry(pass.db, { rows: limits.fleetRowsMax }), {
     max: limits.fleetRowsMax,
@@ -27,7 +27,7 @@ export const mendRegistry = async (pass: Pass): Promise<void> => {
   await save(pass, probes);
   const asked = withoutHosts(workers, left);
   const first = sweepRegistry({ workers: asked, ports: probes.map(portOf) }, limits);
-  const again = await lookAgain(pass, asked, probes, new Set(first.offline.map(({ workerId }) => workerId)));
+  const again = await probeAgain(pass, asked, probes, new Set(first.offline.map(({ workerId }) => workerId)));
   const notAsked = left.length + again.left.length;
   if (notAsked > 0)
     pass.add({ finding: 'left_for_next_pass', subject: 'hosts to probe', detail: `${notAsked} of ${hosts.size} were not asked in time` });
@@ -45,7 +45,7 @@ export const mendRegistry = async (pass: Pass): Promise<void> => {
 };
 
 /** The product's sandboxes, and why workers take nothing. */
-export const mendSandboxes = async (pass: Pass): Promise<void> => {
+export const repairSandboxHealth = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
   const workers = await listWorkers(pass.db, limits);
   for (const { workerId, host, condition } of workers) {
@@ -64,20 +64,20 @@ export const mendSandboxes = async (pass: Pass): Promise<void> => {
   for (const finding of findings) if (repaired !== null || finding.finding !== 'sandbox_repaired') pass.add(finding);
 };
 
-/** The conditions that a person should know of. The others are told by other rules, or need nobody. */
+/** The conditions that a person should know of. The others are reported by other rules, or need nobody. */
 const findingOf: Partial<Record<WorkerCondition, SweepFinding>> = {
   inQueueMode: 'queue_mode_worker',
   tainted: 'tainted_worker',
   deaf: 'unclaiming_worker',
 };
 
-/** Sandboxes are read only where some row cannot be asked by its own word. */
+/** Sandboxes are read only where some row has no usable address of its own. */
 const locate = async (pass: Pass, rows: readonly RegistryRow[]) => {
   const own = locateWorkers(rows, []);
   return own.findings.length === 0 ? own : locateWorkers(rows, await listSandboxes(pass));
 };
 
-const listSandboxes = async (pass: Pass): Promise<SandboxSeen[]> =>
+const listSandboxes = async (pass: Pass): Promise<Sandbox[]> =>
   (await pass.asTheNeighboursAllow('select on sandboxes', async () => await listActiveSandboxes(pass.db))) ?? [];
 
 const save = async ({ db, deps: { limits } }: Pass, probes: HostProbe[]): Promise<void> => {
@@ -91,12 +91,12 @@ const withoutHosts = <Row extends { host: string | null }>(workers: readonly Row
 };
 
 /** One lost answer must mark nobody offline: whoever would be, and was silent rather than refused, is asked a second time. */
-const lookAgain = async (
+const probeAgain = async (
   pass: Pass,
-  workers: readonly WorkerRowSeen[],
+  workers: readonly WorkerRow[],
   probes: HostProbe[],
   doomed: ReadonlySet<string>,
-): Promise<{ ports: PortSeen[]; left: string[] }> => {
+): Promise<{ ports: PortFacts[]; left: string[] }> => {
   const silent = new Set(probes.map(portOf).flatMap((port) => (port.kind === 'silent' ? port.host : [])));
   const hosts = workers.flatMap(({ workerId, host }) => (doomed.has(workerId) && host !== null && silent.has(host) ? host : []));
   if (hosts.length === 0) return { ports: probes.map(portOf), left: [] };

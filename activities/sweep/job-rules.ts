@@ -1,18 +1,18 @@
-import { listNeglectedCommands, noteCommand, type Command } from '../../src/db/commands';
+import { listStalledCommands, updateCommand, type Command } from '../../src/db/commands';
 import { countLiveJobs } from '../../src/db/job-counts';
 import { findJob, listLiveJobs } from '../../src/db/jobs';
 import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
-import { listJobsWithoutRow, listNeglectedCallbacks, listNeglectedJobs, listUnknownJobs } from '../../src/db/neglected';
-import { endSaid, giveUpSaid } from '../../src/db/said';
+import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs } from '../../src/db/stalled-work';
+import { endPersonCommands, refusePersonCommand } from '../../src/db/person-commands';
 import { sweepAttempts } from '../../src/domain/attempt-sweep';
-import type { SaidMessage } from '../deps';
+import type { PersonMessage } from '../deps';
 import type { Pass } from './pass';
 
 /** How far back a pass looks for workflows that were terminated or failed; the next pass looks again, and starting twice changes nothing. */
 const abortedSinceMs = 600_000;
 
-/** Live attempts whose worker looks dead, and jobs whose rows say what no hint told, in every pass: how soon a lost job goes on depends on it. */
-export const mendJobs = async (pass: Pass): Promise<void> => {
+/** Live attempts whose worker looks dead, and jobs whose rows say what no hint brought, in every pass: how soon a lost job goes on depends on it. */
+export const repairJobs = async (pass: Pass): Promise<void> => {
   const { limits, workflows } = pass.deps;
   const attempts = pass.bound('live attempts', await listLiveAttempts(pass.db, limits), {
     max: limits.fleetRowsMax,
@@ -32,17 +32,17 @@ export const mendJobs = async (pass: Pass): Promise<void> => {
     });
   }
   for (const { jobId, finding } of examine) pass.add({ finding, subject: jobId });
-  await pass.tell(examine, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: true }));
+  await pass.notify(examine, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: true }));
 
   const examined = new Set(examine.map(({ jobId }) => jobId));
-  const listed = pass.bound('neglected jobs', await listNeglectedJobs(pass.db, limits));
-  const neglected = listed.filter(({ jobId }) => !examined.has(jobId));
-  for (const { jobId, finding } of neglected) pass.add({ finding, subject: jobId });
-  await pass.tell(neglected, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: false }));
+  const listed = pass.bound('neglected jobs', await listStalledJobs(pass.db, limits));
+  const stalled = listed.filter(({ jobId }) => !examined.has(jobId));
+  for (const { jobId, finding } of stalled) pass.add({ finding, subject: jobId });
+  await pass.notify(stalled, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: false }));
 };
 
 /** Jobs, commands and callbacks that no workflow has, and workflows that no row has. */
-export const mendWorkflows = async (pass: Pass): Promise<void> => {
+export const repairWorkflows = async (pass: Pass): Promise<void> => {
   const { log, limits, workflows } = pass.deps;
   const rows = limits.sweepBatchRows;
 
@@ -52,49 +52,50 @@ export const mendWorkflows = async (pass: Pass): Promise<void> => {
   });
   const live = await listLiveJobs(pass.db, aborted);
   for (const jobId of live) pass.add({ finding: 'workflow_aborted', subject: jobId });
-  await pass.tell(live, async (jobId) => await workflows.ensureApplyJob(jobId, { reason: 'workflow_aborted', examineOwner: false }));
+  await pass.notify(live, async (jobId) => await workflows.ensureApplyJob(jobId, { reason: 'workflow_aborted', examineOwner: false }));
 
-  const callbacks = pass.bound('callbacks', await listNeglectedCallbacks(pass.db, { afterMs: limits.untouchedMs / 10, rows }));
+  const callbacks = pass.bound('callbacks', await listStalledCallbacks(pass.db, { afterMs: limits.untouchedMs / 10, rows }));
   for (const { jobId, generation } of callbacks)
     pass.add({ finding: 'callbacks_without_workflow', subject: jobId, detail: `generation ${generation}` });
-  await pass.tell(callbacks, async ({ jobId, generation }) => await workflows.ensureDeliverCallbacks(jobId, generation));
+  await pass.notify(callbacks, async ({ jobId, generation }) => await workflows.ensureDeliverCallbacks(jobId, generation));
 
-  const commands = pass.bound('commands', await listNeglectedCommands(pass.db, { afterMs: limits.commandUntouchedMs, rows }));
+  const commands = pass.bound('commands', await listStalledCommands(pass.db, { afterMs: limits.commandUntouchedMs, rows }));
   const started = commands.flatMap(({ jobId, kind }) => (kind === 'cancel' || kind === 'resume' ? { jobId, kind } : []));
   for (const { jobId, kind } of started) pass.add({ finding: 'command_without_workflow', subject: jobId, detail: kind });
-  await pass.tell(started, async (command) => await workflows.ensureCommand(command));
-  await repeatSaid(pass, commands);
+  await pass.notify(started, async (command) => await workflows.ensureCommand(command));
+  await repeatPersonMessages(pass, commands);
 
   for (const jobId of await listJobsWithoutRow(pass.db, { rows })) pass.add({ finding: 'job_row_gone', subject: jobId });
-  const orphans = await findOrphans(pass);
-  for (const jobId of orphans) pass.add({ finding: 'workflow_without_row', subject: jobId });
+  const withoutRow = await findWorkflowsWithoutRow(pass);
+  for (const jobId of withoutRow) pass.add({ finding: 'workflow_without_row', subject: jobId });
   // It looks at its row, finds none, and ends.
-  await pass.tell(orphans, async (jobId) => await workflows.wake(jobId, 'workflow_without_row'));
+  await pass.notify(withoutRow, async (jobId) => await workflows.wake(jobId, 'workflow_without_row'));
 };
 
 /** A retry or resolve is a message to its job: what came of it is written down, or it is said again, as it was accepted. */
-const repeatSaid = async (pass: Pass, commands: readonly Command[]): Promise<void> => {
-  const repeated: SaidMessage[] = [];
+const repeatPersonMessages = async (pass: Pass, commands: readonly Command[]): Promise<void> => {
+  const repeated: PersonMessage[] = [];
   for (const { commandId, jobId, kind, generation, submitted, actor, reason } of commands) {
     if (kind !== 'retry' && kind !== 'resolve') continue;
     const found = { finding: 'command_without_workflow', subject: jobId, detail: kind, before: 'open' } as const;
     const ended = await pass.together(async (db) => {
       const job = await findJob(db, jobId, { lock: true });
-      const noted = job === null ? [] : await endSaid(db, job);
+      const noted = job === null ? [] : await endPersonCommands(db, job);
       if (noted.some((each) => each.kind === kind)) return true;
       // Of before the column for it.
-      if (kind === 'resolve' && submitted === null) await giveUpSaid(db, commandId, 'Nobody knows any more what it said: say it again');
-      else await noteCommand(db, { commandId });
+      if (kind === 'resolve' && submitted === null)
+        await refusePersonCommand(db, commandId, 'Nobody knows any more what it said: say it again');
+      else await updateCommand(db, { commandId });
       return kind === 'resolve' && submitted === null;
     });
     pass.add({ ...found, after: ended ? 'ended' : 'said again' });
     if (!ended) repeated.push({ jobId, generation, kind, actor, submitted: submitted ?? false, note: reason });
   }
-  await pass.tell(repeated, async (message) => await pass.deps.workflows.repeatMessage(message));
+  await pass.notify(repeated, async (message) => await pass.deps.workflows.repeatMessage(message));
 };
 
 /** The list is asked for only while more workflows run than jobs live, which is so for the seconds after an end as well. */
-const findOrphans = async ({ db, deps: { log, workflows } }: Pass): Promise<string[]> => {
+const findWorkflowsWithoutRow = async ({ db, deps: { log, workflows } }: Pass): Promise<string[]> => {
   const live = (await countLiveJobs(db)).reduce((sum, { jobs }) => sum + jobs, 0);
   const running = await workflows.listRunningApplyJobs({ moreThan: live }).catch((error: unknown) => {
     log.warn('Running workflows cannot be listed', { error });

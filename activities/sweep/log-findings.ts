@@ -1,6 +1,6 @@
 import { sweepFindings, type SweepItem, type SweepReport } from '../../src/contracts/sweep';
 import { findLastSweep } from '../../src/db/sweep-reports';
-import { listNews } from '../../src/domain/sweep-news';
+import { listNewFindings } from '../../src/domain/new-findings';
 import type { SweepDeps } from './pass';
 
 /**
@@ -10,16 +10,16 @@ import type { SweepDeps } from './pass';
 export const logFindings = async ({ pool, log }: Pick<SweepDeps, 'pool' | 'log'>, { kind, counts, items }: SweepReport): Promise<void> => {
   if (Object.keys(counts).length === 0) return;
   const earlier = await Promise.all([findLastSweep(pool), findLastSweep(pool, { kind: 'full' })]);
-  const news = listNews(
+  const newFindings = listNewFindings(
     items,
     earlier.flatMap((report) => report?.items ?? []),
   );
-  for (const item of news) {
+  for (const item of newFindings) {
     const { weight, meaning } = sweepFindings[item.finding];
     log.log(weight === 'alarm' ? 'warn' : 'info', `The sweep: ${meaning}`, { ...fieldsOf(item), kind });
   }
   // Some repairs are counted, and not listed; a long list is cut.
-  if (news.length > 0 || isCountedOnly({ counts, items })) log.info('A pass of the sweep has found something', { kind, counts });
+  if (newFindings.length > 0 || isCountedOnly({ counts, items })) log.info('A pass of the sweep has found something', { kind, counts });
 };
 
 const fieldsOf = (item: SweepItem): object => {

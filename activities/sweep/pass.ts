@@ -38,8 +38,8 @@ export interface Pass {
   together<Result>(work: (db: Queryable) => Promise<Result>): Promise<Result>;
   /** What a neighbour's table refuses, or has no column for, is left undone, and said: null. */
   asTheNeighboursAllow<Result>(what: string, work: () => Promise<Result>): Promise<Result | null>;
-  /** Tells workflows, some at a time; a hint that fails is repeated by the next pass. Nobody is told in a dry run. */
-  tell<Item>(items: readonly Item[], hint: (item: Item) => Promise<void>): Promise<void>;
+  /** Notifies workflows, some at a time; a hint that fails is repeated by the next pass. Nobody is notified in a dry run. */
+  notify<Item>(items: readonly Item[], hint: (item: Item) => Promise<void>): Promise<void>;
   finish(): SweepReport;
 }
 
@@ -80,9 +80,9 @@ export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db
         return null;
       }
     },
-    async tell(told, hint) {
+    async notify(targets, hint) {
       if (isDryRun) return;
-      await atOnce(told, limits.hintsAtOnce, async (item) => {
+      await atOnce(targets, limits.hintsAtOnce, async (item) => {
         await hint(item).catch((error: unknown) => log.warn('A workflow could not be told, the next pass tries again', { item, error }));
       });
     },
@@ -106,9 +106,9 @@ export const atOnce = async <Item, Result>(
 ): Promise<Result[]> => {
   const results: Result[] = [];
   const queue = items.values();
-  const lane = async (): Promise<void> => {
+  const runner = async (): Promise<void> => {
     for (const item of queue) results.push(await work(item));
   };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, runner));
   return results;
 };

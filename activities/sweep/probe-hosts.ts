@@ -1,5 +1,5 @@
 import type { HostProbe } from '../../src/db/workers';
-import type { PortSeen } from '../../src/domain/registry-sweep';
+import type { PortFacts } from '../../src/domain/registry-sweep';
 import { probeHost } from '../host-probe';
 import { atOnce, type SweepDeps } from './pass';
 
@@ -25,7 +25,7 @@ export const probeHosts = async (
   return { probes: probes.flat(), left };
 };
 
-export const portOf = ({ host, isWorkerUp, workerId, activeJobs, problem }: HostProbe): PortSeen => ({
+export const portOf = ({ host, isWorkerUp, workerId, activeJobs, problem }: HostProbe): PortFacts => ({
   host,
   kind: isWorkerUp ? 'answers' : problem === 'refused' ? 'refused' : 'silent',
   workerId,

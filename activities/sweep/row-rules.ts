@@ -1,22 +1,22 @@
 import { eraseAttempts } from '../../src/db/attempts';
 import { listOverwrites, repairOverwrites } from '../../src/db/late-overwrites';
 import { listLeftCredentials } from '../../src/db/left-credentials';
-import { clearLeftWaiters, endLooseAttempts, listLooseAttempts, listUnerasedJobs } from '../../src/db/loose-attempts';
+import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts, listUnerasedJobs } from '../../src/db/orphaned-attempts';
 import { refreshMirrors } from '../../src/db/mirror';
 import { scrubResolution } from '../../src/db/resume';
 import { pruneOldRows } from '../../src/db/retention';
 import { eraseExpiredSecrets } from '../../src/db/secrets';
-import { endOfLoose } from '../../src/domain/loose-attempt';
+import { endOfOrphaned } from '../../src/domain/orphaned-attempt';
 import type { Pass } from './pass';
 
 /** What is wrong in rows, ours and the public ones. */
-export const mendRows = async (pass: Pass): Promise<void> => {
+export const repairRows = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
-  await endLoose(pass);
+  await endOrphaned(pass);
   pass.count('left_waiter_gone', await clearLeftWaiters(pass.db));
   for (const { jobId, found, wanted } of await refreshMirrors(pass.db, { beatMs: limits.mirrorBeatMs }))
     pass.add({ finding: 'mirror_repaired', subject: jobId, before: found, after: wanted });
-  await mendOverwrites(pass);
+  await repairLateOverwrites(pass);
 };
 
 /** What must not stay: copies of personal data, what a person typed, secrets, and what is older than the retention. */
@@ -38,22 +38,22 @@ export const eraseRows = async (pass: Pass): Promise<void> => {
   pass.count('pruned', await pruneOldRows(pass.db, { olderThanMs: retentionMs, rows }));
 };
 
-const endLoose = async (pass: Pass): Promise<void> => {
+const endOrphaned = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
-  const loose = pass.bound('attempts left behind', await listLooseAttempts(pass.db, limits), {
+  const orphaned = pass.bound('attempts left behind', await listOrphanedAttempts(pass.db, limits), {
     max: limits.fleetRowsMax,
     isSettledByPass: false,
   });
-  const ends = loose.flatMap((attempt) => {
-    const end = endOfLoose(attempt, limits);
+  const ends = orphaned.flatMap((attempt) => {
+    const end = endOfOrphaned(attempt, limits);
     return end === null ? [] : [{ attemptId: attempt.attemptId, end }];
   });
   if (ends.length === 0) return;
-  for (const { attemptId, jobId } of await endLooseAttempts(pass.db, ends))
+  for (const { attemptId, jobId } of await endOrphanedAttempts(pass.db, ends))
     pass.add({ finding: 'loose_attempt_ended', subject: attemptId, detail: `of job ${jobId}`, before: 'open', after: 'ended' });
 };
 
-const mendOverwrites = async (pass: Pass): Promise<void> => {
+const repairLateOverwrites = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
   const overwrites = pass.bound('overwritten rows', await listOverwrites(pass.db, limits));
   if (overwrites.length === 0) return;

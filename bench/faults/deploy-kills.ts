@@ -30,8 +30,8 @@ const main = async (): Promise<void> => {
         const startedAt = Date.now();
         const round = await runKillRound(run, victim, { phases, turn });
         results.push(...round);
-        const told = round.map(({ phase, outcome, endMs }) => `${phase} ${outcome} ${(endMs / 1_000).toFixed(1)} s`).join(', ');
-        console.log(`${turn + 1} ${victim} (${((Date.now() - startedAt) / 1_000).toFixed(0)} s): ${told}`);
+        const summary = round.map(({ phase, outcome, endMs }) => `${phase} ${outcome} ${(endMs / 1_000).toFixed(1)} s`).join(', ');
+        console.log(`${turn + 1} ${victim} (${((Date.now() - startedAt) / 1_000).toFixed(0)} s): ${summary}`);
         for (const { phase, faults } of round) for (const fault of faults) console.log(`  ✗ ${phase}: ${fault}`);
       }
     }

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { createPool } from '../../src/db/pool';
 import { projectRoot } from '../../src/dev/project-root';
 import { createClient } from '../../src/temporal';
-import { formatFaultTable, playRound, startFaultYard, type FaultRow } from '../../test/support/fault-run';
+import { formatFaultTable, runFaultRound, startFaultFixture, type FaultRow } from '../../test/support/fault-run';
 import { startOwnStack } from '../../test/support/own-stack';
 
 /**
@@ -25,11 +25,11 @@ const main = async (): Promise<void> => {
     stopping.push(async () => await pool.end());
     const client = createClient({ ...temporal, apiKey: null, tls: null });
     stopping.push(async () => await client.connection.close());
-    const yard = await startFaultYard({ databaseUrl: stack.databaseUrl, pool, client, temporal, dir: path.join(dir, 'logs') });
-    stopping.push(yard.stop);
+    const fixture = await startFaultFixture({ databaseUrl: stack.databaseUrl, pool, client, temporal, dir: path.join(dir, 'logs') });
+    stopping.push(fixture.stop);
     for (let round = 0; round < Number(values.runs); round++) {
       const startedAt = Date.now();
-      await playRound(yard, { round, isRackAlone: true, table });
+      await runFaultRound(fixture, { round, isRackAlone: true, table });
       console.log(`\nround ${round + 1}, ${Math.round((Date.now() - startedAt) / 1_000)} s\n${formatFaultTable(table)}`);
       for (const { fault, violations } of table.values()) for (const violation of violations) console.log(`  ${fault}: ${violation}`);
     }

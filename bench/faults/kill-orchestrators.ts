@@ -62,7 +62,7 @@ const runRound = async (seed: number, size: { jobs: number; kills: number; worke
       dir: path.join(dir, 'logs'),
       hosts: 10,
       orchestrators: 3,
-      productMood: () => (random.chance(0.03) ? 'refuse' : random.chance(0.03) ? 'hang_up' : 'answer'),
+      productBehaviour: () => (random.chance(0.03) ? 'refuse' : random.chance(0.03) ? 'hang_up' : 'answer'),
     });
     stopping.push(plane.stop);
     return await runKillScenario(

@@ -1,7 +1,7 @@
 import type { Figure } from '../figures';
 import { awaitSuccess, submitJob } from '../job-client';
 import { interleave, median, msSince, quantile } from '../statistics';
-import type { Yard } from '../yard';
+import type { BenchFixture } from '../bench-fixture';
 
 interface Sample {
   /** From the request to its reply. */
@@ -10,12 +10,12 @@ interface Sample {
   beginMs: number;
 }
 
-/** One job at a time on an idle server: how fast is the door, and how far is it from there to a worker? */
-export const measureAccept = async (yard: Yard, turns: { rounds: number; deadlineAt: number }): Promise<Figure[]> => {
+/** One job at a time on an idle server: how fast is the gateway, and how far is it from there to a worker? */
+export const measureAccept = async (fixture: BenchFixture, turns: { rounds: number; deadlineAt: number }): Promise<Figure[]> => {
   const { ours, baseline } = await interleave(
     { ...turns, warmUp: Math.min(20, turns.rounds) },
-    async () => await sampleOurs(yard),
-    async () => await sampleBare(yard),
+    async () => await sampleOurs(fixture),
+    async () => await sampleBare(fixture),
   );
   const replies = [ours.map(({ replyMs }) => replyMs), baseline.map(({ replyMs }) => replyMs)] as const;
   const begins = [ours.map(({ beginMs }) => beginMs), baseline.map(({ beginMs }) => beginMs)] as const;
@@ -42,7 +42,7 @@ export const measureAccept = async (yard: Yard, turns: { rounds: number; deadlin
   ];
 };
 
-const sampleOurs = async ({ ours, client }: Yard): Promise<Sample> => {
+const sampleOurs = async ({ ours, client }: BenchFixture): Promise<Sample> => {
   const startedAt = performance.now();
   const jobId = await submitJob(ours);
   const replyMs = msSince(startedAt);
@@ -53,7 +53,7 @@ const sampleOurs = async ({ ours, client }: Yard): Promise<Sample> => {
 };
 
 /** The reply of something that only keeps the request and starts a workflow; the way to the first activity is counted from the start alone. */
-const sampleBare = async ({ pool, bare }: Yard): Promise<Sample> => {
+const sampleBare = async ({ pool, bare }: BenchFixture): Promise<Sample> => {
   const acceptedAt = performance.now();
   await pool.query(`insert into bare_job (job_id, body) values (gen_random_uuid(), '{}')`);
   const startedAt = performance.now();

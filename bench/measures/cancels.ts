@@ -14,7 +14,7 @@ export interface CancelTurns {
   running: number;
   cancels: number;
   /** Cancels under way at once. */
-  lanes: number;
+  concurrency: number;
 }
 
 interface Sample {
@@ -33,7 +33,7 @@ const isDeaf = (index: number): boolean => index % 5 === 4;
 export const measureCancels = async (stack: Stack, turns: CancelTurns): Promise<Figure[]> => {
   const databaseUrl = await createFreshDatabase(stack.databaseUrl, 'bench_cancels');
   const pool = createPool(databaseUrl, { max: 4, applicationName: 'bench-cancels' });
-  const hosts = turns.running + 2 * turns.lanes;
+  const hosts = turns.running + 2 * turns.concurrency;
   const plane = await startControlPlane({
     databaseUrl,
     temporal: { address: stack.temporalAddress, namespace: 'default' },
@@ -54,7 +54,7 @@ export const measureCancels = async (stack: Stack, turns: CancelTurns): Promise<
   }
 };
 
-const sample = async (plane: ControlPlane, pool: Pool, { running, cancels, lanes }: CancelTurns): Promise<Sample[]> => {
+const sample = async (plane: ControlPlane, pool: Pool, { running, cancels, concurrency }: CancelTurns): Promise<Sample[]> => {
   const submit = async (): Promise<void> => {
     await plane.submit('https://sim.test/slow-start?startMs=3600000');
   };
@@ -64,14 +64,14 @@ const sample = async (plane: ControlPlane, pool: Pool, { running, cancels, lanes
   const samples: Sample[] = [];
   const taken = new Set<string>();
   let left = cancels;
-  const lane = async (): Promise<void> => {
+  const runner = async (): Promise<void> => {
     while (left-- > 0) {
       const jobId = await pickRunning(pool, taken);
       samples.push(await cancelOne(plane, jobId));
       await submit();
     }
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  await Promise.all(Array.from({ length: concurrency }, runner));
   return samples;
 };
 
@@ -130,10 +130,10 @@ const measureBareEnd = async (databaseUrl: string, pool: Pool): Promise<number> 
 };
 
 const figuresOf = (samples: readonly Sample[], bareMs: number): Figure[] => {
-  const heard = samples.filter((one) => one.listenerMs !== null);
+  const notified = samples.filter((one) => one.listenerMs !== null);
   const deaf = samples.filter(({ listenerMs }) => listenerMs === null).map(({ stoppedMs }) => stoppedMs);
-  const listener = heard.map(({ listenerMs }) => listenerMs ?? 0);
-  const stopped = heard.map(({ stoppedMs }) => stoppedMs);
+  const listener = notified.map(({ listenerMs }) => listenerMs ?? 0);
+  const stopped = notified.map(({ stoppedMs }) => stoppedMs);
   return [
     { name: 'cancel → the listener is ended, p50', unit: 'ms', ours: median(listener), baseline: bareMs },
     {

@@ -3,13 +3,13 @@ import type { CpuTime } from '../cpu-time';
 import type { Figure } from '../figures';
 import { awaitSuccess, submitJob } from '../job-client';
 import { interleave, median, msSince } from '../statistics';
-import type { Yard } from '../yard';
+import type { BenchFixture } from '../bench-fixture';
 
 export interface LifecycleTurns {
   rounds: number;
   jobsPerRound: number;
   /** Jobs under way at once. */
-  lanes: number;
+  concurrency: number;
   /** Fewer workers than lanes: jobs wait, and each end of a job assigns the next one. */
   workers: number;
   deadlineAt: number;
@@ -21,30 +21,30 @@ interface Block {
 }
 
 /** Whole lives of jobs, many at once, until each workflow has closed. */
-export const measureLifecycles = async (yard: Yard, turns: LifecycleTurns): Promise<Figure[]> => {
-  const { jobsPerRound, lanes, workers } = turns;
-  await useWorkers(yard, workers);
+export const measureLifecycles = async (fixture: BenchFixture, turns: LifecycleTurns): Promise<Figure[]> => {
+  const { jobsPerRound, concurrency, workers } = turns;
+  await useWorkers(fixture, workers);
   // A few first, then all: what is compiled on its first use would be measured otherwise.
-  await runBlock(yard, { jobs: lanes, lanes: 2 }, liveOurs);
-  const [stepsBefore, statementsBefore] = [yard.ours.stepsTaken(), yard.statementsSent()];
-  await runBlock(yard, { jobs: jobsPerRound, lanes }, liveOurs);
+  await runBlock(fixture, { jobs: concurrency, concurrency: 2 }, liveOurs);
+  const [stepsBefore, statementsBefore] = [fixture.ours.stepsTaken(), fixture.statementsSent()];
+  await runBlock(fixture, { jobs: jobsPerRound, concurrency }, liveOurs);
   // The baseline has as many steps as ours really took, one more than the hints that it waits for.
-  const stepsPerJob = (yard.ours.stepsTaken() - stepsBefore) / jobsPerRound;
-  const statementsPerJob = (yard.statementsSent() - statementsBefore) / jobsPerRound;
+  const stepsPerJob = (fixture.ours.stepsTaken() - stepsBefore) / jobsPerRound;
+  const statementsPerJob = (fixture.statementsSent() - statementsBefore) / jobsPerRound;
   const bareSteps = Math.round(stepsPerJob);
-  const liveBare = async ({ bare }: Yard): Promise<string> => {
+  const liveBare = async ({ bare }: BenchFixture): Promise<string> => {
     const { handle } = await bare.start(bareSteps);
     await handle.result();
     return handle.workflowId;
   };
-  await runBlock(yard, { jobs: jobsPerRound, lanes }, liveBare);
+  await runBlock(fixture, { jobs: jobsPerRound, concurrency }, liveBare);
 
   const { ours, baseline } = await interleave(
     { ...turns, warmUp: 0 },
-    async () => await runBlock(yard, { jobs: jobsPerRound, lanes }, liveOurs),
-    async () => await runBlock(yard, { jobs: jobsPerRound, lanes }, liveBare),
+    async () => await runBlock(fixture, { jobs: jobsPerRound, concurrency }, liveOurs),
+    async () => await runBlock(fixture, { jobs: jobsPerRound, concurrency }, liveBare),
   );
-  const suffix = workers < lanes ? `, ${lanes} jobs at ${workers} workers` : `, ${lanes} at once`;
+  const suffix = workers < concurrency ? `, ${concurrency} jobs at ${workers} workers` : `, ${concurrency} at once`;
   const cpuFigures =
     ours[0]?.cpu === null
       ? []
@@ -68,38 +68,38 @@ export const measureLifecycles = async (yard: Yard, turns: LifecycleTurns): Prom
     {
       name: `history events of a lifecycle${suffix}`,
       unit: 'count',
-      ours: await countEvents(yard, await liveOurs(yard)),
-      baseline: await countEvents(yard, await liveBare(yard)),
+      ours: await countEvents(fixture, await liveOurs(fixture)),
+      baseline: await countEvents(fixture, await liveBare(fixture)),
     },
   ];
 };
 
-export const liveOurs = async ({ ours, client }: Yard): Promise<string> => {
+export const liveOurs = async ({ ours, client }: BenchFixture): Promise<string> => {
   const jobId = await submitJob(ours);
   await awaitSuccess(client, jobId);
   return makeApplyJobId({ jobId });
 };
 
 export const runBlock = async (
-  yard: Yard,
-  { jobs, lanes }: { jobs: number; lanes: number },
-  live: (yard: Yard) => Promise<string>,
+  fixture: BenchFixture,
+  { jobs, concurrency }: { jobs: number; concurrency: number },
+  live: (fixture: BenchFixture) => Promise<string>,
 ): Promise<Block> => {
   let left = jobs;
-  const cpuBefore = yard.cpuTime();
+  const cpuBefore = fixture.cpuTime();
   const startedAt = performance.now();
-  const lane = async (): Promise<void> => {
-    while (left-- > 0) await live(yard);
+  const runner = async (): Promise<void> => {
+    while (left-- > 0) await live(fixture);
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  await Promise.all(Array.from({ length: concurrency }, runner));
   const perSecond = (jobs * 1000) / msSince(startedAt);
-  const cpuAfter = yard.cpuTime();
+  const cpuAfter = fixture.cpuTime();
   if (cpuBefore === null || cpuAfter === null) return { perSecond, cpu: null };
   const perJob = (part: keyof CpuTime): number => (cpuAfter[part] - cpuBefore[part]) / jobs;
   return { perSecond, cpu: { node: perJob('node'), temporal: perJob('temporal'), postgres: perJob('postgres') } };
 };
 
-const useWorkers = async ({ pool }: Yard, workers: number): Promise<void> => {
+const useWorkers = async ({ pool }: BenchFixture, workers: number): Promise<void> => {
   await pool.query(
     `update gh_worker_registry r set status = case when n <= $1::int then 'active' else 'offline' end
      from (select worker_id, row_number() over (order by worker_id) as n from gh_worker_registry) ranked where ranked.worker_id = r.worker_id`,
@@ -107,7 +107,7 @@ const useWorkers = async ({ pool }: Yard, workers: number): Promise<void> => {
   );
 };
 
-const countEvents = async ({ client }: Yard, workflowId: string): Promise<number> => {
+const countEvents = async ({ client }: BenchFixture, workflowId: string): Promise<number> => {
   const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
   return events?.length ?? 0;
 };

@@ -1,12 +1,12 @@
-/** Words of our callbacks that are safe under both variants of the neighbours' tables (valet §2.2). */
-export const callbackWords = ['running', 'paused', 'completed', 'failed', 'cancelled', 'expired'] as const;
-export type CallbackWord = (typeof callbackWords)[number];
+/** Statuses of our callbacks that are safe under both variants of the neighbours' tables (valet §2.2). */
+export const callbackStatuses = ['running', 'paused', 'completed', 'failed', 'cancelled', 'expired'] as const;
+export type CallbackStatus = (typeof callbackStatuses)[number];
 
 /** One callback to the product. Never `kasm_url`, `browser_session_available`, `cost_breakdown`: each replaces its metadata wholesale (valet §2.2). */
 export interface CallbackBody {
   job_id: string;
   valet_task_id: string | null;
-  status: CallbackWord;
+  status: CallbackStatus;
   worker_id?: string;
   completed_at?: string;
   result_data?: unknown;

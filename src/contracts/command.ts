@@ -1,6 +1,6 @@
 import type { JobState } from './job';
 
-/** Cancel and resume are commands with a workflow of their own; retry and resolve are a person's word to the job itself. */
+/** Cancel and resume are commands with a workflow of their own; retry and resolve are a person's message to the job itself. */
 export const commandKinds = ['cancel', 'resume', 'retry', 'resolve'] as const;
 export type CommandKind = (typeof commandKinds)[number];
 

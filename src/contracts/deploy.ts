@@ -88,7 +88,7 @@ export interface DeployHost {
   detail: string;
 }
 
-/** Where two sources told different things of the same step: an exit code and the running version, a version and the host's health. */
+/** Where two sources reported different things of the same step: an exit code and the running version, a version and the host's health. */
 export interface Disagreement {
   phase: DeployPhase;
   host: string | null;
@@ -140,7 +140,7 @@ export interface DeployView {
 }
 
 export const logStreams = ['stdout', 'stderr', 'yardmaster'] as const;
-/** Whose line it is; `yardmaster` marks our own words. */
+/** Whose line it is; `yardmaster` marks our own lines. */
 export type LogStream = (typeof logStreams)[number];
 
 export interface DeployLogLine {
@@ -150,7 +150,7 @@ export interface DeployLogLine {
   line: string;
 }
 
-/** Kamal's deploy lock of a destination, as Kamal tells it. */
+/** Kamal's deploy lock of a destination, as Kamal reports it. */
 export interface DeployLock {
   holder: string;
   at: string | null;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** GH's words for the status of a row, both branches (ghosthands §5.1, ghosthands §9). A word outside of it is reported, not trusted. */
+/** GH's values for the status of a row, both branches (ghosthands §5.1, ghosthands §9). A value outside of it is reported, not trusted. */
 export const ghStatuses = [
   'pending',
   'queued',
@@ -16,7 +16,7 @@ export const ghStatuses = [
 export type GhStatus = (typeof ghStatuses)[number];
 
 /** An attempt row with what its events prove, read in one statement (src/db/attempts.ts). */
-export const attemptSeenSchema = z.object({
+export const attemptSnapshotSchema = z.object({
   status: z.enum(ghStatuses),
   statusMessage: z.string().nullable(),
   jobType: z.string(),
@@ -41,7 +41,7 @@ export const attemptSeenSchema = z.object({
   hasReviewEvent: z.boolean(),
   openHumanWaits: z.number().int(),
 });
-export type AttemptSeen = z.infer<typeof attemptSeenSchema>;
+export type AttemptSnapshot = z.infer<typeof attemptSnapshotSchema>;
 
 /** Of GH's ids and words: short, and without control characters or halves of characters, which Postgres refuses. */
 const word = (charsMax: number) =>

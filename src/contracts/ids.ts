@@ -17,7 +17,7 @@ export const makeRecycleWorkerId = ({ workerId }: { workerId: string }): string 
 /** The one schedule of the control plane; its workflows are `worker-cleanup-<time>`. */
 export const workerCleanupScheduleId = 'worker-cleanup';
 
-/** A pass that only looks, asked for by a person; a second one joins the first. */
+/** A dry run of a pass, asked for by a person; a second one joins the first. */
 export const dryRunSweepId = 'worker-cleanup-dry-run';
 
 /** As Postgres writes and reads one. */
@@ -35,7 +35,7 @@ export const parseApplyJobId = (workflowId: string): { jobId: string } | null =>
 export const makeKamalDeployId = ({ service, destination }: { service: string; destination: string }): string =>
   `kamal-deploy-${service}-${destination}`;
 
-/** Looks for the same thing join each other; what a version means is one question for each version. */
+/** Inspections of the same thing join each other; what a version means is one question for each version. */
 export const makeLookAtDestinationId = ({ destination, want, version }: { destination: string; want: string; version?: string }): string =>
   ['look-at-destination', destination, want, ...(version === undefined ? [] : [version])].join('-');
 

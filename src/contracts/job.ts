@@ -20,7 +20,7 @@ export type TerminalJobState = (typeof terminalJobStates)[number];
 export const humanKinds = ['blocker', 'review'] as const;
 export type HumanKind = (typeof humanKinds)[number];
 
-/** Could the form have been submitted? `maybe` forbids any further attempt without a person's word (promise 3). */
+/** Could the form have been submitted? `maybe` forbids any further attempt without a person's decision (promise 3). */
 export const submissions = ['no', 'maybe', 'yes'] as const;
 export type Submission = (typeof submissions)[number];
 
@@ -81,7 +81,7 @@ export interface JobView {
   /** GH itself may have run the form more than once (`browser_crash_detected`). */
   isRerunByGh: boolean;
   errorCode: string | null;
-  /** Milliseconds until this state needs another look even without news; null when only news can change it. */
+  /** Milliseconds until this state needs another check even without a message; null when only a message can change it. */
   wakeInMs: number | null;
   /** The attempt looks dead or adrift: its owner has to be examined before anything else. */
   isOwnerInDoubt: boolean;

@@ -21,16 +21,16 @@ export const limits = {
   blockerGraceMs: 20_000,
   /** A filled form waits for its submit button; GH itself would wait for ever (ghosthands §5.5). */
   reviewMs: 24 * 3_600_000,
-  /** How long a possible submission waits for a person's word. */
+  /** How long a possible submission waits for a person's decision. */
   uncertainMs: 7 * 24 * 3_600_000,
   /** The whole job, whatever it waits for, `uncertain` excepted. */
   jobMs: 36 * 3_600_000,
-  /** GH beats every 10 s on the job row; three missed beats are worth a look, no verdict. */
+  /** GH beats every 10 s on the job row; three missed beats are worth an examination, no verdict. */
   attemptSilentMs: 30_000,
   /** A silent attempt whose owner can be proven neither dead nor alive becomes `uncertain`. */
   unprovenMs: 300_000,
   /** The longest that GH works on an attempt: three runs of an hour at most, and the start of its browser (ghosthands §5.2). */
-  looseSilentMs: 11_100_000,
+  orphanedSilentMs: 11_100_000,
   /** How long a doubt may rest before its owner is examined again. */
   doubtRecheckMs: 5_000,
   /** GH's registry beat is 30 s; three missed beats and nothing is assigned. */
@@ -59,7 +59,7 @@ export const limits = {
   portBoundMs: 5_000,
   /** GH's process is gone 1.0 s after its cancel listener (ghosthands §7.2); a slow machine gets four times as long. */
   exitProofMs: 4_000,
-  exitLookEveryMs: 100,
+  exitProbeEveryMs: 100,
   /** From the first try to saying "unconfirmed"; the tries go on. */
   cancelConfirmMs: 60_000,
   cancelRetryFirstMs: 2_000,
@@ -78,10 +78,10 @@ export const limits = {
   /** How long a drain waits for a worker's job: half an hour by itself, the four hours that a job may wait for a worker at most. */
   drainMs: 1_800_000,
   drainMaxMs: 14_400_000,
-  /** A drain looks after a tenth of the time that it has waited, so that a long one does not fill a history. */
+  /** A drain checks after a tenth of the time that it has waited, so that a long one does not fill a history. */
   drainLookFirstMs: 1_000,
   drainLookMaxMs: 60_000,
-  /** A drain says at its deadline how it ended, at most a look and its retries later. So long after it, its workflow was terminated or never came. */
+  /** A drain says at its deadline how it ended, at most a check and its retries later. So long after it, its workflow was terminated or never came. */
   drainLostMs: 120_000,
   /**
    * A neighbour that drains a worker restarts it soon, which ends the drain at GH (atm §2.3), and has no word for a release: its hold ends by itself after
@@ -120,7 +120,7 @@ export const limits = {
   /** Every third pass applies every rule; half a pass early, so that a late clock does not cost a fourth. */
   sweepFullEveryMs: 25_000,
   /** For so long the sweep stands still at most when somebody has deleted its schedule. */
-  scheduleLookEveryMs: 30_000,
+  scheduleCheckEveryMs: 30_000,
   /** Workers, hosts and live attempts are few, and all of them are looked at; beyond this the report says that some were not. */
   fleetRowsMax: 5_000,
   /** A heartbeat further ahead of the database's clock than this comes from a wrong clock. */
@@ -128,17 +128,17 @@ export const limits = {
   /** GH closes its browser within seconds of a job's end; a worker that is busy with that job after this long is stuck. */
   busyAfterEndMs: 120_000,
   /** The public row of an ended job is compared when it is 1, 2, 4 … 2^11 min old: a day and a half, beyond VALET's slowest monitor (valet §3.1). */
-  overwriteLooks: 12,
-  /** Width of each of those looks: two full passes, so that a missed one loses nothing. */
-  overwriteLookMs: 70_000,
+  overwriteWindows: 12,
+  /** Width of each of those windows: two full passes, so that a missed one loses nothing. */
+  overwriteWindowMs: 70_000,
   /** What a resume left in a row for this long was left by a command that died. */
   credentialsLeftMs: 30_000,
-  /** How long a request waits for a sweep that only looks. */
+  /** How long a request waits for a dry run of the sweep. */
   sweepWaitMs: 25_000,
   /** A live row that nobody touched for this long gets its workflow started again (a no-op when it runs). */
   untouchedMs: 600_000,
   /** A job that waits for a worker, or for a person, is looked at so often without any news: at most 168 times until nobody has said how it ended. */
-  restLookMs: 3_600_000,
+  restRecheckMs: 3_600_000,
   /** An accepted row without a workflow: the gateway was cut off between its commit and its start. */
   unstartedMs: 3_000,
   /** VALET fails a task whose job row has been silent for 5 min (valet §3.1), staging recovers it after 120 s (ghosthands §2.5). */
@@ -157,11 +157,11 @@ export const limits = {
   /** What a job's own page shows of its commands; GET /v1/jobs/:jobId/commands has the others. */
   lastCommandsShown: 10,
   /** A deployer takes a question within milliseconds, however busy it is; beyond this nobody polls its queue, and the caller is told so. */
-  lookTakenMs: 5_000,
+  deployerPickupMs: 5_000,
   /** One of 2,000 tags is found in a registry that is far away and needs a token first. */
-  lookAtVersionMs: 30_000,
+  inspectVersionMs: 30_000,
   /** Kamal starts (1 s), and asks each host over SSH. */
-  lookAtHostsMs: 45_000,
+  inspectHostsMs: 45_000,
   /** Kamal starts and goes to the primary host. */
   breakLockMs: 30_000,
   /** A working day: a browser that was left open in the evening has to sign in the next morning. */
@@ -209,8 +209,8 @@ export const limits = {
   /** How often jobs are looked for while a host drains: an end is seen this late. */
   deployDrainEveryMs: 1_000,
   /** Of the way back and the release of the lock, before a person is called: an ssh that was cut off works again by then, or not at all. */
-  deployBackTries: 5,
-  deployBackRetryMs: 5_000,
+  deployCompensateTries: 5,
+  deployCompensateRetryMs: 5_000,
   /** Free space that an image needs on a host, compressed and unpacked (GH's image is about 2 GB). */
   deployDiskFreeMb: 2_048,
   deployLogBatchLines: 500,

@@ -95,7 +95,7 @@ export const jobMovedSignal = defineSignal<[{ state: string }]>('jobMoved');
 
 export const commandQuery = defineQuery<CommandView | null>('command');
 
-/** The words of a person at the blocked page. */
+/** The message of a person at the blocked page. */
 export interface ResumeSignal {
   resolutionType?: ResolutionType;
   note?: string;
@@ -158,7 +158,7 @@ export interface LookAtDestinationInput {
   /** With `want: 'version'`. */
   version?: string;
 }
-export type DestinationSeen =
+export type LookAtDestinationResult =
   /** `destinations` are all that the deployer knows. */
   | { want: 'state'; state: DestinationView; destinations: string[] }
   | { want: 'audit'; audit: KamalAuditLine[] }

@@ -1,7 +1,7 @@
 import type { CommandKind, CommandOutcome, Route } from './command';
 import type { JobState } from './job';
 
-/** What was done and committed, for the figures of the process that did it. Words of ours only: no id, and nothing that a neighbour sent. */
+/** What was done and committed, for the figures of the process that did it. Names of ours only: no id, and nothing that a neighbour sent. */
 export type Observation =
   | { of: 'state'; state: JobState }
   /** For a worker since the job was accepted, or for the claim since it was assigned. */

@@ -1,10 +1,10 @@
-/** What a finding asks of a person: a `repair` is done, a `notice` tells, an `alarm` wants a look. */
+/** What a finding asks of a person: a `repair` is done, a `notice` informs, an `alarm` wants attention. */
 export type FindingWeight = 'repair' | 'notice' | 'alarm';
 
 /** Whose id the subject of a finding is, under the name that it has in every log line. */
 export type FindingSubject = 'workerId' | 'host' | 'sandboxId' | 'jobId' | 'attemptId' | 'deployId';
 
-/** Every word that a pass over the fleet may use, in one place: for reports, metrics and pages (docs/operators.md explains them). */
+/** Every finding that a pass over the fleet may report, in one place: for reports, metrics and pages (docs/operators.md explains them). */
 export const sweepFindings = {
   worker_marked_offline: {
     weight: 'repair',

@@ -61,7 +61,7 @@ const findObstacle = async (db: Queryable, deploy: NewDeploy, by: Actor): Promis
   const earlier = await findAcceptedDeploy(db, deploy, by.actor);
   if (earlier !== null) return earlier;
   const live = await findLiveDeploy(db, deploy);
-  // It ended between our insert and this look: the caller's retry is then a deploy of its own.
+  // It ended between our insert and this read: the caller's retry is then a deploy of its own.
   if (live === null) throw new Error('the deploy that held this destination has just ended, accept again');
   return { kind: 'under_way', live };
 };

@@ -83,7 +83,7 @@ const findAccepted = async (db: Queryable, job: NewJob): Promise<Acceptance> => 
     [job.idempotencyKey, job.valetTaskId, job.acceptedBy],
   );
   const found = rows[0];
-  // It ended between our insert and this look: the caller's retry is then a job of its own.
+  // It ended between our insert and this read: the caller's retry is then a job of its own.
   if (found === undefined) throw new Error('the job that holds this key has just ended, accept again');
   return found.request_hash === job.requestHash
     ? { kind: 'replay', jobId: found.job_id, acceptedAt: found.accepted_at }

@@ -1,9 +1,9 @@
-import { attemptSeenSchema, handlerEventTypes, mirroredEventTypes, type AttemptSeen } from '../contracts/ghosthands';
+import { attemptSnapshotSchema, handlerEventTypes, mirroredEventTypes, type AttemptSnapshot } from '../contracts/ghosthands';
 import type { Submission } from '../contracts/job';
 import { queryNamed, type Queryable } from './queryable';
 
 /** The attempt row as GH left it, with what its events prove; `unreadable` names the field that breaks our expectations. */
-export type AttemptRead = { kind: 'seen'; seen: AttemptSeen } | { kind: 'missing' } | { kind: 'unreadable'; problem: string };
+export type AttemptRead = { kind: 'seen'; seen: AttemptSnapshot } | { kind: 'missing' } | { kind: 'unreadable'; problem: string };
 
 export const readAttempt = async (db: Queryable, attemptId: string): Promise<AttemptRead> =>
   await read(db, { name: 'read_attempt', where: 'g.id = $1::uuid', id: attemptId });
@@ -20,7 +20,7 @@ const read = async (db: Queryable, { name, where, id }: { name: string; where: s
   const text = `${readStatement} where ${where}`;
   const { rows } = await queryNamed<Record<string, unknown>>(db, { name, text, values: [id, handlerEventTypes] });
   if (rows[0] === undefined) return { kind: 'missing' };
-  const parsed = attemptSeenSchema.safeParse(rows[0]);
+  const parsed = attemptSnapshotSchema.safeParse(rows[0]);
   if (parsed.success) return { kind: 'seen', seen: parsed.data };
   return { kind: 'unreadable', problem: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ') };
 };

@@ -1,6 +1,6 @@
 import type { Queryable } from './queryable';
 
-/** Who did it and from where: the name of a key, the door, the caller's address. */
+/** Who did it and from where: the name of a key, the API it came through, the caller's address. */
 export interface Actor {
   actor: string;
   source: string;

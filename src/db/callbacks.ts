@@ -1,14 +1,21 @@
-import type { CallbackBody, CallbackWord } from '../contracts/callback';
+import type { CallbackBody, CallbackStatus } from '../contracts/callback';
 import type { Limits } from '../contracts/limits';
 import { queryNamed, type Queryable } from './queryable';
 
 /**
- * Writes a callback with the state change that it tells, as the next of its generation. A second final one is refused by the table (promise 5).
- * `isSaidOnce`: not when this generation has said the word already.
+ * Writes a callback with the state change that it reports, as the next of its generation. A second final one is refused by the table (promise 5).
+ * `isOncePerGeneration`: not when this generation has sent this status already.
  */
 export const enqueueCallback = async (
   db: Queryable,
-  callback: { jobId: string; generation: number; word: CallbackWord; isFinal: boolean; isSaidOnce: boolean; body: CallbackBody },
+  callback: {
+    jobId: string;
+    generation: number;
+    status: CallbackStatus;
+    isFinal: boolean;
+    isOncePerGeneration: boolean;
+    body: CallbackBody;
+  },
   limits: Pick<Limits, 'firstCallbackDelayMs' | 'callbackGiveUpMs'>,
 ): Promise<void> => {
   await queryNamed(db, {
@@ -27,12 +34,12 @@ export const enqueueCallback = async (
     values: [
       callback.jobId,
       callback.generation,
-      callback.word,
+      callback.status,
       callback.isFinal,
       JSON.stringify(callback.body),
       limits.firstCallbackDelayMs,
       limits.callbackGiveUpMs,
-      callback.isSaidOnce,
+      callback.isOncePerGeneration,
     ],
   });
 };

@@ -73,20 +73,20 @@ export const listCommands = async (db: Queryable, { jobId, rows: limit }: { jobI
   return rows.map(toCommand);
 };
 
-export interface NotedCommand {
+export interface UpdatedCommand {
   jobId: string;
   kind: CommandKind;
   route: Route | 'none';
   outcome: CommandOutcome | 'none';
 }
 
-/** A cancel that nothing stops goes on for days, and the list travels with every look at it: what is said again is kept once, of the rest the newest. */
+/** A cancel that nothing stops goes on for days, and the list travels with every read of it: what is repeated is kept once, of the rest the newest. */
 const keptMeans = 20;
 
 /** Writes what is known by now; what is left out stays. An ended command does not change any more: null. */
-export const noteCommand = async (
+export const updateCommand = async (
   db: Queryable,
-  note: {
+  update: {
     commandId: string;
     route?: RouteTaken;
     means?: MeansUsed[];
@@ -95,26 +95,26 @@ export const noteCommand = async (
     isEnd?: boolean;
     endedAt?: Date | null;
   },
-): Promise<NotedCommand | null> => {
-  const { rows } = await db.query<NotedCommand>(
+): Promise<UpdatedCommand | null> => {
+  const { rows } = await db.query<UpdatedCommand>(
     `update yardmaster.command set
        route = coalesce($2::jsonb, route), attempt_id = coalesce(($2::jsonb ->> 'attemptId')::uuid, attempt_id),
        means = case when $3::jsonb is null then means else (
-         select coalesce(jsonb_agg(said order by first_at), '[]') from (
-           select said, min(n) as first_at from jsonb_array_elements(means || $3::jsonb) with ordinality as each (said, n)
-           group by said order by max(n) desc limit ${keptMeans}) kept) end,
+         select coalesce(jsonb_agg(entry order by first_at), '[]') from (
+           select entry, min(n) as first_at from jsonb_array_elements(means || $3::jsonb) with ordinality as each (entry, n)
+           group by entry order by max(n) desc limit ${keptMeans}) kept) end,
        outcome = coalesce($4, outcome), detail = coalesce($5, detail),
        ended_at = case when $6::boolean then coalesce($7::timestamptz, now()) end, touched_at = now()
      where command_id = $1::uuid and ended_at is null
      returning job_id as "jobId", kind, coalesce(route ->> 'route', 'none') as route, coalesce(outcome, 'none') as outcome`,
     [
-      note.commandId,
-      note.route === undefined ? null : JSON.stringify(note.route),
-      note.means === undefined ? null : JSON.stringify(note.means),
-      note.outcome ?? null,
-      note.detail ?? null,
-      note.isEnd ?? false,
-      note.endedAt ?? null,
+      update.commandId,
+      update.route === undefined ? null : JSON.stringify(update.route),
+      update.means === undefined ? null : JSON.stringify(update.means),
+      update.outcome ?? null,
+      update.detail ?? null,
+      update.isEnd ?? false,
+      update.endedAt ?? null,
     ],
   );
   return rows[0] ?? null;
@@ -124,7 +124,7 @@ export const noteCommand = async (
  * Open commands that nobody has touched for a while: their workflow was never started, or is gone, or has lost the message. A message is repeated more and
  * more rarely, since each time stays in a history.
  */
-export const listNeglectedCommands = async (
+export const listStalledCommands = async (
   db: Queryable,
   { afterMs, rows: limit }: { afterMs: number; rows: number },
 ): Promise<Command[]> => {

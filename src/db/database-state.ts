@@ -33,7 +33,7 @@ export const readDatabaseState = async (pool: Pool): Promise<DatabaseState> => {
     let isSpent = true;
     try {
       const [session, missing] = await Promise.all([readSession(client), listMissingMigrations(client)]);
-      // A session keeps the default under which it was opened: the next look must not be told by this one.
+      // A session keeps the default under which it was opened: the next reading must not be this one's.
       isSpent = session.isReadOnly;
       if (session.unfit.length > 0) return { kind: 'unfit_settings', unfit: session.unfit };
       if (missing.length > 0) return { kind: 'old_schema', missing };
@@ -72,12 +72,12 @@ export const waitForDatabase = async (
   pool: Pool,
   { log, stopping, everyMs, check }: { log: DbLog; stopping: AbortSignal; everyMs: number; check?: () => Promise<unknown> },
 ): Promise<boolean> => {
-  let told = '';
+  let warned = '';
   while (!stopping.aborted) {
     const state = await readDatabaseState(pool).then(async (read) => (isUsable(read) ? await tryCheck(read, check) : read));
     const what = explainState(state);
-    if (state.kind !== 'writable' && told !== what) log.warn(what, { database: state.kind });
-    told = what;
+    if (state.kind !== 'writable' && warned !== what) log.warn(what, { database: state.kind });
+    warned = what;
     if (isUsable(state)) {
       await sayGivenSettings(pool, log);
       return true;
@@ -134,8 +134,8 @@ const listMissingMigrations = async (db: Queryable): Promise<string[]> => {
 /** What the owner of the database wants of everybody, where we cannot overrule it or would rather not: it is in force, and should be known. */
 const sayGivenSettings = async (db: Queryable, log: DbLog): Promise<void> => {
   try {
-    const { rows } = await db.query<{ told: string }>(
-      `select name || ' = ' || setting || coalesce(' ' || unit, '') || ', by ' || source as told from pg_settings
+    const { rows } = await db.query<{ given: string }>(
+      `select name || ' = ' || setting || coalesce(' ' || unit, '') || ', by ' || source as given from pg_settings
        where source in ('database', 'user', 'database user') and (name = any($1) or name like '%\\_timeout') order by name`,
       [
         [
@@ -148,7 +148,7 @@ const sayGivenSettings = async (db: Queryable, log: DbLog): Promise<void> => {
         ],
       ],
     );
-    if (rows.length > 0) log.warn('The database has settings of its own for our sessions', { settings: rows.map(({ told }) => told) });
+    if (rows.length > 0) log.warn('The database has settings of its own for our sessions', { settings: rows.map(({ given }) => given) });
   } catch (error) {
     log.warn('The settings of the database could not be read', { reason: error instanceof Error ? error.message : String(error) });
   }

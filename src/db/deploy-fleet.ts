@@ -3,7 +3,7 @@ import { describeStanding, type JobOnHost, type StandingJob } from '../domain/de
 import type { Limits } from '../contracts/limits';
 import { lockAssigning } from './assign';
 import { assignChannel, makeDeployHolder, personHolder } from './holds';
-import { isLoose } from './loose-attempts';
+import { isOrphaned } from './orphaned-attempts';
 import type { Queryable } from './queryable';
 
 /** What a deploy asks and says of the fleet: its hosts' workers, holds and jobs. Kamal's host is the registry's address, or its instance. */
@@ -48,7 +48,7 @@ export const keepDeploy = async (db: Queryable, { deployId, leaseMs }: { deployI
   );
 };
 
-/** Releases the holds of a deploy and tells whoever assigns. */
+/** Releases the holds of a deploy and notifies whoever assigns. */
 export const releaseHolds = async (db: Queryable, deployId: string): Promise<string[]> => {
   const { rows } = await db.query<{ host: string }>(
     `with ended as (delete from yardmaster.host_hold where holder = $1 returning host) select host, pg_notify($2, host) from ended`,
@@ -73,7 +73,7 @@ export const holdForPerson = async (
 export const listJobsOnHosts = async (db: Queryable, hosts: readonly string[]): Promise<JobOnHost[]> => {
   const { rows } = await db.query<Omit<JobOnHost, 'state'> & StandingJob>(
     `select j.job_id as "jobId", a.attempt_id as "attemptId", a.worker_id as "workerId", h.host,
-       j.state, j.human_kind as "humanKind", ${isLoose} as "isOver"
+       j.state, j.human_kind as "humanKind", ${isOrphaned} as "isOver"
      from unnest($1::text[]) as h(host)
      join yardmaster.attempt a on a.ended_at is null and (a.host = h.host or a.instance_id = h.host)
      join yardmaster.job j on j.job_id = a.job_id

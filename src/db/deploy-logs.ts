@@ -54,7 +54,7 @@ export const findStoredLines = async (
   return rows[0] === undefined ? null : Number(rows[0].seq) + count - 1;
 };
 
-/** A word of ours about a deploy that no step is running for. */
+/** A line of our own about a deploy that no step is running for. */
 export const appendOwnLine = async (db: Queryable, { deployId, line }: { deployId: string; line: string }): Promise<void> => {
   await db.query(
     `with own as (

@@ -37,11 +37,11 @@ export const listDeploys = async (db: Queryable, filter: DeployFilter): Promise<
 };
 
 /** A destination as the deployer last saw it, and the deploy that is under way there. */
-export interface SeenDestination extends DestinationView {
+export interface KnownDestinationView extends DestinationView {
   deploy: { deployId: string; kind: DeployKind; version: string; actor: string; phase: DeployPhase; requestedAt: string } | null;
 }
 
-export const listDestinations = async (db: Queryable): Promise<SeenDestination[]> => {
+export const listDestinations = async (db: Queryable): Promise<KnownDestinationView[]> => {
   const { rows } = await db.query<DestinationRow>(
     `select s.service, s.destination, s.hosts, s.lock, s.problem, s.seen_at, d.deploy_id, d.kind, d.version, d.actor, d.phase, d.requested_at
      from yardmaster.destination s

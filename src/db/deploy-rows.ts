@@ -1,7 +1,7 @@
 import type { DeployView } from '../contracts/deploy';
 import type { Queryable } from './queryable';
 
-/** One deploy as everybody is told of it; null where no row has that id. */
+/** One deploy as everybody sees it; null where no row has that id. */
 export const findDeploy = async (db: Queryable, deployId: string): Promise<DeployView | null> => {
   const { rows } = await db.query<DeployRow>(`${selectDeploys} where d.deploy_id = $1`, [deployId]);
   return rows[0] === undefined ? null : toDeployView(rows[0]);

@@ -155,7 +155,7 @@ export const approveDeploy = async (
 };
 
 /** The first one who asks is named. */
-export const noteCancelRequest = async (
+export const recordCancelRequest = async (
   db: Queryable,
   { deployId, actor, reason }: { deployId: string; actor: string; reason: string | null },
 ): Promise<void> => {

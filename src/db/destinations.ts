@@ -14,8 +14,8 @@ export const saveDestinations = async (db: Queryable, seen: readonly Destination
   await db.query(`delete from yardmaster.destination where destination <> all ($1::text[])`, [known]);
 };
 
-/** Nobody holds Kamal's lock at that moment. A look that began before it saw another, and is not saved any more. */
-export const noteLockFree = async (db: Queryable, { destination, at }: { destination: string; at: string }): Promise<void> => {
+/** Nobody holds Kamal's lock at that moment. An inspection that began before it saw another, and is not saved any more. */
+export const markLockFree = async (db: Queryable, { destination, at }: { destination: string; at: string }): Promise<void> => {
   await db.query(
     `update yardmaster.destination set lock = null, seen_at = $2::timestamptz where destination = $1 and seen_at <= $2::timestamptz`,
     [destination, at],

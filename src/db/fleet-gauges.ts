@@ -3,11 +3,11 @@ import { noFleetConfig, type FleetConfig } from '../contracts/fleet-config';
 import type { Limits } from '../contracts/limits';
 import { addressesOf } from '../domain/fleet-config';
 import { countWorkersByHealth, reportHosts } from '../domain/fleet-report';
-import { healthWords } from '../domain/health';
+import { healthStatuses } from '../domain/health';
 import { listProbes } from './fleet';
 import { listHolds } from './holds';
 import { countLiveJobs } from './job-counts';
-import { listPlacedWorkers } from './placed-workers';
+import { listLocatedWorkers } from './located-workers';
 import type { Queryable } from './queryable';
 import { readLastSweepAge } from './sweep-reports';
 import { countWorkers, workerConditions } from './worker-counts';
@@ -90,7 +90,7 @@ export const fleetGauges = (db: Queryable, limits: Limits, fleetConfig: ConfigRe
     labelNames: ['health'],
     read: async () => {
       const counts = countWorkersByHealth(await readHosts(db, limits, fleetConfig));
-      return healthWords.map((health) => ({ labels: { health }, value: counts[health] }));
+      return healthStatuses.map((health) => ({ labels: { health }, value: counts[health] }));
     },
   },
   {
@@ -99,7 +99,7 @@ export const fleetGauges = (db: Queryable, limits: Limits, fleetConfig: ConfigRe
     labelNames: ['health'],
     read: async () => {
       const { hosts } = await readHosts(db, limits, fleetConfig);
-      return healthWords.map((health) => ({ labels: { health }, value: hosts.filter((host) => host.health === health).length }));
+      return healthStatuses.map((health) => ({ labels: { health }, value: hosts.filter((host) => host.health === health).length }));
     },
   },
   {
@@ -132,7 +132,7 @@ const isInForce = '(expires_at is null or expires_at > now())';
 
 const readHosts = async (db: Queryable, limits: Limits, fleetConfig: ConfigReader) => {
   const [workers, probes, holds] = await Promise.all([
-    listPlacedWorkers(db, limits, { isInTransaction: false }),
+    listLocatedWorkers(db, limits, { isInTransaction: false }),
     listProbes(db, limits),
     listHolds(db),
   ]);

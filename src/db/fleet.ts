@@ -1,8 +1,8 @@
 import type { JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
-import { isLoose } from './loose-attempts';
+import { isOrphaned } from './orphaned-attempts';
 import type { Queryable } from './queryable';
-import { workersSeen, type WorkerCondition } from './worker-counts';
+import { withConditions, type WorkerCondition } from './worker-counts';
 
 export interface WorkerJob {
   jobId: string;
@@ -74,14 +74,14 @@ export const findWorker = async (db: Queryable, limits: FleetLimits, workerId: s
 
 const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { workerId: string | null }): Promise<FleetWorker[]> => {
   const { rows } = await db.query<FleetWorker>(
-    `${workersSeen}
+    `${withConditions}
      select r.worker_id as "workerId", r.ec2_ip as host, r.ec2_instance_id as "instanceId", r.status, s.condition,
        -- One from the future proves nothing, as in the sweep (src/domain/registry-sweep.ts).
        r.status <> 'offline' and r.last_heartbeat > now() - $1::int * interval '1 ms' and r.last_heartbeat < now() + $5::int * interval '1 ms'
          as "isBeating",
        r.registered_at as "registeredAt", r.last_heartbeat as "lastHeartbeatAt",
        case when a.attempt_id is not null then json_build_object('jobId', j.job_id, 'attemptId', a.attempt_id, 'state', j.state,
-         'isOver', ${isLoose}) end as job
+         'isOver', ${isOrphaned}) end as job
      from gh_worker_registry r
      join seen s using (worker_id)
      left join yardmaster.attempt a on a.worker_id = r.worker_id and a.ended_at is null

@@ -1,5 +1,5 @@
 import { foreignTables } from '../contracts/foreign-schema';
-import { compareForeignSchema, type Finding, type TableSeen } from '../domain/foreign-schema';
+import { compareForeignSchema, type ActualTable, type Finding } from '../domain/foreign-schema';
 import type { DbLog } from './pool';
 import type { Queryable } from './queryable';
 
@@ -26,7 +26,7 @@ export const checkForeignSchema = async (db: Queryable, log: DbLog): Promise<Fin
 
 /** Reads catalogs only: it changes nothing, and takes no lock on the tables. */
 export const readForeignFindings = async (db: Queryable): Promise<Finding[]> => {
-  const tables: Record<string, TableSeen | null> = {};
+  const tables: Record<string, ActualTable | null> = {};
   for (const table of Object.keys(foreignTables)) tables[table] = await readTable(db, table);
   const { rows } = await db.query<{ canReadAllQueries: boolean; canEndAllBackends: boolean }>(
     `select rolsuper or pg_has_role('pg_read_all_stats', 'usage') as "canReadAllQueries",
@@ -42,15 +42,15 @@ export const readForeignFindings = async (db: Queryable): Promise<Finding[]> => 
 };
 
 interface TableRow {
-  columns: TableSeen['columns'] | null;
+  columns: ActualTable['columns'] | null;
   checks: { column: string; type: string; expression: string }[] | null;
   unique: string[][] | null;
-  triggers: TableSeen['triggers'] | null;
+  triggers: ActualTable['triggers'] | null;
   privileges: string[];
   isHiddenByPolicy: boolean;
 }
 
-const readTable = async (db: Queryable, table: string): Promise<TableSeen | null> => {
+const readTable = async (db: Queryable, table: string): Promise<ActualTable | null> => {
   const { rows } = await db.query<TableRow>(tableStatement, [table]);
   const [row] = rows;
   if (row === undefined) return null;
@@ -96,7 +96,11 @@ from pg_class c where c.oid = to_regclass($1)`;
  * Asks each CHECK of a single column whether it lets the values pass that we need: texts of constraints differ where their meaning is the
  * same. The expression comes from the catalog, where only the table's owner can put one.
  */
-const findRefusedValues = async (db: Queryable, table: string, checks: NonNullable<TableRow['checks']>): Promise<TableSeen['refused']> => {
+const findRefusedValues = async (
+  db: Queryable,
+  table: string,
+  checks: NonNullable<TableRow['checks']>,
+): Promise<ActualTable['refused']> => {
   const refused: Record<string, string[]> = {};
   for (const { column, type, expression } of checks) {
     const values = (foreignTables[table]?.values ?? []).filter((need) => need.column === column).flatMap((need) => need.values);

@@ -76,7 +76,7 @@ export const holdHost = async (
   return held;
 };
 
-/** False when it was not held. Tells whoever assigns. */
+/** False when it was not held. Notifies whoever assigns. */
 export const releaseHost = async (db: Queryable, host: string, holder: string = personHolder): Promise<boolean> => {
   const { rowCount } = await db.query(
     `with ended as (delete from yardmaster.host_hold where host = $1 and holder = $3 returning host) select pg_notify($2, host) from ended`,

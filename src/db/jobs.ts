@@ -206,8 +206,8 @@ export const touchJob = async (
 };
 
 /** Says that the workflow has looked at a job that only waits, so that nobody asks it to for a while. */
-export const noteLook = async (db: Queryable, jobId: string): Promise<void> => {
-  await db.query(`/* note_look */ update yardmaster.job set touched_at = now() where job_id = $1::uuid`, [jobId]);
+export const touchWaitingJob = async (db: Queryable, jobId: string): Promise<void> => {
+  await db.query(`/* touch_waiting_job */ update yardmaster.job set touched_at = now() where job_id = $1::uuid`, [jobId]);
 };
 
 /** Opens the next life of a job whose last one has ended; everything but the request itself starts anew. */

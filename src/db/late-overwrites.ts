@@ -4,7 +4,9 @@ import { mirrorJob, type MirrorRepair } from './mirror';
 import { queryNamed, type Queryable } from './queryable';
 
 /** Of a public row `g` and the job `c` that it shows. */
-const isOverwritten = (words: string): string => `(g.status <> (${words}::jsonb) ->> c.state or g.worker_affinity is distinct from 'strict'
+const isOverwritten = (
+  statuses: string,
+): string => `(g.status <> (${statuses}::jsonb) ->> c.state or g.worker_affinity is distinct from 'strict'
   or g.target_worker_id is not null or g.callback_url is not null
   or g.interaction_data ?| '{resolution_type,resolution_data,resolved_by,resolved_at}'::text[])`;
 
@@ -14,17 +16,17 @@ const isOverwritten = (words: string): string => `(g.status <> (${words}::jsonb)
  */
 export const listOverwrites = async (
   db: Queryable,
-  { overwriteLooks, overwriteLookMs, sweepBatchRows }: Pick<Limits, 'overwriteLooks' | 'overwriteLookMs' | 'sweepBatchRows'>,
+  { overwriteWindows, overwriteWindowMs, sweepBatchRows }: Pick<Limits, 'overwriteWindows' | 'overwriteWindowMs' | 'sweepBatchRows'>,
 ): Promise<MirrorRepair[]> => {
   const { rows } = await queryNamed<MirrorRepair>(db, {
     name: 'list_overwrites',
     text: `
-     with look as (
+     with age_window as (
        select now() - power(2, n) * interval '1 min' as until from generate_series(0, $1::int - 1) n
      ), candidate as materialized (
-       select j.job_id, j.state from look cross join lateral (
+       select j.job_id, j.state from age_window cross join lateral (
          select job_id, state from yardmaster.job
-         where ended_at is not null and ended_at < look.until and ended_at >= look.until - $2::int * interval '1 ms'
+         where ended_at is not null and ended_at < age_window.until and ended_at >= age_window.until - $2::int * interval '1 ms'
          order by ended_at limit $3::int
        ) j
        union
@@ -44,7 +46,7 @@ export const listOverwrites = async (
      from candidate c cross join lateral (select * from gh_automation_jobs where id = c.job_id offset 0) g
      where ${isOverwritten('$4')}
      limit $3::int`,
-    values: [overwriteLooks, overwriteLookMs, sweepBatchRows, JSON.stringify(ghStatusOf)],
+    values: [overwriteWindows, overwriteWindowMs, sweepBatchRows, JSON.stringify(ghStatusOf)],
   });
   return rows;
 };

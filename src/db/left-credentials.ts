@@ -1,7 +1,7 @@
 import { queryNamed, type Queryable } from './queryable';
 
 /**
- * Rows of live jobs and attempts that still hold what a resume carried, and when it was written by the row's own word, which may be anything. Never the
+ * Rows of live jobs and attempts that still hold what a resume carried, and when it was written by the row's own account, which may be anything. Never the
  * contents.
  */
 export const listLeftCredentials = async (db: Queryable): Promise<{ rowId: string; resolvedAt: string | null; now: Date }[]> => {

@@ -55,28 +55,28 @@ async function listenForEver(
   closing: AbortSignal,
 ): Promise<void> {
   let waitMs = reconnectFirstMs;
-  let isOutageTold = false;
+  let isOutageLogged = false;
   while (!closing.aborted) {
     const client = createSessionClient(directUrl, { applicationName: options.applicationName ?? 'yardmaster-listen' });
     try {
       const lost = new Promise<void>((resolve) => client.once('end', () => resolve()));
       await connectAndListen(client, options);
-      if (!(await hearsItself(client, directUrl, options, closing))) {
+      if (!(await receivesOwnNotify(client, directUrl, options, closing))) {
         if (!closing.aborted)
           warnDegraded(options, 'notifications do not arrive, so DATABASE_DIRECT_URL seems to lead to a transaction pooler');
         return;
       }
       state.isListening = true;
-      if (isOutageTold) options.log.info('LISTEN goes on');
+      if (isOutageLogged) options.log.info('LISTEN goes on');
       waitMs = reconnectFirstMs;
-      isOutageTold = false;
+      isOutageLogged = false;
       // What was notified while nobody listened is found by looking.
       pollNow();
       await Promise.race([lost, failsToAnswer(client, options.pollEveryMs, closing)]);
       throw new Error('the connection was lost');
     } catch (error) {
-      if (!isOutageTold && !closing.aborted) options.log.info('LISTEN is interrupted and tried again', { reason: messageOf(error) });
-      isOutageTold = true;
+      if (!isOutageLogged && !closing.aborted) options.log.info('LISTEN is interrupted and tried again', { reason: messageOf(error) });
+      isOutageLogged = true;
     } finally {
       state.isListening = false;
       await endQuietly(client);
@@ -100,23 +100,23 @@ async function connectAndListen(client: Client, options: ListenerOptions): Promi
 }
 
 /** The notification comes from another session: a pooler delivers one of the same session even where LISTEN is useless. */
-async function hearsItself(client: Client, directUrl: string, options: ListenerOptions, closing: AbortSignal): Promise<boolean> {
+async function receivesOwnNotify(client: Client, directUrl: string, options: ListenerOptions, closing: AbortSignal): Promise<boolean> {
   const channel = `yardmaster_probe_${randomBytes(6).toString('hex')}`;
-  const heard = new AbortController();
-  client.on('notification', (message) => message.channel === channel && heard.abort());
+  const received = new AbortController();
+  client.on('notification', (message) => message.channel === channel && received.abort());
   await client.query(`listen ${channel}`);
   const other = createSessionClient(directUrl, { applicationName: options.applicationName ?? 'yardmaster-listen' });
   try {
     await other.connect();
-    for (let tries = 0; tries < probeTries && !heard.signal.aborted && !closing.aborted; tries++) {
+    for (let tries = 0; tries < probeTries && !received.signal.aborted && !closing.aborted; tries++) {
       await other.query('select pg_notify($1, $2)', [channel, '']);
-      await pause(probeAnswerMs, AbortSignal.any([heard.signal, closing]));
+      await pause(probeAnswerMs, AbortSignal.any([received.signal, closing]));
     }
   } finally {
     await endQuietly(other);
   }
-  if (heard.signal.aborted) await client.query(`unlisten ${channel}`);
-  return heard.signal.aborted;
+  if (received.signal.aborted) await client.query(`unlisten ${channel}`);
+  return received.signal.aborted;
 }
 
 /** Ends when the server no longer answers, or with the signal. */

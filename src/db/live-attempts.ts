@@ -1,6 +1,6 @@
 import type { HumanKind, JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
-import type { LiveAttemptSeen } from '../domain/attempt-sweep';
+import type { LiveAttempt } from '../domain/attempt-sweep';
 import { portColumns, toPort, type PortRow } from './attempt-port';
 import { queryNamed, type Queryable } from './queryable';
 
@@ -8,7 +8,7 @@ import { queryNamed, type Queryable } from './queryable';
 export const listLiveAttempts = async (
   db: Queryable,
   limits: Pick<Limits, 'ownerStartJitterMs' | 'probeFreshMs' | 'fleetRowsMax'>,
-): Promise<LiveAttemptSeen[]> => {
+): Promise<LiveAttempt[]> => {
   const { rows } = await queryNamed<AttemptRow>(db, {
     name: 'list_live_attempts',
     text: `
@@ -36,7 +36,7 @@ export const listLiveAttempts = async (
      order by a.assigned_at limit $3::int`,
     values: [limits.ownerStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
   });
-  return rows.map(toSeen);
+  return rows.map(toLiveAttempt);
 };
 
 /** Our record follows who claimed; not where that worker has another attempt already, since it runs one at a time. Answers which were changed. */
@@ -77,7 +77,7 @@ interface AttemptRow extends PortRow {
   listeners: number;
 }
 
-const toSeen = (row: AttemptRow): LiveAttemptSeen => ({
+const toLiveAttempt = (row: AttemptRow): LiveAttempt => ({
   attemptId: row.attempt_id,
   jobId: row.job_id,
   isCurrent: row.is_current,

@@ -42,7 +42,7 @@ export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => 
     await db.query(`update gh_automation_jobs set interaction_data = $2::jsonb where id = $1::uuid`, [jobId, shown]);
 };
 
-/** A public row that somebody wrote over, and both words for its status. */
+/** A public row that somebody wrote over, and both values of its status. */
 export interface MirrorRepair {
   jobId: string;
   found: string;

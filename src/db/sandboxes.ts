@@ -1,5 +1,5 @@
 import { isInstance } from '../domain/host-address';
-import type { SandboxHealth, SandboxSeen } from '../domain/sandbox-sync';
+import type { Sandbox, SandboxHealth } from '../domain/sandbox-sync';
 import type { Queryable } from './queryable';
 
 /**
@@ -23,16 +23,16 @@ export const findSandboxAddress = async (db: Queryable, instanceId: string | nul
 };
 
 /** The sandboxes whose machine should run; none where the product's table is not in this database. */
-export const listActiveSandboxes = async (db: Queryable): Promise<SandboxSeen[]> => {
+export const listActiveSandboxes = async (db: Queryable): Promise<Sandbox[]> => {
   if (!(await hasSandboxes(db))) return [];
-  const { rows } = await db.query<SandboxSeen>(
+  const { rows } = await db.query<Sandbox>(
     `select id as "sandboxId", instance_id as "instanceId", public_ip as address, health_status::text as health
      from sandboxes where status = 'active' and (ec2_status is null or ec2_status in ('pending', 'running')) order by id`,
   );
   return rows;
 };
 
-/** Writes health and the moment of the look, and no other column; a row that somebody else put right meanwhile stays as it is. */
+/** Writes health and the moment of the check, and no other column; a row that somebody else put right meanwhile stays as it is. */
 export const repairSandboxes = async (db: Queryable, repairs: readonly { sandboxId: string; health: SandboxHealth }[]): Promise<number> => {
   const { rowCount } = await db.query(
     `update sandboxes s set health_status = r.health::sandbox_health_status, last_health_check_at = now()

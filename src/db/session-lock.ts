@@ -13,7 +13,7 @@ export interface SessionLockOptions {
   /** Not a pooler's: a session lock belongs to a connection. */
   directUrl: string;
   name: string;
-  /** Between two tries to get it, and between two looks whether its session still lives. */
+  /** Between two tries to get it, and between two checks whether its session still lives. */
   everyMs: number;
   log: DbLog;
   applicationName: string;
@@ -32,10 +32,10 @@ const sessionOptions = {
 
 /** Waits until the lock is ours; null when the signal came first. */
 export const waitForSessionLock = async (options: SessionLockOptions): Promise<SessionLock | null> => {
-  let told = '';
-  const tell = (what: string, fields: object = {}): void => {
-    if (told !== what) options.log.info(what, { lock: options.name, ...fields });
-    told = what;
+  let logged = '';
+  const logChange = (what: string, fields: object = {}): void => {
+    if (logged !== what) options.log.info(what, { lock: options.name, ...fields });
+    logged = what;
   };
   while (!options.signal.aborted) {
     const client = createSessionClient(options.directUrl, { applicationName: options.applicationName, options: sessionOptions });
@@ -45,11 +45,11 @@ export const waitForSessionLock = async (options: SessionLockOptions): Promise<S
       while (!options.signal.aborted && !lost.signal.aborted) {
         const { rows } = await client.query<{ is_ours: boolean }>(`select pg_try_advisory_lock(hashtext($1)) as is_ours`, [options.name]);
         if (rows[0]?.is_ours === true) return holdLock(client, lost, options);
-        tell('Stands by: another process has the lock');
+        logChange('Stands by: another process has the lock');
         await pause(options);
       }
     } catch (error) {
-      tell('The lock cannot be asked for and is tried again', { reason: error instanceof Error ? error.message : String(error) });
+      logChange('The lock cannot be asked for and is tried again', { reason: error instanceof Error ? error.message : String(error) });
     }
     await endQuietly(client);
     await pause(options);

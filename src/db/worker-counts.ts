@@ -40,10 +40,10 @@ const nobody: WorkerCounts = {
 };
 
 /**
- * The workers with their condition, as the table `seen`: who is idle is the assigning statement's own word, the rest names the first of its conditions
+ * The workers with their condition, as the table `seen`: who is idle is the assigning statement's own rule, the rest names the first of its conditions
  * that a worker misses. $1 to $3 are its limits, $4 is the id that a job asks for.
  */
-export const workersSeen = `
+export const withConditions = `
 with idle as (${idleWorkers}),
 seen as (
   select r.worker_id, $4::text in (r.worker_id, r.target_worker_id, r.ec2_instance_id) as is_wanted,
@@ -68,5 +68,5 @@ seen as (
   left join yardmaster.host_probe p on p.host = r.ec2_ip and p.worker_id = r.worker_id
 )`;
 
-const countStatement = `${workersSeen}
+const countStatement = `${withConditions}
 select condition, count(*)::int as workers, coalesce(bool_or(is_wanted), false) as is_wanted from seen group by condition`;

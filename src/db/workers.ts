@@ -51,13 +51,13 @@ export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs 
 };
 
 /** Since when a host's port has been refused at every probe, or has shown this worker at every one; null when the last probe said something else. */
-export const findSaidSince = async (db: Queryable, host: string, said: { workerId: string } | 'refused'): Promise<Date | null> => {
-  const { rows } = await db.query<{ saidSince: Date | null }>(
-    `select said_since as "saidSince" from yardmaster.host_probe
+export const findUnchangedSince = async (db: Queryable, host: string, answer: { workerId: string } | 'refused'): Promise<Date | null> => {
+  const { rows } = await db.query<{ unchangedSince: Date | null }>(
+    `select said_since as "unchangedSince" from yardmaster.host_probe
      where host = $1 and case when $2::text is null then problem = 'refused' else worker_id = $2 end`,
-    [host, said === 'refused' ? null : said.workerId],
+    [host, answer === 'refused' ? null : answer.workerId],
   );
-  return rows[0]?.saidSince ?? null;
+  return rows[0]?.unchangedSince ?? null;
 };
 
 /**

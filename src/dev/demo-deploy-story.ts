@@ -29,12 +29,12 @@ export const playDeploys = async (fleet: DemoFleet): Promise<boolean> => {
     const { deployId } = await ask<DeployView>(`${fleet.gatewayUrl}/v1/deploys`, order, demoKeys.deployer);
     await printLog(`${fleet.gatewayUrl}/v1/deploys/${deployId}/stream`);
     const deploy = await ask<DeployView>(`${fleet.gatewayUrl}/v1/deploys/${deployId}`);
-    const isAsTold = deploy.outcome === chapter.ends && deploy.hosts.every(({ versionNow }) => versionNow === chapter.runs);
+    const isAsExpected = deploy.outcome === chapter.ends && deploy.hosts.every(({ versionNow }) => versionNow === chapter.runs);
     const running = deploy.hosts.map(({ host, versionNow }) => `${host} runs ${versionNow ?? 'nothing'}`).join(', ');
     const seconds = ((Date.now() - startedAt) / 1_000).toFixed(1);
-    console.log(`${isAsTold ? '✓' : '✗'} ${deploy.outcome ?? 'under way'} after ${seconds} s: ${running}`);
-    if (!isAsTold) console.log(`  It should have ended ${chapter.ends} with ${chapter.runs} everywhere. ${deploy.detail}`);
-    isRight &&= isAsTold;
+    console.log(`${isAsExpected ? '✓' : '✗'} ${deploy.outcome ?? 'under way'} after ${seconds} s: ${running}`);
+    if (!isAsExpected) console.log(`  It should have ended ${chapter.ends} with ${chapter.runs} everywhere. ${deploy.detail}`);
+    isRight &&= isAsExpected;
   }
   return isRight;
 };

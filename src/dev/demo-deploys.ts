@@ -1,13 +1,13 @@
 import path from 'node:path';
-import type { DeployYard } from './deploy-yard';
+import type { DeployTestbed } from './deploy-testbed';
 import type { Simulator } from './gh-simulator/simulator';
-import { startStandInYard } from './kamal-stand-in/stand-in-yard';
-import { sshPort, startKamalYard } from './kamal-yard/kamal-yard';
-import { canRunKamalYard } from './kamal-yard/prerequisites';
+import { startStandInTestbed } from './kamal-stand-in/stand-in-testbed';
+import { sshPort, startKamalTestbed } from './kamal-testbed/kamal-testbed';
+import { canRunKamalTestbed } from './kamal-testbed/prerequisites';
 import { claimPort } from './ports';
 
 /** Where the demo's deploys go, and what the deployer must know of it. */
-export interface DemoDeployGround {
+export interface DemoDeployTarget {
   destination: string;
   settings: Record<string, string>;
   stop(): Promise<void>;
@@ -37,33 +37,33 @@ export const prepareDeploys = async (options: {
   simulator: Simulator;
   serviceSecret: string;
   say: (line: string) => void;
-}): Promise<DemoDeployGround> => {
+}): Promise<DemoDeployTarget> => {
   const { ips, whyNotReal } = options.hosts;
-  const yard = whyNotReal === null ? await startReal(options) : await startStandIn(options);
+  const testbed = whyNotReal === null ? await startReal(options) : await startStandIn(options);
   const where = ips.join(' and ');
   options.say(
     whyNotReal === null
       ? `Deploys: the real Kamal over SSH, to containers on ${where}`
       : `Deploys: Kamal's stand-in, to simulated hosts on ${where}, since ${whyNotReal}`,
   );
-  for (const version of demoVersions) await yard.push(version, version === 'demo-3' ? { broken: 'exits' } : {});
+  for (const version of demoVersions) await testbed.push(version, version === 'demo-3' ? { broken: 'exits' } : {});
   return {
     destination,
     settings: {
-      ...yard.kamalEnv,
-      KAMAL_BIN: yard.kamalBin,
-      KAMAL_CONFIG_DIR: yard.configDir,
+      ...testbed.kamalEnv,
+      KAMAL_BIN: testbed.kamalBin,
+      KAMAL_CONFIG_DIR: testbed.configDir,
       DEPLOY_STATE_DIR: path.join(options.dir, 'deploys'),
       INSTALLATION: 'demo',
-      DEPLOY_SECRET_KAMAL_REGISTRY_PASSWORD: yard.registry.password,
-      ...Object.fromEntries(Object.entries(yard.secrets).map(([name, value]) => [`DEPLOY_SECRET_${name}`, value])),
+      DEPLOY_SECRET_KAMAL_REGISTRY_PASSWORD: testbed.registry.password,
+      ...Object.fromEntries(Object.entries(testbed.secrets).map(([name, value]) => [`DEPLOY_SECRET_${name}`, value])),
     },
-    stop: yard.stop,
+    stop: testbed.stop,
   };
 };
 
 const findWhyNotReal = async (ips: readonly string[]): Promise<string | null> => {
-  const found = canRunKamalYard();
+  const found = canRunKamalTestbed();
   if (!found.ok) return `the real one needs ${found.missing.join(', ')}`;
   for (const host of ips) {
     const isFree = await claimPort({ port: sshPort, host, purpose: "a host's sshd", changeWith: 'nothing' }).then(
@@ -75,13 +75,13 @@ const findWhyNotReal = async (ips: readonly string[]): Promise<string | null> =>
   return null;
 };
 
-type Ground = Parameters<typeof prepareDeploys>[0];
+type PrepareOptions = Parameters<typeof prepareDeploys>[0];
 
-const startReal = async ({ dir, databaseUrl, hosts, serviceSecret, say }: Ground): Promise<DeployYard> =>
-  await startKamalYard({ dir: path.join(dir, 'kamal'), hosts: hosts.ips, databaseUrl, serviceSecret, writeSecrets: false, say });
+const startReal = async ({ dir, databaseUrl, hosts, serviceSecret, say }: PrepareOptions): Promise<DeployTestbed> =>
+  await startKamalTestbed({ dir: path.join(dir, 'kamal'), hosts: hosts.ips, databaseUrl, serviceSecret, writeSecrets: false, say });
 
-const startStandIn = async ({ dir, hosts, simulator }: Ground): Promise<DeployYard> =>
-  await startStandInYard({
+const startStandIn = async ({ dir, hosts, simulator }: PrepareOptions): Promise<DeployTestbed> =>
+  await startStandInTestbed({
     dir: path.join(dir, 'kamal'),
     hosts: hosts.ips,
     simulatorUrl: `http://127.0.0.1:${simulator.controlPort}`,

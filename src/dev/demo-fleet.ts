@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { Client } from 'pg';
 import { migrate } from '../db/migrate';
-import { chooseDeployHosts, prepareDeploys, type DemoDeployGround, type DemoDeployHosts } from './demo-deploys';
+import { chooseDeployHosts, prepareDeploys, type DemoDeployHosts, type DemoDeployTarget } from './demo-deploys';
 import { loadFleetSchema } from './fleet-schema/load';
 import type { SimulatorOptions } from './gh-simulator/config';
 import { startSimulator, type Simulator } from './gh-simulator/simulator';
@@ -29,8 +29,8 @@ export interface DemoFleet {
   gatewayUrl: string;
   stack: Stack;
   simulator: Simulator;
-  deploys: DemoDeployGround;
-  /** Words that the product's callback address received, by job. */
+  deploys: DemoDeployTarget;
+  /** Statuses that the product's callback address received, by job. */
   received: ReadonlyMap<string, string[]>;
   stop(): Promise<void>;
 }

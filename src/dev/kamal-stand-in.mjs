@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { runCommandLine } from './kamal-stand-in/command-line.mjs';
 
-const politeSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const gracefulSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** @type {import('./kamal-stand-in/command-line.mjs').World} */
 const world = {
@@ -17,7 +17,7 @@ const world = {
   wait: async (promise) => await promise,
   /** Ruby writes what it has and dies of the signal. */
   beforeSignal(act) {
-    for (const signal of politeSignals) {
+    for (const signal of gracefulSignals) {
       process.once(signal, () => {
         act();
         process.removeAllListeners(signal);
@@ -27,7 +27,7 @@ const world = {
   },
   kill: (signal) => process.kill(process.pid, signal),
   ignoreSignals() {
-    for (const signal of politeSignals) process.removeAllListeners(signal).on(signal, () => undefined);
+    for (const signal of gracefulSignals) process.removeAllListeners(signal).on(signal, () => undefined);
   },
   startGrandchild({ ms = 600_000, ignoreTerm = false, ownSession = false }) {
     const program = `${ignoreTerm ? 'process.on("SIGTERM",()=>{});process.on("SIGINT",()=>{});' : ''}setTimeout(()=>{},${ms})`;

@@ -52,13 +52,13 @@ async function download(url: string, say: Say): Promise<Buffer> {
   const totalMegabytes = Math.round(Number(response.headers.get('content-length') ?? 0) / 1e6);
   const chunks: Buffer[] = [];
   let bytes = 0;
-  let saidAt = Date.now();
+  let printedAt = Date.now();
   say(`Temporal CLI: downloads ${totalMegabytes || 'about 50'} MB from ${new URL(url).host}`);
   for await (const chunk of response.body!) {
     chunks.push(Buffer.from(chunk as Uint8Array));
     bytes += (chunk as Uint8Array).length;
-    if (Date.now() - saidAt > 2_000) {
-      saidAt = Date.now();
+    if (Date.now() - printedAt > 2_000) {
+      printedAt = Date.now();
       say(`Temporal CLI: ${Math.round(bytes / 1e6)} of ${totalMegabytes || '?'} MB`);
     }
   }

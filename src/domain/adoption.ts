@@ -17,7 +17,7 @@ export interface Adoption {
   callbackUrl: string | null;
 }
 
-/** A row that breaks the limits of our own door is named with its field, and left as it is. */
+/** A row that breaks the limits of our own API is named with its field, and left as it is. */
 export const judgeAdoption = (row: AdoptableRow): { adopt: Adoption } | { problem: string } => {
   const problem =
     (isJobType(row.jobType) ? null : 'job_type: no type that we know') ??

@@ -1,4 +1,4 @@
-import type { AttemptSeen } from '../contracts/ghosthands';
+import type { AttemptSnapshot } from '../contracts/ghosthands';
 import type { HumanKind, Submission } from '../contracts/job';
 import { judgeSubmission } from './submission-evidence';
 
@@ -12,7 +12,7 @@ export type Finding =
   | { kind: 'released'; submission: Submission }
   | { kind: 'unreadable'; problem: string };
 
-export const readFinding = (seen: AttemptSeen): Finding => {
+export const readFinding = (seen: AttemptSnapshot): Finding => {
   const submission = judgeSubmission(seen);
   switch (seen.status) {
     case 'pending':
@@ -55,5 +55,5 @@ export const readFinding = (seen: AttemptSeen): Finding => {
 export const isWrittenByOthers = (errorCode: string | null): boolean =>
   errorCode === 'worker_deregistered' || errorCode === 'stuck_job_timeout';
 
-export const wasClaimed = (seen: AttemptSeen): boolean =>
+export const wasClaimed = (seen: AttemptSnapshot): boolean =>
   seen.workerId !== null || seen.claimedAt !== null || seen.hasStarted || seen.wasReleased || seen.status === 'queued';

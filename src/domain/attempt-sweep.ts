@@ -3,7 +3,7 @@ import type { Limits } from '../contracts/limits';
 import type { SweepItem } from '../contracts/sweep';
 
 /** An attempt that has not ended, with all that is seen of its worker. Ages are the database's. */
-export interface LiveAttemptSeen {
+export interface LiveAttempt {
   attemptId: string;
   jobId: string;
   /** The job still means this attempt. */
@@ -41,10 +41,10 @@ export interface AttemptDecision {
 }
 export type ExamineFinding = 'worker_changed' | 'worker_gone' | 'zombie_attempt' | 'silent_attempt';
 
-export type AttemptLimits = Pick<Limits, 'attemptSilentMs' | 'restLookMs'>;
+export type AttemptLimits = Pick<Limits, 'attemptSilentMs' | 'restRecheckMs'>;
 
 /** What the live attempts say about their workers. A refused port, a silent row or an offline worker is a reason to examine, never a verdict. */
-export const sweepAttempts = (attempts: readonly LiveAttemptSeen[], limits: AttemptLimits): AttemptDecision => {
+export const sweepAttempts = (attempts: readonly LiveAttempt[], limits: AttemptLimits): AttemptDecision => {
   const decision: AttemptDecision = { examine: [], reowned: [], findings: [] };
   for (const attempt of attempts) {
     const { attemptId, jobId, listeners, row, workerId } = attempt;
@@ -61,7 +61,7 @@ export const sweepAttempts = (attempts: readonly LiveAttemptSeen[], limits: Atte
   return decision;
 };
 
-const doubt = (attempt: LiveAttemptSeen, { attemptSilentMs, restLookMs }: AttemptLimits): ExamineFinding | null => {
+const doubt = (attempt: LiveAttempt, { attemptSilentMs, restRecheckMs }: AttemptLimits): ExamineFinding | null => {
   const { isClaimed, isCurrent, isOwnerInDoubt, jobState, jobTouchedAgeMs, port, portChangedAgeMs, registryStatus, row, workerId } =
     attempt;
   if (!isCurrent || !isClaimed) return null;
@@ -70,7 +70,7 @@ const doubt = (attempt: LiveAttemptSeen, { attemptSilentMs, restLookMs }: Attemp
   if (!isUnderWay && jobState !== 'uncertain') return null;
   // A job that rests is looked at when there is news since the last look: what could not be proven then cannot be now, for days.
   const isDue = (newsAgeMs: number | null): boolean =>
-    jobState === 'running' || jobTouchedAgeMs > restLookMs || (newsAgeMs !== null && jobTouchedAgeMs > newsAgeMs);
+    jobState === 'running' || jobTouchedAgeMs > restRecheckMs || (newsAgeMs !== null && jobTouchedAgeMs > newsAgeMs);
   if (port?.kind === 'refused' || (port?.kind === 'answers' && (port.workerId !== workerId || port.hasRestarted)))
     return isDue(portChangedAgeMs) ? 'worker_changed' : null;
   // Its workflow has a doubt already, and looks again by itself.

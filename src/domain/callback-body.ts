@@ -1,4 +1,4 @@
-import type { CallbackBody, CallbackWord } from '../contracts/callback';
+import type { CallbackBody, CallbackStatus } from '../contracts/callback';
 import type { HumanKind, JobState } from '../contracts/job';
 import { withoutPageSecrets } from './url-secrets';
 
@@ -24,18 +24,18 @@ export interface CallbackFacts {
   } | null;
 }
 
-/** The fields of valet §2.2 for each word, and no others. Addresses of pages have lost their secrets: the body is kept, and sent to another party. */
-export const makeCallbackBody = (word: CallbackWord, facts: CallbackFacts): CallbackBody => ({
+/** The fields of valet §2.2 for each status, and no others. Addresses of pages have lost their secrets: the body is kept, and sent to another party. */
+export const makeCallbackBody = (status: CallbackStatus, facts: CallbackFacts): CallbackBody => ({
   job_id: facts.jobId,
   valet_task_id: facts.valetTaskId,
-  status: word,
+  status,
   ...(facts.workerId === null ? {} : { worker_id: facts.workerId }),
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Addresses stay texts, and nothing else is touched.
-  ...(withoutPageSecrets(fieldsOf(word, facts)) as Partial<CallbackBody>),
+  ...(withoutPageSecrets(fieldsOf(status, facts)) as Partial<CallbackBody>),
 });
 
-const fieldsOf = (word: CallbackWord, facts: CallbackFacts): Partial<CallbackBody> => {
-  switch (word) {
+const fieldsOf = (status: CallbackStatus, facts: CallbackFacts): Partial<CallbackBody> => {
+  switch (status) {
     case 'running':
       return {};
     case 'paused':

@@ -56,7 +56,7 @@ export const describeStanding = ({ workerId, state, humanKind, isOver }: Standin
   `${state === 'waiting_human' ? `waiting_human (${humanKind ?? 'blocker'})` : state}${isOver ? `, but ${workerId} still has it: restart that worker` : ''}`;
 
 /** For a person who wonders why it takes so long. */
-export const tellDrain = (jobs: readonly JobOnHost[]): string =>
+export const describeDrain = (jobs: readonly JobOnHost[]): string =>
   jobs.length === 0 ? 'no job is left on the hosts' : `waits for ${countJobs(jobs)}: ${nameSome(jobs)}`;
 
 const countJobs = ({ length }: readonly JobOnHost[]): string => `${length} ${length === 1 ? 'job' : 'jobs'}`;

@@ -3,7 +3,7 @@ import type { ConfiguredServer } from '../contracts/fleet-config';
 import { isMachine } from './fleet-config';
 
 /** What is known of the machines where a destination's files leave lists of hosts empty. */
-export interface FleetSeen {
+export interface FleetFacts {
   destination: string;
   /** Addresses in the registry. `isPresent`: not offline, or with a beat of a moment ago. */
   registered: readonly { host: string; isPresent: boolean }[];
@@ -23,7 +23,7 @@ export interface FleetHosts {
  * A machine that is away is left out unless somebody says that it belongs here: the configuration, or a deploy that broke on it. Then it is asked,
  * and refuses the deploy by its name; an autoscaled one that is gone for good must not.
  */
-export const pickFleetHosts = ({ destination, registered, configured, broken }: FleetSeen): FleetHosts => {
+export const pickFleetHosts = ({ destination, registered, configured, broken }: FleetFacts): FleetHosts => {
   const machines = configured.filter(isMachine).flatMap(({ ip, environment }) => (ip ? [{ ip, environment }] : []));
   const elsewhere = new Set(
     machines.filter(({ environment }) => environment !== undefined && environment !== destination).map(({ ip }) => ip),

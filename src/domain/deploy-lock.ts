@@ -9,7 +9,7 @@ export const makeLockMessage = ({ installation, workflowId, deployId }: LockMess
 
 const pattern = /^([\w.-]{1,100})\/(kamal-deploy-[a-z0-9_-]{1,130})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
-/** Null for the words of anybody else. */
+/** Null for the message of anybody else. */
 export const parseLockMessage = (message: string): LockMessage | null => {
   const [, installation, workflowId, deployId] = pattern.exec(message.trim()) ?? [];
   if (installation === undefined || workflowId === undefined || deployId === undefined) return null;

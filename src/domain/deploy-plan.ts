@@ -68,11 +68,11 @@ const mustSoak = ({ strategy, hosts }: DeployFacts): boolean =>
 const nextBatchOrRelease = ({ hosts }: DeployFacts): DeployPhase => (currentBatch(hosts).length > 0 ? 'stop' : 'release');
 
 /** Phases at which a cancel or a failure turns the deploy around; later it has ended in all but name, and is only noted. */
-export const canTurnBack = ({ phase, direction }: Pick<DeployFacts, 'phase' | 'direction'>): boolean =>
+export const canCompensate = ({ phase, direction }: Pick<DeployFacts, 'phase' | 'direction'>): boolean =>
   direction === 'forward' && phase !== 'release' && phase !== 'done';
 
 /** Where a deploy goes that cannot, or must not, go on. */
-export const phaseOfWayBack = ({ hosts }: Pick<DeployFacts, 'hosts'>): DeployPhase =>
+export const compensationPhase = ({ hosts }: Pick<DeployFacts, 'hosts'>): DeployPhase =>
   touchedHosts(hosts).length > 0 ? 'compensate' : 'release';
 
 /** A host counts as touched before its stop begins, so that a deployer killed in the middle leaves none out. */
@@ -89,7 +89,7 @@ const isTouched: Record<DeployHost['state'], boolean> = {
 };
 
 /** Hosts to put back, those that ran the same version together: Kamal starts one version at a time. */
-export const planWayBack = (hosts: readonly DeployHost[]): { versionBefore: string | null; hosts: string[] }[] => {
+export const planCompensation = (hosts: readonly DeployHost[]): { versionBefore: string | null; hosts: string[] }[] => {
   const versions = [...new Set(touchedHosts(hosts).map(({ versionBefore }) => versionBefore))];
   return versions.map((versionBefore) => ({
     versionBefore,

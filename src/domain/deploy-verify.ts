@@ -2,10 +2,10 @@ import type { DeployPhase, Disagreement } from '../contracts/deploy';
 import { judgeHealth, type HealthFacts } from './health';
 
 /** What a host is like after a step, from four sources that need not agree. */
-export interface HostSeen {
+export interface HostFacts {
   host: string;
   roles: readonly string[];
-  /** As `kamal app version` tells it; a role that runs nothing is not in it. Null: nobody could look. */
+  /** As `kamal app version` reports it; a role that runs nothing is not in it. Null: nobody could look. */
   versions: readonly RoleVersion[] | null;
   ports: HealthFacts['ports'];
   registry: HealthFacts['registry'];
@@ -33,7 +33,7 @@ export const hasWorkerRole = (roles: readonly string[]): boolean => roles.some((
 
 /** Does every role of the host run the wanted version, and no other one? Null wants nothing to run; unread versions prove nothing. */
 export const judgeVersions = (
-  { host, roles, versions }: Pick<HostSeen, 'host' | 'roles' | 'versions'>,
+  { host, roles, versions }: Pick<HostFacts, 'host' | 'roles' | 'versions'>,
   wanted: string | null,
 ): HostVerdict => {
   if (versions === null) return { host, isVerified: false, version: null, detail: 'its version could not be read' };
@@ -47,7 +47,7 @@ export const judgeVersions = (
 };
 
 /** And is it healthy, in a new process? */
-export const judgeHost = (seen: HostSeen, wanted: string | null): HostVerdict => {
+export const judgeHost = (seen: HostFacts, wanted: string | null): HostVerdict => {
   const byVersion = judgeVersions(seen, wanted);
   if (!byVersion.isVerified) return byVersion;
   const verdict = (isVerified: boolean, detail: string): HostVerdict => ({ ...byVersion, isVerified, detail });
@@ -63,7 +63,7 @@ export const judgeHost = (seen: HostSeen, wanted: string | null): HostVerdict =>
   return verdict(true, `${wanted} runs and is healthy`);
 };
 
-/** Where an exit code and the hosts tell different things: it never decides, and is always told. */
+/** Where an exit code and the hosts report different things: it never decides, and is always reported. */
 export const findDisagreements = ({
   phase,
   exit,

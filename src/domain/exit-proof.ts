@@ -1,5 +1,5 @@
 /** What a worker's status port said at one moment of stopping its process. */
-export type PortSeen =
+export type PortSnapshot =
   | { kind: 'answers'; workerId: string; activeJobs: number; processStartedAtMs: number; atMs: number }
   | { kind: 'refused' }
   | { kind: 'silent' };
@@ -9,8 +9,8 @@ export type PortSeen =
  * second after it (ghosthands §7.3): a refused port does, or another start time, or no active job twice, a second apart.
  */
 export const provesExit = (
-  before: PortSeen,
-  looks: readonly PortSeen[],
+  before: PortSnapshot,
+  probes: readonly PortSnapshot[],
   {
     workerId,
     claimedAtMs,
@@ -24,7 +24,7 @@ export const provesExit = (
     jitterMs: number;
   },
 ): 'gone' | 'idle' | null => {
-  const last = looks.at(-1);
+  const last = probes.at(-1);
   if (last === undefined || last.kind === 'silent') return null;
   // Where only the database knows the worker, a refusal speaks for it only at an address that answered for it a moment ago.
   const wasThere = before.kind === 'answers' && before.workerId === workerId;
@@ -35,8 +35,8 @@ export const provesExit = (
   // Another start than before, or one after the claim: an earlier try, or somebody else, has ended the process already.
   const starts = [wasThere ? before.processStartedAtMs : null, claimedAtMs].filter((start) => start !== null);
   if (starts.some((start) => last.processStartedAtMs > start + jitterMs)) return 'gone';
-  // The unbroken run of idle looks at the end: whatever came between, a job or another worker at the address, begins it anew.
-  const isIdle = (look: PortSeen): boolean => look.kind === 'answers' && look.activeJobs === 0 && look.workerId === workerId;
-  const first = looks[looks.findLastIndex((look) => !isIdle(look)) + 1];
+  // The unbroken run of idle probes at the end: whatever came between, a job or another worker at the address, begins it anew.
+  const isIdle = (probe: PortSnapshot): boolean => probe.kind === 'answers' && probe.activeJobs === 0 && probe.workerId === workerId;
+  const first = probes[probes.findLastIndex((probe) => !isIdle(probe)) + 1];
   return first?.kind === 'answers' && last.atMs - first.atMs >= 1_000 ? 'idle' : null;
 };

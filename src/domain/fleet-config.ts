@@ -55,10 +55,10 @@ export const compareFleet = (configured: readonly ConfiguredServer[], workers: r
   const machines = configured.filter(isMachine);
   if (machines.length === 0) return [];
   const differences: FleetDifference[] = [];
-  const placed = new Set<RegisteredWorker>();
+  const matched = new Set<RegisteredWorker>();
   for (const server of machines) {
     const own = workers.filter((worker) => isOf(server, worker));
-    for (const worker of own) placed.add(worker);
+    for (const worker of own) matched.add(worker);
     const present = own.filter(({ status }) => status !== 'offline');
     if (present.length === 0) {
       differences.push({
@@ -73,7 +73,7 @@ export const compareFleet = (configured: readonly ConfiguredServer[], workers: r
     }
   }
   for (const worker of workers) {
-    if (worker.status !== 'offline' && !placed.has(worker)) {
+    if (worker.status !== 'offline' && !matched.has(worker)) {
       differences.push({ finding: 'host_not_configured', subject: worker.host ?? worker.workerId, detail: worker.workerId });
     }
   }

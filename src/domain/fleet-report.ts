@@ -1,13 +1,13 @@
 import { isAddress } from './host-address';
-import { judgeHealth, portsOf, type Health, type HealthFacts, type ProbeSeen } from './health';
+import { judgeHealth, portsOf, type Health, type HealthFacts, type ProbeFacts } from './health';
 
-export interface FleetWorkerSeen {
+export interface WorkerHealthFacts {
   host: string | null;
   instanceId: string | null;
   status: string;
   isBeating: boolean;
 }
-export interface FleetProbeSeen extends ProbeSeen {
+export interface HostProbeFacts extends ProbeFacts {
   host: string;
   /** An attempt that has not ended is there, whatever became of its worker's row. */
   hasAttempt: boolean;
@@ -29,7 +29,7 @@ export interface ReportedHost<W, P, H> {
  * One entry a host: what its ports said, its workers, the holds that are about it, and its health by the one rule. The fleet is the registry plus the
  * configuration (atm §3); any other machine is in it only as long as something of ours is there, a live attempt or a hold.
  */
-export const reportHosts = <W extends FleetWorkerSeen, P extends FleetProbeSeen, H extends HoldRow>(rows: {
+export const reportHosts = <W extends WorkerHealthFacts, P extends HostProbeFacts, H extends HoldRow>(rows: {
   workers: readonly W[];
   probes: readonly P[];
   holds: readonly H[];
@@ -62,8 +62,8 @@ export const countWorkersByHealth = ({
   hosts,
   withoutAddress,
 }: {
-  hosts: readonly { health: Health; workers: readonly FleetWorkerSeen[] }[];
-  withoutAddress: readonly FleetWorkerSeen[];
+  hosts: readonly { health: Health; workers: readonly WorkerHealthFacts[] }[];
+  withoutAddress: readonly WorkerHealthFacts[];
 }): Record<Health, number> => {
   const counts: Record<Health, number> = { healthy: 0, degraded: 0, offline: 0 };
   for (const { health, workers } of hosts) {
@@ -74,7 +74,7 @@ export const countWorkersByHealth = ({
 };
 
 /** What the registry says of the workers of one machine. Offline rows beside a worker that beats are those of processes before it (ghosthands §2.3). */
-export const registryOf = (workers: readonly FleetWorkerSeen[]): HealthFacts['registry'] => {
+export const registryOf = (workers: readonly WorkerHealthFacts[]): HealthFacts['registry'] => {
   if (workers.length === 0) return 'none';
   const present = workers.filter(({ status }) => status !== 'offline');
   if (present.length === 0) return 'offline';

@@ -1,7 +1,7 @@
 import { foreignTables, type ColumnKind, type Severity, type TableNeed } from '../contracts/foreign-schema';
 
 /** A table of the neighbours as the database describes it to our role. */
-export interface TableSeen {
+export interface ActualTable {
   columns: Readonly<Record<string, { type: string; lengthMax: number | null; isMandatory: boolean }>>;
   /** Of the values that we need, those that a CHECK refuses. */
   refused: Readonly<Record<string, readonly string[]>>;
@@ -13,8 +13,8 @@ export interface TableSeen {
   isHiddenByPolicy: boolean;
 }
 
-export interface SchemaSeen {
-  tables: Readonly<Record<string, TableSeen | null>>;
+export interface ActualSchema {
+  tables: Readonly<Record<string, ActualTable | null>>;
   /** May our role see what backends of every other role do, and end them? */
   canReadAllQueries: boolean;
   canEndAllBackends: boolean;
@@ -28,7 +28,7 @@ export interface Finding {
 }
 
 /** Every difference between the neighbours' tables and what we need, the worst first. */
-export const compareForeignSchema = (seen: SchemaSeen): Finding[] =>
+export const compareForeignSchema = (seen: ActualSchema): Finding[] =>
   [
     ...Object.entries(foreignTables).flatMap(([table, need]) => compareTable(table, need, seen.tables[table] ?? null)),
     ...compareBackends(seen),
@@ -44,7 +44,7 @@ const kinds: Record<ColumnKind, readonly string[]> = {
   timestamptz: ['timestamptz'],
 };
 
-const compareTable = (table: string, need: TableNeed, seen: TableSeen | null): Finding[] => {
+const compareTable = (table: string, need: TableNeed, seen: ActualTable | null): Finding[] => {
   if (seen === null) return [{ severity: need.severity, what: `table ${table} is missing`, lost: need.lost }];
   const hidden: Finding[] = seen.isHiddenByPolicy
     ? [{ severity: need.severity, what: `row level security hides rows of ${table} from our role`, lost: need.lost }]
@@ -52,7 +52,7 @@ const compareTable = (table: string, need: TableNeed, seen: TableSeen | null): F
   return [...hidden, ...compareColumns(table, need, seen), ...compareLengths(table, need, seen), ...compareRules(table, need, seen)];
 };
 
-const compareColumns = (table: string, need: TableNeed, seen: TableSeen): Finding[] => {
+const compareColumns = (table: string, need: TableNeed, seen: ActualTable): Finding[] => {
   const wrong = need.columns.flatMap(({ names, kind, severity, lost }) =>
     names.flatMap((name): Finding[] => {
       const column = seen.columns[name];
@@ -76,7 +76,7 @@ const compareColumns = (table: string, need: TableNeed, seen: TableSeen): Findin
   ];
 };
 
-const compareLengths = (table: string, need: TableNeed, seen: TableSeen): Finding[] =>
+const compareLengths = (table: string, need: TableNeed, seen: ActualTable): Finding[] =>
   Object.entries(need.lengths ?? {}).flatMap(([name, least]) => {
     const lengthMax = seen.columns[name]?.lengthMax ?? null;
     return lengthMax === null || lengthMax >= least
@@ -90,7 +90,7 @@ const compareLengths = (table: string, need: TableNeed, seen: TableSeen): Findin
         ];
   });
 
-const compareRules = (table: string, need: TableNeed, seen: TableSeen): Finding[] => [
+const compareRules = (table: string, need: TableNeed, seen: ActualTable): Finding[] => [
   ...(need.values ?? []).flatMap(({ column, values, severity, lost }): Finding[] => {
     const refused = values.filter((value) => seen.refused[column]?.includes(value));
     return refused.length === 0 ? [] : [{ severity, what: `${table}.${column} does not allow ${refused.join(', ')}`, lost }];
@@ -113,12 +113,12 @@ const compareRules = (table: string, need: TableNeed, seen: TableSeen): Finding[
 ];
 
 /** Matters only where we insert; a key that contains one that we know forbids nothing more. */
-const unknownKeys = ({ inserted, unique = [] }: TableNeed, seen: TableSeen): readonly (readonly string[])[] =>
+const unknownKeys = ({ inserted, unique = [] }: TableNeed, seen: ActualTable): readonly (readonly string[])[] =>
   inserted === undefined ? [] : seen.unique.filter((key) => !unique.some(({ columns }) => columns.every((column) => key.includes(column))));
 
 const isSame = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((item) => b.includes(item));
 
-const compareBackends = ({ canReadAllQueries, canEndAllBackends }: SchemaSeen): Finding[] => [
+const compareBackends = ({ canReadAllQueries, canEndAllBackends }: ActualSchema): Finding[] => [
   ...(canReadAllQueries
     ? []
     : [

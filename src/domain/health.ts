@@ -1,6 +1,6 @@
 /** The one vocabulary of health, from the probe to every page (design §6.3). */
-export const healthWords = ['healthy', 'degraded', 'offline'] as const;
-export type Health = (typeof healthWords)[number];
+export const healthStatuses = ['healthy', 'degraded', 'offline'] as const;
+export type Health = (typeof healthStatuses)[number];
 
 export interface HealthFacts {
   /** What the two ports said; null when nobody knows, since nobody has asked them lately. A 503 with a JSON body is an answer. */
@@ -20,19 +20,19 @@ export const judgeHealth = (facts: HealthFacts): { health: Health; reason: strin
  * What a probe still says of the ports: all of it while it is fresh, and afterwards that neither answered, since what was last seen offline does not get
  * better by ageing.
  */
-export const portsOf = (probe: ProbeSeen | null | undefined): HealthFacts['ports'] => {
+export const portsOf = (probe: ProbeFacts | null | undefined): HealthFacts['ports'] => {
   if (!probe || (!probe.isFresh && (probe.isApiUp || probe.isWorkerUp))) return null;
   return { isApiUp: probe.isApiUp, isWorkerUp: probe.isWorkerUp };
 };
 
 /** What a probe said, and whether it still counts. */
-export interface ProbeSeen {
+export interface ProbeFacts {
   isFresh: boolean;
   isApiUp: boolean;
   isWorkerUp: boolean;
 }
 
-const rank = (health: Health): number => healthWords.indexOf(health);
+const rank = (health: Health): number => healthStatuses.indexOf(health);
 
 const judgePorts = (ports: HealthFacts['ports']): { health: Health; reason: string } => {
   if (ports === null) return { health: 'degraded', reason: 'its ports have not been asked lately' };

@@ -1,8 +1,8 @@
 import type { GhStatus } from '../contracts/ghosthands';
 import { terminalJobStates, type HumanKind, type JobState, type TerminalJobState } from '../contracts/job';
-import type { CallbackWord } from '../contracts/callback';
+import type { CallbackStatus } from '../contracts/callback';
 
-/** Where a job may go from each state. `uncertain` is left only by a person's word, a late proof, or its deadline. */
+/** Where a job may go from each state. `uncertain` is left only by a person's decision, a late proof, or its deadline. */
 const transitions: Record<JobState, readonly JobState[]> = {
   accepted: ['waiting', 'cancelled'],
   waiting: ['assigned', 'cancelled', 'expired', 'failed'],
@@ -20,12 +20,12 @@ export const mayMove = (from: JobState, to: JobState): boolean => transitions[fr
 
 export const isTerminal = (state: JobState): state is TerminalJobState => (terminalJobStates as readonly JobState[]).includes(state);
 
-/** A person's word ends it: nobody else knows, or its form waits at the review page. A blocker is resumed. */
+/** A person's decision ends it: nobody else knows, or its form waits at the review page. A blocker is resumed. */
 export const isResolvable = ({ state, humanKind }: { state: JobState; humanKind: HumanKind | null }): boolean =>
   state === 'uncertain' || (state === 'waiting_human' && humanKind === 'review');
 
 /**
- * The word of the job row, the mirror that the product reads. Never `queued`: staging's recovery takes queued rows without a heartbeat
+ * The status of the job row, the mirror that the product reads. Never `queued`: staging's recovery takes queued rows without a heartbeat
  * (ghosthands §4.3).
  */
 export const ghStatusOf: Record<JobState, GhStatus> = {
@@ -42,15 +42,15 @@ export const ghStatusOf: Record<JobState, GhStatus> = {
 };
 
 /** The callback that entering a state sends (valet §2.2), and whether it is the final one of its generation. */
-export const callbackOf: Record<JobState, { word: CallbackWord; isFinal: boolean } | null> = {
+export const callbackOf: Record<JobState, { status: CallbackStatus; isFinal: boolean } | null> = {
   accepted: null,
   waiting: null,
   assigned: null,
-  running: { word: 'running', isFinal: false },
-  waiting_human: { word: 'paused', isFinal: false },
-  uncertain: { word: 'failed', isFinal: true },
-  succeeded: { word: 'completed', isFinal: true },
-  failed: { word: 'failed', isFinal: true },
-  cancelled: { word: 'cancelled', isFinal: true },
-  expired: { word: 'expired', isFinal: true },
+  running: { status: 'running', isFinal: false },
+  waiting_human: { status: 'paused', isFinal: false },
+  uncertain: { status: 'failed', isFinal: true },
+  succeeded: { status: 'completed', isFinal: true },
+  failed: { status: 'failed', isFinal: true },
+  cancelled: { status: 'cancelled', isFinal: true },
+  expired: { status: 'expired', isFinal: true },
 };

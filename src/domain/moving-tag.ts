@@ -13,11 +13,11 @@ export const isMovingTag = (tag: string, destination: string): boolean =>
 export const looksImmutable = (tag: string): boolean => /(?:^|-)[0-9a-f]{7,64}$/.test(tag) || /^v?\d+\.\d+\.\d+/.test(tag);
 
 /**
- * The tags that `tag` may mean, the one that would name its image best first: GH's own `<tag>-<sha>`, then the longest. Those that the image itself speaks of (`words`: values of its labels and its environment) come before
+ * The tags that `tag` may mean, the one that would name its image best first: GH's own `<tag>-<sha>`, then the longest. Those that the image itself speaks of (`hints`: values of its labels and its environment) come before
  * all others, since each digest is a request to the registry, which keeps thousands of tags and does not tell their age.
  */
-export const rankImmutableTags = (tag: string, others: readonly string[], words: readonly string[] = []): string[] => {
-  const spoken = new Set(others.filter((other) => words.some((word) => isNameOf(word, other))));
+export const rankImmutableTags = (tag: string, others: readonly string[], hints: readonly string[] = []): string[] => {
+  const spoken = new Set(others.filter((other) => hints.some((hint) => isNameOf(hint, other))));
   const rank = (other: string): number => (spoken.has(other) ? 2 : 0) + Number(other.startsWith(`${tag}-`));
   return others
     .filter((other) => other !== tag && looksImmutable(other))
@@ -25,9 +25,9 @@ export const rankImmutableTags = (tag: string, others: readonly string[], words:
 };
 
 /** The tag itself, or the commit at its end, of which one of the two may be short. */
-const isNameOf = (word: string, tag: string): boolean => {
-  if (word === tag) return true;
+const isNameOf = (hint: string, tag: string): boolean => {
+  if (hint === tag) return true;
   const commit = /(?:^|-)([0-9a-f]{7,64})$/.exec(tag)?.[1];
-  return commit !== undefined && commitPattern.test(word) && (word.startsWith(commit) || commit.startsWith(word));
+  return commit !== undefined && commitPattern.test(hint) && (hint.startsWith(commit) || commit.startsWith(hint));
 };
 const commitPattern = /^[0-9a-f]{7,64}$/;

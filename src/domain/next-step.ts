@@ -134,7 +134,7 @@ const onUnderWay = (
   return finding.kind === 'running' ? suspect(moment, limits) : { act: 'stay', isOwnerInDoubt: true };
 };
 
-/** A silent row is worth a look, and no verdict: PostgREST may be down while the worker works (ghosthands §5.6). */
+/** A silent row is worth an examination, and no verdict: PostgREST may be down while the worker works (ghosthands §5.6). */
 const suspect = (moment: Moment, limits: Limits): NextStep => ({
   act: 'stay',
   isOwnerInDoubt: moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs,

@@ -2,7 +2,7 @@ import type { Limits } from '../contracts/limits';
 import type { OwnerProof } from './next-step';
 
 /** What was seen of the process that claimed an attempt. */
-export interface OwnerSeen {
+export interface OwnerFacts {
   /** `refused`: the machine answers and nothing listens there; `silent`: no answer at all, which proves nothing. */
   port:
     | { kind: 'answers'; workerId: string; activeJobs: number; /** The earliest possible. */ processStartedAt: Date }
@@ -11,7 +11,7 @@ export interface OwnerSeen {
   /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §7.2). */
   listener: 'present' | 'absent' | 'unreadable';
   /** Since when every probe has got the port's present answer; null when that is not known. */
-  saidSince: Date | null;
+  unchangedSince: Date | null;
   workerId: string;
   claimedAt: Date;
   /** The database's clock when the port was asked. */
@@ -27,7 +27,7 @@ export type OwnerLimits = Pick<Limits, 'ownerStartJitterMs' | 'attemptSilentMs' 
  * Is the process that claimed the attempt gone? A stale heartbeat is not death, and a missing listener alone is none either: it vanishes a
  * second before its process does, and workers without a direct URL never have one (ghosthands §7.3).
  */
-export const proveOwner = (seen: OwnerSeen, limits: OwnerLimits): OwnerProof => {
+export const proveOwner = (seen: OwnerFacts, limits: OwnerLimits): OwnerProof => {
   if (seen.listener === 'present') return 'alive';
   if (seen.port.kind === 'silent') return 'unknown';
   if (seen.port.kind === 'refused' || seen.port.workerId !== seen.workerId) {
@@ -44,14 +44,16 @@ export const proveOwner = (seen: OwnerSeen, limits: OwnerLimits): OwnerProof => 
  * An examination may come long after the death, so the first probe that found the process gone counts, where it is one: a fresh process claims before
  * its port is bound (ghosthands §2.1), and is refused meanwhile.
  */
-const wasGoneBy = ({ saidSince, claimedAt, askedAt }: OwnerSeen, { portBoundMs }: OwnerLimits): Date =>
-  saidSince !== null && saidSince.getTime() > claimedAt.getTime() + portBoundMs && saidSince < askedAt ? saidSince : askedAt;
+const wasGoneBy = ({ unchangedSince, claimedAt, askedAt }: OwnerFacts, { portBoundMs }: OwnerLimits): Date =>
+  unchangedSince !== null && unchangedSince.getTime() > claimedAt.getTime() + portBoundMs && unchangedSince < askedAt
+    ? unchangedSince
+    : askedAt;
 
 /**
  * A process that went on living for longer than a few beats without one had lost its way to write: PostgREST was away, and what its row does not
  * say proves nothing (ghosthands §5.6). `endedBy`: it was gone then at the latest.
  */
-const goneBy = (seen: OwnerSeen, endedBy: Date, limits: Pick<Limits, 'attemptSilentMs'>): OwnerProof => {
+const goneBy = (seen: OwnerFacts, endedBy: Date, limits: Pick<Limits, 'attemptSilentMs'>): OwnerProof => {
   const beatAt = seen.heartbeatAgeMs === null ? seen.claimedAt.getTime() : seen.askedAt.getTime() - seen.heartbeatAgeMs;
   const lastSeenAt = Math.max(beatAt, seen.claimedAt.getTime());
   return endedBy.getTime() - lastSeenAt > limits.attemptSilentMs ? 'gone_in_silence' : 'gone';

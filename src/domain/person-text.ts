@@ -42,13 +42,13 @@ export const cleanPersonText = (text: string): string => {
 const personFields: ReadonlySet<string> = new Set(['actor', 'source', 'reason', 'note']);
 
 /** The same for what somebody said, by its fields; everything else stays. A start or signal of the CLI or the Web UI has been through no schema of ours. */
-export const cleanPersonTexts = <Said extends object>(said: Said): Said => {
-  const cleaned = Object.entries(said).map(([name, value]: [string, unknown]) => [
+export const cleanPersonTexts = <Input extends object>(input: Input): Input => {
+  const cleaned = Object.entries(input).map(([name, value]: [string, unknown]) => [
     name,
     typeof value === 'string' && personFields.has(name) ? cleanPersonText(value) : value,
   ]);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- A text stays a text, and nothing else is touched.
-  return Object.fromEntries(cleaned) as Said;
+  return Object.fromEntries(cleaned) as Input;
 };
 
 /** Without the last word, which may be half of a secret. */

@@ -3,7 +3,7 @@ import type { SweepItem } from '../contracts/sweep';
 import { quote } from './host-address';
 
 /** A registry row as it is seen, whatever is in it. Ages are the database's; null where the row says nothing. */
-export interface WorkerRowSeen {
+export interface WorkerRow {
   workerId: string;
   status: string;
   /** Where it can be asked (src/domain/host-address.ts); null when nobody knows. */
@@ -19,7 +19,7 @@ export interface WorkerRowSeen {
 }
 
 /** What a host's worker port said in this pass. `refused`: the machine is there and nothing listens. */
-export interface PortSeen {
+export interface PortFacts {
   host: string;
   kind: 'answers' | 'refused' | 'silent';
   workerId: string | null;
@@ -41,7 +41,7 @@ export type RegistryLimits = Pick<
 
 /** Compares the registry with the ports: which rows are put right, and what else a person should know. */
 export const sweepRegistry = (
-  seen: { workers: readonly WorkerRowSeen[]; ports: readonly PortSeen[] },
+  seen: { workers: readonly WorkerRow[]; ports: readonly PortFacts[] },
   limits: RegistryLimits,
 ): { offline: OfflineRepair[]; findings: SweepItem[] } => {
   const answering = groupByWorker(seen.ports);
@@ -80,7 +80,7 @@ export const sweepRegistry = (
 };
 
 /** GH reaps `active` rows only, and only while some worker lives; a draining one it never reaps (ghosthands §2.3). */
-const silence = (worker: WorkerRowSeen, newest: ReadonlyMap<string, number>, limits: RegistryLimits): OfflineRepair['reason'] | null => {
+const silence = (worker: WorkerRow, newest: ReadonlyMap<string, number>, limits: RegistryLimits): OfflineRepair['reason'] | null => {
   const age = worker.heartbeatAgeMs ?? 0;
   if (age > limits.workerSilentMs) return 'silent';
   if (age <= limits.workerReplacedMs || worker.host === null || worker.host !== worker.address) return null;
@@ -88,7 +88,7 @@ const silence = (worker: WorkerRowSeen, newest: ReadonlyMap<string, number>, lim
 };
 
 /** By address, how long ago the newest worker that beats there was registered. */
-const newestBeating = (workers: readonly WorkerRowSeen[], limits: RegistryLimits): ReadonlyMap<string, number> => {
+const newestBeating = (workers: readonly WorkerRow[], limits: RegistryLimits): ReadonlyMap<string, number> => {
   const newest = new Map<string, number>();
   for (const worker of workers) {
     const { host, address, registeredAgeMs, status } = worker;
@@ -99,7 +99,7 @@ const newestBeating = (workers: readonly WorkerRowSeen[], limits: RegistryLimits
 };
 
 /** What cannot be: such a row is reported, and no rule is applied to it. */
-const findBadField = ({ status, heartbeatAgeMs, registeredAgeMs }: WorkerRowSeen, { clockSkewMs }: RegistryLimits): string | null => {
+const findBadField = ({ status, heartbeatAgeMs, registeredAgeMs }: WorkerRow, { clockSkewMs }: RegistryLimits): string | null => {
   if (!['active', 'draining', 'offline'].includes(status)) return `status: ${quote(status)} is no word of GH`;
   if (status === 'offline') return null;
   if (heartbeatAgeMs === null || !Number.isFinite(heartbeatAgeMs)) return 'last_heartbeat: no moment';
@@ -107,13 +107,13 @@ const findBadField = ({ status, heartbeatAgeMs, registeredAgeMs }: WorkerRowSeen
   return registeredAgeMs === null || !Number.isFinite(registeredAgeMs) ? 'registered_at: no moment' : null;
 };
 
-const isPresent = ({ status }: WorkerRowSeen): boolean => status === 'active' || status === 'draining';
+const isPresent = ({ status }: WorkerRow): boolean => status === 'active' || status === 'draining';
 
-const isBeating = ({ heartbeatAgeMs }: WorkerRowSeen, limits: RegistryLimits): boolean =>
+const isBeating = ({ heartbeatAgeMs }: WorkerRow, limits: RegistryLimits): boolean =>
   heartbeatAgeMs !== null && heartbeatAgeMs < limits.workerHeartbeatFreshMs && heartbeatAgeMs > -limits.clockSkewMs;
 
-const groupByWorker = (ports: readonly PortSeen[]): ReadonlyMap<string, PortSeen[]> => {
-  const groups = new Map<string, PortSeen[]>();
+const groupByWorker = (ports: readonly PortFacts[]): ReadonlyMap<string, PortFacts[]> => {
+  const groups = new Map<string, PortFacts[]>();
   for (const port of ports) {
     if (port.kind === 'answers' && port.workerId !== null) groups.set(port.workerId, [...(groups.get(port.workerId) ?? []), port]);
   }

@@ -1,11 +1,11 @@
 import type { SweepItem } from '../contracts/sweep';
-import { registryOf, type FleetProbeSeen, type FleetWorkerSeen } from './fleet-report';
+import { registryOf, type HostProbeFacts, type WorkerHealthFacts } from './fleet-report';
 import { judgeHealth, portsOf, type Health } from './health';
 
 /** The product's words for health (valet §4.2). */
 export type SandboxHealth = 'healthy' | 'degraded' | 'unhealthy';
 
-export interface SandboxSeen {
+export interface Sandbox {
   sandboxId: string;
   instanceId: string;
   address: string | null;
@@ -13,20 +13,20 @@ export interface SandboxSeen {
 }
 
 /**
- * Compares the product's sandboxes with the registry (valet §4.2): by instance id, then by address. Answers which sandboxes tell a wrong health, and what else
+ * Compares the product's sandboxes with the registry (valet §4.2): by instance id, then by address. Answers which sandboxes show a wrong health, and what else
  * a person should know. One without any worker keeps its health: nothing is known about it.
  */
 export const syncSandboxes = (rows: {
-  sandboxes: readonly SandboxSeen[];
-  workers: readonly (FleetWorkerSeen & { workerId: string })[];
-  probes: readonly Omit<FleetProbeSeen, 'hasAttempt'>[];
+  sandboxes: readonly Sandbox[];
+  workers: readonly (WorkerHealthFacts & { workerId: string })[];
+  probes: readonly Omit<HostProbeFacts, 'hasAttempt'>[];
 }): { repairs: { sandboxId: string; health: SandboxHealth }[]; findings: SweepItem[] } => {
   const repairs: { sandboxId: string; health: SandboxHealth }[] = [];
   const findings: SweepItem[] = [];
-  const placed = new Set<string>();
+  const matched = new Set<string>();
   for (const sandbox of rows.sandboxes) {
     const workers = workersOf(sandbox, rows.workers);
-    for (const { workerId } of workers) placed.add(workerId);
+    for (const { workerId } of workers) matched.add(workerId);
     if (workers.length === 0) {
       findings.push({ finding: 'sandbox_without_worker', subject: sandbox.sandboxId, detail: sandbox.address ?? 'no address' });
       continue;
@@ -51,7 +51,7 @@ export const syncSandboxes = (rows: {
   // Without a single sandbox the product does not keep them for this fleet.
   if (rows.sandboxes.length > 0) {
     for (const { workerId, host, status } of rows.workers) {
-      if (status !== 'offline' && !placed.has(workerId))
+      if (status !== 'offline' && !matched.has(workerId))
         findings.push({ finding: 'worker_of_no_sandbox', subject: workerId, detail: host ?? 'no address' });
     }
   }
@@ -61,7 +61,7 @@ export const syncSandboxes = (rows: {
 const sandboxHealthOf: Record<Health, SandboxHealth> = { healthy: 'healthy', degraded: 'degraded', offline: 'unhealthy' };
 
 /** An address is used again by other machines, so it counts only where no instance id does. */
-const workersOf = <W extends FleetWorkerSeen>(sandbox: SandboxSeen, workers: readonly W[]): W[] => {
+const workersOf = <W extends WorkerHealthFacts>(sandbox: Sandbox, workers: readonly W[]): W[] => {
   const ofInstance = workers.filter(({ instanceId }) => instanceId === sandbox.instanceId);
   if (ofInstance.length > 0) return ofInstance;
   return sandbox.address === null ? [] : workers.filter(({ host }) => host === sandbox.address);

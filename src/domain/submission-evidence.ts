@@ -1,11 +1,11 @@
-import type { AttemptSeen } from '../contracts/ghosthands';
+import type { AttemptSnapshot } from '../contracts/ghosthands';
 import type { Submission } from '../contracts/job';
 
 /**
  * Could this attempt have submitted the form? Answers `no` only where it is proven: a wrong `no` applies twice for a person (promise 3).
  * Absent events prove nothing, since GH drops them silently; what counts is the row, and events that are there.
  */
-export const judgeSubmission = (seen: AttemptSeen): Submission => {
+export const judgeSubmission = (seen: AttemptSnapshot): Submission => {
   if (seen.jobType === 'scrape') return 'no';
   if (seen.status === 'completed') return judgeCompleted(seen);
   if (!hadThePage(seen)) return 'no';
@@ -14,7 +14,7 @@ export const judgeSubmission = (seen: AttemptSeen): Submission => {
 };
 
 /** A code speaks of the run that ended the row. It says nothing of one before a browser crash, nor of a person at a review page. */
-const provesThatNoFormWasSent = (seen: AttemptSeen): boolean =>
+const provesThatNoFormWasSent = (seen: AttemptSnapshot): boolean =>
   seen.status === 'failed' &&
   codesBeforeTheForm.has(seen.errorCode ?? '') &&
   !seen.hasReviewEvent &&
@@ -29,7 +29,7 @@ const provesThatNoFormWasSent = (seen: AttemptSeen): boolean =>
 const codesBeforeTheForm: ReadonlySet<string> = new Set(['validation_error', 'login_required', 'mastra_unavailable']);
 
 /** Or may have had it, where that write can be lost. The handler has the page from its `Executing … handler` write on; a recorded manual is replayed before that write, and shows in events. */
-const hadThePage = (seen: AttemptSeen): boolean =>
+const hadThePage = (seen: AttemptSnapshot): boolean =>
   seen.mayHaveLostWrites ||
   seen.hasHandlerEvent ||
   seen.hasCrashEvent ||
@@ -41,7 +41,7 @@ const hadThePage = (seen: AttemptSeen): boolean =>
 const handlerMessage = /^Executing .* handler/;
 const crashMessage = /^Recovered from crash/;
 
-const judgeCompleted = (seen: AttemptSeen): Submission => {
+const judgeCompleted = (seen: AttemptSnapshot): Submission => {
   if (seen.resultSubmitted === true) return 'yes';
   // `success:false` with an open browser is stored as completed (ghosthands §5.4).
   if (seen.resultSubmitted === false) return 'maybe';

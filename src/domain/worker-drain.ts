@@ -1,4 +1,4 @@
-import type { PortSeen } from './exit-proof';
+import type { PortSnapshot } from './exit-proof';
 
 /** What is known of a worker that is being drained. */
 export interface DrainFacts {
@@ -10,10 +10,11 @@ export interface DrainFacts {
   /** The job of its live attempt. */
   job: { jobId: string; state: string; isOver: boolean } | null;
   /** Null: nobody knows where to ask. */
-  port: PortSaid | null;
+  port: DrainPort | null;
 }
 
-type PortSaid = Exclude<PortSeen, { kind: 'answers' }> | Pick<Extract<PortSeen, { kind: 'answers' }>, 'kind' | 'workerId' | 'activeJobs'>;
+type DrainPort =
+  Exclude<PortSnapshot, { kind: 'answers' }> | Pick<Extract<PortSnapshot, { kind: 'answers' }>, 'kind' | 'workerId' | 'activeJobs'>;
 
 export type DrainFinding =
   | { kind: 'over'; outcome: 'drained' | 'released' | 'unproven'; detail: string }

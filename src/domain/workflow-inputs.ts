@@ -67,7 +67,7 @@ export const starts = {
   breakDeployLock: { of: 'breakDeployLock', needed: { destination, reason: filledText(limits.reasonCharsMax) }, optional: { actor } },
 };
 
-export const messages = {
+export const messageShapes = {
   wake: { of: 'wake', needed: {}, optional: { reason, examineOwner: flag, stopped, unreachableAttemptId: uuid } },
   cancel: { of: 'cancel', needed: {}, optional: { reason, actor } },
   resume: { of: 'resume', needed: {}, optional: { resolutionType: oneOf(resolutionTypes), note, actor } },

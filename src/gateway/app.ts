@@ -89,13 +89,13 @@ export const createApp = (deps: GatewayDeps): Express => {
     const endpoint: Endpoint = endpoints[name];
     app[endpoint.method](
       endpoint.path,
-      noteRoute(endpoint.path),
+      recordRoute(endpoint.path),
       authorise(isOpen(name, deps.settings) ? 'public' : access[name]),
       ...bodyReaders(endpoint, readBody),
       handlers[name],
     );
   }
-  for (const [path, methods] of methodsByPath()) app.all(path, noteRoute(path), refuseMethod(methods));
+  for (const [path, methods] of methodsByPath()) app.all(path, recordRoute(path), refuseMethod(methods));
   app.use(answerNotFound);
   app.use(answerErrors);
   return app;
@@ -131,7 +131,7 @@ const bodyReaders = (endpoint: Endpoint, readBody: ReturnType<typeof jsonBody>):
   return endpoint.isBodyOptional === true ? optionalBody(handlers) : handlers;
 };
 
-const noteRoute = (path: string): RequestHandler => {
+const recordRoute = (path: string): RequestHandler => {
   return (request, _response, next) => {
     const facts = getFacts(request);
     facts.route = path;

@@ -25,17 +25,17 @@ import {
   type BreakDeployLockInput,
   type BreakDeployLockResult,
   type DeploySignal,
-  type DestinationSeen,
   type KamalDeployInput,
   type LookAtDestinationInput,
+  type LookAtDestinationResult,
 } from '../contracts/messages';
 
 /**
  * `no_answer`: nobody polls the deployer's queue, or it did not come to an end in time; nothing happens later either. `under_way`: somebody else's act is.
  * `refused`: the deployer has answered, with what is wrong with the destination.
  */
-export type Looked<Result> =
-  | { kind: 'seen'; seen: Result }
+export type DeployerAnswer<Result> =
+  | { kind: 'answered'; answer: Result }
   | { kind: 'no_answer' }
   | { kind: 'under_way' }
   | { kind: 'refused'; message: string }
@@ -44,23 +44,27 @@ export type Looked<Result> =
 
 export type StartedDeploy = { kind: 'started' } | { kind: 'already_running' } | { kind: 'unreachable'; error: unknown };
 
-/** `nobody_there`: no workflow runs under this id. */
-export type Told = { kind: 'told' } | { kind: 'nobody_there' } | { kind: 'unreachable'; error: unknown };
+/** `not_running`: no workflow runs under this id. */
+export type SignalResult = { kind: 'sent' } | { kind: 'not_running' } | { kind: 'unreachable'; error: unknown };
 
 export const deploySignals = { approve: approveSignal, reject: rejectSignal, cancel: cancelDeploySignal } as const;
-export type DeployWord = keyof typeof deploySignals;
+export type DeploySignalName = keyof typeof deploySignals;
 
-/** What the gateway asks of Temporal about deploys. No start outlasts the deadline, no look its own. */
+/** What the gateway asks of Temporal about deploys. No start outlasts the deadline, no inspection its own. */
 export interface DeploysClient {
   startDeploy(deploy: KamalDeployInput & { service: string; deployId: string }): Promise<StartedDeploy>;
-  tellDeploy(word: DeployWord, to: { service: string; destination: string }, message: DeploySignal): Promise<Told>;
-  look(input: LookAtDestinationInput, withinMs: number): Promise<Looked<DestinationSeen>>;
-  breakLock(input: BreakDeployLockInput, withinMs: number): Promise<Looked<BreakDeployLockResult>>;
+  signalDeploy(name: DeploySignalName, to: { service: string; destination: string }, message: DeploySignal): Promise<SignalResult>;
+  inspect(input: LookAtDestinationInput, withinMs: number): Promise<DeployerAnswer<LookAtDestinationResult>>;
+  breakLock(input: BreakDeployLockInput, withinMs: number): Promise<DeployerAnswer<BreakDeployLockResult>>;
 }
 
 export const createDeploysClient = (
   client: Client,
-  { deadlineMs, takenMs = limits.lookTakenMs, taskQueue = taskQueues.deploy }: { deadlineMs: number; takenMs?: number; taskQueue?: string },
+  {
+    deadlineMs,
+    takenMs = limits.deployerPickupMs,
+    taskQueue = taskQueues.deploy,
+  }: { deadlineMs: number; takenMs?: number; taskQueue?: string },
 ): DeploysClient => {
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
 
@@ -80,7 +84,7 @@ export const createDeploysClient = (
     workflow: { name: string; workflowId: string; summary: string; conflict: WorkflowIdConflictPolicy },
     input: object,
     withinMs: number,
-  ): Promise<Looked<Result>> => {
+  ): Promise<DeployerAnswer<Result>> => {
     try {
       const handle = await soon(() =>
         client.workflow.start(workflow.name, {
@@ -96,8 +100,8 @@ export const createDeploysClient = (
       const answered = new AbortController();
       void endUnlessTaken(handle, answered.signal);
       try {
-        const seen: Result = await client.withDeadline(Date.now() + withinMs + deadlineMs, async () => await handle.result());
-        return { kind: 'seen', seen };
+        const answer: Result = await client.withDeadline(Date.now() + withinMs + deadlineMs, async () => await handle.result());
+        return { kind: 'answered', answer };
       } finally {
         answered.abort();
       }
@@ -137,17 +141,17 @@ export const createDeploysClient = (
       }
     },
 
-    async tellDeploy(word, to, message) {
-      const signal: SignalDefinition<[DeploySignal]> = deploySignals[word];
+    async signalDeploy(name, to, message) {
+      const signal: SignalDefinition<[DeploySignal]> = deploySignals[name];
       try {
         await soon(() => client.workflow.getHandle(makeKamalDeployId(to)).signal(signal, message));
-        return { kind: 'told' };
+        return { kind: 'sent' };
       } catch (error) {
-        return error instanceof WorkflowNotFoundError ? { kind: 'nobody_there' } : { kind: 'unreachable', error };
+        return error instanceof WorkflowNotFoundError ? { kind: 'not_running' } : { kind: 'unreachable', error };
       }
     },
 
-    look: async (input, withinMs) =>
+    inspect: async (input, withinMs) =>
       await ask(
         {
           name: workflowNames.lookAtDestination,

@@ -100,7 +100,7 @@ export const deployExamples = {
   'back to an older version': { destination: 'staging', version: 'staging-0f9e8d7', kind: 'rollback', reason: 'It loses sessions' },
 } as const;
 
-export const deployWordExamples = { 'with a reason': { reason: 'The release notes are missing' } } as const;
+export const deploySignalExamples = { 'with a reason': { reason: 'The release notes are missing' } } as const;
 
 export const breakLockExamples = { 'after a killed run': { reason: 'The laptop that held it has gone home' } } as const;
 export const workerDrainExamples = { 'the fleet': {}, 'a worker': { worker_id: 'worker-1' } };

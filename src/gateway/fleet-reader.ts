@@ -1,6 +1,6 @@
 import { listProbes, type FleetProbe, type FleetWorker } from '../db/fleet';
 import { findFleetPause, listHolds, type FleetPause, type Hold } from '../db/holds';
-import { listPlacedWorkers } from '../db/placed-workers';
+import { listLocatedWorkers } from '../db/located-workers';
 import { withTransaction } from '../db/pool';
 import { findLastSweep } from '../db/sweep-reports';
 import { addressesOf } from '../domain/fleet-config';
@@ -21,7 +21,7 @@ export interface FleetRead {
 export const readFleet = async ({ pool, limits, fleetConfig }: Pick<GatewayDeps, 'pool' | 'limits' | 'fleetConfig'>): Promise<FleetRead> =>
   await withTransaction(pool, async (client) => {
     await client.query('set transaction isolation level repeatable read, read only');
-    const workers = await listPlacedWorkers(client, limits, { isInTransaction: true });
+    const workers = await listLocatedWorkers(client, limits, { isInTransaction: true });
     const [probes, holds, pause, lastSweep, lastFullSweep] = await Promise.all([
       listProbes(client, limits),
       listHolds(client),

@@ -46,7 +46,7 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   for (const problem of (await fleetConfig.read()).problems) log.warn('A part of the fleet configuration is left out', { problem });
   const stopping = new AbortController();
   // Nobody waits for it here: what it says is for the log, and /readyz says it too.
-  const databaseSaid = waitForDatabase(pool, { log, stopping: stopping.signal, everyMs: limits.databaseWaitMs });
+  const waitingForDatabase = waitForDatabase(pool, { log, stopping: stopping.signal, everyMs: limits.databaseWaitMs });
   const workflows = createWorkflowsClient(client, { deadlineMs: limits.temporalCallMs });
   const checks = createSharedChecks({ pool, workflows, limits, log });
   metrics.addGauge(lastSweepAgeGauge(pool));
@@ -104,7 +104,7 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       await Promise.all([server, workerServer].map(async (each) => each && (await drain(each, drainTimes))));
       const givenBack = Promise.allSettled([
         metricsServer.stop(),
-        Promise.all([streamsClosed, databaseSaid]).then(async () => await pool.end()),
+        Promise.all([streamsClosed, waitingForDatabase]).then(async () => await pool.end()),
         client.connection.close(),
       ]);
       // A statement that Postgres never answers holds its connection for ever; the end of the process ends both.

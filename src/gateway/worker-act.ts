@@ -27,7 +27,7 @@ export const drainWorker = async (
   const { actor, source } = actorOf(facts);
   const started = await deps.workflows.startDrainWorker({ workerId, reason, actor, source, deadlineMs });
   if (started.kind === 'unreachable') throw nobodyCarriesItOut('drain');
-  return await sayWhatItWaitsFor(deps, await awaitAct(deps, view, waitMs));
+  return await withWaitDetail(deps, await awaitAct(deps, view, waitMs));
 };
 
 /** Refused while a job would be interrupted, unless that is wanted. One that has ended is not. */
@@ -43,23 +43,23 @@ export const recycleWorker = async (
   const started = await deps.workflows.startRecycleWorker({ workerId, reason, actor, source, force });
   if (started.kind === 'unreachable') throw nobodyCarriesItOut('recycle');
   const seen = await awaitAct(deps, view, waitMs);
-  // It got a job between our look and the hold.
+  // It got a job between our check and the hold.
   if (seen.outcome === 'refused' && seen.job !== null) throw workerBusy(seen.job);
   return seen;
 };
 
 /** What a drain that is under way waits for, by its workflow's own rule, over what the last probe said. */
-export const sayWhatItWaitsFor = async ({ pool, limits }: GatewayDeps, view: WorkerActView): Promise<WorkerActView> => {
+export const withWaitDetail = async ({ pool, limits }: GatewayDeps, view: WorkerActView): Promise<WorkerActView> => {
   if (view.act !== 'drain' || view.endedAt !== null) return view;
   const { workerId } = view;
   const worker = await findWorker(pool, limits, workerId);
-  const port = worker !== null && isAddress(worker.host) ? portSaid((await listProbes(pool, limits, worker))[0]) : null;
+  const port = worker !== null && isAddress(worker.host) ? portOfProbe((await listProbes(pool, limits, worker))[0]) : null;
   const isHeld = await isDrainHeld(pool, { workerId, worker });
   const { detail } = judgeDrain({ workerId, isRegistered: worker !== null, isHeld, job: worker?.job ?? null, port });
   return { ...view, detail };
 };
 
-const portSaid = (probe: FleetProbe | undefined): DrainFacts['port'] => {
+const portOfProbe = (probe: FleetProbe | undefined): DrainFacts['port'] => {
   if (probe?.isFresh !== true) return { kind: 'silent' };
   if (probe.problem === 'refused') return { kind: 'refused' };
   const { workerId, activeJobs } = probe;

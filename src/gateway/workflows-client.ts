@@ -47,9 +47,9 @@ export interface WorkflowsClient {
   /** A second one joins the first. */
   startDrainWorker(input: DrainWorkerInput): Promise<StartedCommand>;
   startRecycleWorker(input: RecycleWorkerInput): Promise<StartedCommand>;
-  /** A person's word to a job; its workflow is started where it is missing. */
-  retryUncertainJob(jobId: string, word: RetrySignal): Promise<StartedCommand>;
-  resolveJob(jobId: string, word: ResolveSignal): Promise<StartedCommand>;
+  /** A person's signal to a job; its workflow is started where it is missing. */
+  retryUncertainJob(jobId: string, payload: RetrySignal): Promise<StartedCommand>;
+  resolveJob(jobId: string, payload: ResolveSignal): Promise<StartedCommand>;
   /** False when nothing heard it. */
   wakeApplyJob(jobId: string, reason: string): Promise<boolean>;
   /** The job looks whether its worker's process still lives, whatever the rows say; false when nothing heard it. */
@@ -57,8 +57,8 @@ export interface WorkflowsClient {
   deliverCallbacks(callbacks: DeliverCallbacksInput): Promise<void>;
   /** The next sweep at once instead of in ten seconds. */
   sweepNow(): Promise<void>;
-  /** A pass that only looks; a second one joins the first. Null when it has no report yet after that time. */
-  lookNow(options: { waitMs: number }): Promise<SweepReport | null>;
+  /** A dry run of a pass; a second one joins the first. Null when it has no report yet after that time. */
+  dryRunSweep(options: { waitMs: number }): Promise<SweepReport | null>;
   check(): Promise<void>;
 }
 
@@ -90,15 +90,15 @@ export const createWorkflowsClient = (
       }),
     );
 
-  /** Over whatever the rows say: a run that was terminated is replaced, and reads them before the word. */
-  const tellApplyJob = async <Word>(jobId: string, signal: SignalDefinition<[Word]>, word: Word): Promise<StartedCommand> =>
+  /** Over whatever the rows say: a run that was terminated is replaced, and reads them before the signal. */
+  const signalApplyJob = async <Payload>(jobId: string, signal: SignalDefinition<[Payload]>, payload: Payload): Promise<StartedCommand> =>
     await attempt(() =>
       client.workflow.signalWithStart(workflowNames.applyJob, {
         workflowId: makeApplyJobId({ jobId }),
         taskQueue,
         args: [{ jobId }],
         signal,
-        signalArgs: [word],
+        signalArgs: [payload],
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
         staticSummary: `Job ${jobId}, taken up by a person's word`,
@@ -125,8 +125,8 @@ export const createWorkflowsClient = (
       await startOrJoin(workflowNames.drainWorker, makeDrainWorkerId(input), input, `Drain of worker ${input.workerId}`),
     startRecycleWorker: async (input) =>
       await startOrJoin(workflowNames.recycleWorker, makeRecycleWorkerId(input), input, `Recycle of worker ${input.workerId}`),
-    retryUncertainJob: async (jobId, word) => await tellApplyJob(jobId, retrySignal, word),
-    resolveJob: async (jobId, word) => await tellApplyJob(jobId, resolveSignal, word),
+    retryUncertainJob: async (jobId, payload) => await signalApplyJob(jobId, retrySignal, payload),
+    resolveJob: async (jobId, payload) => await signalApplyJob(jobId, resolveSignal, payload),
     wakeApplyJob: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason }, { deadlineMs }),
     examineOwner: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason, examineOwner: true }, { deadlineMs }),
     async deliverCallbacks(callbacks) {
@@ -144,7 +144,7 @@ export const createWorkflowsClient = (
     async sweepNow() {
       await soon(() => client.schedule.getHandle(workerCleanupScheduleId).trigger());
     },
-    async lookNow({ waitMs }) {
+    async dryRunSweep({ waitMs }) {
       const request: SweepRequest = { dryRun: true };
       const handle = await soon(() =>
         client.workflow.start(workflowNames.workerCleanup, {

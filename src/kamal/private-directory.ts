@@ -4,7 +4,7 @@ import { endLeftover, identifyProcess, isProcess } from '../process/leftovers';
 import type { Leftovers } from './kamal';
 
 /** INT first: Ruby's own way of ending, in which Kamal closes its connections. */
-export const politeSignals = ['SIGINT', 'SIGTERM'] as const;
+export const gracefulSignals = ['SIGINT', 'SIGTERM'] as const;
 
 /** It becomes a directory's name. */
 const deployIdPattern = /^[A-Za-z0-9][\w.-]{0,199}$/;
@@ -24,7 +24,7 @@ export const createPrivateDirectory = async (stateDir: string, deployId: string)
 export const removePrivateDirectory = async (dir: string, { killAfterMs }: { killAfterMs: number }): Promise<Leftovers> => {
   const found: Leftovers = { endedCommands: 0, problems: [], removedDirectories: 0 };
   for (const name of await listNames(path.join(dir, 'groups'))) {
-    const left = await endLeftover(path.join(dir, 'groups', name), { killAfterMs, politeSignals });
+    const left = await endLeftover(path.join(dir, 'groups', name), { killAfterMs, gracefulSignals });
     if (left.kind === 'ended') found.endedCommands += 1;
     if (left.kind === 'problem') found.problems.push(left.problem);
   }

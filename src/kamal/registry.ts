@@ -54,8 +54,8 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     const answer = await ask('HEAD', path, signal);
     if (answer.status === 404) return null;
     expectOk(answer, path);
-    const told = answer.headers.get('docker-content-digest');
-    if (told !== null) return told;
+    const sent = answer.headers.get('docker-content-digest');
+    if (sent !== null) return sent;
     // It is the hash of the manifest's bytes, whoever computes it.
     return `sha256:${createHash('sha256')
       .update(await readBounded(expectOk(await ask('GET', path, signal), path)))
@@ -79,7 +79,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     readAs(schema, await readBounded(expectOk(await ask('GET', path, signal), path)));
 
   /** What an image says of itself: the values of its labels and of its environment. Only a hint, so what cannot be read says nothing. */
-  const readWords = async (digest: string, signal: AbortSignal): Promise<string[]> => {
+  const readImageHints = async (digest: string, signal: AbortSignal): Promise<string[]> => {
     try {
       const top = await read(manifestSchema, `/v2/${repository}/manifests/${digest}`, signal);
       const platform = top.manifests?.[0]?.digest;
@@ -99,8 +99,8 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     async findImmutableTag(movingTag, signal) {
       const digest = await findDigest(movingTag, signal);
       if (digest === null) return null;
-      const [tags, words] = await Promise.all([listTags(signal), readWords(digest, signal)]);
-      const candidates = rankImmutableTags(movingTag, tags, words);
+      const [tags, hints] = await Promise.all([listTags(signal), readImageHints(digest, signal)]);
+      const candidates = rankImmutableTags(movingTag, tags, hints);
       // In the order of preference, so that the first one with the same digest is the answer.
       for (let at = 0, count = digestsAtFirst; at < candidates.length; at += count, count = digestsAtOnce) {
         const some = candidates.slice(at, at + count);

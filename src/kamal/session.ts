@@ -8,7 +8,7 @@ import type { OutputStream } from '../process/pump';
 import type { KamalCommand } from './commands';
 import type { KamalOptions, KnownDestination, RunOptions } from './kamal';
 import { makeHeading, parseError } from './output';
-import { politeSignals } from './private-directory';
+import { gracefulSignals } from './private-directory';
 import { rubyEnvironment } from './project';
 import type { KamalEnd } from './run';
 
@@ -40,7 +40,7 @@ export const createRunner = (order: SessionOrder) => {
       cwd: order.project,
       timeoutMs: options.timeoutMs,
       silentMs: options.silentMs,
-      politeSignals,
+      gracefulSignals,
       killAfterMs,
       pidFile: path.join(dir, 'groups', String(count)),
       onChunk: reader.add,
@@ -102,7 +102,7 @@ const createReader = (secrets: readonly Sensitive<string>[], onLine: RunOptions[
   let kept: string[] = [];
   let keptChars = 0;
 
-  const tell = async (stream: OutputStream, shown: readonly string[]): Promise<void> => {
+  const emit = async (stream: OutputStream, shown: readonly string[]): Promise<void> => {
     for (const line of shown) {
       if (stream === 'stdout') keep(line);
       await onLine({ stream, line });
@@ -118,11 +118,11 @@ const createReader = (secrets: readonly Sensitive<string>[], onLine: RunOptions[
   const show = (stream: OutputStream, parts: readonly LinePart[]): string[] => parts.flatMap((part) => streams[stream].redact.add(part));
 
   return {
-    add: async (stream: OutputStream, chunk: Buffer): Promise<void> => await tell(stream, show(stream, streams[stream].lines.add(chunk))),
+    add: async (stream: OutputStream, chunk: Buffer): Promise<void> => await emit(stream, show(stream, streams[stream].lines.add(chunk))),
     async end(): Promise<void> {
       for (const stream of ['stdout', 'stderr'] as const) {
         // Whoever refused the lines before refuses these; the command has ended all the same.
-        await tell(stream, [...show(stream, streams[stream].lines.end()), ...streams[stream].redact.end()]).catch(() => undefined);
+        await emit(stream, [...show(stream, streams[stream].lines.end()), ...streams[stream].redact.end()]).catch(() => undefined);
       }
     },
     output: (): string => kept.join('\n'),

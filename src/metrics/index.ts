@@ -9,7 +9,7 @@ export interface GaugeOptions {
   name: string;
   help: string;
   labelNames?: readonly string[];
-  /** Asked at each scrape: a figure of the whole fleet is read from the rows, so that every process tells the same. */
+  /** Asked at each scrape: a figure of the whole fleet is read from the rows, so that every process reports the same. */
   read: () => Promise<GaugeReading[]>;
 }
 

@@ -11,7 +11,7 @@ const passBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120];
 
 export type CommandEnded = Extract<Observation, { of: 'command' }>;
 
-/** Cancels and resumes end in an orchestrator, a person's words to a job in a gateway. */
+/** Cancels and resumes end in an orchestrator, a person's retry or resolve in a gateway. */
 export const createCommandCounter = (metrics: Metrics): ((ended: CommandEnded) => void) => {
   const commands = new Counter({
     name: 'yardmaster_commands_ended_total',

@@ -3,7 +3,7 @@ import type { Redact } from '../domain/redact';
 import { createOutputTail } from './output-tail';
 import { streamChild, type StreamOrder } from './stream-child';
 
-export interface ChildOrder extends Omit<StreamOrder, 'onChunk' | 'silentMs' | 'pidFile' | 'politeSignals'> {
+export interface ChildOrder extends Omit<StreamOrder, 'onChunk' | 'silentMs' | 'pidFile' | 'gracefulSignals'> {
   /** Of each of the two streams, its end is kept. */
   outputBytesMax: number;
   redact: Redact;

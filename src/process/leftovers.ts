@@ -43,7 +43,7 @@ const afterKillMs = 2_000;
  */
 export const endLeftover = async (
   pidFile: string,
-  { killAfterMs, politeSignals }: { killAfterMs: number; politeSignals: readonly NodeJS.Signals[] },
+  { killAfterMs, gracefulSignals }: { killAfterMs: number; gracefulSignals: readonly NodeJS.Signals[] },
 ): Promise<Leftover> => {
   const content = readOrNull(pidFile);
   if (content === null) return { kind: 'none' };
@@ -56,7 +56,7 @@ export const endLeftover = async (
     rmSync(pidFile, { force: true });
     return { kind: 'none' };
   }
-  for (const signal of politeSignals) if (await endedBy(pid, signal, killAfterMs / politeSignals.length)) break;
+  for (const signal of gracefulSignals) if (await endedBy(pid, signal, killAfterMs / gracefulSignals.length)) break;
   if (membersOf(pid).length > 0 && !(await endedBy(pid, 'SIGKILL', afterKillMs))) {
     return { kind: 'problem', problem: `process group ${pid} does not end` };
   }
@@ -75,7 +75,7 @@ const endedBy = async (groupId: number, signal: NodeJS.Signals, waitMs: number):
   try {
     process.kill(-groupId, signal);
   } catch {
-    // ESRCH: it has ended. EPERM: the look below tells.
+    // ESRCH: it has ended. EPERM: the check below decides.
   }
   for (const until = Date.now() + waitMs; membersOf(groupId).length > 0;) {
     if (Date.now() > until) return false;

@@ -15,7 +15,7 @@ export interface StreamOrder {
   /** Without a byte of either stream for so long, it is ended; unset: silence is no reason. */
   silentMs?: number;
   /** What the group is asked with, one after the other in equal parts of `killAfterMs`, before SIGKILL. */
-  politeSignals?: readonly ('SIGINT' | 'SIGTERM')[];
+  gracefulSignals?: readonly ('SIGINT' | 'SIGTERM')[];
   /** From the first signal to SIGKILL, for the whole group. */
   killAfterMs: number;
   /** Where the group is written down while it runs, for `endLeftover` of a later process. */
@@ -70,7 +70,7 @@ export async function streamChild(order: StreamOrder): Promise<StreamedEnd> {
   const timers: NodeJS.Timeout[] = [];
   const stop = (reason: StreamedEnd): void => {
     end ??= reason;
-    tell(supervisor, 'end');
+    send(supervisor, 'end');
     timers.push(setTimeout(() => supervisor.kill('SIGKILL'), order.killAfterMs + supervisorGraceMs));
   };
   const abort = (): void => stop({ kind: 'stopped' });
@@ -79,8 +79,8 @@ export async function streamChild(order: StreamOrder): Promise<StreamedEnd> {
   const pump = createPump({ streams: supervisor, onChunk: order.onChunk, onRefused: abort });
   if (order.silentMs !== undefined) pump.watchSilence(order.silentMs, () => stop({ kind: 'silent' }));
 
-  const { command, politeSignals = ['SIGTERM'], killAfterMs, pidFile = null } = order;
-  tell(supervisor, { command: command[0], args: command.slice(1), signals: politeSignals, killAfterMs, pidFile });
+  const { command, gracefulSignals = ['SIGTERM'], killAfterMs, pidFile = null } = order;
+  send(supervisor, { command: command[0], args: command.slice(1), signals: gracefulSignals, killAfterMs, pidFile });
   await hasEnded;
   for (const timer of timers) clearTimeout(timer);
   order.signal?.removeEventListener('abort', abort);
@@ -107,8 +107,8 @@ const endOf = (supervisor: ChildProcess, onProblem: (problem: string) => void): 
     );
   });
 
-const tell = (supervisor: ChildProcess, message: object | string): void => {
-  // One that is gone has its end told by the events.
+const send = (supervisor: ChildProcess, message: object | string): void => {
+  // One that is gone has its end reported by the events.
   if (supervisor.connected) supervisor.send(message, () => undefined);
 };
 

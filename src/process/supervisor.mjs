@@ -57,7 +57,7 @@ function readOrNull(file) {
   }
 }
 
-/** The command's own end is told at once; ours comes when its group is empty, which is what our owner waits for. */
+/** The command's own end is reported at once; ours comes when its group is empty, which is what our owner waits for. */
 async function finish(end) {
   report(end);
   await endGroup();
@@ -72,8 +72,8 @@ function endGroup() {
 }
 
 async function climb() {
-  const politeMs = order.killAfterMs / order.signals.length;
-  for (const [signal, waitMs] of [...order.signals.map((polite) => [polite, politeMs]), ['SIGKILL', afterKillMs]]) {
+  const gracefulMs = order.killAfterMs / order.signals.length;
+  for (const [signal, waitMs] of [...order.signals.map((graceful) => [graceful, gracefulMs]), ['SIGKILL', afterKillMs]]) {
     if (!signalGroup(signal)) return;
     for (const until = Date.now() + waitMs; Date.now() < until && signalGroup(0);) await delay(pollMs);
   }

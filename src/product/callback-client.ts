@@ -106,6 +106,6 @@ const judge = ({ statusCode: status = 0, headers }: IncomingMessage, answer: str
   if (status >= 200 && status < 300)
     return answer !== null && skippedSchema.safeParse(parseJson(answer)).success ? { kind: 'skipped' } : { kind: 'accepted' };
   const error = status >= 300 && status < 400 ? `HTTP ${status}: redirects are not followed` : `HTTP ${status}`;
-  const said = { retryAfter: headers['retry-after'], date: headers.date };
-  return { kind: 'failed', error, status, retryAfterMs: readRetryAfterMs(said, { now: new Date(), maxMs: retryAfterMaxMs }) };
+  const answered = { retryAfter: headers['retry-after'], date: headers.date };
+  return { kind: 'failed', error, status, retryAfterMs: readRetryAfterMs(answered, { now: new Date(), maxMs: retryAfterMaxMs }) };
 };

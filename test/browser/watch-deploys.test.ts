@@ -120,11 +120,11 @@ test('our page says what is wrong with a deploy that does not exist, and follows
   page.on('request', (request) => void asked.push(request.url()));
   const deployId = randomUUID();
   await page.goto(`${url}/watch/${deployId}`);
-  const said = `No deploy has the id ${deployId}`;
-  await until(async () => (await page.textContent('#state')) === said, { what: 'the page says it' });
+  const notice = `No deploy has the id ${deployId}`;
+  await until(async () => (await page.textContent('#state')) === notice, { what: 'the page says it' });
   // A stream that the page had opened would have been asked for before this.
   await evaluate(page, `fetch('/livez').then(({ status }) => status)`);
-  expect(await page.textContent('#state')).toBe(said);
+  expect(await page.textContent('#state')).toBe(notice);
   expect(asked.filter((each) => each.endsWith('/stream'))).toEqual([]);
   await page.context().close();
 }, 60_000);

@@ -6,67 +6,67 @@ import { mkdtemp } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { projectRoot } from '../../src/dev/project-root';
-import { withKamalYard } from '../support/kamal-yard';
+import { withKamalFixture } from '../support/kamal-fixture';
 import { until } from '../support/until';
 
-const made = withKamalYard({ hosts: 1, timeScale: 0.1 });
+const made = withKamalFixture({ hosts: 1, timeScale: 0.1 });
 
 test('a deployed version is a GH worker: it answers its ports, registers under its name each time, and runs the job it is given', async () => {
-  const { yard, pool } = made;
-  const [host] = yard.hosts;
+  const { testbed, pool } = made;
+  const [host] = testbed.hosts;
   const ip = host!.ip;
-  const { api, worker } = yard.urlsOf(ip);
+  const { api, worker } = testbed.urlsOf(ip);
   const ask = async (url: string): Promise<unknown> => await (await fetch(url)).json();
   const registered = async () =>
     (
       await pool.query(`select worker_id, status, ec2_ip, last_heartbeat from gh_worker_registry where worker_id = $1`, [
-        yard.workerIdOf(ip),
+        testbed.workerIdOf(ip),
       ])
     ).rows;
 
-  expect(await yard.kamal('deploy', '-P', '-d', 'staging', '--version', 'v1')).toMatchObject({ code: 0 });
+  expect(await testbed.kamal('deploy', '-P', '-d', 'staging', '--version', 'v1')).toMatchObject({ code: 0 });
   await until(async () => await ask(`${worker}/worker/status`), { what: 'the worker answers', timeoutMs: 30_000 });
   expect(await ask(`${api}/health`)).toMatchObject({ status: 'ok' });
   expect(await ask(`${api}/health/version`)).toMatchObject({ image_tag: 'v1' });
   expect(await registered()).toMatchObject([{ status: 'active', ec2_ip: ip }]);
 
-  const rowId = await insertRow(yard.workerIdOf(ip), 'quick?ms=200');
+  const rowId = await insertRow(testbed.workerIdOf(ip), 'quick?ms=200');
   const statusOf = async (): Promise<string | undefined> =>
     (await pool.query<{ status: string }>('select status from gh_automation_jobs where id = $1', [rowId])).rows[0]?.status;
   await until(async () => (await statusOf()) === 'completed', { what: 'the job is done', timeoutMs: 60_000 });
-  expect((await yard.submissions()).filter((entry) => entry.rowId === rowId && entry.event === 'submitted')).toHaveLength(1);
+  expect((await testbed.submissions()).filter((entry) => entry.rowId === rowId && entry.event === 'submitted')).toHaveLength(1);
 
-  expect(await yard.kamal('app', 'stop', '-d', 'staging')).toMatchObject({ code: 0 });
+  expect(await testbed.kamal('app', 'stop', '-d', 'staging')).toMatchObject({ code: 0 });
   expect(await registered()).toMatchObject([{ status: 'offline' }]);
   await expect(fetch(`${worker}/worker/status`)).rejects.toThrow('fetch failed');
 
-  expect(await yard.kamal('deploy', '-P', '-d', 'staging', '--version', 'v2')).toMatchObject({ code: 0 });
+  expect(await testbed.kamal('deploy', '-P', '-d', 'staging', '--version', 'v2')).toMatchObject({ code: 0 });
   await until(async () => await ask(`${worker}/worker/status`), { what: 'the worker answers again', timeoutMs: 30_000 });
   expect(await ask(`${api}/health/version`)).toMatchObject({ image_tag: 'v2' });
   expect(await registered()).toMatchObject([{ status: 'active', ec2_ip: ip }]);
 });
 
 test('a moving tag has the digest of the version that it means', async () => {
-  const { yard } = made;
-  await yard.tagMoving('staging', 'v2');
-  expect(await yard.registry.digestOf('staging')).toBe(await yard.registry.digestOf('v2'));
-  expect(await yard.registry.digestOf('v1')).not.toBe(await yard.registry.digestOf('v2'));
-  expect(await yard.registry.digestOf('never')).toBeNull();
+  const { testbed } = made;
+  await testbed.tagMoving('staging', 'v2');
+  expect(await testbed.registry.digestOf('staging')).toBe(await testbed.registry.digestOf('v2'));
+  expect(await testbed.registry.digestOf('v1')).not.toBe(await testbed.registry.digestOf('v2'));
+  expect(await testbed.registry.digestOf('never')).toBeNull();
 });
 
-test('nothing is left of a yard whose owner was killed: no container, no server, no mount, no file', async () => {
-  const dir = await mkdtemp(path.join(os.tmpdir(), 'kamal-yard-'));
+test('nothing is left of a test bed whose owner was killed: no container, no server, no mount, no file', async () => {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'testbed-'));
   const program = `
-    const { startKamalYard } = require(${JSON.stringify(path.join(projectRoot(), '.yardmaster/build/src/dev/kamal-yard/kamal-yard.js'))});
-    startKamalYard({ dir: ${JSON.stringify(dir)}, hosts: 1, databaseUrl: 'postgres://127.0.0.1:1/none' }).then(async (yard) => {
-      await yard.push('mute', { broken: 'mute' });
-      const { code } = await yard.kamal('deploy', '-P', '-d', 'staging', '--version', 'mute');
-      console.log('deployed', code, JSON.stringify(await yard.hosts[0].runningVersions()));
+    const { startKamalTestbed } = require(${JSON.stringify(path.join(projectRoot(), '.yardmaster/build/src/dev/kamal-testbed/kamal-testbed.js'))});
+    startKamalTestbed({ dir: ${JSON.stringify(dir)}, hosts: 1, databaseUrl: 'postgres://127.0.0.1:1/none' }).then(async (testbed) => {
+      await testbed.push('mute', { broken: 'mute' });
+      const { code } = await testbed.kamal('deploy', '-P', '-d', 'staging', '--version', 'mute');
+      console.log('deployed', code, JSON.stringify(await testbed.hosts[0].runningVersions()));
     });`;
   const owner = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   owner.stdout.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
-  await until(() => output.includes('deployed'), { what: 'the yard of the owner runs a container', timeoutMs: 180_000 });
+  await until(() => output.includes('deployed'), { what: 'the test bed of the owner runs a container', timeoutMs: 180_000 });
   expect(output).toContain('deployed 0 {"web":"mute","workers":"mute"}');
   expect(listProcessesOf(dir).length).toBeGreaterThan(3);
   owner.kill('SIGKILL');
@@ -81,7 +81,7 @@ const listProcessesOf = (dir: string): string[] =>
     try {
       return (
         /^\d+$/.test(pid) &&
-        (readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`KAMAL_YARD=${dir}`) ||
+        (readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`KAMAL_TESTBED=${dir}`) ||
           readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`${dir}/hosts`))
       );
     } catch {

@@ -3,12 +3,12 @@ import path from 'node:path';
 import type { DeployPhase, DeployView } from '../../src/contracts/deploy';
 import { limits } from '../../src/contracts/limits';
 import { cancelDeploySignal, type KamalDeployInput } from '../../src/contracts/messages';
-import { withKamalYard } from '../support/kamal-yard';
+import { withKamalFixture } from '../support/kamal-fixture';
 import { withTemporal } from '../support/temporal';
 import {
   addSearchAttributes,
   destination,
-  lookAtDeploy,
+  getDeploy,
   startDeploy,
   startTestDeployer,
   untilDeployIsAt,
@@ -17,7 +17,7 @@ import {
 import { until } from '../support/until';
 
 /** The workflow over the real Kamal: two hosts with sshd, containers and a registry. Each story begins with what the one before it left. */
-const made = withKamalYard({ versions: ['v1', 'v2', 'v3'], timeScale: 0.1 });
+const made = withKamalFixture({ versions: ['v1', 'v2', 'v3'], timeScale: 0.1 });
 const temporal = withTemporal();
 let deployer: TestDeployer;
 
@@ -25,13 +25,13 @@ let deployer: TestDeployer;
 jest.setTimeout(900_000);
 
 beforeAll(async () => {
-  await made.yard.push('dying', { broken: 'exits' });
+  await made.testbed.push('dying', { broken: 'exits' });
   await addSearchAttributes(temporal);
   deployer = await startTestDeployer({
     pool: made.pool,
     temporal,
-    yard: made.yard,
-    limits: { ...limits, deployVerifyMs: 60_000, deployVerifyEveryMs: 250, deployBackRetryMs: 1_000 },
+    testbed: made.testbed,
+    limits: { ...limits, deployVerifyMs: 60_000, deployVerifyEveryMs: 250, deployCompensateRetryMs: 1_000 },
   });
 });
 
@@ -39,7 +39,7 @@ afterAll(async () => await deployer.stop());
 
 /** What a story that failed has left. */
 afterEach(async () => {
-  for (const host of made.yard.hosts) await host.startSsh();
+  for (const host of made.testbed.hosts) await host.startSsh();
 });
 
 const phaseWithinMs = 400_000;
@@ -48,13 +48,13 @@ const start = async (input: Partial<KamalDeployInput>) => await startDeploy(temp
 const finish = async (input: Partial<KamalDeployInput>): Promise<DeployView> => await (await start(input)).handle.result();
 
 /** Names and states of all containers, which tell a restart of none and a start of any other version. */
-const containers = async () => await Promise.all(made.yard.hosts.map(async (host) => await host.containers()));
-const lockHolder = async (): Promise<string | null> => (await made.yard.hosts[0]?.lockHolder(destination)) ?? null;
-const stateDir = (): string => path.join(made.yard.configDir, '../state');
+const containers = async () => await Promise.all(made.testbed.hosts.map(async (host) => await host.containers()));
+const lockHolder = async (): Promise<string | null> => (await made.testbed.hosts[0]?.lockHolder(destination)) ?? null;
+const stateDir = (): string => path.join(made.testbed.configDir, '../state');
 
 /** What is left when a deploy has ended: what runs, lock, holds, and private directories with the pid files of what still runs. */
 const rest = async () => ({
-  versions: await Promise.all(made.yard.hosts.map(async (host) => await host.runningVersions())),
+  versions: await Promise.all(made.testbed.hosts.map(async (host) => await host.runningVersions())),
   lock: await lockHolder(),
   holds: (await made.pool.query('select from yardmaster.host_hold')).rowCount,
   left: await readdir(stateDir()).catch(() => []),
@@ -136,16 +136,16 @@ test('an unknown version refuses a rollback, to which Kamal itself would say exi
 });
 
 test('a lock that somebody else holds refuses it, and is left alone', async () => {
-  await made.yard.kamal('lock', 'acquire', '-m', 'freeze until Monday', '-d', destination);
+  await made.testbed.kamal('lock', 'acquire', '-m', 'freeze until Monday', '-d', destination);
   const deploy = await refusedFor({ version: 'v3' }, 'lock');
   expect(deploy.detail).toContain('freeze until Monday');
   expect(await lockHolder()).toContain('freeze until Monday');
-  await made.yard.kamal('lock', 'release', '-d', destination);
+  await made.testbed.kamal('lock', 'release', '-d', destination);
   expect(await rest()).toEqual(restWith('v2'));
 });
 
 test('a host that is down refuses it by its name', async () => {
-  const host = made.yard.hosts[1]!;
+  const host = made.testbed.hosts[1]!;
   await host.stopSsh();
   const deploy = await refusedFor({ version: 'v3' }, 'ssh');
   await host.startSsh();
@@ -173,7 +173,7 @@ test('a rollback is a deploy of the older version', async () => {
 test('a cancel while a version boots puts the one before back', async () => {
   const { deployId, handle } = await start({ version: 'v3' });
   await untilBooting('v3');
-  expect((await lookAtDeploy(made.pool, deployId)).phase).toBe('deploy');
+  expect((await getDeploy(made.pool, deployId)).phase).toBe('deploy');
   await handle.signal(cancelDeploySignal, { deployId, actor: 'zoe', reason: 'a test' });
   expect(await handle.result()).toMatchObject({ outcome: 'rolled_back', cancelRequestedBy: 'zoe' });
   expect(await rest()).toEqual(restWith('v1'));
@@ -193,7 +193,7 @@ const killedAt = {
 test.each(Object.entries(killedAt) as [DeployPhase, RegExp][])(
   'Kamal is killed at %s: what runs then is one version everywhere, the one that the result names',
   async (phase, command) => {
-    const before = (await made.yard.hosts[0]?.runningVersion()) ?? 'none';
+    const before = (await made.testbed.hosts[0]?.runningVersion()) ?? 'none';
     const version = phase === 'compensate' ? 'dying' : before === 'v1' ? 'v3' : 'v1';
     const { deployId, handle } = await start({ version });
     await untilDeployIsAt(made.pool, deployId, phase, phaseWithinMs);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { claimAddresses } from '../../src/dev/kamal-yard/yard-addresses';
+import { claimAddresses } from '../../src/dev/kamal-testbed/testbed-addresses';
 import { claimPort } from '../../src/dev/ports';
 import { projectRoot } from '../../src/dev/project-root';
 import { runProgram } from '../../src/dev/run-program';
@@ -54,10 +54,10 @@ test('names a taken port of a simulated host together with the flag that changes
 test("plays the whole demo with Kamal's stand-in: every job and every deploy ends as it should", async () => {
   const [ip = ''] = await claimAddresses(6, [3100, 3101]);
   const network = networkOf(ip);
-  const said = await playDemo('--stand-in', `--network=${network}`, '--timeout=200');
-  expect(said).toContain('jobs ended as they should');
+  const printed = await playDemo('--stand-in', `--network=${network}`, '--timeout=200');
+  expect(printed).toContain('jobs ended as they should');
   const runs = (version: string): string => `${network}.5 runs ${version}, ${network}.6 runs ${version}`;
-  expect(said.split('\n').flatMap((line) => /^. \w+ after [\d.]+ s: .*/.exec(line)?.[0].replace(/ after [\d.]+ s/, '') ?? [])).toEqual([
+  expect(printed.split('\n').flatMap((line) => /^. \w+ after [\d.]+ s: .*/.exec(line)?.[0].replace(/ after [\d.]+ s/, '') ?? [])).toEqual([
     `✓ succeeded: ${runs('demo-1')}`,
     `✓ succeeded: ${runs('demo-2')}`,
     `✓ rolled_back: ${runs('demo-2')}`,

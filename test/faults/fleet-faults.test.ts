@@ -2,25 +2,25 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { projectRoot } from '../../src/dev/project-root';
 import { withDatabase } from '../support/database';
-import { formatFaultTable, playRound, startFaultYard, type FaultRow, type FaultYard } from '../support/fault-run';
+import { formatFaultTable, runFaultRound, startFaultFixture, type FaultRow, type StartedFaultFixture } from '../support/fault-run';
 import { withTemporal } from '../support/temporal';
 
-/** Each fault once, on one yard; bench/faults plays them as often as it is told. */
+/** Each fault once, on one fixture; bench/faults injects them as often as it is told. */
 describe('a fleet to which everything happens', () => {
   const database = withDatabase();
   const temporal = withTemporal();
   const stopping: (() => Promise<void>)[] = [];
-  let yard: FaultYard;
+  let fixture: StartedFaultFixture;
 
   beforeAll(async () => {
-    yard = await startFaultYard({
+    fixture = await startFaultFixture({
       databaseUrl: database.databaseUrl,
       pool: database.pool,
       client: temporal.client,
       temporal,
       dir: path.join(projectRoot(), '.yardmaster/logs', temporal.namespace),
     });
-    stopping.push(yard.stop);
+    stopping.push(fixture.stop);
   }, 120_000);
 
   afterAll(async () => {
@@ -29,14 +29,14 @@ describe('a fleet to which everything happens', () => {
 
   test('P1 P2 P3 P5 P8: ends every job as promised, runs nothing twice, and writes off no worker that lives', async () => {
     const table = new Map<string, FaultRow>();
-    await playRound(yard, { round: 0, isRackAlone: false, table });
+    await runFaultRound(fixture, { round: 0, isRackAlone: false, table });
     process.stderr.write(`${formatFaultTable(table)}\n`);
     expect([...table.values()].flatMap(({ fault, violations }) => violations.map((violation) => `${fault}: ${violation}`))).toEqual([]);
   }, 600_000);
 
   test.each([
-    ['gateway', () => yard.plane.gateway],
-    ['orchestrator', () => yard.plane.orchestrators[0]],
+    ['gateway', () => fixture.plane.gateway],
+    ['orchestrator', () => fixture.plane.orchestrators[0]],
   ] as const)('the %s shows the metrics that the operators’ table names, the SDK’s beside them, and no id', async (name, processOf) => {
     const port = /"message":"Metrics are served","port":(\d+)/.exec(
       (await processOf()?.readLog())?.split('\n').findLast((line) => line.includes('Metrics are served')) ?? '',

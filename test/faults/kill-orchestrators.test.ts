@@ -30,7 +30,7 @@ describe('orchestrators that are killed and started at random while 200 jobs run
       dir: path.join(projectRoot(), '.yardmaster/logs', temporal.namespace),
       hosts: 10,
       orchestrators: 3,
-      productMood: () => (random.chance(0.03) ? 'refuse' : random.chance(0.03) ? 'hang_up' : 'answer'),
+      productBehaviour: () => (random.chance(0.03) ? 'refuse' : random.chance(0.03) ? 'hang_up' : 'answer'),
     });
     stopping.push(plane.stop);
   }, 120_000);

@@ -35,9 +35,9 @@ const insertRow = async (more: Record<string, unknown> = {}): Promise<string> =>
 test('a row of an older producer becomes a job, which no worker can claim and only we assign', async () => {
   const { workerId } = await addWorker(database.pool, { isRunning: false });
   const jobId = await insertRow();
-  const { of, told } = await sweepOnce(database.pool, { full: false, ports: {} });
+  const { of, notified } = await sweepOnce(database.pool, { full: false, ports: {} });
   expect(of('job_adopted')).toMatchObject([{ subject: jobId }]);
-  expect(told).toContain(`ensure ${jobId} adopted`);
+  expect(notified).toContain(`ensure ${jobId} adopted`);
   expect(await rowOf(jobId)).toMatchObject({
     status: 'pending',
     created_by: 'valet',

@@ -24,7 +24,7 @@ let openGateway: TestGateway;
 let lonely: TestGateway;
 let deployer: ScriptedDeployer;
 /** What the deployer answers instead. */
-let onLook: NonNullable<Parameters<typeof startScriptedDeployer>[0]['onLook']>;
+let onInspect: NonNullable<Parameters<typeof startScriptedDeployer>[0]['onInspect']>;
 let crowded: TestGateway;
 let production: TestGateway;
 const secret = { 'x-deploy-secret': testKeys.deployer };
@@ -33,20 +33,20 @@ beforeAll(async () => {
   const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
   const deploys = createDeploysClient(temporal.client, { deadlineMs: 5_000 });
   const { pool } = database;
-  const limits = { lookAtVersionMs: 10_000, lookAtHostsMs: 10_000 };
+  const limits = { inspectVersionMs: 10_000, inspectHostsMs: 10_000 };
   gateway = await startTestGateway({ pool, workflows, deploys, limits, directUrl: database.databaseUrl });
   openGateway = await startTestGateway({ pool, workflows, deploys, settings: { atmOpenReads: true } });
   lonely = await startTestGateway({
     pool,
     workflows,
     deploys: createDeploysClient(temporal.client, { deadlineMs: 5_000, taskQueue: temporal.unique('nobody') }),
-    limits: { lookAtVersionMs: 500, lookAtHostsMs: 500 },
+    limits: { inspectVersionMs: 500, inspectHostsMs: 500 },
   });
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
   crowded = await startTestGateway({ pool, workflows, deploys, limits: { logReadersMax: 0 } });
   production = await startTestGateway({ pool, workflows, deploys, limits, settings: { environment: 'production' } });
   const { address, namespace } = temporal;
-  deployer = await startScriptedDeployer({ pool, address, namespace, onLook: (input) => onLook(input) });
+  deployer = await startScriptedDeployer({ pool, address, namespace, onInspect: (input) => onInspect(input) });
 });
 afterAll(async () => {
   await Promise.all([gateway, openGateway, lonely, crowded, production].map(async (each) => await each.stop()));
@@ -58,7 +58,7 @@ beforeEach(async () => {
   await emptyTables(database.pool);
   await database.pool.query('truncate yardmaster.deploy, yardmaster.destination, yardmaster.audit cascade');
   deployer.hold();
-  onLook = () => null;
+  onInspect = () => null;
 });
 afterEach(async () => {
   open.splice(0).forEach((reader) => reader.cut());
@@ -112,7 +112,7 @@ describe('a deploy from the dashboard', () => {
     it('means the one that is called as the environment is', async () => {
       await knowing('staging', 'production');
       const asked: string[] = [];
-      onLook = ({ destination }) => {
+      onInspect = ({ destination }) => {
         asked.push(destination);
         return null;
       };
@@ -216,13 +216,13 @@ describe('what Kamal says', () => {
   it.each<[string, { lock: DeployLock | null; problem: string | null }, object]>([
     ['somebody has taken it since', { lock: taken, problem: null }, { available: true, holder: 'ada' }],
     ['its file cannot be read any more', { lock: null, problem: 'config: no YAML' }, { holder: 'unknown', reason: 'config: no YAML' }],
-  ])('is locked at once when it was free a moment ago and %s', async (_what, now, told) => {
+  ])('is locked at once when it was free a moment ago and %s', async (_what, now, answer) => {
     expect((await get('/kamal/status')).body).toMatchObject({ locked: false });
-    onLook = ({ destination }) => {
+    onInspect = ({ destination }) => {
       const state = { service: 'ghosthands', destination, hosts: [], seenAt: new Date().toISOString(), ...now };
       return { want: 'state', state, destinations: [destination] };
     };
-    expect((await get('/kamal/status')).body).toMatchObject({ locked: true, ...told });
+    expect((await get('/kamal/status')).body).toMatchObject({ locked: true, ...answer });
   });
 
   it('is ready or not, in both cases with every check', async () => {
@@ -235,7 +235,7 @@ describe('what Kamal says', () => {
     });
   });
 
-  it('is not said to be there by a look that found no such destination', async () => {
+  it('is not shown as there by an inspection that found no such destination', async () => {
     const { body } = await get('/kamal/validate?destination=mars');
     expect(kamalValidateSchema.parse(body).checks.kamal).toEqual({ ok: false, detail: 'was not asked' });
   });
@@ -251,11 +251,11 @@ describe('what Kamal says', () => {
       status: 404,
       body: { error: 'Unknown destination: mars; there is staging' },
     });
-    onLook = () => {
+    onInspect = () => {
       throw ApplicationFailure.nonRetryable("Kamal's audit could not be read: exit code 1");
     };
     expect(await get('/kamal/audit')).toMatchObject({ status: 503, body: { error: expect.stringContaining('exit code 1') } });
-    onLook = () => {
+    onInspect = () => {
       throw ApplicationFailure.nonRetryable('the configuration of staging cannot be used: no YAML', failureTypes.invalidInput);
     };
     expect(await get('/kamal/audit')).toMatchObject({ status: 400, body: { error: expect.stringContaining('no YAML') } });

@@ -206,9 +206,9 @@ describe('one machine', () => {
   ])('calls a worker unreachable when %s, and says which image its API runs', async (_what, more) => {
     await addMachine(more);
     await database.pool.query(`update yardmaster.host_probe set image_tag = 'ghosthands:v7'`);
-    const said = { status: 'unreachable', image: 'ghosthands:v7', activeJobs: 0 };
-    expect(hostWorkersSchema.parse(JSON.parse((await get(`/fleet/${id}/workers`)).text))).toMatchObject([said]);
-    expect(atmWorkersSchema.parse(JSON.parse((await get('/workers')).text))).toMatchObject([said]);
+    const unreachable = { status: 'unreachable', image: 'ghosthands:v7', activeJobs: 0 };
+    expect(hostWorkersSchema.parse(JSON.parse((await get(`/fleet/${id}/workers`)).text))).toMatchObject([unreachable]);
+    expect(atmWorkersSchema.parse(JSON.parse((await get('/workers')).text))).toMatchObject([unreachable]);
   });
 
   const figures = {

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { auditPageSchema } from '../../src/gateway/schemas/audit';
 import { submitJobExamples } from '../../src/gateway/examples';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { noteCommand } from '../../src/db/commands';
+import { updateCommand } from '../../src/db/commands';
 import { recordCommandEnd } from '../../src/db/audit';
 import { withTransaction } from '../../src/db/pool';
 import { ensureSearchAttributes } from '../../src/temporal';
@@ -75,7 +75,7 @@ describe('every act that changes something', () => {
     const { body } = await post(`/v1/jobs/${jobId}/cancel?wait=0`, { reason: 'said by phone' });
     const commandId = String(body.commandId);
     const route = { route: 'successor', attemptId: null, workerId: 'w', host: 'h', instanceId: null, reason: 'newer', steps: [] } as const;
-    await noteCommand(database.pool, { commandId, route: { ...route, steps: [] }, outcome: 'cancelled', detail: '', isEnd: true });
+    await updateCommand(database.pool, { commandId, route: { ...route, steps: [] }, outcome: 'cancelled', detail: '', isEnd: true });
     await Promise.all(
       Array.from(
         { length: 5 },
@@ -89,7 +89,7 @@ describe('every act that changes something', () => {
     ]);
   });
 
-  it("says which door it came through: the product's paths are another one", async () => {
+  it("says which API it came through: the product's paths are another one", async () => {
     const { jobId } = await insertJob(database.pool, { state: 'failed' });
     await post(`/api/v1/gh/jobs/${jobId}/retry`, undefined, testKeys.service);
     expect((await list(`subject=${jobId}`)).entries).toMatchObject([

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { createCallbackActivities, type CallbackActivities } from '../../activities/callbacks';
-import type { CallbackBody, CallbackWord } from '../../src/contracts/callback';
+import type { CallbackBody, CallbackStatus } from '../../src/contracts/callback';
 import { limits } from '../../src/contracts/limits';
 import {
   enqueueCallback,
@@ -10,7 +10,7 @@ import {
   settleCallback,
   type CallbackTurn,
 } from '../../src/db/callbacks';
-import { listNeglectedCallbacks } from '../../src/db/neglected';
+import { listStalledCallbacks } from '../../src/db/stalled-work';
 import { createPool } from '../../src/db/pool';
 import type { CallbackReply } from '../../src/domain/callback-answer';
 import { withDatabase } from '../support/database';
@@ -30,9 +30,9 @@ beforeEach(async () => {
   jobId = await addWaitingJob(pool, { acceptedAgoMs: 60_000 });
 });
 
-const enqueue = async (word: CallbackWord, { generation = 1, isFinal = false } = {}): Promise<void> => {
-  const body: CallbackBody = { job_id: jobId, valet_task_id: null, status: word };
-  await enqueueCallback(pool, { jobId, generation, word, isFinal, isSaidOnce: false, body }, limits);
+const enqueue = async (status: CallbackStatus, { generation = 1, isFinal = false } = {}): Promise<void> => {
+  const body: CallbackBody = { job_id: jobId, valet_task_id: null, status };
+  await enqueueCallback(pool, { jobId, generation, status, isFinal, isOncePerGeneration: false, body }, limits);
 };
 const lease = async (name: string, generation = 1): Promise<CallbackTurn> =>
   await leaseNextCallback(pool, { jobId, generation, lease: name, leaseMs: limits.callbackLeaseMs });
@@ -162,9 +162,9 @@ describe('leasing callbacks', () => {
 
 describe('delivering callbacks', () => {
   test('by four runners at once sends one after the other, in order, each once', async () => {
-    const words: CallbackWord[] = ['running', 'paused', 'running', 'paused', 'running', 'completed'];
-    for (const word of words) await enqueue(word, { isFinal: word === 'completed' });
-    const sent: CallbackWord[] = [];
+    const statuses: CallbackStatus[] = ['running', 'paused', 'running', 'paused', 'running', 'completed'];
+    for (const status of statuses) await enqueue(status, { isFinal: status === 'completed' });
+    const sent: CallbackStatus[] = [];
     let [sending, mostAtOnce] = [0, 0];
     const deliver = deliverWith(async ({ status }) => {
       sending += 1;
@@ -182,14 +182,14 @@ describe('delivering callbacks', () => {
     };
     await Promise.all([runner(), runner(), runner(), runner()]);
     expect(mostAtOnce).toBe(1);
-    expect(sent).toEqual(words);
-    await expect(rowsOf('distinct settled_as, tries, generation, seq')).resolves.toHaveLength(words.length);
+    expect(sent).toEqual(statuses);
+    await expect(rowsOf('distinct settled_as, tries, generation, seq')).resolves.toHaveLength(statuses.length);
   });
 
   test('stops at one that fails, and leaves the order as it is', async () => {
     await enqueue('running');
     await enqueue('completed', { isFinal: true });
-    const sent: CallbackWord[] = [];
+    const sent: CallbackStatus[] = [];
     const deliver = deliverWith(({ status }) => {
       sent.push(status);
       return failed(503);
@@ -204,7 +204,7 @@ describe('delivering callbacks', () => {
   });
 
   test('settles the rest of the generation when the task of the product is terminal already', async () => {
-    for (const word of ['running', 'paused', 'completed'] as const) await enqueue(word, { isFinal: word === 'completed' });
+    for (const status of ['running', 'paused', 'completed'] as const) await enqueue(status, { isFinal: status === 'completed' });
     await enqueue('running', { generation: 2 });
     const deliver = deliverWith(() => ({ kind: 'skipped' }));
     await expect(deliver({ jobId, generation: 1 })).resolves.toEqual({ nextInMs: null });
@@ -228,7 +228,7 @@ describe('delivering callbacks', () => {
   });
 
   test('P5: leaves out a progress message that is refused for good, and tells the end at once', async () => {
-    for (const word of ['running', 'paused', 'completed'] as const) await enqueue(word, { isFinal: word === 'completed' });
+    for (const status of ['running', 'paused', 'completed'] as const) await enqueue(status, { isFinal: status === 'completed' });
     const deliver = deliverWith(({ status }) => (status === 'completed' ? { kind: 'accepted' } : failed(400)));
     await expect(deliver({ jobId, generation: 1 })).resolves.toEqual({ nextInMs: null });
     await expect(rowsOf('word, settled_as, last_error, tries')).resolves.toEqual([
@@ -256,7 +256,7 @@ describe('delivering callbacks', () => {
 
   test('P5: tells a refused end again, until the next generation has something to tell', async () => {
     await enqueue('failed', { isFinal: true });
-    const sent: CallbackWord[] = [];
+    const sent: CallbackStatus[] = [];
     const deliver = deliverWith(({ status }) => {
       sent.push(status);
       return status === 'failed' ? failed(422) : { kind: 'accepted' };
@@ -342,7 +342,7 @@ describe('a callback that a person asks for again', () => {
 });
 
 describe('callbacks that nobody delivers', () => {
-  const neglected = async (): Promise<object[]> => await listNeglectedCallbacks(pool, { afterMs: 1_000, rows: 10 });
+  const stalled = async (): Promise<object[]> => await listStalledCallbacks(pool, { afterMs: 1_000, rows: 10 });
   const age = async (): Promise<void> => void (await pool.query(`update yardmaster.callback set next_try_at = now() - interval '1 min'`));
   const end = async (): Promise<void> =>
     void (await pool.query(`update yardmaster.job set state = 'failed', ended_at = now() where job_id = $1`, [jobId]));
@@ -352,28 +352,28 @@ describe('callbacks that nobody delivers', () => {
     await enqueue('running', { generation: 2 });
     await end();
     await age();
-    await expect(neglected()).resolves.toEqual([{ jobId, generation: 2 }]);
+    await expect(stalled()).resolves.toEqual([{ jobId, generation: 2 }]);
   });
 
   test('are not those of a live job, whose workflow delivers them', async () => {
     await enqueue('running');
     await age();
-    await expect(neglected()).resolves.toEqual([]);
+    await expect(stalled()).resolves.toEqual([]);
   });
 
   test('are those of an earlier generation of a live job', async () => {
     await enqueue('failed', { isFinal: true });
     await pool.query(`update yardmaster.job set generation = 2 where job_id = $1`, [jobId]);
     await age();
-    await expect(neglected()).resolves.toEqual([{ jobId, generation: 1 }]);
+    await expect(stalled()).resolves.toEqual([{ jobId, generation: 1 }]);
   });
 
   test('are not those that somebody sends at the moment, or that are not due', async () => {
     await enqueue('failed', { isFinal: true });
     await end();
-    await expect(neglected()).resolves.toEqual([]);
+    await expect(stalled()).resolves.toEqual([]);
     await lease('a');
     await age();
-    await expect(neglected()).resolves.toEqual([]);
+    await expect(stalled()).resolves.toEqual([]);
   });
 });

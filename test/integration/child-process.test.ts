@@ -50,7 +50,7 @@ describe('the end of a command', () => {
     expect(result.end).toEqual({ kind: 'timed_out' });
   });
 
-  it('comes by force when the command ignores the polite signal', async () => {
+  it('comes by force when the command ignores the graceful signal', async () => {
     const asked = new AbortController();
     const stubborn = `process.on("SIGTERM", () => console.log("not now")); ${remember} ${stay}`;
     const running = run(stubborn, { signal: asked.signal, killAfterMs: 3_000 });

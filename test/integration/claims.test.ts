@@ -24,7 +24,7 @@ describe.each(['main-repaired', 'staging'] as const)('a claim in the tables of %
       await addWaitingJobs(pool, 100);
       const assigned = await assignAll(pool);
       expect(assigned).toHaveLength(100);
-      await inLanes(10, assigned, async ({ attemptId, workerId }, index) => {
+      await concurrently(10, assigned, async ({ attemptId, workerId }, index) => {
         const take = async (): Promise<boolean> => await takeBack(pool, attemptId);
         const pickUp = async (): Promise<boolean> => (await claim(pool, workerId)) === attemptId;
         // Whoever starts first has the better chance: both get it, so that both ends are seen.
@@ -142,10 +142,14 @@ describe.each(['main-repaired', 'staging'] as const)('a claim in the tables of %
 });
 
 /** So many at a time. */
-const inLanes = async <Item>(width: number, items: readonly Item[], work: (item: Item, index: number) => Promise<void>): Promise<void> => {
+const concurrently = async <Item>(
+  width: number,
+  items: readonly Item[],
+  work: (item: Item, index: number) => Promise<void>,
+): Promise<void> => {
   const queue = items.entries();
-  const lane = async (): Promise<void> => {
+  const runner = async (): Promise<void> => {
     for (const [index, item] of queue) await work(item, index);
   };
-  await Promise.all(Array.from({ length: width }, lane));
+  await Promise.all(Array.from({ length: width }, runner));
 };

@@ -69,7 +69,7 @@ describe('the curl lines of the documents', () => {
       if (scenario === undefined) throw new Error('A document has a line that no scenario of this test covers');
       const { status, body } = await type(line, (await scenario.prepare?.()) ?? {});
       // The body says why not.
-      expect({ isAsSaid: scenario.statuses.includes(status), body }).toEqual({ isAsSaid: true, body });
+      expect({ isAsExpected: scenario.statuses.includes(status), body }).toEqual({ isAsExpected: true, body });
       await scenario.check?.(body);
     },
     120_000,
@@ -143,7 +143,7 @@ describe('the curl lines of the documents', () => {
       { what: 'no deploy is under way', timeoutMs: 60_000 },
     );
   };
-  const seeDestinations = async (): Promise<Record<string, string>> => {
+  const readDestinations = async (): Promise<Record<string, string>> => {
     await call(`${plane.gatewayUrl}/v1/destinations?refresh=true`, { key: plane.deployKey });
     return {};
   };
@@ -182,6 +182,6 @@ describe('the curl lines of the documents', () => {
     ],
     [/\/v1\/deploys\/\S*\/(approve|cancel)"/, { statuses: [202], prepare: deploy }],
     [/\/v1\/deploys\/\S*\/log"/, { ...ok, prepare: deploy }],
-    [/\/v1\/destinations\/staging\/lock\/break /, { ...ok, prepare: seeDestinations }],
+    [/\/v1\/destinations\/staging\/lock\/break /, { ...ok, prepare: readDestinations }],
   ];
 });

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { DeployStrategy, DeployView } from '../../src/contracts/deploy';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { projectRoot } from '../../src/dev/project-root';
-import { destination, service, withDeployYard } from '../support/deploy-yard';
+import { destination, service, withDeployFixture } from '../support/deploy-fixture';
 import { until } from '../support/until';
 
 jest.setTimeout(180_000);
@@ -19,7 +19,7 @@ const linesOfReadme = (): string[] => {
   return block.split('\n').filter((line) => line.startsWith('temporal '));
 };
 
-const yard = withDeployYard();
+const fixture = withDeployFixture();
 const workflowId = makeKamalDeployId({ service, destination });
 let bin = '';
 
@@ -31,7 +31,7 @@ afterAll(async () => await rm(bin, { recursive: true, force: true }));
 
 /** Exit code 0, or the test fails with what the CLI said. */
 const type = async (line: string, deployId = ''): Promise<string> => {
-  const { address, namespace } = yard.temporal;
+  const { address, namespace } = fixture.temporal;
   const env = {
     ...process.env,
     PATH: `${bin}:${process.env.PATH}`,
@@ -43,12 +43,12 @@ const type = async (line: string, deployId = ''): Promise<string> => {
   return `${stdout}${stderr}`;
 };
 
-const end = async (): Promise<DeployView> => (await yard.client.workflow.getHandle(workflowId).result()) as DeployView;
+const end = async (): Promise<DeployView> => (await fixture.client.workflow.getHandle(workflowId).result()) as DeployView;
 
 const waiting = async (): Promise<string> => {
   const strategy: Partial<DeployStrategy> = { needsApproval: true };
-  const { deployId } = await yard.deploy({ version: 'v2', dryRun: false, strategy });
-  await yard.untilPhase(deployId, 'approval');
+  const { deployId } = await fixture.deploy({ version: 'v2', dryRun: false, strategy });
+  await fixture.untilPhase(deployId, 'approval');
   return deployId;
 };
 
@@ -74,7 +74,7 @@ const scenarios: [RegExp, Scenario][] = [
     {
       prepare: waiting,
       async check(output, deployId) {
-        await yard.client.workflow.getHandle(workflowId).cancel();
+        await fixture.client.workflow.getHandle(workflowId).cancel();
         await end();
         expect(output).toContain(deployId);
       },
@@ -85,7 +85,7 @@ const scenarios: [RegExp, Scenario][] = [
     {
       prepare: waiting,
       async check(output) {
-        await yard.client.workflow.getHandle(workflowId).cancel();
+        await fixture.client.workflow.getHandle(workflowId).cancel();
         await end();
         expect(output).toMatch(/kamalDeploy/);
       },
@@ -108,7 +108,7 @@ const scenarios: [RegExp, Scenario][] = [
     /workflow result /,
     {
       async prepare() {
-        const { deployId, handle } = await yard.deploy({ version: 'v99' });
+        const { deployId, handle } = await fixture.deploy({ version: 'v99' });
         await handle.result();
         return deployId;
       },
@@ -120,7 +120,7 @@ const scenarios: [RegExp, Scenario][] = [
     /workflow list /,
     {
       async prepare() {
-        const { deployId, handle } = await yard.deploy({ version: 'v3', dryRun: true });
+        const { deployId, handle } = await fixture.deploy({ version: 'v3', dryRun: true });
         await handle.result();
         return deployId;
       },
@@ -133,7 +133,7 @@ const scenarios: [RegExp, Scenario][] = [
     {
       prepare: nothing,
       check: async () =>
-        expect(await yard.client.workflow.getHandle('look-at-destination-staging-state').result()).toMatchObject({
+        expect(await fixture.client.workflow.getHandle('look-at-destination-staging-state').result()).toMatchObject({
           state: { destination, lock: null, hosts: [{ version: 'v1' }, { version: 'v1' }] },
         }),
     },
@@ -142,13 +142,13 @@ const scenarios: [RegExp, Scenario][] = [
     /breakDeployLock/,
     {
       async prepare() {
-        await yard.kamal.kamal('lock', 'acquire', '-m', 'left by somebody', '-d', destination);
+        await fixture.kamal.kamal('lock', 'acquire', '-m', 'left by somebody', '-d', destination);
         return '';
       },
       async check() {
-        expect(await yard.client.workflow.getHandle('break-deploy-lock-staging').result()).toMatchObject({ kind: 'broken' });
-        expect(await yard.lockHolder()).toBeNull();
-        const { rowCount } = await yard.pool.query(`select from yardmaster.audit where act = 'lock_broken' and actor = 'zoe'`);
+        expect(await fixture.client.workflow.getHandle('break-deploy-lock-staging').result()).toMatchObject({ kind: 'broken' });
+        expect(await fixture.lockHolder()).toBeNull();
+        const { rowCount } = await fixture.pool.query(`select from yardmaster.audit where act = 'lock_broken' and actor = 'zoe'`);
         expect(rowCount).toBe(1);
       },
     },
@@ -156,7 +156,7 @@ const scenarios: [RegExp, Scenario][] = [
 ];
 
 test.each(linesOfReadme())('%s', async (line) => {
-  await yard.reset(/rollback/.test(line) ? 'v2' : 'v1');
+  await fixture.reset(/rollback/.test(line) ? 'v2' : 'v1');
   const scenario = scenarios.find(([pattern]) => pattern.test(line))?.[1];
   if (scenario === undefined) throw new Error('The README has a line that no scenario of this test covers');
   const deployId = await scenario.prepare();
@@ -169,9 +169,9 @@ test.each(linesOfReadme().filter((line) => line.includes('--type kamalDeploy')))
   const deployId = await waiting();
   try {
     await expect(type(line)).rejects.toThrow(/already/);
-    expect(await yard.look(deployId)).toMatchObject({ phase: 'approval' });
+    expect(await fixture.getDeploy(deployId)).toMatchObject({ phase: 'approval' });
   } finally {
-    await yard.client.workflow.getHandle(workflowId).cancel();
+    await fixture.client.workflow.getHandle(workflowId).cancel();
     await end();
   }
 });

@@ -38,12 +38,12 @@ test('lines are stored in their order, numbered without a gap, and announced by 
   await listener.query(`listen ${deployLogChannel}`);
   const { deployId, writer } = await open(database.pool);
   for (let n = 1; n <= 2_500; n++) void writer.write({ stream: n % 2 === 0 ? 'stdout' : 'stderr', line: `line ${n}` });
-  await writer.say('a word of ours');
+  await writer.say('a line of ours');
   await writer.flush();
   const rows = await stored(deployId);
   expect(rows.map(({ seq }) => Number(seq))).toEqual(Array.from({ length: 2_501 }, (_, index) => index + 1));
   expect(rows.slice(0, -1).map(({ line }) => line)).toEqual(Array.from({ length: 2_500 }, (_, index) => `line ${index + 1}`));
-  expect(rows.at(-1)).toMatchObject({ stream: 'yardmaster', line: 'a word of ours' });
+  expect(rows.at(-1)).toMatchObject({ stream: 'yardmaster', line: 'a line of ours' });
   await until(() => heard.includes(`${deployId} 2501`), { what: 'the last number is heard' });
   expect(heard.filter((payload) => !/^[0-9a-f-]{36} \d+$/.test(payload))).toEqual([]);
   await listener.end();

@@ -12,7 +12,7 @@ import { listAudit } from '../../src/db/audit';
 import { listDestinations } from '../../src/db/deploy-reads';
 import { saveDestinations } from '../../src/db/destinations';
 import { streamResident } from '../../src/dev/kamal-stand-in/resident';
-import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { projectRoot } from '../../src/dev/project-root';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
 import { sensitive } from '../../src/domain/sensitive';
@@ -25,38 +25,38 @@ import { addDeploy, endDeploy } from '../support/log-rows';
 jest.setTimeout(60_000);
 
 const database = withDatabase();
-let yard: StandInYard;
+let testbed: StandInTestbed;
 let activities: ReturnType<typeof createDestinationActivities>;
 /** Throws where a test wants it. */
 let findSecret: (destination: string) => void;
 
 beforeAll(async () => {
-  yard = await startStandInYard({
-    dir: path.join(projectRoot(), '.yardmaster/test-yards', randomUUID()),
+  testbed = await startStandInTestbed({
+    dir: path.join(projectRoot(), '.yardmaster/testbeds', randomUUID()),
     hosts: ['127.0.3.1', '127.0.3.2'],
     destinations: { canada: ['127.0.3.2'], staging: ['127.0.3.1'] },
     fillHosts: true,
     streamChild: streamResident,
   });
-  const { username, password } = yard.registry;
-  const secrets = new Map(Object.entries({ ...yard.secrets, KAMAL_REGISTRY_PASSWORD: password, KAMAL_REGISTRY_USERNAME: username }));
+  const { username, password } = testbed.registry;
+  const secrets = new Map(Object.entries({ ...testbed.secrets, KAMAL_REGISTRY_PASSWORD: password, KAMAL_REGISTRY_USERNAME: username }));
   const log = createLog({ level: 'error', process: 'test', destination: new PassThrough() });
-  const unused = async (): Promise<never> => await Promise.reject(new Error('no look at a destination needs this'));
+  const unused = async (): Promise<never> => await Promise.reject(new Error('no inspection of a destination needs this'));
   const deps: DeployDeps = {
     pool: database.pool,
     log,
     limits,
     kamal: createKamal({
-      bin: yard.kamalBin,
-      configDir: yard.configDir,
-      stateDir: path.join(yard.configDir, '../state'),
-      env: yard.kamalEnv,
+      bin: testbed.kamalBin,
+      configDir: testbed.configDir,
+      stateDir: path.join(testbed.configDir, '../state'),
+      env: testbed.kamalEnv,
       findSecret(destination, name) {
         findSecret(destination);
         const value = secrets.get(name);
         return value === undefined ? null : sensitive(value);
       },
-      streamChild: yard.streamChild,
+      streamChild: testbed.streamChild,
       killAfterMs: 2_000,
       log,
     }),
@@ -67,24 +67,24 @@ beforeAll(async () => {
     heartbeat: () => undefined,
     cancellation: () => new AbortController().signal,
     draining: new AbortController().signal,
-    noteEnded: () => undefined,
+    onDeployEnded: () => undefined,
   };
   activities = createDestinationActivities(deps);
 }, 60_000);
-afterAll(async () => await yard.stop());
+afterAll(async () => await testbed.stop());
 
 beforeEach(async () => {
   findSecret = () => undefined;
-  await yard.misbehave();
-  await yard.kamal('lock', 'release', '-d', 'staging');
+  await testbed.misbehave();
+  await testbed.kamal('lock', 'release', '-d', 'staging');
   await database.pool.query('truncate yardmaster.deploy, yardmaster.destination, yardmaster.audit cascade');
 });
 
 const holdLock = async (message: string): Promise<void> => {
-  const { code, output } = await yard.kamal('lock', 'acquire', '-m', message, '-d', 'staging');
+  const { code, output } = await testbed.kamal('lock', 'acquire', '-m', message, '-d', 'staging');
   if (code !== 0) throw new Error(output);
 };
-const lockHolder = async (): Promise<string | null> => await yard.host('127.0.3.1').lockHolder('staging');
+const lockHolder = async (): Promise<string | null> => await testbed.host('127.0.3.1').lockHolder('staging');
 const breakIt = async () => await activities.breakLock({ destination: 'staging', reason: 'she has gone home', actor: 'zoe' });
 const acts = async () => {
   const { entries } = await listAudit(database.pool, { actor: 'zoe', act: null, subject: 'staging', since: null, before: null, rows: 10 });
@@ -104,15 +104,15 @@ describe("Kamal's lock", () => {
     expect(await acts()).toHaveLength(2);
   });
 
-  it('is no longer shown when it is broken or gone, nor brought back by a look that began before', async () => {
+  it('is no longer shown when it is broken or gone, nor brought back by an inspection that began before', async () => {
     const shown = async () => (await listDestinations(database.pool)).find(({ destination }) => destination === 'staging')?.lock ?? null;
-    const look = async () => {
+    const inspect = async () => {
       const seen = await activities.readDestination({ destination: 'staging', want: 'state' });
       if (seen.want !== 'state') throw new Error(`it saw ${seen.want}`);
       return seen;
     };
     await holdLock('left by somebody');
-    const { state, destinations } = await look();
+    const { state, destinations } = await inspect();
     expect(await shown()).toMatchObject({ message: 'left by somebody' });
     await breakIt();
     expect(await shown()).toBeNull();
@@ -120,15 +120,15 @@ describe("Kamal's lock", () => {
     expect(await shown()).toBeNull();
 
     await holdLock('left again');
-    await look();
-    await yard.kamal('lock', 'release', '-d', 'staging');
+    await inspect();
+    await testbed.kamal('lock', 'release', '-d', 'staging');
     expect(await breakIt()).toMatchObject({ kind: 'was_free' });
     expect(await shown()).toBeNull();
   });
 
   it('is in the audit also when nobody lives to tell that it was broken', async () => {
     await holdLock('left by somebody');
-    await yard.misbehave({ on: 'lock release', do: { killSelf: 'SIGKILL' } });
+    await testbed.misbehave({ on: 'lock release', do: { killSelf: 'SIGKILL' } });
     await expect(breakIt()).rejects.toThrow('Kamal did not release the lock');
     expect(await acts()).toEqual([begun]);
   });
@@ -147,17 +147,17 @@ describe("Kamal's lock", () => {
   });
 });
 
-describe('a look', () => {
-  it('at an audit that Kamal cannot read is no empty audit', async () => {
+describe('an inspection', () => {
+  it('of an audit that Kamal cannot read is no empty audit', async () => {
     expect(await activities.readDestination({ destination: 'staging', want: 'audit' })).toMatchObject({ want: 'audit' });
-    await yard.misbehave({ on: 'audit', do: { exitCode: 1 } });
+    await testbed.misbehave({ on: 'audit', do: { exitCode: 1 } });
     await expect(activities.readDestination({ destination: 'staging', want: 'audit' })).rejects.toThrow(
       "Kamal's audit could not be read: exit code 1",
     );
   });
 
-  it('at a version tells the service of the configuration, and at a state all destinations', async () => {
-    await yard.push('v1');
+  it('of a version names the service of the configuration, and of a state all destinations', async () => {
+    await testbed.push('v1');
     expect(await activities.readDestination({ destination: 'staging', want: 'version', version: 'v1' })).toEqual({
       want: 'version',
       version: 'v1',
@@ -171,7 +171,7 @@ describe('a look', () => {
     });
   });
 
-  it.each(['state', 'version', 'config'] as const)('at the %s where a secret cannot be read tells that', async (want) => {
+  it.each(['state', 'version', 'config'] as const)('of the %s where a secret cannot be read says so', async (want) => {
     findSecret = () => {
       throw new SecretUnreadableError('/secrets/A cannot be read: EACCES');
     };
@@ -179,7 +179,7 @@ describe('a look', () => {
     expect(JSON.stringify(seen)).toContain('/secrets/A cannot be read: EACCES');
   });
 
-  it('at all of them goes on behind one that fails', async () => {
+  it('of all of them goes on behind one that fails', async () => {
     findSecret = (destination) => {
       if (destination === 'canada') throw new Error('the disk is gone');
     };
@@ -189,8 +189,8 @@ describe('a look', () => {
     ]);
   });
 
-  it('at a destination whose file is broken blames the file, and calls nothing right that was not looked at', async () => {
-    const file = path.join(yard.configDir, 'config/deploy.alias.yml');
+  it('of a destination whose file is broken blames the file, and calls nothing right that was not inspected', async () => {
+    const file = path.join(testbed.configDir, 'config/deploy.alias.yml');
     await writeFile(file, 'servers: *nope\n');
     const unusable = 'the configuration of alias cannot be used: config: config/deploy.alias.yml is no YAML that Kamal reads';
     const at = { destination: 'alias' };
@@ -213,8 +213,8 @@ describe('a look', () => {
     }
   });
 
-  it('at all of them shows the one whose file is broken beside the others', async () => {
-    const file = path.join(yard.configDir, 'config/deploy.alias.yml');
+  it('of all of them shows the one whose file is broken beside the others', async () => {
+    const file = path.join(testbed.configDir, 'config/deploy.alias.yml');
     await writeFile(file, 'servers: *nope\n');
     try {
       await activities.refreshDestinations(null);

@@ -7,7 +7,7 @@ import { projectRoot } from '../../src/dev/project-root';
 import { createClient } from '../../src/temporal';
 import { runRandomCancels } from '../support/cancel-run';
 import { findBrokenPromises, gatherCommandEvidence } from '../support/command-checker';
-import { commandModelYard, runCommandModel } from '../support/command-model';
+import { commandModelFixture, runCommandModel } from '../support/command-model';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { followLog } from '../support/event-reader';
 import { runKillScenario } from '../support/kill-scenario';
@@ -15,25 +15,25 @@ import { addDeploy, appendLines, endDeploy, storedLog } from '../support/log-row
 import { startOwnStack, type OwnStack } from '../support/own-stack';
 import { createSeededRandom, pickSeed } from '../support/seeded-random';
 import { until } from '../support/until';
-import { withYard } from '../support/yard';
+import { withFleetFixture } from '../support/fleet-fixture';
 
 // The smallest run of what `npm run test:faults` plays at length (test/faults).
 
 describe('commands at random', () => {
-  const yard = withYard(commandModelYard);
+  const fixture = withFleetFixture(commandModelFixture);
 
   test('P2 P3 P4: 6 cancels at random moments tell the truth and hit nobody else', async () => {
     const random = createSeededRandom(pickSeed());
     process.stderr.write(`TEST_SEED=${random.seed}\n`);
-    const { open } = await runRandomCancels(yard, { count: 6, random, atOnce: 6, isUnstoppable: () => false });
+    const { open } = await runRandomCancels(fixture, { count: 6, random, atOnce: 6, isUnstoppable: () => false });
     expect(open).toEqual([]);
-    expect(findBrokenPromises(await gatherCommandEvidence(yard.pool, yard.simulator))).toEqual([]);
+    expect(findBrokenPromises(await gatherCommandEvidence(fixture.pool, fixture.simulator))).toEqual([]);
   });
 
   test('P2 P3 P4: a random sequence of commands, deaths and progress keeps the promises', async () => {
     const seed = pickSeed();
     process.stderr.write(`TEST_SEED=${seed}\n`);
-    expect(await runCommandModel(yard, { seed, numRuns: 1 })).toBeNull();
+    expect(await runCommandModel(fixture, { seed, numRuns: 1 })).toBeNull();
   });
 });
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Writable } from 'node:stream';
 import { createFleetConfigSource } from '../../src/fleet-file';
 import { createLog } from '../../src/log';
-import { sayFleetDifferences } from '../../workers/fleet-differences';
+import { logFleetDifferences } from '../../workers/fleet-differences';
 import { withDatabase } from '../support/database';
 import { addWorker, emptyTables } from '../support/fleet-rows';
 import { sweepOnce } from '../support/sweep-pass';
@@ -65,7 +65,7 @@ it('is compared at the start of an orchestrator, and stops nothing', async () =>
     },
   });
   const log = createLog({ level: 'info', process: 'test', destination });
-  await sayFleetDifferences({
+  await logFleetDifferences({
     pool: database.pool,
     log,
     fleetConfig: createFleetConfigSource({ inline: '[{"id": "a", "ip": "10.0.0.1"}, 7]', file: null }),

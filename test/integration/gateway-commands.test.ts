@@ -5,7 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { commandOutcomes, type CommandOutcome, type RouteTaken } from '../../src/contracts/command';
 import { makeApplyJobId, makeCancelJobId, makeResumeJobId } from '../../src/contracts/ids';
 import { taskQueues } from '../../src/contracts/messages';
-import { findCommand, listCommands, noteCommand, type Command } from '../../src/db/commands';
+import { findCommand, listCommands, updateCommand, type Command } from '../../src/db/commands';
 import { findJob, openNextGeneration } from '../../src/db/jobs';
 import { withTransaction } from '../../src/db/pool';
 import { takeSecret } from '../../src/db/secrets';
@@ -66,7 +66,7 @@ const ownerRoute: RouteTaken = {
 const settle = async (jobId: string, outcome: CommandOutcome, { isEnd = true } = {}): Promise<void> => {
   const { commandId } = await openOne(jobId);
   const means = [{ means: 'listener' as const, result: 'ended' }];
-  await noteCommand(database.pool, { commandId, route: ownerRoute, means, outcome, detail: outcomes[outcome].words, isEnd });
+  await updateCommand(database.pool, { commandId, route: ownerRoute, means, outcome, detail: outcomes[outcome].words, isEnd });
 };
 
 describe('cancel', () => {
@@ -313,10 +313,10 @@ describe('retry', () => {
     expect(await findJob(database.pool, jobId)).toMatchObject({ generation: 1, state: 'failed' });
   });
 
-  it('tells the workflow of an uncertain job, and answers when the next generation is open', async () => {
+  it('signals the workflow of an uncertain job, and answers when the next generation is open', async () => {
     const { jobId } = await insertJob(database.pool, { state: 'uncertain', submission: 'maybe' });
     const asWorkflow = async (): Promise<void> => {
-      await until(async () => (await signalsOf(jobId)).length > 0, { what: 'the word is there' });
+      await until(async () => (await signalsOf(jobId)).length > 0, { what: 'the signal is there' });
       await withTransaction(database.pool, async (client) => {
         await setJob(client, jobId, { state: 'failed', reason: 'retried_by_person', submission: 'maybe' });
         await openNextGeneration(client, { jobId, actor: 'ops', jobMs: 60_000 });
@@ -332,10 +332,10 @@ describe('resolve', () => {
   it.each([
     ['uncertain', null, true],
     ['waiting_human', 'review', false],
-  ] as const)('tells the workflow of a job that is %s (%s), and answers how it ended', async (state, humanKind, submitted) => {
+  ] as const)('signals the workflow of a job that is %s (%s), and answers how it ended', async (state, humanKind, submitted) => {
     const { jobId } = await insertJob(database.pool, { state, humanKind, submission: 'maybe' });
     const asWorkflow = async (): Promise<void> => {
-      await until(async () => (await signalsOf(jobId)).length > 0, { what: 'the word is there' });
+      await until(async () => (await signalsOf(jobId)).length > 0, { what: 'the signal is there' });
       await setJob(database.pool, jobId, {
         state: submitted ? 'succeeded' : 'failed',
         reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',

@@ -25,7 +25,7 @@ let lonely: TestGateway;
 let cutOff: TestGateway;
 let deployer: ScriptedDeployer;
 /** What the deployer answers instead, and what a break of the lock waits for. */
-let onLook: NonNullable<Parameters<typeof startScriptedDeployer>[0]['onLook']>;
+let onInspect: NonNullable<Parameters<typeof startScriptedDeployer>[0]['onInspect']>;
 let onBreak: () => Promise<void>;
 
 beforeAll(async () => {
@@ -36,14 +36,14 @@ beforeAll(async () => {
       pool,
       workflows,
       deploys: createDeploysClient(temporal.client, { deadlineMs: 5_000, taskQueue }),
-      limits: { lookAtVersionMs: 10_000, lookAtHostsMs: 10_000 },
+      limits: { inspectVersionMs: 10_000, inspectHostsMs: 10_000 },
     });
   gateway = await start();
   lonely = await startTestGateway({
     pool,
     workflows,
     deploys: createDeploysClient(temporal.client, { deadlineMs: 5_000, taskQueue: temporal.unique('nobody') }),
-    limits: { lookAtVersionMs: 1_000, breakLockMs: 1_000 },
+    limits: { inspectVersionMs: 1_000, breakLockMs: 1_000 },
   });
   cutOff = await startTestGateway({ pool, workflows });
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
@@ -51,7 +51,7 @@ beforeAll(async () => {
     pool,
     address: temporal.address,
     namespace: temporal.namespace,
-    onLook: (input) => onLook(input),
+    onInspect: (input) => onInspect(input),
     onBreak: async () => await onBreak(),
   });
 });
@@ -60,7 +60,7 @@ afterAll(async () => await Promise.all([gateway.stop(), lonely.stop(), cutOff.st
 beforeEach(async () => {
   await database.pool.query('truncate yardmaster.deploy, yardmaster.destination, yardmaster.audit cascade');
   deployer.hold();
-  onLook = () => null;
+  onInspect = () => null;
   onBreak = async () => await Promise.resolve();
 });
 afterEach(async () => {
@@ -185,7 +185,7 @@ describe('a deploy that is asked for', () => {
   });
 
   it('is refused with a configuration that cannot be used, which is named, and nothing is written', async () => {
-    onLook = () => ({ want: 'version', version: 'moving', service: null, resolved: null, problem: unusable });
+    onInspect = () => ({ want: 'version', version: 'moving', service: null, resolved: null, problem: unusable });
     const reply = await post('/v1/deploys', order);
     expect(reply).toMatchObject({ status: 422, body: { detail: `destination: ${unusable}`, errors: [{ path: 'destination' }] } });
     expect(await countDeploys()).toBe(0);
@@ -209,20 +209,20 @@ describe('a deploy that is asked for', () => {
   it('is told so long before a registry would have to answer, and nothing can happen later', async () => {
     const deploys = createDeploysClient(temporal.client, { deadlineMs: 5_000, takenMs: 500, taskQueue: temporal.unique('nobody') });
     const startedAt = performance.now();
-    const looks = [1, 2].map(async () => await deploys.look({ destination: 'mars', want: 'version', version: 'v1' }, 30_000));
-    expect(await Promise.all(looks)).toEqual([{ kind: 'no_answer' }, { kind: 'no_answer' }]);
+    const inspections = [1, 2].map(async () => await deploys.inspect({ destination: 'mars', want: 'version', version: 'v1' }, 30_000));
+    expect(await Promise.all(inspections)).toEqual([{ kind: 'no_answer' }, { kind: 'no_answer' }]);
     expect(performance.now() - startedAt).toBeLessThan(10_000);
-    const look = temporal.client.workflow.getHandle(makeLookAtDestinationId({ destination: 'mars', want: 'version', version: 'v1' }));
-    expect((await look.describe()).status.name).toBe('TERMINATED');
+    const handle = temporal.client.workflow.getHandle(makeLookAtDestinationId({ destination: 'mars', want: 'version', version: 'v1' }));
+    expect((await handle.describe()).status.name).toBe('TERMINATED');
   });
 
   it('is waited for while a deployer asks a slow registry', async () => {
-    onLook = async () => {
+    onInspect = async () => {
       await delay(1_500);
       return null;
     };
     const deploys = createDeploysClient(temporal.client, { deadlineMs: 5_000, takenMs: 300 });
-    expect(await deploys.look({ destination: 'staging', want: 'version', version: 'v1' }, 30_000)).toMatchObject({
+    expect(await deploys.inspect({ destination: 'staging', want: 'version', version: 'v1' }, 30_000)).toMatchObject({
       kind: 'seen',
       seen: { resolved: 'v1' },
     });
@@ -233,7 +233,7 @@ describe('a deploy that is asked for', () => {
     expect(await countDeploys()).toBe(0);
   });
 
-  it('is ended at once, with the reason in its log, when Temporal goes away between the look and the start', async () => {
+  it('is ended at once, with the reason in its log, when Temporal goes away between the inspection and the start', async () => {
     const real = createDeploysClient(temporal.client, { deadlineMs: 5_000 });
     const late = await startTestGateway({
       pool: database.pool,
@@ -256,7 +256,7 @@ describe('a deploy that is asked for', () => {
   });
 });
 
-describe('a word to a deploy', () => {
+describe('a signal to a deploy', () => {
   it('approves it, and is refused before and after', async () => {
     const { body } = await post('/v1/deploys', { ...order, strategy: { needsApproval: true } });
     await inPhase(body.deployId, 'approval');
@@ -363,7 +363,7 @@ describe('a destination', () => {
   it('that has come since is found by a refresh', async () => {
     await get('/v1/destinations?refresh=true');
     const destinations = ['production', 'staging'];
-    onLook = async ({ destination, want }) => {
+    onInspect = async ({ destination, want }) => {
       if (want !== 'state' || !destinations.includes(destination)) return null;
       await database.pool.query(
         `insert into yardmaster.destination (service, destination, hosts) values ('ghosthands', $1, '[]') on conflict do nothing`,

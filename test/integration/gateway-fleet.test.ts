@@ -232,12 +232,12 @@ describe('a sweep that somebody asks for', () => {
     }
   };
 
-  it('only looks with dryRun, and answers what a pass would do', async () => {
+  it('changes nothing with dryRun, and answers what a pass would do', async () => {
     const { workerId } = await addWorker(database.pool, { host: 'unknown', probeAgeMs: null, heartbeatAgeMs: 600_000 });
     await withOrchestrator(async () => {
-      const looked = await post('/v1/fleet/sweep', { dryRun: true });
-      expect(looked.status).toBe(200);
-      expect(sweepReportSchema.parse(looked.body)).toMatchObject({
+      const dryPass = await post('/v1/fleet/sweep', { dryRun: true });
+      expect(dryPass.status).toBe(200);
+      expect(sweepReportSchema.parse(dryPass.body)).toMatchObject({
         kind: 'full',
         isDryRun: true,
         items: expect.arrayContaining([expect.objectContaining({ finding: 'worker_marked_offline', subject: workerId, after: 'offline' })]),

@@ -71,18 +71,18 @@ const send = async ({ name, where, field }: Field, character: string): Promise<R
 };
 
 /** In the words of the path, and about this field. */
-const saidOf = ({ name }: Field, { status, body, text: said }: Reply): { status: number; said: string } => {
+const errorOf = ({ name }: Field, { status, body, text: error }: Reply): { status: number; error: string } => {
   const { dialect }: Endpoint = endpoints[name];
-  if (dialect === 'native') return { status, said: JSON.stringify(problemSchema.parse(body).errors?.map(({ path }) => path)) };
+  if (dialect === 'native') return { status, error: JSON.stringify(problemSchema.parse(body).errors?.map(({ path }) => path)) };
   (dialect === 'product' ? ghErrorSchema : atmErrorSchema).parse(body);
-  return { status, said };
+  return { status, error };
 };
 
 it.each(fields)(
   'a control character in $where of $name, field $field, is refused with 400 that names it, in the words of its path',
   async (field) => {
     for (const character of controlCharacters) {
-      expect(saidOf(field, await send(field, character))).toEqual({ status: 400, said: expect.stringContaining(field.field) });
+      expect(errorOf(field, await send(field, character))).toEqual({ status: 400, error: expect.stringContaining(field.field) });
     }
   },
 );

@@ -17,7 +17,7 @@ import { claimPort } from '../../src/dev/ports';
 import { projectRoot } from '../../src/dev/project-root';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { streamResident } from '../../src/dev/kamal-stand-in/resident';
-import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { endpointNames, type EndpointName } from '../../src/gateway/endpoints';
 import { applyExamples, taskExamples } from '../../src/gateway/examples';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
@@ -37,7 +37,7 @@ const temporal = withTemporal();
 let database: TestDatabase;
 const pools: Partial<Record<Process, Pool>> = {};
 let simulator: Simulator | undefined;
-let kamal: StandInYard | undefined;
+let kamal: StandInTestbed | undefined;
 let deployer: TestDeployer | undefined;
 let gateway: TestGateway | undefined;
 let orchestrator: Awaited<ReturnType<typeof startOrchestrator>> | undefined;
@@ -210,7 +210,7 @@ it('lets gateway and deployer bring a deploy to its end, show its log, and cance
   expect(await (await call('GET', `/v1/deploys/${placed}/log`)).text()).toContain('succeeded: v2 runs on');
   expect((await call('GET', '/v1/destinations?refresh=true')).status).toBe(200);
   const waiting = await deploy({ destination, version: 'v1', strategy: { needsApproval: true } });
-  const phaseOf = async (): Promise<string> => deploySeenSchema.parse(await (await call('GET', `/v1/deploys/${waiting}`)).json()).phase;
+  const phaseOf = async (): Promise<string> => deployAnswerSchema.parse(await (await call('GET', `/v1/deploys/${waiting}`)).json()).phase;
   await until(async () => (await phaseOf()) === 'approval', { what: 'the deploy waits for an approval', timeoutMs: 30_000 });
   expect((await call('POST', `/v1/deploys/${waiting}/cancel`, { reason: 'test' }, testKeys.deployer)).status).toBe(202);
   expect(await ended(waiting)).toMatchObject({ outcome: 'cancelled' });
@@ -316,9 +316,9 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
   placeDeploy: async () => await afterDeploys(async () => await placed({ destination, version: 'v1', dryRun: true })),
   listDeploys: async () => await call('GET', '/v1/deploys'),
   getDeploy: async () => await call('GET', `/v1/deploys/${await someDeploy()}`),
-  approveDeploy: async () => await toldAtApproval('approve', {}),
-  rejectDeploy: async () => await toldAtApproval('reject', { reason: 'test' }),
-  cancelDeploy: async () => await toldAtApproval('cancel', { reason: 'test' }),
+  approveDeploy: async () => await sentAtApproval('approve', {}),
+  rejectDeploy: async () => await sentAtApproval('reject', { reason: 'test' }),
+  cancelDeploy: async () => await sentAtApproval('cancel', { reason: 'test' }),
   streamDeployLog: async () => await call('GET', `/v1/deploys/${await someDeploy()}/stream`),
   getDeployLog: async () => await call('GET', `/v1/deploys/${await someDeploy()}/log`),
   listDestinations: async () => await call('GET', '/v1/destinations?refresh=true'),
@@ -619,34 +619,34 @@ const isDeployRunning = async (): Promise<boolean> =>
 
 const placed = async (body: object): Promise<Response> => await call('POST', '/v1/deploys', body, testKeys.deployer);
 
-const toldAtApproval = async (word: 'approve' | 'reject' | 'cancel', body: object): Promise<Response> => {
+const sentAtApproval = async (word: 'approve' | 'reject' | 'cancel', body: object): Promise<Response> => {
   const deployId = await afterDeploys(
     async () => await deploy({ destination, version: 'v1', strategy: { needsApproval: true, canaryHosts: 1, soakSeconds: 1 } }),
   );
-  const phaseOf = async (): Promise<string> => deploySeenSchema.parse(await (await call('GET', `/v1/deploys/${deployId}`)).json()).phase;
+  const phaseOf = async (): Promise<string> => deployAnswerSchema.parse(await (await call('GET', `/v1/deploys/${deployId}`)).json()).phase;
   await until(async () => (await phaseOf()) === 'approval', { what: 'the deploy waits for an approval', timeoutMs: 60_000 });
   return await call('POST', `/v1/deploys/${deployId}/${word}`, body, testKeys.deployer);
 };
 
-const deploySeenSchema = z.looseObject({ deployId: z.string(), phase: z.string(), outcome: z.string().nullable() });
+const deployAnswerSchema = z.looseObject({ deployId: z.string(), phase: z.string(), outcome: z.string().nullable() });
 
 const deploy = async (body: object): Promise<string> => {
   const response = await call('POST', '/v1/deploys', body, testKeys.deployer);
   const answer: unknown = await response.json();
   expect({ status: response.status, answer }).toMatchObject({ status: 201 });
-  return deploySeenSchema.parse(answer).deployId;
+  return deployAnswerSchema.parse(answer).deployId;
 };
 
-const ended = async (deployId: string): Promise<z.infer<typeof deploySeenSchema>> =>
+const ended = async (deployId: string): Promise<z.infer<typeof deployAnswerSchema>> =>
   await until(
     async () => {
-      const seen = deploySeenSchema.parse(await (await call('GET', `/v1/deploys/${deployId}`)).json());
+      const seen = deployAnswerSchema.parse(await (await call('GET', `/v1/deploys/${deployId}`)).json());
       return seen.outcome === null ? null : seen;
     },
     { what: `deploy ${deployId} ends`, timeoutMs: 45_000 },
   );
 
-const jobSeenSchema = z.object({
+const jobAnswerSchema = z.object({
   state: z.string(),
   attempts: z.array(z.unknown()),
   waiting: z.unknown(),
@@ -682,8 +682,8 @@ async function startProcesses(): Promise<void> {
     deploys: createDeploysClient(temporal.client, { deadlineMs: 10_000 }),
     addressMap,
   });
-  kamal = await startStandInYard({
-    dir: path.join(projectRoot(), '.yardmaster/test-yards', temporal.namespace),
+  kamal = await startStandInTestbed({
+    dir: path.join(projectRoot(), '.yardmaster/testbeds', temporal.namespace),
     hosts: ['127.0.1.1'],
     simulatorUrl: `http://127.0.0.1:${simulator.controlPort}`,
     stepMs: 5,
@@ -694,7 +694,7 @@ async function startProcesses(): Promise<void> {
   deployer = await startTestDeployer({
     pool: poolOf('deployer'),
     temporal,
-    yard: kamal,
+    testbed: kamal,
     limits: { ...limits, processStartJitterMs: 0 },
     addressMap,
     watch: watchActivities,
@@ -729,6 +729,6 @@ async function submit(posting = '/quick?ms=50'): Promise<string> {
   return z.object({ jobId: z.string() }).parse(await response.json()).jobId;
 }
 
-async function read(jobId: string): Promise<z.infer<typeof jobSeenSchema>> {
-  return jobSeenSchema.parse(await (await call('GET', `/v1/jobs/${jobId}`)).json());
+async function read(jobId: string): Promise<z.infer<typeof jobAnswerSchema>> {
+  return jobAnswerSchema.parse(await (await call('GET', `/v1/jobs/${jobId}`)).json());
 }

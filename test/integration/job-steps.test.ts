@@ -7,28 +7,28 @@ import { withTransaction } from '../../src/db/pool';
 import { withDatabase } from '../support/database';
 import { makeNewJob, testActor } from '../support/new-job';
 import { until } from '../support/until';
-import { withYard } from '../support/yard';
+import { withFleetFixture } from '../support/fleet-fixture';
 
 /** Two runs of one step meet when an orchestrator is killed in the middle of it, or when it took too long: both are the job's owner. */
 describe('a step that waited for the row behind another run of itself', () => {
-  const yard = withYard({ hosts: 1 });
+  const fixture = withFleetFixture({ hosts: 1 });
 
   test('leaves a job alone that is in its back-off by now', async () => {
-    const handle = await yard.submit('https://sim.test/quick?ms=60000');
+    const handle = await fixture.submit('https://sim.test/quick?ms=60000');
     const jobId = handle.workflowId.replace('apply-job-', '');
-    await yard.until(jobId, 'running');
-    const owner = (await yard.job(jobId)).owner ?? '';
+    await fixture.until(jobId, 'running');
+    const owner = (await fixture.job(jobId)).owner ?? '';
     await handle.terminate('its steps are taken by hand here');
 
-    const first = await yard.pool.connect();
+    const first = await fixture.pool.connect();
     try {
       await first.query('begin');
       await findJob(first, jobId, { lock: true });
-      const second = yard.activities.advanceJob({ jobId, owner });
+      const second = fixture.activities.advanceJob({ jobId, owner });
       await until(
         async () =>
           (
-            await yard.pool.query(
+            await fixture.pool.query(
               `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%yardmaster.job%'`,
             )
           ).rowCount,
@@ -52,11 +52,11 @@ describe('a step that waited for the row behind another run of itself', () => {
   });
 
   test('reads the attempt as the other run left it, not as it was before the wait', async () => {
-    const handle = await yard.submit('https://sim.test/quick?ms=60000');
+    const handle = await fixture.submit('https://sim.test/quick?ms=60000');
     const jobId = handle.workflowId.replace('apply-job-', '');
     await handle.terminate('its steps are taken by hand here');
 
-    const [first, second] = [await yard.pool.connect(), await yard.pool.connect()];
+    const [first, second] = [await fixture.pool.connect(), await fixture.pool.connect()];
     try {
       await first.query('begin');
       await findJob(first, jobId, { lock: true });
@@ -65,7 +65,7 @@ describe('a step that waited for the row behind another run of itself', () => {
       await until(
         async () =>
           (
-            await yard.pool.query(
+            await fixture.pool.query(
               `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%yardmaster.job%'`,
             )
           ).rowCount,
@@ -94,38 +94,38 @@ describe('a step that waited for the row behind another run of itself', () => {
 
 /** A step that was committed is repeated when its answer came too late, with what was known of the attempt before. */
 describe('what is known of an earlier attempt', () => {
-  const yard = withYard({ hosts: 1 });
+  const fixture = withFleetFixture({ hosts: 1 });
 
   test('P3: says nothing of the present one', async () => {
-    const handle = await yard.submit('https://sim.test/slow-start?startMs=60000');
+    const handle = await fixture.submit('https://sim.test/slow-start?startMs=60000');
     const jobId = handle.workflowId.replace('apply-job-', '');
-    const { owner, attempt } = await yard.until(jobId, 'running');
+    const { owner, attempt } = await fixture.until(jobId, 'running');
     await handle.terminate('its steps are taken by hand here');
     const attemptId = attempt?.attemptId ?? '';
 
     const step = { jobId, owner: owner ?? '', proof: 'gone' } as const;
     const earlier = '11111111-2222-4333-8444-555555555555';
-    await expect(yard.activities.advanceJob({ ...step, attemptId: earlier })).resolves.toMatchObject({
+    await expect(fixture.activities.advanceJob({ ...step, attemptId: earlier })).resolves.toMatchObject({
       state: 'running',
       attempt: { attemptId },
     });
-    await expect(yard.activities.advanceJob({ ...step, attemptId: earlier, isUnreachable: true })).resolves.toMatchObject({
+    await expect(fixture.activities.advanceJob({ ...step, attemptId: earlier, isUnreachable: true })).resolves.toMatchObject({
       state: 'running',
     });
-    await expect(yard.activities.examineOwner({ jobId, attemptId: earlier })).resolves.toBe('none');
-    await expect(yard.activities.examineOwner({ jobId, attemptId })).resolves.toBe('alive');
-    await expect(yard.activities.advanceJob({ ...step, attemptId })).resolves.toMatchObject({ state: 'waiting', reason: 'retry' });
+    await expect(fixture.activities.examineOwner({ jobId, attemptId: earlier })).resolves.toBe('none');
+    await expect(fixture.activities.examineOwner({ jobId, attemptId })).resolves.toBe('alive');
+    await expect(fixture.activities.advanceJob({ ...step, attemptId })).resolves.toMatchObject({ state: 'waiting', reason: 'retry' });
   });
 });
 
 describe('the attempts of a job', () => {
-  const yard = withYard({ hosts: 1, limits: { retryBackoffFirstMs: 100 } });
+  const fixture = withFleetFixture({ hosts: 1, limits: { retryBackoffFirstMs: 100 } });
 
   test('are no more than allowed when each is first seen at its end', async () => {
-    const handle = await yard.submit('https://sim.test/fails-before-form?times=9&ms=50&lost=running', { maxAttempts: 2 });
+    const handle = await fixture.submit('https://sim.test/fails-before-form?times=9&ms=50&lost=running', { maxAttempts: 2 });
     await expect(handle.result()).resolves.toMatchObject({ state: 'failed', reason: 'network_error' });
     const jobId = handle.workflowId.replace('apply-job-', '');
-    const { rows } = await yard.pool.query('select number from yardmaster.attempt where job_id = $1', [jobId]);
+    const { rows } = await fixture.pool.query('select number from yardmaster.attempt where job_id = $1', [jobId]);
     expect(rows).toHaveLength(2);
   });
 });
@@ -133,7 +133,7 @@ describe('the attempts of a job', () => {
 describe('the public row of a job that ends while the sweep refreshes it', () => {
   const database = withDatabase();
 
-  test('P2: keeps the word of the end', async () => {
+  test('P2: keeps the status of the end', async () => {
     const job = makeNewJob();
     await withTransaction(database.pool, async (client) => await acceptJob(client, job, testActor, limits));
     await database.pool.query(`update gh_automation_jobs set last_heartbeat = now() - interval '1 h' where id = $1`, [job.jobId]);
@@ -166,22 +166,22 @@ describe('the public row of a job that ends while the sweep refreshes it', () =>
 
 describe('a job whose back-off ends while it is given to a worker', () => {
   const retryBackoffFirstMs = 2_000;
-  const yard = withYard({ hosts: 1, limits: { retryBackoffFirstMs } });
+  const fixture = withFleetFixture({ hosts: 1, limits: { retryBackoffFirstMs } });
 
   test('runs, and is not taken for one that a cancel could not reach', async () => {
-    const handle = await yard.submit('https://sim.test/fails-before-form?times=1&ms=4000&lost=running,completed');
+    const handle = await fixture.submit('https://sim.test/fails-before-form?times=1&ms=4000&lost=running,completed');
     const jobId = handle.workflowId.replace('apply-job-', '');
-    await until(async () => (await yard.job(jobId)).reason === 'retry', { what: 'the first attempt has failed' });
+    await until(async () => (await fixture.job(jobId)).reason === 'retry', { what: 'the first attempt has failed' });
     // Assigned by somebody else, whose hint is lost: the workflow still waits for the end of the back-off.
-    await yard.pool.query('update yardmaster.job set not_before = now() where job_id = $1', [jobId]);
+    await fixture.pool.query('update yardmaster.job set not_before = now() where job_id = $1', [jobId]);
     await withTransaction(
-      yard.pool,
+      fixture.pool,
       async (client) =>
         await assignWaitingJobs(client, { callbackBaseUrl: 'http://127.0.0.1:9', limits: { ...limits, probeFreshMs: 600_000 } }),
     );
-    expect((await yard.job(jobId)).state).toBe('assigned');
-    await until(async () => (await yard.job(jobId)).state !== 'assigned', { what: 'the workflow has looked again' });
-    expect(await yard.job(jobId)).toMatchObject({ state: 'running', reason: 'running' });
+    expect((await fixture.job(jobId)).state).toBe('assigned');
+    await until(async () => (await fixture.job(jobId)).state !== 'assigned', { what: 'the workflow has looked again' });
+    expect(await fixture.job(jobId)).toMatchObject({ state: 'running', reason: 'running' });
     await handle.terminate('enough is seen');
   });
 });

@@ -12,7 +12,7 @@ let manifests: Map<string, string>;
 let requests: string[];
 /** Answers before the registry does; true: it did. */
 let intercept: (request: IncomingMessage, response: ServerResponse) => boolean;
-let tellsDigest: boolean;
+let sendsDigest: boolean;
 let server: Server;
 let registry: Registry;
 
@@ -26,7 +26,7 @@ beforeEach(async () => {
     ['v7', '{"image":1}'],
   ]);
   requests = [];
-  tellsDigest = true;
+  sendsDigest = true;
   intercept = () => false;
   server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url} ${request.headers.authorization ?? 'nobody'}`);
@@ -64,7 +64,7 @@ const answer = (request: IncomingMessage, response: ServerResponse): void => {
   }
   const content = tag === undefined ? undefined : manifests.get(decodeURIComponent(tag));
   if (content === undefined) response.statusCode = 404;
-  else if (tellsDigest) response.setHeader('docker-content-digest', digestOf(content));
+  else if (sendsDigest) response.setHeader('docker-content-digest', digestOf(content));
   response.end(request.method === 'HEAD' ? undefined : content);
 };
 
@@ -74,7 +74,7 @@ describe('a tag', () => {
   });
 
   it('has the digest of its manifest where the registry tells none', async () => {
-    tellsDigest = false;
+    sendsDigest = false;
     expect(await registry.findDigest('v7', never)).toBe(digestOf('{"image":1}'));
   });
 

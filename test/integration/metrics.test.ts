@@ -8,7 +8,7 @@ import { startMetricsServer, type MetricsServer } from '../../src/metrics/server
 import { createWorkMetrics } from '../../src/metrics/work';
 import { withDatabase } from '../support/database';
 import { addWorker } from '../support/fleet-rows';
-import { withYard } from '../support/yard';
+import { withFleetFixture } from '../support/fleet-fixture';
 
 const database = withDatabase();
 
@@ -147,21 +147,21 @@ it('has nothing else on its port', async () => {
 
 describe('the work of an orchestrator', () => {
   const metrics = createMetrics({ process: 'orchestrator' });
-  const yard = withYard({ hosts: 1, observe: createWorkMetrics(metrics), limits: { retryBackoffFirstMs: 1_000 } });
+  const fixture = withFleetFixture({ hosts: 1, observe: createWorkMetrics(metrics), limits: { retryBackoffFirstMs: 1_000 } });
 
   test('is counted by its ends, its waits, its commands and its findings, under no id', async () => {
-    const handle = await yard.submit('https://sim.test/fails-before-form?times=1&ms=50&lost=running');
+    const handle = await fixture.submit('https://sim.test/fails-before-form?times=1&ms=50&lost=running');
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
-    const cancelled = await yard.submit('https://sim.test/slow-start?startMs=60000');
+    const cancelled = await fixture.submit('https://sim.test/slow-start?startMs=60000');
     const jobId = cancelled.workflowId.replace('apply-job-', '');
-    await yard.until(jobId, 'running');
-    await yard.client.workflow.execute('cancelJob', {
+    await fixture.until(jobId, 'running');
+    await fixture.client.workflow.execute('cancelJob', {
       workflowId: `cancel-job-${jobId}`,
-      taskQueue: yard.taskQueue,
+      taskQueue: fixture.taskQueue,
       args: [{ jobId, actor: 'zoe' }],
     });
     await cancelled.result();
-    await yard.sweep();
+    await fixture.sweep();
 
     const text = await metrics.text();
     const figure = (series: string): number =>

@@ -33,10 +33,10 @@ const settings: [name: string, odd: string, ours: string][] = [
 
 let database: TestDatabase;
 let pool: Pool;
-const said: { message: string; fields?: object }[] = [];
+const logged: { message: string; fields?: object }[] = [];
 const log = {
   info: () => undefined,
-  warn: (message: string, fields?: object) => said.push({ message, fields }),
+  warn: (message: string, fields?: object) => logged.push({ message, fields }),
 };
 
 beforeAll(async () => {
@@ -99,11 +99,11 @@ it('a session lock is held through silence that ends other sessions', async () =
 });
 
 it('is told at the start of a process, with whose word it is', async () => {
-  said.splice(0);
+  logged.splice(0);
   const isThere = await waitForDatabase(pool, { log, stopping: new AbortController().signal, everyMs: 10 });
-  expect({ isThere, said: JSON.stringify(said) }).toEqual({
+  expect({ isThere, logged: JSON.stringify(logged) }).toEqual({
     isThere: true,
-    said: expect.stringContaining('idle_session_timeout = 200 ms, by database'),
+    logged: expect.stringContaining('idle_session_timeout = 200 ms, by database'),
   });
 });
 
@@ -152,12 +152,12 @@ describe('a schema', () => {
   it('that is migrated while a process waits for it lets it go on', async () => {
     const late = await createTestDatabase();
     await late.pool.query(`delete from yardmaster.migration where name = '000006_host_image'`);
-    said.splice(0);
+    logged.splice(0);
     const waited = waitForDatabase(late.pool, {
       log: {
         info: () => undefined,
         warn: (message) => {
-          said.push({ message });
+          logged.push({ message });
           return late.pool.query(`insert into yardmaster.migration (name, run_on) values ('000006_host_image', now())`);
         },
       },
@@ -165,7 +165,7 @@ describe('a schema', () => {
       everyMs: 10,
     });
     expect(await waited).toBe(true);
-    expect(said).toEqual([{ message: expect.stringContaining('npm run migrate') }]);
+    expect(logged).toEqual([{ message: expect.stringContaining('npm run migrate') }]);
     await late.drop();
   });
 });

@@ -4,7 +4,7 @@ import { listAudit, type AuditFilter } from '../../src/db/audit';
 import { adoptRows, listAdoptableRows } from '../../src/db/adopt';
 import { eraseAttempts, mirrorEvents, readAttempt } from '../../src/db/attempts';
 import { enqueueCallback, leaseNextCallback } from '../../src/db/callbacks';
-import { listCommands, listNeglectedCommands } from '../../src/db/commands';
+import { listCommands, listStalledCommands } from '../../src/db/commands';
 import { fleetGauges } from '../../src/db/fleet-gauges';
 import { countLiveJobs } from '../../src/db/job-counts';
 import { findJobDetails, listJobs, type JobFilter } from '../../src/db/job-reads';
@@ -12,9 +12,9 @@ import { findJob } from '../../src/db/jobs';
 import { listOverwrites } from '../../src/db/late-overwrites';
 import { listLeftCredentials } from '../../src/db/left-credentials';
 import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
-import { clearLeftWaiters, endLooseAttempts, listLooseAttempts, listUnerasedJobs } from '../../src/db/loose-attempts';
+import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts, listUnerasedJobs } from '../../src/db/orphaned-attempts';
 import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
-import { listJobsWithoutRow, listNeglectedCallbacks, listNeglectedJobs, listUnknownJobs } from '../../src/db/neglected';
+import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs } from '../../src/db/stalled-work';
 import { findProductStatus } from '../../src/db/product-status';
 import type { Queryable } from '../../src/db/queryable';
 import { listRegistry, markWorkersOffline } from '../../src/db/registry';
@@ -62,7 +62,7 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
   ['mirroring the events of a job', async (db) => await mirrorEvents(db, ids.live)],
   ['mirroring the events of all live attempts', async (db) => await mirrorEvents(db, null)],
   ['keeping the mirrors warm', async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs })],
-  ['finding neglected jobs', async (db) => await listNeglectedJobs(db, limits)],
+  ['finding stalled jobs', async (db) => await listStalledJobs(db, limits)],
   ['finding the attempts that have not ended', async (db) => await listLiveAttempts(db, limits)],
   ['following a claim', async (db) => await reownAttempts(db, [{ attemptId: ids.attempt, from: 'worker-1', to: 'worker-none' }])],
   ['reading the registry', async (db) => await listRegistry(db, { rows: limits.fleetRowsMax })],
@@ -78,10 +78,10 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
   ['finding jobs without a record', async (db) => await listUnknownJobs(db, [ids.live, ids.ended, ids.user])],
   ['deciding the kind of a pass', async (db) => await isFullSweepDue(db, { everyMs: 25_000 })],
   ['reading the last full pass', async (db) => await findLastSweep(db, { kind: 'full' })],
-  ['finding neglected callbacks', async (db) => await listNeglectedCallbacks(db, { afterMs: 0, rows: 500 })],
-  ['finding neglected commands', async (db) => await listNeglectedCommands(db, { afterMs: 0, rows: 500 })],
-  ['finding loose attempts', async (db) => await listLooseAttempts(db, limits)],
-  ['ending loose attempts', async (db) => await endLooseAttempts(db, [{ attemptId: ids.attempt, end: 'lost' }])],
+  ['finding stalled callbacks', async (db) => await listStalledCallbacks(db, { afterMs: 0, rows: 500 })],
+  ['finding stalled commands', async (db) => await listStalledCommands(db, { afterMs: 0, rows: 500 })],
+  ['finding orphaned attempts', async (db) => await listOrphanedAttempts(db, limits)],
+  ['ending orphaned attempts', async (db) => await endOrphanedAttempts(db, [{ attemptId: ids.attempt, end: 'lost' }])],
   ['finding attempts to erase', async (db) => await listUnerasedJobs(db, { rows: 500 })],
   ['erasing the attempts of a job', async (db) => await eraseAttempts(db, ids.ended)],
   ['finding ghost waiters that are gone', async (db) => await clearLeftWaiters(db)],
@@ -90,7 +90,11 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
     'writing a callback',
     async (db) => {
       const body = { job_id: ids.live, valet_task_id: null, status: 'paused' } as const;
-      await enqueueCallback(db, { jobId: ids.live, generation: 1, word: 'paused', isFinal: false, isSaidOnce: true, body }, limits);
+      await enqueueCallback(
+        db,
+        { jobId: ids.live, generation: 1, status: 'paused', isFinal: false, isOncePerGeneration: true, body },
+        limits,
+      );
     },
   ],
   [

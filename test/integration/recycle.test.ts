@@ -167,7 +167,7 @@ const node = (program: string, timeoutMs = 20_000): Recycle => ({
   timeoutMs,
 });
 
-/** Ignores the polite end. */
+/** Ignores the graceful end. */
 const stays = `process.on("SIGTERM", () => {}); require("node:fs").appendFileSync(process.argv[1], process.pid + "\\n"); setInterval(() => {}, 1000)`;
 
 const runningPids = (): number[] => {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StreamedEnd } from '../../src/domain/child-end';
 import { streamResident } from '../../src/dev/kamal-stand-in/resident';
-import { startStandInYard, type Misbehaviour, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import { startStandInTestbed, type Misbehaviour, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import type { StreamOrder } from '../../src/process/stream-child';
 import { endOf, kamalSequence, runStep } from '../support/kamal-sequence';
 import { until } from '../support/until';
@@ -14,14 +14,14 @@ import { until } from '../support/until';
 const deploy = ['deploy', '-P', '-d', 'staging', '--version', 'v2'];
 
 describe('a resident stand-in', () => {
-  const yard = withStandIn('resident');
+  const testbed = withStandIn('resident');
   beforeAll(async () => {
-    await yard().push('bad', { broken: 'exits' });
-    await yard().push('wrong', { wrongLabel: true });
+    await testbed().push('bad', { broken: 'exits' });
+    await testbed().push('wrong', { wrongLabel: true });
   });
 
   test.each(kamalSequence)('$title', async (step) => {
-    expect(await runStep(yard(), step)).toEqual(endOf(step));
+    expect(await runStep(testbed(), step)).toEqual(endOf(step));
   });
 });
 
@@ -33,7 +33,7 @@ interface Story {
   stopAt?: Misbehaviour['at'];
   end: StreamedEnd;
   says?: RegExp;
-  neverSays?: RegExp;
+  neverPrints?: RegExp;
   /** What is left: of its lock, and on the first host. */
   isLocked: boolean;
   running: string | null;
@@ -63,7 +63,7 @@ const stories: Story[] = [
     what: 'is killed, with what it has not written yet, and leaves the lock',
     orders: [{ on: 'deploy', at: 'booted', do: { killSelf: 'SIGKILL' } }],
     end: { kind: 'signalled', signal: 'SIGKILL' },
-    neverSays: /Start container/,
+    neverPrints: /Start container/,
     ...begun,
   },
   {
@@ -120,23 +120,23 @@ const stories: Story[] = [
 ];
 
 describe.each(['process', 'resident'] as const)('a %s', (form) => {
-  const yard = withStandIn(form);
-  beforeEach(async () => await reset(yard()));
+  const testbed = withStandIn(form);
+  beforeEach(async () => await reset(testbed()));
 
-  test.each(stories)('$what', async ({ orders, options, stopAt, end, says = /^/, neverSays = /^\b$/, isLocked, running }) => {
-    await yard().misbehave(...orders);
+  test.each(stories)('$what', async ({ orders, options, stopAt, end, says = /^/, neverPrints = /^\b$/, isLocked, running }) => {
+    await testbed().misbehave(...orders);
     const asked = new AbortController();
-    const before = (await yard().steps()).length;
-    const { chunks, ended } = start(yard(), { ...options, signal: asked.signal });
+    const before = (await testbed().steps()).length;
+    const { chunks, ended } = start(testbed(), { ...options, signal: asked.signal });
     if (stopAt !== undefined) {
-      await until(async () => (await yard().steps()).slice(before).some(({ step }) => step === stopAt), { what: `it is at ${stopAt}` });
+      await until(async () => (await testbed().steps()).slice(before).some(({ step }) => step === stopAt), { what: `it is at ${stopAt}` });
       asked.abort();
     }
     expect(await ended).toEqual(end);
     const output = Buffer.concat(chunks).toString('utf8');
     // Not by `toMatch`, which would print megabytes.
-    expect(says.test(output) && !neverSays.test(output) ? 'as expected' : output.slice(-2_000)).toBe('as expected');
-    const host = yard().hosts[0];
+    expect(says.test(output) && !neverPrints.test(output) ? 'as expected' : output.slice(-2_000)).toBe('as expected');
+    const host = testbed().hosts[0];
     expect({ isLocked: (await host?.lockHolder('staging')) !== null, running: await host?.runningVersion() }).toEqual({
       isLocked,
       running,
@@ -145,49 +145,49 @@ describe.each(['process', 'resident'] as const)('a %s', (form) => {
 });
 
 describe('a resident that is stopped', () => {
-  const yard = withStandIn('resident');
+  const testbed = withStandIn('resident');
 
   test.each([1, 4, 8, 12, 16, 20, 24, 28, 32])('at chunk %i of what it writes does nothing more', async (last) => {
-    await reset(yard());
-    const sync = path.join(yard().configDir, 'sync.rb');
+    await reset(testbed());
+    const sync = path.join(testbed().configDir, 'sync.rb');
     await writeFile(sync, '$stdout.sync = true\n');
     const asked = new AbortController();
     const onChunk = (): void => (chunks.length === last ? asked.abort() : undefined);
-    const { chunks, ended } = start(yard(), { onChunk, signal: asked.signal, env: { ...yard().kamalEnv, RUBYOPT: `-r${sync}` } });
+    const { chunks, ended } = start(testbed(), { onChunk, signal: asked.signal, env: { ...testbed().kamalEnv, RUBYOPT: `-r${sync}` } });
     expect(await ended).toEqual({ kind: 'stopped' });
-    const look = async (): Promise<unknown> => [chunks.length, await readEverything(path.join(yard().configDir, '..'))];
-    const atOnce = await look();
+    const readAll = async (): Promise<unknown> => [chunks.length, await readEverything(path.join(testbed().configDir, '..'))];
+    const atOnce = await readAll();
     await delay(100);
-    expect(await look()).toEqual(atOnce);
+    expect(await readAll()).toEqual(atOnce);
   });
 
   test('before it has begun does not begin', async () => {
-    const before = (await yard().steps()).length;
-    const { chunks, ended } = start(yard(), { signal: AbortSignal.abort() });
+    const before = (await testbed().steps()).length;
+    const { chunks, ended } = start(testbed(), { signal: AbortSignal.abort() });
     expect(await ended).toEqual({ kind: 'stopped' });
-    expect({ chunks, steps: (await yard().steps()).length }).toEqual({ chunks: [], steps: before });
+    expect({ chunks, steps: (await testbed().steps()).length }).toEqual({ chunks: [], steps: before });
   });
 
   test.each<Misbehaviour['do']>([{ grandchild: {} }, { ignoreSignals: true }])(
     'cannot be told to do what needs a process: %j',
     async (order) => {
-      await expect(yard().misbehave({ on: 'deploy', do: order })).rejects.toThrow('need real processes');
+      await expect(testbed().misbehave({ on: 'deploy', do: order })).rejects.toThrow('need real processes');
     },
   );
 });
 
-async function reset(yard: StandInYard): Promise<void> {
-  await yard.misbehave();
-  await yard.kamal('lock', 'release', '-d', 'staging');
-  await yard.kamal('app', 'stop', '-d', 'staging');
+async function reset(testbed: StandInTestbed): Promise<void> {
+  await testbed.misbehave();
+  await testbed.kamal('lock', 'release', '-d', 'staging');
+  await testbed.kamal('app', 'stop', '-d', 'staging');
 }
 
-function start(yard: StandInYard, { onChunk, ...options }: Partial<StreamOrder>): { chunks: Buffer[]; ended: Promise<StreamedEnd> } {
+function start(testbed: StandInTestbed, { onChunk, ...options }: Partial<StreamOrder>): { chunks: Buffer[]; ended: Promise<StreamedEnd> } {
   const chunks: Buffer[] = [];
-  const ended = yard.streamChild({
-    command: [yard.kamalBin, ...deploy],
-    env: yard.kamalEnv,
-    cwd: yard.configDir,
+  const ended = testbed.streamChild({
+    command: [testbed.kamalBin, ...deploy],
+    env: testbed.kamalEnv,
+    cwd: testbed.configDir,
     timeoutMs: 60_000,
     killAfterMs: 2_000,
     ...options,
@@ -205,13 +205,13 @@ async function readEverything(dir: string): Promise<[string, string][]> {
   return await Promise.all(files.toSorted().map(async (file): Promise<[string, string]> => [file, await readFile(file, 'latin1')]));
 }
 
-function withStandIn(form: 'process' | 'resident'): () => StandInYard {
-  let yard: StandInYard | undefined;
+function withStandIn(form: 'process' | 'resident'): () => StandInTestbed {
+  let testbed: StandInTestbed | undefined;
   beforeAll(async () => {
     const dir = await mkdtemp(path.join(os.tmpdir(), 'resident-'));
-    yard = await startStandInYard({ dir, stepMs: 1, streamChild: form === 'resident' ? streamResident : undefined });
-    for (const version of ['v1', 'v2']) await yard.push(version);
+    testbed = await startStandInTestbed({ dir, stepMs: 1, streamChild: form === 'resident' ? streamResident : undefined });
+    for (const version of ['v1', 'v2']) await testbed.push(version);
   });
-  afterAll(async () => await yard?.stop());
-  return () => yard as StandInYard;
+  afterAll(async () => await testbed?.stop());
+  return () => testbed as StandInTestbed;
 }

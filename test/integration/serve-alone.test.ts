@@ -33,7 +33,7 @@ test.each([
       lock: { directUrl: database.databaseUrl, name: 'turns', everyMs: 50 },
       log,
       stopping: new AbortController().signal,
-      isHeard: async () => await Promise.resolve(true),
+      isReachable: async () => await Promise.resolve(true),
       async startTurn(signal) {
         draining = signal;
         return await start();
@@ -46,7 +46,7 @@ test.each([
 );
 
 describe('a turn whose lock somebody else has taken', () => {
-  const play = async (isHeard: () => Promise<boolean>) => {
+  const play = async (isReachable: () => Promise<boolean>) => {
     const stopping = new AbortController();
     const signals: { draining: AbortSignal; cutOff: AbortSignal }[] = [];
     let end = (): void => {};
@@ -55,7 +55,7 @@ describe('a turn whose lock somebody else has taken', () => {
       lock: { directUrl: database.databaseUrl, name: 'taken', everyMs: 20 },
       log,
       stopping: stopping.signal,
-      isHeard,
+      isReachable,
       async startTurn(draining, cutOff) {
         signals.push({ draining, cutOff });
         return await Promise.resolve({ run: async () => await running, shutdown: () => undefined, getState: () => 'RUNNING' as const });

@@ -25,17 +25,17 @@ const askedMax = 300;
 const pass = async (ports: Record<string, 'silent'>): Promise<PassOutcome> =>
   await sweepOnce(database.pool, { full: false, ports, answersAfterMs, limits: narrow });
 
-test('a fleet of 1,500 silent hosts ends no pass early: its jobs are mended, and what was not asked is said', async () => {
+test('a fleet of 1,500 silent hosts ends no pass early: its jobs are repaired, and what was not asked is reported', async () => {
   const ports = await addSilentHosts(1_500);
   const { workerId } = await addWorker(database.pool, { workerId: 'gone', status: 'offline' });
   const jobId = await addWaitingJob(database.pool);
   const attemptId = await addAttempt(database.pool, { jobId, workerId, state: 'running', tookMs: 60_000 });
   await database.pool.query(`update yardmaster.job set state = 'running', attempt_id = $2 where job_id = $1`, [jobId, attemptId]);
-  const { asked, told, report } = await pass(ports);
+  const { asked, notified, report } = await pass(ports);
   expect(asked.length).toBeGreaterThanOrEqual(narrow.probesAtOnce);
   expect(asked.length).toBeLessThanOrEqual(askedMax);
   expect(report.counts.left_for_next_pass).toBe(1);
-  expect(told).toEqual([expect.stringMatching(`^examine ${jobId} `)]);
+  expect(notified).toEqual([expect.stringMatching(`^examine ${jobId} `)]);
 });
 
 test('each pass asks first who answered last, then who was not asked yet', async () => {

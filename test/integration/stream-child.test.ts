@@ -113,7 +113,7 @@ describe('the way to the end', () => {
   });
 
   it('P7: comes within ten seconds when the owner is killed, whatever the command ignores and leaves', async () => {
-    // The parent is gone at once: what it started is nobody's child, holds the pipes and ignores the polite signals.
+    // The parent is gone at once: what it started is nobody's child, holds the pipes and ignores the graceful signals.
     const owner = startOwner(`${spawnOther('inherit', false)} process.exit(0)`, { killAfterMs: 4_000 });
     await until(() => pids().length === 1, { what: 'the grandchild runs' });
     const killedAt = performance.now();
@@ -183,7 +183,7 @@ describe('a pid file', () => {
   });
 });
 
-const ladder = { killAfterMs: 600, politeSignals: ['SIGINT', 'SIGTERM'] } as const;
+const ladder = { killAfterMs: 600, gracefulSignals: ['SIGINT', 'SIGTERM'] } as const;
 
 const pids = (): number[] => readPids(programs);
 
@@ -195,7 +195,7 @@ const run = (program: string, order: Partial<StreamOrder> = {}): Promise<Streame
     env: { PATH: process.env.PATH ?? '' },
     timeoutMs: 30_000,
     killAfterMs: 1_000,
-    politeSignals: ['SIGINT', 'SIGTERM'],
+    gracefulSignals: ['SIGINT', 'SIGTERM'],
     onChunk: (_stream, chunk) => {
       written += chunk.toString();
     },

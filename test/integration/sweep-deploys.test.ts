@@ -25,13 +25,13 @@ const end = async (deployId: string, ageMs: number): Promise<void> =>
   ));
 
 test('a deploy that nobody touches any more gets its workflow again; one that is being worked on does not', async () => {
-  const neglected = await addDeploy({ ageMs: 120_000 });
+  const stalled = await addDeploy({ ageMs: 120_000 });
   const busy = await addDeploy({ ageMs: 1_000 });
   const ended = await addDeploy({ ageMs: 120_000 });
   await end(ended, 0);
   const pass = await sweepOnce(database.pool);
-  expect(pass.told.filter((told) => told.startsWith('deploy '))).toEqual([`deploy ${neglected}`]);
-  expect(pass.of('deploy_without_workflow').map(({ subject }) => subject)).toEqual([neglected]);
+  expect(pass.notified.filter((notified) => notified.startsWith('deploy '))).toEqual([`deploy ${stalled}`]);
+  expect(pass.of('deploy_without_workflow').map(({ subject }) => subject)).toEqual([stalled]);
   expect(await findDeploy(database.pool, busy)).toMatchObject({ outcome: null });
 });
 
@@ -39,7 +39,7 @@ test('a deploy that waits for an approval has its workflow, and is left alone', 
   await addDeploy({ ageMs: 120_000 });
   const { rows } = await database.pool.query<{ destination: string }>('select destination from yardmaster.deploy where ended_at is null');
   const pass = await sweepOnce(database.pool, { deploying: rows.map(({ destination }) => destination) });
-  expect(pass.told.filter((told) => told.startsWith('deploy '))).toEqual([]);
+  expect(pass.notified.filter((notified) => notified.startsWith('deploy '))).toEqual([]);
   expect(pass.of('deploy_without_workflow')).toEqual([]);
 });
 

@@ -69,15 +69,15 @@ const silentPorts = async (): Promise<Record<string, 'silent'>> =>
     ]),
   );
 
-describe('a pass that only looks', () => {
-  test('changes no row and tells no workflow, and says what the next pass then does', async () => {
+describe('a dry run of a pass', () => {
+  test('changes no row and notifies no workflow, and says what the next pass then does', async () => {
     await makeMess();
     const ports = await silentPorts();
     const before = await snapshot();
-    const looked = await sweepOnce(database.pool, { dryRun: true, ports });
+    const dryPass = await sweepOnce(database.pool, { dryRun: true, ports });
     expect(await snapshot()).toEqual(before);
-    expect(looked.told).toEqual([]);
-    expect(looked.report).toMatchObject({ isDryRun: true, kind: 'full' });
+    expect(dryPass.notified).toEqual([]);
+    expect(dryPass.report).toMatchObject({ isDryRun: true, kind: 'full' });
 
     const done = await sweepOnce(database.pool, { ports });
     expect(done.report.isDryRun).toBe(false);
@@ -92,11 +92,11 @@ describe('a pass that only looks', () => {
         'worker_marked_offline',
       ]),
     );
-    expect(looked.report.counts).toEqual(done.report.counts);
-    const said = (items: typeof done.report.items): string[] =>
+    expect(dryPass.report.counts).toEqual(done.report.counts);
+    const shown = (items: typeof done.report.items): string[] =>
       items.map(({ finding, before: from, after }) => `${finding} ${from} ${after}`).toSorted();
-    expect(said(looked.report.items)).toEqual(said(done.report.items));
-    expect(done.told.length).toBeGreaterThan(0);
+    expect(shown(dryPass.report.items)).toEqual(shown(done.report.items));
+    expect(done.notified.length).toBeGreaterThan(0);
   });
 
   test('leaves a report that says so', async () => {
@@ -164,12 +164,12 @@ describe('the log of a pass', () => {
     await addWorker(database.pool, { workerId: 'nowhere', host: 'unknown' });
     const ports = { [deaf.host]: 'silent', [gone.host]: 'refused' } as const;
     await sweepOnce(database.pool, { ports, log });
-    const said = lines();
-    const line = (finding: string): unknown => said.find((each) => each['finding'] === finding);
+    const shown = lines();
+    const line = (finding: string): unknown => shown.find((each) => each['finding'] === finding);
     expect(line('deaf_port')).toMatchObject({ level: 'warn', subject: deaf.workerId, workerId: deaf.workerId, detail: 'ETIMEDOUT' });
     expect(line('bad_registry_row')).toMatchObject({ level: 'info', workerId: 'nowhere' });
     expect(line('worker_marked_offline')).toMatchObject({ level: 'info', workerId: gone.workerId, before: 'active', after: 'offline' });
-    expect(said.at(-1)).toMatchObject({ kind: 'full', counts: { deaf_port: 1, worker_marked_offline: 1 } });
+    expect(shown.at(-1)).toMatchObject({ kind: 'full', counts: { deaf_port: 1, worker_marked_offline: 1 } });
     // What only a full pass sees is not new again after a light one.
     await sweepOnce(database.pool, { ports, log, full: false });
     await sweepOnce(database.pool, { ports, log });
@@ -179,7 +179,7 @@ describe('the log of a pass', () => {
     expect(lines().filter((each) => each['finding'] === 'deaf_port')).toHaveLength(1);
   });
 
-  test('has nothing of a pass that only looks', async () => {
+  test('has nothing of a dry run', async () => {
     const { log, lines } = readLog();
     await addWorker(database.pool, { workerId: 'nowhere', host: 'unknown' });
     await sweepOnce(database.pool, { dryRun: true, log });

@@ -49,22 +49,22 @@ const age = async (jobId: string, minutes: number): Promise<unknown> =>
 describe('a live attempt', () => {
   test('whose worker works is left alone', async () => {
     const { host } = await runningJob();
-    const { report, told } = await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 1 } } });
+    const { report, notified } = await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 1 } } });
     expect(report.counts).toEqual({});
-    expect(told).toEqual([]);
+    expect(notified).toEqual([]);
   });
 
   test('whose worker died a second after its claim and is back already, has it examined', async () => {
     const { jobId, host } = await runningJob();
-    const { told } = await sweepOnce(database.pool, { full: false, ports: { [host]: { active_jobs: 0, uptime_ms: 59_000 } } });
-    expect(told).toEqual([`examine ${jobId} worker_changed`]);
+    const { notified } = await sweepOnce(database.pool, { full: false, ports: { [host]: { active_jobs: 0, uptime_ms: 59_000 } } });
+    expect(notified).toEqual([`examine ${jobId} worker_changed`]);
   });
 
   test('whose port refuses, has it examined in a light pass', async () => {
     const { jobId, host } = await runningJob();
-    const { report, told } = await sweepOnce(database.pool, { full: false, ports: { [host]: 'refused' } });
+    const { report, notified } = await sweepOnce(database.pool, { full: false, ports: { [host]: 'refused' } });
     expect(report).toMatchObject({ kind: 'light', counts: { worker_changed: 1, worker_port_down: 1 } });
-    expect(told).toEqual([`examine ${jobId} worker_changed`]);
+    expect(notified).toEqual([`examine ${jobId} worker_changed`]);
   });
 
   test('whose worker went offline, or vanished from the registry, has it examined', async () => {
@@ -72,21 +72,21 @@ describe('a live attempt', () => {
     const gone = await runningJob();
     await query(`update gh_worker_registry set status = 'offline' where worker_id = $1`, [offline.workerId]);
     await query('delete from gh_worker_registry where worker_id = $1', [gone.workerId]);
-    const { told } = await sweepOnce(database.pool, { ports: { [offline.host]: { active_jobs: 1 } } });
-    expect(told.toSorted()).toEqual([offline, gone].map(({ jobId }) => `examine ${jobId} worker_gone`).toSorted());
+    const { notified } = await sweepOnce(database.pool, { ports: { [offline.host]: { active_jobs: 1 } } });
+    expect(notified.toSorted()).toEqual([offline, gone].map(({ jobId }) => `examine ${jobId} worker_gone`).toSorted());
   });
 
   test('that says running while its worker is idle, has it examined', async () => {
     const { jobId, attemptId } = await runningJob();
     await query(`update gh_automation_jobs set last_heartbeat = now() - interval '40 s' where id = $1`, [attemptId]);
-    expect((await sweepOnce(database.pool)).told).toEqual([`examine ${jobId} zombie_attempt`]);
+    expect((await sweepOnce(database.pool)).notified).toEqual([`examine ${jobId} zombie_attempt`]);
   });
 
   test('that ended without a word wakes its workflow', async () => {
     const { jobId, attemptId, host } = await runningJob();
     await query(`update gh_automation_jobs set status = 'failed' where id = $1`, [attemptId]);
-    const { told } = await sweepOnce(database.pool, { full: false, ports: { [host]: { active_jobs: 1 } } });
-    expect(told).toEqual([`ensure ${jobId} missed_callback`]);
+    const { notified } = await sweepOnce(database.pool, { full: false, ports: { [host]: { active_jobs: 1 } } });
+    expect(notified).toEqual([`ensure ${jobId} missed_callback`]);
   });
 
   test('that another worker claimed is from then on an attempt of that worker', async () => {
@@ -309,17 +309,17 @@ test('one lost answer marks nobody offline: a silent port is asked a second time
 test('a workflow whose row is gone is woken, so that it ends', async () => {
   const orphan = '00000000-0000-4000-8000-000000000001';
   const ended = await endedJob();
-  const { told, report } = await sweepOnce(database.pool, { running: [orphan, ended] });
-  expect(told).toEqual([`wake ${orphan} workflow_without_row`]);
+  const { notified, report } = await sweepOnce(database.pool, { running: [orphan, ended] });
+  expect(notified).toEqual([`wake ${orphan} workflow_without_row`]);
   expect(report.counts).toEqual({ workflow_without_row: 1 });
 });
 
 test('a waiting job meets a worker that came back, in a light pass', async () => {
   const jobId = await addWaitingJob(database.pool);
   const { workerId } = await addWorker(database.pool, { probeAgeMs: null });
-  const { of, told } = await sweepOnce(database.pool, { full: false });
+  const { of, notified } = await sweepOnce(database.pool, { full: false });
   expect(of('assigned_by_sweep')).toMatchObject([{ subject: jobId, before: 'waiting', after: workerId }]);
-  expect(told).toEqual([`wake ${jobId} assigned`]);
+  expect(notified).toEqual([`wake ${jobId} assigned`]);
 });
 
 describe('the kind of a pass', () => {
@@ -331,7 +331,7 @@ describe('the kind of a pass', () => {
     expect([await next(), await next()]).toEqual(['full', 'light']);
   });
 
-  test('is not decided by one that only looked', async () => {
+  test('is not decided by a dry run', async () => {
     await sweepOnce(database.pool, { dryRun: true });
     expect(await next()).toBe('full');
   });

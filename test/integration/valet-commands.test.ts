@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { commandOutcomes, type CommandOutcome } from '../../src/contracts/command';
 import { makeCancelJobId, makeResumeJobId } from '../../src/contracts/ids';
-import { listCommands, noteCommand } from '../../src/db/commands';
+import { listCommands, updateCommand } from '../../src/db/commands';
 import { findJob } from '../../src/db/jobs';
 import { takeSecret } from '../../src/db/secrets';
 import { outcomes } from '../../src/domain/command-outcome';
@@ -52,7 +52,7 @@ const settle = async (jobId: string, outcome: CommandOutcome): Promise<void> => 
       what: 'a command is open',
     },
   );
-  await noteCommand(database.pool, { commandId, outcome, detail: outcomes[outcome].words, isEnd: true });
+  await updateCommand(database.pool, { commandId, outcome, detail: outcomes[outcome].words, isEnd: true });
 };
 
 describe('cancel', () => {
@@ -227,7 +227,7 @@ it.each(['/jobs/ID/cancel', '/jobs/ID/retry', '/valet/resume/ID'])('answers 404 
   expect(await post(place.replace('ID', randomUUID()))).toMatchObject({ status: 404, body: { error: 'not_found' } });
 });
 
-it('answers 503 when a word cannot reach Temporal, and 202 for a cancel, whose row is the promise', async () => {
+it('answers 503 when a retry cannot reach Temporal, and 202 for a cancel, whose row is the promise', async () => {
   const connection = Connection.lazy({ address: '127.0.0.1:1' });
   const workflows = createWorkflowsClient(new Client({ connection, namespace: 'none' }), { deadlineMs: 800 });
   const away = await startTestGateway({ pool: database.pool, workflows });

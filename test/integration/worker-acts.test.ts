@@ -5,7 +5,7 @@ import { workerActSchema } from '../../src/gateway/schemas/worker-acts';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
 import { until } from '../support/until';
-import { withYard } from '../support/yard';
+import { withFleetFixture } from '../support/fleet-fixture';
 
 /** Hosts whose recycle command fails, and those where it says "done" and does nothing. */
 const broken = new Set<string>();
@@ -13,7 +13,7 @@ const lazy = new Set<string>();
 /** Where the machine comes back under another worker's id, as GH does without a configured one, and is up before the command is through. */
 const renamed = new Map<string, string>();
 
-const yard = withYard({
+const fixture = withFleetFixture({
   hosts: 2,
   limits: { retryBackoffFirstMs: 500, attemptSilentMs: 5_000, doubtRecheckMs: 500 },
   times: { exitDelayMs: 1_000, containerRestartMs: 2_500 },
@@ -28,8 +28,8 @@ const yard = withYard({
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  const workflows = createWorkflowsClient(yard.client, { deadlineMs: 5_000, taskQueue: yard.taskQueue });
-  gateway = await startTestGateway({ pool: yard.pool, workflows });
+  const workflows = createWorkflowsClient(fixture.client, { deadlineMs: 5_000, taskQueue: fixture.taskQueue });
+  gateway = await startTestGateway({ pool: fixture.pool, workflows });
 });
 afterAll(async () => await gateway.stop());
 
@@ -37,11 +37,11 @@ afterEach(async () => {
   broken.clear();
   lazy.clear();
   renamed.clear();
-  await yard.pool.query('delete from yardmaster.host_hold');
+  await fixture.pool.query('delete from yardmaster.host_hold');
   await until(
     async () => {
-      await yard.sweep();
-      const { rowCount } = await yard.pool.query(
+      await fixture.sweep();
+      const { rowCount } = await fixture.pool.query(
         `select from yardmaster.host_probe p where is_worker_up and active_jobs = 0
            and not exists (select from yardmaster.attempt a where a.worker_id = p.worker_id and a.ended_at is null)`,
       );
@@ -56,16 +56,16 @@ const post = async (path: string, json: object, key: string = testKeys.operator)
 const get = async (path: string): Promise<Reply> => await call(`${gateway.url}${path}`, { key: testKeys.readOnly });
 
 const runningJob = async (url: string): Promise<{ jobId: string; workerId: string; host: string }> => {
-  const handle = await yard.submit(url, { jobId: randomUUID() });
+  const handle = await fixture.submit(url, { jobId: randomUUID() });
   const jobId = parseApplyJobId(handle.workflowId)?.jobId ?? '';
-  const { attempt } = await yard.until(jobId, 'running');
+  const { attempt } = await fixture.until(jobId, 'running');
   return { jobId, workerId: attempt?.workerId ?? '', host: attempt?.host ?? '' };
 };
 
 /** As the gateway wrote it, and nobody carried it out. */
 const leaveAct = async (act: WorkerAct, workerId: string, { ageMs, deadlineMs }: { ageMs: number; deadlineMs: number | null }) => {
   const detail = JSON.stringify({ actId: randomUUID(), reason: 'left behind', deadlineMs, force: false });
-  await yard.pool.query(
+  await fixture.pool.query(
     `insert into yardmaster.audit (at, actor, source, act, subject_kind, subject, detail)
      values (now() - $1::int * interval '1 ms', 'zoe', 'api', $2, 'worker', $3, $4)`,
     [ageMs, act, workerId, detail],
@@ -73,7 +73,7 @@ const leaveAct = async (act: WorkerAct, workerId: string, { ageMs, deadlineMs }:
 };
 
 const auditOf = async (workerId: string): Promise<object[]> => {
-  const { rows } = await yard.pool.query<object>(
+  const { rows } = await fixture.pool.query<object>(
     `select act, actor, outcome from yardmaster.audit where subject_kind = 'worker' and subject = $1 order by audit_id`,
     [workerId],
   );
@@ -113,7 +113,7 @@ describe('a drain', () => {
     expect(first.headers.get('location')).toBe(`/v1/workers/${workerId}/drain`);
     const second = await post(`/v1/workers/${workerId}/drain?wait=20`, { reason: 'me too' }, testKeys.deployer);
     expect(second).toMatchObject({ status: 200, body: { actId: first.body.actId, outcome: 'drained', reason: 'a look' } });
-    expect(await yard.job(jobId)).toMatchObject({ state: 'succeeded', tries: 1 });
+    expect(await fixture.job(jobId)).toMatchObject({ state: 'succeeded', tries: 1 });
     expect((await get(`/v1/workers/${workerId}/drain`)).body).toMatchObject({ actId: first.body.actId, outcome: 'drained' });
   });
 
@@ -122,34 +122,34 @@ describe('a drain', () => {
     const late = await post(`/v1/workers/${workerId}/drain?wait=10`, { reason: 'in a hurry', deadlineSeconds: 1 });
     expect(late).toMatchObject({ status: 200, body: { outcome: 'deadline_passed', job: { jobId, state: 'running' } } });
     expect(late.body.detail).toMatch(jobId);
-    expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+    expect((await fixture.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
   });
 
   it('ends when somebody releases the worker meanwhile', async () => {
     const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=6000');
     await post(`/v1/workers/${workerId}/drain?wait=0`, { reason: 'a look' });
-    await yard.client.workflow.getHandle(makeDrainWorkerId({ workerId })).describe();
+    await fixture.client.workflow.getHandle(makeDrainWorkerId({ workerId })).describe();
     await post(`/v1/workers/${workerId}/release`, { reason: 'never mind' });
     await until(async () => (await get(`/v1/workers/${workerId}/drain`)).body.outcome === 'released', {
       what: 'the drain has ended',
       timeoutMs: 20_000,
     });
-    expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+    expect((await fixture.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
   });
 
   it('does not take a worker for drained whose port says nothing, and says so meanwhile', async () => {
-    yard.simulator.partition('127.0.1.2', 'http');
-    await yard.sweep();
-    const nobodyCanTell = { job: null, detail: expect.stringMatching(/nobody can tell/) };
+    fixture.simulator.partition('127.0.1.2', 'http');
+    await fixture.sweep();
+    const unprovable = { job: null, detail: expect.stringMatching(/nobody can tell/) };
     const open = await post('/v1/workers/worker-2/drain?wait=0', { reason: 'a look', deadlineSeconds: 1 });
-    expect(open).toMatchObject({ status: 202, body: { outcome: null, ...nobodyCanTell } });
+    expect(open).toMatchObject({ status: 202, body: { outcome: null, ...unprovable } });
     const late = await post('/v1/workers/worker-2/drain?wait=15', { reason: 'a look' });
-    expect(late.body).toMatchObject({ actId: open.body.actId, outcome: 'deadline_passed', ...nobodyCanTell });
-    yard.simulator.heal('127.0.1.2');
+    expect(late.body).toMatchObject({ actId: open.body.actId, outcome: 'deadline_passed', ...unprovable });
+    fixture.simulator.heal('127.0.1.2');
   });
 
   it.each(['unknown', 'i-77'])('of a worker without an address ends at once as unproven, when its instance is %s', async (instanceId) => {
-    await yard.pool.query(
+    await fixture.pool.query(
       `insert into gh_worker_registry (worker_id, status, ec2_ip, ec2_instance_id) values ('lost', 'active', 'unknown', $1)`,
       [instanceId],
     );
@@ -158,29 +158,29 @@ describe('a drain', () => {
       status: 200,
       body: { outcome: 'unproven', job: null, detail: expect.stringMatching(/without an address/) },
     });
-    await yard.pool.query(`delete from gh_worker_registry where worker_id = 'lost'`);
+    await fixture.pool.query(`delete from gh_worker_registry where worker_id = 'lost'`);
   });
 
   it('ends by a release also when the row of its worker is gone', async () => {
-    yard.simulator.partition('127.0.1.2');
+    fixture.simulator.partition('127.0.1.2');
     await post('/v1/workers/worker-2/drain?wait=0', { reason: 'a look' });
-    const row = await yard.pool.query(`delete from gh_worker_registry where worker_id = 'worker-2' returning *`);
+    const row = await fixture.pool.query(`delete from gh_worker_registry where worker_id = 'worker-2' returning *`);
     await until(async () => /registered/.test(String((await get('/v1/workers/worker-2/drain')).body.detail)), { what: 'it says so' });
     expect((await post('/v1/workers/worker-2/release', { reason: 'never mind' })).body).toMatchObject({ wasHeld: true });
     await until(async () => (await get('/v1/workers/worker-2/drain')).body.outcome === 'released', {
       what: 'the drain has ended',
       timeoutMs: 20_000,
     });
-    await yard.pool.query('insert into gh_worker_registry select * from jsonb_populate_record(null::gh_worker_registry, $1)', [
+    await fixture.pool.query('insert into gh_worker_registry select * from jsonb_populate_record(null::gh_worker_registry, $1)', [
       JSON.stringify(row.rows[0]),
     ]);
-    yard.simulator.heal('127.0.1.2');
+    fixture.simulator.heal('127.0.1.2');
   });
 
   it('is a workflow that the CLI starts as well', async () => {
-    const view = await yard.client.workflow.execute('drainWorker', {
+    const view = await fixture.client.workflow.execute('drainWorker', {
       workflowId: makeDrainWorkerId({ workerId: 'worker-2' }),
-      taskQueue: yard.taskQueue,
+      taskQueue: fixture.taskQueue,
       args: [{ workerId: 'worker-2', reason: 'by hand', actor: 'zoe' }],
     });
     expect(view).toMatchObject({ outcome: 'drained', actor: 'zoe', reason: 'by hand' });
@@ -188,9 +188,9 @@ describe('a drain', () => {
 
   it('that is cancelled before its first step is stopped, not left open', async () => {
     await leaveAct('drain', 'worker-1', { ageMs: 1_000, deadlineMs: 600_000 });
-    const handle = await yard.client.workflow.start('drainWorker', {
+    const handle = await fixture.client.workflow.start('drainWorker', {
       workflowId: makeDrainWorkerId({ workerId: 'worker-1' }),
-      taskQueue: yard.taskQueue,
+      taskQueue: fixture.taskQueue,
       args: [{ workerId: 'worker-1' }],
       startDelay: '1 second',
     });
@@ -223,35 +223,35 @@ describe('a recycle', () => {
     const recycled = await post('/v1/workers/worker-1/recycle?wait=20', { reason: 'its browser hangs' });
     expect(recycled.status).toBe(200);
     expect(workerActSchema.parse(recycled.body)).toMatchObject({ act: 'recycle', outcome: 'recycled', isForced: false, job: null });
-    const response = await fetch(`http://127.0.0.1:${yard.simulator.host('worker-1').ports.status}/worker/status`);
+    const response = await fetch(`http://127.0.0.1:${fixture.simulator.host('worker-1').ports.status}/worker/status`);
     const { uptime_ms: uptimeMs } = (await response.json()) as { uptime_ms: number };
     expect(uptimeMs).toBeLessThan(Date.now() - before + 1_000);
-    expect((await yard.pool.query('select from yardmaster.host_hold')).rowCount).toBe(0);
+    expect((await fixture.pool.query('select from yardmaster.host_hold')).rowCount).toBe(0);
   });
 
   it('is refused while a job runs there, and names it', async () => {
     const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=8000');
     const refused = await post(`/v1/workers/${workerId}/recycle`, { reason: 'a look' });
     expect(refused).toMatchObject({ status: 409, body: { code: 'worker_busy', detail: expect.stringMatching(jobId) } });
-    expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+    expect((await fixture.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
   });
 
-  it('is refused by its workflow too, so that nobody gets past the look', async () => {
+  it('is refused by its workflow too, so that nobody gets past the check', async () => {
     const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=8000');
-    const view = await yard.client.workflow.execute('recycleWorker', {
+    const view = await fixture.client.workflow.execute('recycleWorker', {
       workflowId: `recycle-worker-${workerId}`,
-      taskQueue: yard.taskQueue,
+      taskQueue: fixture.taskQueue,
       args: [{ workerId, actor: 'zoe' }],
     });
     expect(view).toMatchObject({ outcome: 'refused', job: { jobId } });
-    expect((await yard.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+    expect((await fixture.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
   });
 
   it('that is forced names the job that it interrupts, which is tried again where nothing was submitted', async () => {
     const { jobId, workerId } = await runningJob('https://sim.test/slow-start?startMs=8000&ms=100');
     const forced = await post(`/v1/workers/${workerId}/recycle?wait=20`, { reason: 'a look', force: true });
     expect(forced).toMatchObject({ status: 200, body: { outcome: 'recycled', isForced: true, job: { jobId } } });
-    const job = await yard.until(jobId, 'succeeded', 60_000);
+    const job = await fixture.until(jobId, 'succeeded', 60_000);
     expect(job.tries).toBe(2);
   });
 
@@ -260,17 +260,17 @@ describe('a recycle', () => {
     await leaveAct('recycle', workerId, { ageMs: 1_000, deadlineMs: null });
     const forced = await post(`/v1/workers/${workerId}/recycle?wait=20`, { reason: 'a look', force: true });
     expect(forced).toMatchObject({ status: 200, body: { outcome: 'recycled', reason: 'left behind', isForced: true, job: { jobId } } });
-    await yard.until(jobId, 'succeeded', 60_000);
+    await fixture.until(jobId, 'succeeded', 60_000);
   });
 
   it('P3: that is forced over an open form leaves its job uncertain', async () => {
     const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=80000');
-    await until(() => yard.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'form_opened'), {
+    await until(() => fixture.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'form_opened'), {
       what: 'the form is open',
     });
     await post(`/v1/workers/${workerId}/recycle?wait=20`, { reason: 'a look', force: true });
-    await yard.until(jobId, 'uncertain', 30_000);
-    expect(yard.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'submitted')).toBe(false);
+    await fixture.until(jobId, 'uncertain', 30_000);
+    expect(fixture.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'submitted')).toBe(false);
   });
 
   it('says that the command failed, and that a process outlived one that succeeded', async () => {
@@ -289,17 +289,17 @@ describe('a recycle', () => {
   });
 
   it('needs no force where only the process of a job that has ended is left, which no drain outwaits', async () => {
-    const handle = await yard.submit('https://sim.test/review?ms=50', { jobId: randomUUID() });
+    const handle = await fixture.submit('https://sim.test/review?ms=50', { jobId: randomUUID() });
     const jobId = parseApplyJobId(handle.workflowId)?.jobId ?? '';
     // GH sends no callback at a review: the sweep sees it.
     const isReviewed = async (): Promise<boolean> => {
-      await yard.sweep();
-      return (await yard.job(jobId)).state === 'waiting_human';
+      await fixture.sweep();
+      return (await fixture.job(jobId)).state === 'waiting_human';
     };
     await until(isReviewed, { what: 'it waits for a review', timeoutMs: 20_000 });
-    const { attempt } = await yard.job(jobId);
+    const { attempt } = await fixture.job(jobId);
     await post(`/v1/jobs/${jobId}/resolve`, { submitted: true, note: 'seen in the portal' });
-    await yard.until(jobId, 'succeeded');
+    await fixture.until(jobId, 'succeeded');
     const path = `/v1/workers/${attempt?.workerId ?? ''}`;
     const drained = await post(`${path}/drain?wait=10`, { reason: 'a look', deadlineSeconds: 1 });
     expect(drained.body).toMatchObject({ outcome: 'deadline_passed', detail: expect.stringMatching(`${jobId} is over .* recycle`) });
@@ -307,12 +307,12 @@ describe('a recycle', () => {
     expect(recycled).toMatchObject({ status: 200, body: { outcome: 'recycled', isForced: false, job: null } });
     await until(
       async () => {
-        await yard.sweep();
+        await fixture.sweep();
         return (await get(path)).body.job === null;
       },
       { what: 'its attempt has ended', timeoutMs: 20_000 },
     );
-    expect(await yard.job(jobId)).toMatchObject({ state: 'succeeded', tries: 1 });
+    expect(await fixture.job(jobId)).toMatchObject({ state: 'succeeded', tries: 1 });
   });
 
   it('is an operator’s alone', async () => {

@@ -7,10 +7,10 @@ import type { SubmissionEvent } from '../../src/dev/gh-simulator/submissions-log
 import { listCommands, type Command } from '../../src/db/commands';
 import type { SeededRandom } from './seeded-random';
 import { until } from './until';
-import type { Yard } from './yard';
+import type { FleetFixture } from './fleet-fixture';
 
-/** What a cancelled job meets at the posting: every temperament of a worker (src/dev/gh-simulator/behaviours.ts). */
-const temperaments = [
+/** What a cancelled job meets at the posting: every behaviour of a worker (src/dev/gh-simulator/behaviours.ts). */
+const behaviours = [
   '/quick?ms=100',
   '/quick?ms=1500',
   '/quick?ms=1500&lost=running,completed',
@@ -54,7 +54,7 @@ export interface CancelRun {
 
 /** So many jobs, each cancelled at a random moment of its life; ends when every cancel has ended, those at workers that nothing stops excepted. */
 export const runRandomCancels = async (
-  yard: Yard,
+  fixture: FleetFixture,
   {
     count,
     random,
@@ -64,7 +64,7 @@ export const runRandomCancels = async (
 ): Promise<CancelRun> => {
   const plans = random.shuffle(
     Array.from({ length: count }, (_, index) => ({
-      path: temperaments[index % temperaments.length] ?? '/quick',
+      path: behaviours[index % behaviours.length] ?? '/quick',
       moment: random.pick(moments),
       delayMs: random.chance(0.5) ? 0 : random.between(0, 400),
     })),
@@ -73,21 +73,21 @@ export const runRandomCancels = async (
   const outcomes: CancelRun['outcomes'] = {};
   const routes: CancelRun['routes'] = {};
   const queue = plans.values();
-  const lane = async (): Promise<void> => {
+  const runner = async (): Promise<void> => {
     for (const plan of queue) {
-      const command = await cancelAtMoment(yard, plan, isUnstoppable);
-      const word = command.outcome ?? 'open';
-      outcomes[word] = (outcomes[word] ?? 0) + 1;
+      const command = await cancelAtMoment(fixture, plan, isUnstoppable);
+      const outcome = command.outcome ?? 'open';
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
       const { route } = command;
       if (route !== null) routes[route.route] = (routes[route.route] ?? 0) + 1;
       if (command.endedAt === null) open.push(command);
     }
   };
-  const lanes = Promise.all(Array.from({ length: atOnce }, lane));
+  const runners = Promise.all(Array.from({ length: atOnce }, runner));
   let isOver = false;
-  const sweeps = sweepUntil(yard, () => isOver);
+  const sweeps = sweepUntil(fixture, () => isOver);
   try {
-    await lanes;
+    await runners;
   } finally {
     isOver = true;
     await sweeps;
@@ -96,32 +96,32 @@ export const runRandomCancels = async (
 };
 
 /** Callbacks get lost and reviews send none: the schedule that every control plane has. As there, the next pass makes good one that failed. */
-export const sweepUntil = async (yard: Yard, isOver: () => boolean): Promise<void> => {
+export const sweepUntil = async (fixture: FleetFixture, isOver: () => boolean): Promise<void> => {
   while (!isOver()) {
-    await yard.sweep().catch(() => undefined);
+    await fixture.sweep().catch(() => undefined);
     await sleep(500);
   }
 };
 
 const cancelAtMoment = async (
-  yard: Yard,
+  fixture: FleetFixture,
   { path, moment, delayMs }: { path: string; moment: SubmissionEvent | 'accepted'; delayMs: number },
   isUnstoppable: (host: string) => boolean,
 ): Promise<Command> => {
   const jobId = randomUUID();
-  await yard.submit(`https://sim.test${path}`, { jobId });
-  await reach(yard, jobId, moment);
+  await fixture.submit(`https://sim.test${path}`, { jobId });
+  await reach(fixture, jobId, moment);
   // A random moment is what this is about, not a wait for something.
   await sleep(delayMs);
-  await yard.client.workflow.start('cancelJob', {
+  await fixture.client.workflow.start('cancelJob', {
     workflowId: makeCancelJobId({ jobId }),
-    taskQueue: yard.taskQueue,
+    taskQueue: fixture.taskQueue,
     args: [{ jobId, actor: 'random' }],
     workflowIdConflictPolicy: 'USE_EXISTING',
   });
   return await until(
     async () => {
-      const command = (await listCommands(yard.pool, { jobId, rows: 1 })).at(0);
+      const command = (await listCommands(fixture.pool, { jobId, rows: 1 })).at(0);
       if (command === undefined) return null;
       const isStuck =
         command.route !== null && command.means.some(({ means }) => means === 'recycle') && isUnstoppable(command.route.host ?? '');
@@ -132,14 +132,14 @@ const cancelAtMoment = async (
 };
 
 /** Until the job is so far, or cannot come there any more; one that never does is cancelled where it stands. */
-const reach = async (yard: Yard, jobId: string, moment: SubmissionEvent | 'accepted'): Promise<void> => {
+const reach = async (fixture: FleetFixture, jobId: string, moment: SubmissionEvent | 'accepted'): Promise<void> => {
   if (moment === 'accepted') return;
   await until(
     async () => {
-      const events = yard.simulator.log().filter((entry) => entry.jobId === jobId);
+      const events = fixture.simulator.log().filter((entry) => entry.jobId === jobId);
       if (events.some(({ event }) => event === moment)) return true;
       if (events.some(({ event }) => ['paused', 'review', 'killed', 'submitted', 'ended'].includes(event))) return true;
-      const { state } = await yard.job(jobId);
+      const { state } = await fixture.job(jobId);
       return isTerminal(state) || state === 'uncertain';
     },
     { what: `${jobId} reaches ${moment}`, timeoutMs: 3_000, everyMs: 20 },

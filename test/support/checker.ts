@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log';
 import { ghStatusOf, isTerminal } from '../../src/domain/job-state';
-import type { CallbackSeen, Evidence, JobSeen } from './evidence';
+import type { CallbackRecord, Evidence, JobRecord } from './evidence';
 
 /** A promise of docs/promises.md that was broken, and by what. */
 export interface Violation {
@@ -24,7 +24,7 @@ export const findViolations = (evidence: Evidence): Violation[] => {
   ];
 };
 
-const findViolationsOfJob = (evidence: Evidence, job: JobSeen): Violation[] => {
+const findViolationsOfJob = (evidence: Evidence, job: JobRecord): Violation[] => {
   const { jobId } = job;
   const log = evidence.submissions.filter((entry) => entry.jobId === jobId).toSorted((a, b) => a.seq - b.seq);
   const generationOf = new Map(
@@ -43,7 +43,7 @@ const findViolationsOfJob = (evidence: Evidence, job: JobSeen): Violation[] => {
 };
 
 /** Exactly one terminal state for every generation, the present one included. */
-const findOtherThanOneEnd = ({ transitions }: Evidence, { jobId, generation, state }: JobSeen): string[] => {
+const findOtherThanOneEnd = ({ transitions }: Evidence, { jobId, generation, state }: JobRecord): string[] => {
   const ends = transitions.filter((each) => each.jobId === jobId && isTerminal(each.state));
   const generations = Array.from({ length: generation }, (_, index) => index + 1);
   return generations.flatMap((each) => {
@@ -72,7 +72,7 @@ const findUnknownRows = (log: readonly SubmissionEntry[], generationOf: Readonly
     .filter(({ event, rowId }) => event === 'claimed' && !generationOf.has(rowId))
     .map(({ rowId, workerId }) => `${workerId} claimed row ${rowId}, which is no attempt`);
 
-const findChangedEnds = ({ transitions }: Evidence, job: JobSeen): string[] => {
+const findChangedEnds = ({ transitions }: Evidence, job: JobRecord): string[] => {
   const own = transitions.filter(({ jobId }) => jobId === job.jobId).toSorted((a, b) => a.seq - b.seq);
   const whats: string[] = [];
   const ended = new Map<number, string>();
@@ -95,7 +95,7 @@ const findChangedEnds = ({ transitions }: Evidence, job: JobSeen): string[] => {
 const findSecondSubmissions = (
   log: readonly SubmissionEntry[],
   generationOf: ReadonlyMap<string, number>,
-  job: JobSeen,
+  job: JobRecord,
   { callbacks }: Evidence,
 ): string[] => {
   const whats: string[] = [];
@@ -115,8 +115,8 @@ const findSecondSubmissions = (
       whats.push(`generation ${generation} was submitted ${submitted.length} times`);
     else if (generation === job.generation && !job.isRerunByGh) whats.push('GH submitted it again, and the record does not say so');
     const final = callbacks.find((each) => each.jobId === job.jobId && each.generation === generation && each.isFinal);
-    const told = `${final?.body.result_summary ?? ''}${final?.body.error_message ?? ''}`;
-    if (final !== undefined && !/ran the form again/.test(told))
+    const finalText = `${final?.body.result_summary ?? ''}${final?.body.error_message ?? ''}`;
+    if (final !== undefined && !/ran the form again/.test(finalText))
       whats.push(`GH submitted it again, and the callback of generation ${generation} does not say so`);
   }
   return whats;
@@ -126,7 +126,7 @@ const findSecondSubmissions = (
  * The rows are numbered without a gap and end with the only final one of their generation. What arrived walks along them: a body has no number, so
  * each arrival must equal the row it stands at (sent again: at least once) or the next one.
  */
-const findCallbackFaults = ({ callbacks, received }: Evidence, { jobId, generation, hasCallbackUrl }: JobSeen): string[] => {
+const findCallbackFaults = ({ callbacks, received }: Evidence, { jobId, generation, hasCallbackUrl }: JobRecord): string[] => {
   if (!hasCallbackUrl) return [];
   const rows = callbacks.filter((each) => each.jobId === jobId).toSorted((a, b) => a.generation - b.generation || a.seq - b.seq);
   const whats: string[] = [];
@@ -152,7 +152,7 @@ const findCallbackFaults = ({ callbacks, received }: Evidence, { jobId, generati
   return whats;
 };
 
-const findNumberingFaults = (rows: readonly CallbackSeen[], generation: number): string[] => {
+const findNumberingFaults = (rows: readonly CallbackRecord[], generation: number): string[] => {
   const finals = rows.filter(({ isFinal }) => isFinal).length;
   const isGapless = rows.every(({ seq }, index) => seq === index + 1);
   return [
@@ -163,7 +163,7 @@ const findNumberingFaults = (rows: readonly CallbackSeen[], generation: number):
   ];
 };
 
-const nameOf = ({ generation, seq, word }: CallbackSeen): string => `callback ${generation}/${seq} "${word}"`;
+const nameOf = ({ generation, seq, word }: CallbackRecord): string => `callback ${generation}/${seq} "${word}"`;
 
 /** One word is enough for a place to be named: a log repeats itself. */
 const findSpoken = ({ texts, unspeakable }: Evidence): Violation[] =>

@@ -5,7 +5,7 @@ export const remember = 'require("node:fs").appendFileSync(process.argv[1], proc
 export const stay = 'setInterval(() => {}, 1000);';
 export const ignore = (...signals: string[]): string => signals.map((signal) => `process.on("${signal}", () => {});`).join(' ');
 
-/** A program starts another one that stays and ignores every polite signal, and goes on when that has written its pid. */
+/** A program starts another one that stays and ignores every graceful signal, and goes on when that has written its pid. */
 export const spawnOther = (stdio: 'ignore' | 'inherit', detached: boolean): string =>
   `require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(`${ignore('SIGINT', 'SIGTERM')} ${remember} ${stay}`)}, process.argv[1]], { stdio: "${stdio}", detached: ${detached} });
    while (!require("node:fs").existsSync(process.argv[1])) {}`;

@@ -18,11 +18,11 @@ export interface CommandEvidence {
     assignedAt: Date;
     endedAt: Date | null;
   }[];
-  commands: CommandSeen[];
+  commands: CommandRecord[];
   submissions: SubmissionEntry[];
 }
 
-export interface CommandSeen {
+export interface CommandRecord {
   commandId: string;
   jobId: string;
   generation: number;
@@ -113,7 +113,7 @@ const findChangedEnds = ({ transitions }: CommandEvidence, jobId: string): strin
 };
 
 /** The outcome that a cancel was answered with is what its generation came to. */
-const findLies = ({ transitions }: CommandEvidence, { jobId, generation, kind, outcome, endedAt }: CommandSeen): string[] => {
+const findLies = ({ transitions }: CommandEvidence, { jobId, generation, kind, outcome, endedAt }: CommandRecord): string[] => {
   if (kind === 'resume') return [];
   const states = transitions.filter((each) => each.jobId === jobId && each.generation === generation).map(({ state }) => state);
   const expected: Partial<Record<CommandOutcome, readonly JobState[]>> = {
@@ -131,7 +131,7 @@ const findLies = ({ transitions }: CommandEvidence, { jobId, generation, kind, o
 };
 
 /** A command goes to the worker that has the attempt, or names its fallback. */
-const findSilentDetours = ({ attempts }: CommandEvidence, { jobId, kind, route, outcome }: CommandSeen): string[] => {
+const findSilentDetours = ({ attempts }: CommandEvidence, { jobId, kind, route, outcome }: CommandRecord): string[] => {
   if (route === null) return outcome === null || kind === 'resume' ? [] : [`a ${kind} of ${jobId} ended as ${outcome} and names no route`];
   if (route.attemptId === null) return route.route === 'row' ? [] : [`a ${kind} of ${jobId} went by ${route.route} and names no attempt`];
   const attempt = attempts.find(({ attemptId }) => attemptId === route.attemptId);
@@ -143,7 +143,7 @@ const findSilentDetours = ({ attempts }: CommandEvidence, { jobId, kind, route, 
     : [`a ${kind} of ${jobId} went to ${route.workerId} at ${route.host} in silence; ${attempt.workerId} at ${attempt.host} has it`];
 };
 
-const findAttemptsAfter = ({ attempts }: CommandEvidence, { jobId, generation, requestedAt }: CommandSeen): string[] =>
+const findAttemptsAfter = ({ attempts }: CommandEvidence, { jobId, generation, requestedAt }: CommandRecord): string[] =>
   attempts
     .filter((each) => each.jobId === jobId && each.generation === generation && each.assignedAt > requestedAt)
     .map(({ attemptId }) => `attempt ${attemptId} of ${jobId} was made after its cancel`);

@@ -6,10 +6,10 @@ import { resolveSignal, retrySignal } from '../../src/contracts/messages';
 import { isTerminal } from '../../src/domain/job-state';
 import { findBrokenPromises, gatherCommandEvidence } from './command-checker';
 import { until } from './until';
-import type { Yard, YardOptions } from './yard';
+import type { FleetFixture, FleetFixtureOptions } from './fleet-fixture';
 
 /** What the model needs of its fleet: everything that takes time is short, and every host can be recycled. */
-export const commandModelYard: YardOptions = {
+export const commandModelFixture: FleetFixtureOptions = {
   hosts: 3,
   times: { exitDelayMs: 300, containerRestartMs: 200 },
   limits: { retryBackoffFirstMs: 300, retryBackoffMaxMs: 600, attemptSilentMs: 3_000, doubtRecheckMs: 500, deafWorkerMs: 2_000 },
@@ -48,22 +48,22 @@ const anyAct: Arbitrary<Act> = oneof(
   { weight: 5, arbitrary: record({ act: constantFrom('progress' as const), job }) },
 );
 
-const perform = async (yard: Yard, act: Act, jobIds: string[]): Promise<void> => {
+const perform = async (fixture: FleetFixture, act: Act, jobIds: string[]): Promise<void> => {
   const jobId = 'job' in act ? jobIds[act.job % Math.max(1, jobIds.length)] : undefined;
   const start = async (workflow: 'cancelJob' | 'resumeJob', workflowId: string): Promise<void> => {
-    await yard.client.workflow.start(workflow, {
+    await fixture.client.workflow.start(workflow, {
       workflowId,
-      taskQueue: yard.taskQueue,
+      taskQueue: fixture.taskQueue,
       args: [{ jobId, actor: 'model' }],
       workflowIdConflictPolicy: 'USE_EXISTING',
     });
   };
-  // A word to a job that has ended finds no workflow, and that is its answer.
-  const tell = async (word: Promise<void> | undefined): Promise<void> => await word?.catch(() => undefined);
+  // A signal to a job that has ended finds no workflow, and that is its answer.
+  const ignoreLost = async (signal: Promise<void> | undefined): Promise<void> => await signal?.catch(() => undefined);
   switch (act.act) {
     case 'submit':
       jobIds.push(randomUUID());
-      await yard.submit(`https://sim.test${act.path}`, { jobId: jobIds.at(-1) });
+      await fixture.submit(`https://sim.test${act.path}`, { jobId: jobIds.at(-1) });
       return;
     case 'cancel':
       if (jobId !== undefined) await start('cancelJob', makeCancelJobId({ jobId }));
@@ -72,53 +72,53 @@ const perform = async (yard: Yard, act: Act, jobIds: string[]): Promise<void> =>
       if (jobId !== undefined) await start('resumeJob', makeResumeJobId({ jobId }));
       return;
     case 'retry':
-      await tell(jobId === undefined ? undefined : yard.handleOf(jobId).signal(retrySignal, { confirm: true, actor: 'model' }));
+      await ignoreLost(jobId === undefined ? undefined : fixture.handleOf(jobId).signal(retrySignal, { confirm: true, actor: 'model' }));
       return;
     case 'resolve':
-      await tell(
-        jobId === undefined ? undefined : yard.handleOf(jobId).signal(resolveSignal, { submitted: act.submitted, actor: 'model' }),
+      await ignoreLost(
+        jobId === undefined ? undefined : fixture.handleOf(jobId).signal(resolveSignal, { submitted: act.submitted, actor: 'model' }),
       );
       return;
     case 'kill':
-      yard.simulator.kill(yard.simulator.hosts[act.host]?.ip ?? '', { restart: true });
+      fixture.simulator.kill(fixture.simulator.hosts[act.host]?.ip ?? '', { restart: true });
       return;
     case 'restart':
-      await yard.simulator.restart(yard.simulator.hosts[act.host]?.ip ?? '');
+      await fixture.simulator.restart(fixture.simulator.hosts[act.host]?.ip ?? '');
       return;
     case 'sweep':
-      return await yard.sweep();
+      return await fixture.sweep();
     case 'progress': {
       if (jobId === undefined) return;
-      const { stateAt } = await yard.job(jobId);
+      const { stateAt } = await fixture.job(jobId);
       const deadline = Date.now() + 400;
-      while (Date.now() < deadline && (await yard.job(jobId)).stateAt.getTime() === stateAt.getTime()) await sleep(20);
+      while (Date.now() < deadline && (await fixture.job(jobId)).stateAt.getTime() === stateAt.getTime()) await sleep(20);
     }
   }
 };
 
 /** Everything is cancelled, and what rests for a person is resolved, until all jobs and commands have ended. */
-const bringToAnEnd = async (yard: Yard, jobIds: string[]): Promise<void> => {
+const bringToAnEnd = async (fixture: FleetFixture, jobIds: string[]): Promise<void> => {
   for (const jobId of jobIds) {
-    if (isTerminal((await yard.job(jobId)).state)) continue;
-    await yard.client.workflow.start('cancelJob', {
+    if (isTerminal((await fixture.job(jobId)).state)) continue;
+    await fixture.client.workflow.start('cancelJob', {
       workflowId: makeCancelJobId({ jobId }),
-      taskQueue: yard.taskQueue,
+      taskQueue: fixture.taskQueue,
       args: [{ jobId, actor: 'model' }],
       workflowIdConflictPolicy: 'USE_EXISTING',
     });
   }
   await until(
     async () => {
-      await yard.sweep();
-      const jobs = await Promise.all(jobIds.map(async (jobId) => await yard.job(jobId)));
+      await fixture.sweep();
+      const jobs = await Promise.all(jobIds.map(async (jobId) => await fixture.job(jobId)));
       for (const { jobId, state } of jobs) {
         if (state === 'uncertain')
-          await yard
+          await fixture
             .handleOf(jobId)
             .signal(resolveSignal, { submitted: false, actor: 'model' })
             .catch(() => undefined);
       }
-      const { rowCount } = await yard.pool.query(
+      const { rowCount } = await fixture.pool.query(
         `select from yardmaster.command where ended_at is null and kind = 'cancel' and job_id = any($1::uuid[])`,
         [jobIds],
       );
@@ -129,12 +129,15 @@ const bringToAnEnd = async (yard: Yard, jobIds: string[]): Promise<void> => {
 };
 
 /** So many random sequences of commands, deaths and progress. Null when the promises were kept, else the shrunk sequence, which is what a person reads. */
-export const runCommandModel = async (yard: Yard, { seed, numRuns }: { seed: number; numRuns: number }): Promise<object | null> => {
+export const runCommandModel = async (
+  fixture: FleetFixture,
+  { seed, numRuns }: { seed: number; numRuns: number },
+): Promise<object | null> => {
   const rule = asyncProperty(array(anyAct, { minLength: 8, maxLength: 24, size: 'max' }), async (acts) => {
     const jobIds: string[] = [];
-    for (const act of acts) await perform(yard, act, jobIds);
-    await bringToAnEnd(yard, jobIds);
-    const evidence = await gatherCommandEvidence(yard.pool, yard.simulator);
+    for (const act of acts) await perform(fixture, act, jobIds);
+    await bringToAnEnd(fixture, jobIds);
+    const evidence = await gatherCommandEvidence(fixture.pool, fixture.simulator);
     const own = <Item extends { jobId: string }>(items: Item[]): Item[] => items.filter(({ jobId }) => jobIds.includes(jobId));
     const broken = findBrokenPromises(
       {

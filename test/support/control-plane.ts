@@ -6,7 +6,7 @@ import { recycleCommandOf } from '../../src/dev/demo-fleet';
 import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { createDeployerProcess, createGatewayProcess, createOrchestratorProcess, type OwnProcess } from './orchestrator-process';
-import { startProductReceiver, type ProductMood, type ProductReceiver } from './product-receiver';
+import { startProductReceiver, type ProductBehaviour, type ProductReceiver } from './product-receiver';
 
 export interface ControlPlaneOptions {
   databaseUrl: string;
@@ -18,7 +18,7 @@ export interface ControlPlaneOptions {
   hosts: number;
   orchestrators: number;
   timeScale?: number;
-  productMood?: () => ProductMood;
+  productBehaviour?: () => ProductBehaviour;
   /** A deployer runs too, and restarts workers that no listener reaches. */
   recycles?: boolean;
   /** What a host has of its own, by its number from 0. */
@@ -71,7 +71,7 @@ const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unkn
   const deployKey = `deploy-key-${randomBytes(8).toString('hex')}`;
   const serviceSecret = `service-secret-${randomBytes(8).toString('hex')}`;
 
-  const product = await startProductReceiver({ mood: options.productMood });
+  const product = await startProductReceiver({ behaviour: options.productBehaviour });
   stopping.push(product.stop);
   const simulator = await startHosts(options, serviceSecret);
   stopping.push(async () => await simulator.stop());

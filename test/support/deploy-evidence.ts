@@ -21,8 +21,8 @@ export const gatherDeployEvidence = async (
   }: { phase: string; deployId: string; versionBefore: string; follower: LogFollower },
   { strays, stayAway }: { strays: StrayCommand[]; stayAway: DeployRun['gateway'] | undefined },
 ): Promise<DeployEvidence> => {
-  const { pool, yard } = run;
-  const hosts = yard.destinations[destination] ?? [];
+  const { pool, testbed } = run;
+  const hosts = testbed.destinations[destination] ?? [];
   await until(
     async () => {
       await run.revive(stayAway);
@@ -43,13 +43,13 @@ export const gatherDeployEvidence = async (
     versions: await Promise.all(
       hosts.map(
         async (ip) =>
-          await yard
+          await testbed
             .host(ip)
             .runningVersion()
             .catch(() => 'mixed'),
       ),
     ),
-    lock: await yard.host(hosts[0] ?? '').lockHolder(destination),
+    lock: await testbed.host(hosts[0] ?? '').lockHolder(destination),
     holds: holds.rows.map(({ host }) => host),
     strays,
     leftDirectories: await listLeftDirectories(path.join(run.stateDir, deployId)),

@@ -2,10 +2,10 @@ import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import type { StandInStep } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import type { StandInStep } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { findDeploy } from '../../src/db/deploy-rows';
 import { findDeployFaults } from './deploy-checker';
-import { strikes, whyLeftOut, type PhaseToHit, type Victim } from './deploy-kills';
+import { injectors, whyLeftOut, type PhaseToHit, type Victim } from './deploy-kills';
 import { endsWithinMs, gatherDeployEvidence } from './deploy-evidence';
 import type { DeployRun } from './deploy-run';
 import { followLog, type LogFollower } from './event-reader';
@@ -25,7 +25,7 @@ export interface KillResult {
 }
 
 /** A deploy on its way, held in its phase. */
-interface Lane {
+interface HeldDeploy {
   phase: string;
   deployId: string;
   versionBefore: string;
@@ -47,36 +47,36 @@ export const runKillRound = async (
   await rm(gate, { force: true });
   await run.revive();
   // Whose deployer is killed is asked to end by its supervisor; every other turn it does not listen, and has to be killed.
-  const lanes = await Promise.all(
+  const heldDeploys = await Promise.all(
     phases
       .filter((phase) => whyLeftOut(phase, victim) === null)
       .map(async (phase) => await bringInto(run, phase, { gate, turn, ignoreSignals: victim === 'deployer' && turn % 2 === 0 })),
   );
 
-  const struckAt = Date.now();
-  const striking = strikes[victim](run, {
-    held: lanes.flatMap(({ held }) => (held === null ? [] : [held])),
+  const injectedAt = Date.now();
+  const injecting = injectors[victim](run, {
+    held: heldDeploys.flatMap(({ held }) => (held === null ? [] : [held])),
     letGo: async () => await writeFile(gate, ''),
   });
-  const watching = untilNoStrays(run, struckAt);
-  const { stayAway } = await striking;
-  for (const { endJob } of lanes) await endJob?.();
+  const watching = untilNoStrays(run, injectedAt);
+  const { stayAway } = await injecting;
+  for (const { endJob } of heldDeploys) await endJob?.();
   const strays = await watching;
   const results = await Promise.all(
-    lanes.map(async (lane): Promise<KillResult> => {
-      const evidence = await gatherDeployEvidence(run, lane, { strays: strays.left, stayAway });
+    heldDeploys.map(async (heldDeploy): Promise<KillResult> => {
+      const evidence = await gatherDeployEvidence(run, heldDeploy, { strays: strays.left, stayAway });
       const endedAt = evidence.deploy?.endedAt;
       return {
-        phase: lane.phase,
+        phase: heldDeploy.phase,
         victim,
         outcome: evidence.deploy?.outcome ?? null,
         faults: findDeployFaults(evidence),
-        endMs: endedAt == null ? endsWithinMs : Date.parse(endedAt) - struckAt,
+        endMs: endedAt == null ? endsWithinMs : Date.parse(endedAt) - injectedAt,
         strayMs: strays.ms,
       };
     }),
   );
-  await tidyUp(run, lanes, results);
+  await tidyUp(run, heldDeploys, results);
   return results;
 };
 
@@ -84,11 +84,11 @@ const bringInto = async (
   run: DeployRun,
   { phase, on, at }: PhaseToHit,
   { gate, turn, ignoreSignals }: { gate: string; turn: number; ignoreSignals: boolean },
-): Promise<Lane> => {
-  const { yard, pool } = run;
+): Promise<HeldDeploy> => {
+  const { testbed, pool } = run;
   const destination = phase;
-  const hosts = yard.destinations[destination] ?? [];
-  const versionBefore = (await yard.host(hosts[0] ?? '').runningVersion()) ?? '';
+  const hosts = testbed.destinations[destination] ?? [];
+  const versionBefore = (await testbed.host(hosts[0] ?? '').runningVersion()) ?? '';
   const version = phase === 'compensate' ? 'bad' : versionBefore === 'v1' ? 'v2' : 'v1';
   const step = at[turn % at.length] ?? 'start';
   const order = on === null ? [] : [{ on, at: step, times: 1, do: { ignoreSignals, untilFile: gate } }];
@@ -100,8 +100,8 @@ const bringInto = async (
         })
       : null;
   // Versions are asked for in other phases, too.
-  await yard.misbehaveAt(destination, ...(phase === 'verify' ? [] : order));
-  let stepsBefore = (await yard.steps()).length;
+  await testbed.misbehaveAt(destination, ...(phase === 'verify' ? [] : order));
+  let stepsBefore = (await testbed.steps()).length;
   const deployId = await place(run, { destination, version });
   const follower = followLog(() => `${run.gatewayUrl}/v1/deploys/${deployId}/stream`, { headers: { 'x-api-key': run.key } });
   const isAt = async (): Promise<boolean> => {
@@ -111,15 +111,15 @@ const bringInto = async (
   };
   if (phase === 'verify' || on === null) await until(isAt, { what: `${destination} is there`, timeoutMs: 90_000 });
   if (phase === 'verify') {
-    await yard.misbehaveAt(destination, ...order);
-    stepsBefore = (await yard.steps()).length;
+    await testbed.misbehaveAt(destination, ...order);
+    stepsBefore = (await testbed.steps()).length;
   }
   const held =
     on === null
       ? null
       : await until(
           async () =>
-            (await yard.steps())
+            (await testbed.steps())
               .slice(stepsBefore)
               .find((each) => each.destination === destination && each.step === step && isPrefix(on, each.command)),
           { what: `the deploy to ${destination} is at ${on}`, timeoutMs: 90_000 },
@@ -158,10 +158,10 @@ const untilNoStrays = async ({ stateDir }: DeployRun, since: number): Promise<{ 
 };
 
 /** What went wrong in one round is no fault of the next. */
-const tidyUp = async (run: DeployRun, lanes: readonly Lane[], results: readonly KillResult[]): Promise<void> => {
+const tidyUp = async (run: DeployRun, heldDeploys: readonly HeldDeploy[], results: readonly KillResult[]): Promise<void> => {
   await run.revive();
-  for (const { phase, versionBefore } of lanes) {
-    await run.yard.misbehaveAt(phase);
+  for (const { phase, versionBefore } of heldDeploys) {
+    await run.testbed.misbehaveAt(phase);
     if (results.some((result) => result.phase === phase && result.faults.length > 0)) await run.reset(phase, versionBefore);
   }
   await run.pool.query('delete from yardmaster.host_hold');

@@ -1,4 +1,4 @@
-import type { Misbehaviour, StandInStep } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import type { Misbehaviour, StandInStep } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import type { DeployRun } from './deploy-run';
 import { commandLineOf, parentOf } from './stray-commands';
 import { until } from './until';
@@ -31,7 +31,7 @@ export const whyLeftOut = ({ on }: PhaseToHit, victim: Victim): string | null =>
     ? 'no Kamal runs, and nobody connects, while jobs are waited for'
     : null;
 
-export interface Strike {
+export interface InjectionContext {
   /** The Kamals in which the deploys are held. */
   held: StandInStep[];
   /** Lets them go on. */
@@ -44,7 +44,7 @@ const awayMs = 4_000;
 const away = async (): Promise<void> => await new Promise((resolve) => setTimeout(resolve, awayMs));
 
 /** Each answers when the fault is over, except that a killed deployer stays away: the other one has to take its place. */
-export const strikes: Record<Victim, (run: DeployRun, strike: Strike) => Promise<{ stayAway?: DeployRun['gateway'] }>> = {
+export const injectors: Record<Victim, (run: DeployRun, context: InjectionContext) => Promise<{ stayAway?: DeployRun['gateway'] }>> = {
   async kamal(_run, { held, letGo }) {
     for (const { pid } of held) process.kill(pid, 'SIGKILL');
     await letGo();
@@ -55,11 +55,11 @@ export const strikes: Record<Victim, (run: DeployRun, strike: Strike) => Promise
     await letGo();
     return {};
   },
-  async ssh({ yard }, { letGo }) {
-    for (const host of yard.hosts) await host.stopSsh();
+  async ssh({ testbed }, { letGo }) {
+    for (const host of testbed.hosts) await host.stopSsh();
     await letGo();
     await away();
-    for (const host of yard.hosts) await host.startSsh();
+    for (const host of testbed.hosts) await host.startSsh();
     return {};
   },
   async deployer(run, { held, letGo }) {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
-import { startStandInYard, type StandInYard } from '../../src/dev/kamal-stand-in/stand-in-yard';
+import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { claimPort } from '../../src/dev/ports';
 import { createGatewayProcess, createKamalDeployerProcess, createOrchestratorProcess, type OwnProcess } from './orchestrator-process';
 import { startOwnStack, type OwnStack } from './own-stack';
@@ -14,7 +14,7 @@ import { until } from './until';
 export interface DeployRun {
   pool: Pool;
   stack: OwnStack;
-  yard: StandInYard;
+  testbed: StandInTestbed;
   simulator: Simulator;
   gateway: OwnProcess;
   deployers: OwnProcess[];
@@ -66,25 +66,25 @@ const start = async (
   stopping.push(stack.stop);
   const pool = createPool(stack.databaseUrl, { max: 5, applicationName: 'yardmaster-test' });
   stopping.push(async () => await pool.end());
-  const ips = destinations.flatMap((_, lane) => Array.from({ length: hostsOfEach }, (__, host) => `127.0.${lane + 1}.${host + 1}`));
-  const hostsOf = new Map(destinations.map((name, lane) => [name, ips.slice(lane * hostsOfEach, (lane + 1) * hostsOfEach)]));
+  const ips = destinations.flatMap((_, network) => Array.from({ length: hostsOfEach }, (__, host) => `127.0.${network + 1}.${host + 1}`));
+  const hostsOf = new Map(destinations.map((name, network) => [name, ips.slice(network * hostsOfEach, (network + 1) * hostsOfEach)]));
   const simulator = await startHosts(stack.databaseUrl, ips);
   stopping.push(async () => await simulator.stop());
-  const yard = await startStandInYard({
-    dir: path.join(dir, 'yard'),
+  const testbed = await startStandInTestbed({
+    dir: path.join(dir, 'testbed'),
     hosts: ips,
     destinations: Object.fromEntries(hostsOf),
     simulatorUrl: `http://127.0.0.1:${simulator.controlPort}`,
     stepMs: 5,
   });
-  stopping.push(yard.stop);
+  stopping.push(testbed.stop);
 
   const stateDir = path.join(dir, 'deploys');
   const key = `deployer-key-${randomBytes(8).toString('hex')}`;
   const operatorKey = `operator-key-${randomBytes(8).toString('hex')}`;
   const port = await freePort();
   const gatewayUrl = `http://127.0.0.1:${port}`;
-  const env = environmentOf({ stack, simulator, yard, stateDir, key, operatorKey, port });
+  const env = environmentOf({ stack, simulator, testbed, stateDir, key, operatorKey, port });
   const logs = path.join(dir, 'logs');
   const gateway = createGatewayProcess({ name: 'gateway', dir: logs, env, readyUrl: `${gatewayUrl}/livez` });
   stopping.push(gateway.stop);
@@ -99,7 +99,7 @@ const start = async (
   const run: Omit<DeployRun, 'stop'> = {
     pool,
     stack,
-    yard,
+    testbed,
     simulator,
     gateway,
     deployers,
@@ -122,15 +122,15 @@ const start = async (
         ['app', 'stop'],
         ['deploy', '--skip-push', '--version', version],
       ] as const) {
-        const ended = await yard.kamal(...each, '-d', destination);
+        const ended = await testbed.kamal(...each, '-d', destination);
         if (ended.code !== 0) throw new Error(`${each.join(' ')} of ${destination}: ${ended.output}`);
       }
     },
   };
-  for (const version of [firstVersion, 'v1', 'v2']) await yard.push(version);
-  await yard.push('bad', { broken: 'exits' });
+  for (const version of [firstVersion, 'v1', 'v2']) await testbed.push(version);
+  await testbed.push('bad', { broken: 'exits' });
   await Promise.all([
-    ...destinations.map(async (name) => await startFirst(yard, name)),
+    ...destinations.map(async (name) => await startFirst(testbed, name)),
     gateway.start(),
     ...[...deployers, ...orchestrators].map(async (each) => await each.start()),
   ]);
@@ -142,8 +142,8 @@ const startEnded = async (processes: readonly OwnProcess[]): Promise<void> => {
   for (const each of processes) if (!each.isRunning()) await each.start();
 };
 
-const startFirst = async (yard: StandInYard, destination: string): Promise<void> => {
-  const ended = await yard.kamal('deploy', '--skip-push', '--version', firstVersion, '-d', destination);
+const startFirst = async (testbed: StandInTestbed, destination: string): Promise<void> => {
+  const ended = await testbed.kamal('deploy', '--skip-push', '--version', firstVersion, '-d', destination);
   if (ended.code !== 0) throw new Error(ended.output);
 };
 
@@ -158,11 +158,11 @@ const activeSince = async (deployer: OwnProcess): Promise<string> => {
   return at;
 };
 
-type Ground = Pick<DeployRun, 'stack' | 'simulator' | 'yard' | 'stateDir' | 'key' | 'operatorKey'> & { port: number };
+type ProcessSettings = Pick<DeployRun, 'stack' | 'simulator' | 'testbed' | 'stateDir' | 'key' | 'operatorKey'> & { port: number };
 
-const environmentOf = ({ stack, simulator, yard, stateDir, key, operatorKey, port }: Ground): Record<string, string> => {
+const environmentOf = ({ stack, simulator, testbed, stateDir, key, operatorKey, port }: ProcessSettings): Record<string, string> => {
   return {
-    ...yard.kamalEnv,
+    ...testbed.kamalEnv,
     DATABASE_URL: stack.databaseUrl,
     DATABASE_DIRECT_URL: stack.databaseUrl,
     TEMPORAL_ADDRESS: stack.temporalAddress,
@@ -177,16 +177,16 @@ const environmentOf = ({ stack, simulator, yard, stateDir, key, operatorKey, por
       .join(','),
     RATE_LIMIT_PER_MINUTE: '1000000',
     LOG_LEVEL: 'debug',
-    KAMAL_BIN: yard.kamalBin,
-    KAMAL_CONFIG_DIR: yard.configDir,
+    KAMAL_BIN: testbed.kamalBin,
+    KAMAL_CONFIG_DIR: testbed.configDir,
     DEPLOY_STATE_DIR: stateDir,
     INSTALLATION: 'deploy-run',
-    DEPLOY_SECRET_KAMAL_REGISTRY_PASSWORD: yard.registry.password,
-    ...Object.fromEntries(Object.entries(yard.secrets).map(([name, value]) => [`DEPLOY_SECRET_${name}`, value])),
+    DEPLOY_SECRET_KAMAL_REGISTRY_PASSWORD: testbed.registry.password,
+    ...Object.fromEntries(Object.entries(testbed.secrets).map(([name, value]) => [`DEPLOY_SECRET_${name}`, value])),
   };
 };
 
-const serviceSecret = 'yard-service-secret';
+const serviceSecret = 'testbed-service-secret';
 
 const startHosts = async (databaseUrl: string, ips: readonly string[]): Promise<Simulator> =>
   await startSimulator({

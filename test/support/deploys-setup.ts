@@ -1,10 +1,10 @@
-import { findKamal } from '../../src/dev/kamal-yard/kamal-binary';
-import { requireKamalYard } from '../../src/dev/kamal-yard/prerequisites';
+import { findKamal } from '../../src/dev/kamal-testbed/kamal-binary';
+import { requireKamalTestbed } from '../../src/dev/kamal-testbed/prerequisites';
 import globalSetup = require('./global-setup');
 
 /** Where something is missing the run ends before its first test, with one message that names the packages. */
 async function deploysSetup(): Promise<void> {
-  requireKamalYard();
+  requireKamalTestbed();
   await findKamal({ say: (line) => process.stderr.write(`${line}\n`) });
   await globalSetup();
 }

@@ -11,7 +11,7 @@ import {
 import { cancelSignal, resolveSignal, resumeSignal, retrySignal } from '../../src/contracts/messages';
 import type { applyJob } from '../../workflows';
 import { until } from './until';
-import type { Yard } from './yard';
+import type { FleetFixture } from './fleet-fixture';
 
 type Record = (ending: string, workflowId: string) => Promise<void>;
 
@@ -21,34 +21,34 @@ interface Started {
 }
 
 /** One real run for each ending, told as tests, since that is how they are watched while they are recorded. */
-export const playStories = (yard: Yard, record: Record): void => {
+export const playStories = (fixture: FleetFixture, record: Record): void => {
   const submit = async (target: string): Promise<Started> => {
     await idle();
-    const handle = await yard.submit(`https://sim.test${target}`, { jobId: randomUUID() });
+    const handle = await fixture.submit(`https://sim.test${target}`, { jobId: randomUUID() });
     return { jobId: parseApplyJobId(handle.workflowId)?.jobId ?? '', handle };
   };
   const finish = async (ending: string, { handle }: Started): Promise<void> => {
     await handle.result();
     await record(ending, handle.workflowId);
   };
-  const sweepUntil = async (jobId: string, state: Awaited<ReturnType<Yard['job']>>['state']): Promise<void> => {
+  const sweepUntil = async (jobId: string, state: Awaited<ReturnType<FleetFixture['job']>>['state']): Promise<void> => {
     await until(
       async () => {
-        await yard.sweep();
-        return (await yard.job(jobId)).state === state;
+        await fixture.sweep();
+        return (await fixture.job(jobId)).state === state;
       },
       { what: `job ${jobId} is ${state}`, timeoutMs: 30_000 },
     );
   };
-  const resultOf = async (workflowId: string): Promise<unknown> => await yard.client.workflow.getHandle(workflowId).result();
+  const resultOf = async (workflowId: string): Promise<unknown> => await fixture.client.workflow.getHandle(workflowId).result();
   const pause = async (): Promise<void> =>
-    void (await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a recording', 'test')`));
+    void (await fixture.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a recording', 'test')`));
   /** Each story begins with a worker that takes its job at once. */
   const idle = async (): Promise<void> => {
     await until(
       async () => {
-        await yard.sweep();
-        const { rowCount } = await yard.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
+        await fixture.sweep();
+        const { rowCount } = await fixture.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
         return (rowCount ?? 0) > 0;
       },
       { what: 'a worker is idle', timeoutMs: 30_000 },
@@ -60,7 +60,7 @@ export const playStories = (yard: Yard, record: Record): void => {
     return await submit('/quick');
   };
 
-  afterEach(async () => void (await yard.pool.query('delete from yardmaster.host_hold')));
+  afterEach(async () => void (await fixture.pool.query('delete from yardmaster.host_hold')));
 
   test('records succeeded', async () => {
     await finish('succeeded', await submit('/quick?ms=100'));
@@ -81,7 +81,7 @@ export const playStories = (yard: Yard, record: Record): void => {
 
   test('records cancelled while it waits, by a signal', async () => {
     const started = await submitPaused();
-    await yard.until(started.jobId, 'waiting');
+    await fixture.until(started.jobId, 'waiting');
     await started.handle.signal(cancelSignal, { reason: 'a recording', actor: 'test' });
     await finish('cancelled-while-waiting', started);
     await resultOf(makeCancelJobId(started));
@@ -90,7 +90,7 @@ export const playStories = (yard: Yard, record: Record): void => {
 
   test('records cancelled while it runs', async () => {
     const started = await submit('/slow-start?startMs=20000');
-    await yard.until(started.jobId, 'running');
+    await fixture.until(started.jobId, 'running');
     await started.handle.signal(cancelSignal, { actor: 'test' });
     await finish('cancelled-while-running', started);
     await resultOf(makeCancelJobId(started));
@@ -99,7 +99,7 @@ export const playStories = (yard: Yard, record: Record): void => {
 
   test('records resumed', async () => {
     const started = await submit('/blocker?type=captcha&ms=1500');
-    await yard.until(started.jobId, 'waiting_human');
+    await fixture.until(started.jobId, 'waiting_human');
     await started.handle.signal(resumeSignal, { resolutionType: 'manual', actor: 'test' });
     await finish('succeeded-after-a-human', started);
     await resultOf(makeResumeJobId(started));
@@ -114,14 +114,14 @@ export const playStories = (yard: Yard, record: Record): void => {
 
   test('records uncertain, then resolved', async () => {
     const started = await submit('/fails-after-form?code=timeout&ms=50');
-    await yard.until(started.jobId, 'uncertain');
+    await fixture.until(started.jobId, 'uncertain');
     await started.handle.signal(resolveSignal, { submitted: true, note: 'a recording', actor: 'test' });
     await finish('uncertain-then-resolved', started);
   });
 
   test('records a retried generation', async () => {
     const started = await submit('/fails-after-form?times=1&ms=50');
-    await yard.until(started.jobId, 'uncertain');
+    await fixture.until(started.jobId, 'uncertain');
     await started.handle.signal(retrySignal, { confirm: true, actor: 'test' });
     await finish('retried-generation', started);
   });
@@ -132,12 +132,12 @@ export const playStories = (yard: Yard, record: Record): void => {
     await started.handle.signal(resolveSignal, { submitted: false, actor: 'test' });
     await finish('review-resolved', started);
     // It blocks its worker for ever.
-    for (const { ip } of yard.simulator.hosts) yard.simulator.kill(ip, { restart: true });
+    for (const { ip } of fixture.simulator.hosts) fixture.simulator.kill(ip, { restart: true });
   });
 
   test('records callbacks that outlive their job', async () => {
     const started = await submit('/quick?ms=50&lost=running');
-    yard.failCallbacks([500, 500, 500]);
+    fixture.failCallbacks([500, 500, 500]);
     await finish('succeeded-with-callbacks-left', started);
     const workflowId = makeDeliverCallbacksId({ jobId: started.jobId, generation: 1 });
     await resultOf(workflowId);
@@ -146,28 +146,28 @@ export const playStories = (yard: Yard, record: Record): void => {
 
   test('records a pass over the fleet', async () => {
     await pause();
-    const started = await yard.submit('https://sim.test/quick', { jobId: randomUUID() });
+    const started = await fixture.submit('https://sim.test/quick', { jobId: randomUUID() });
     const workflowId = 'worker-cleanup-recorded';
-    await yard.client.workflow.execute('workerCleanup', { workflowId, taskQueue: yard.taskQueue });
+    await fixture.client.workflow.execute('workerCleanup', { workflowId, taskQueue: fixture.taskQueue });
     await record('worker-cleanup', workflowId);
     await started.result();
   });
 
   test('records a drain, which waits for a job', async () => {
     const started = await submit('/quick?ms=1500');
-    const { attempt } = await yard.until(started.jobId, 'running');
+    const { attempt } = await fixture.until(started.jobId, 'running');
     const drained = { workerId: attempt?.workerId ?? '', reason: 'a recording', actor: 'test' };
     const workflowId = makeDrainWorkerId(drained);
-    await yard.client.workflow.execute('drainWorker', { workflowId, taskQueue: yard.taskQueue, args: [drained] });
+    await fixture.client.workflow.execute('drainWorker', { workflowId, taskQueue: fixture.taskQueue, args: [drained] });
     await record('drain-worker', workflowId);
   });
 
   test('records a recycle, which interrupts a job', async () => {
     const started = await submit('/slow-start?startMs=4000&ms=50');
-    const { attempt } = await yard.until(started.jobId, 'running');
+    const { attempt } = await fixture.until(started.jobId, 'running');
     const recycled = { workerId: attempt?.workerId ?? '', reason: 'a recording', actor: 'test', force: true };
     const workflowId = makeRecycleWorkerId(recycled);
-    await yard.client.workflow.execute('recycleWorker', { workflowId, taskQueue: yard.taskQueue, args: [recycled] });
+    await fixture.client.workflow.execute('recycleWorker', { workflowId, taskQueue: fixture.taskQueue, args: [recycled] });
     await record('recycle-worker', workflowId);
     await started.handle.result();
   });

@@ -9,10 +9,10 @@ import type { ControlPlane } from './control-plane';
 /** What a run left behind, everywhere; test/support/checker.ts judges it. */
 export interface Evidence {
   acceptedJobIds: readonly string[];
-  jobs: JobSeen[];
+  jobs: JobRecord[];
   transitions: { jobId: string; generation: number; seq: number; state: JobState; reason: string }[];
   attempts: { attemptId: string; jobId: string; generation: number; number: number }[];
-  callbacks: CallbackSeen[];
+  callbacks: CallbackRecord[];
   /** In the order of arrival. */
   received: readonly CallbackBody[];
   submissions: readonly SubmissionEntry[];
@@ -21,7 +21,7 @@ export interface Evidence {
   unspeakable: readonly string[];
 }
 
-export interface JobSeen {
+export interface JobRecord {
   jobId: string;
   generation: number;
   state: JobState;
@@ -32,7 +32,7 @@ export interface JobSeen {
   attemptsWithPersonalData: number;
 }
 
-export interface CallbackSeen {
+export interface CallbackRecord {
   jobId: string;
   generation: number;
   seq: number;
@@ -63,7 +63,7 @@ export const gatherEvidence = async ({
 
 /** What our rows say of all jobs. */
 export const readJobRows = async (pool: Pool): Promise<Pick<Evidence, 'jobs' | 'transitions' | 'attempts' | 'callbacks'>> => ({
-  jobs: await rowsOf<JobSeen>(
+  jobs: await rowsOf<JobRecord>(
     pool,
     `select j.job_id as "jobId", j.generation, j.state, j.is_rerun_by_gh as "isRerunByGh", j.callback_url is not null as "hasCallbackUrl",
        g.status as "mirrorStatus", (

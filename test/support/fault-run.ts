@@ -5,9 +5,9 @@ import { startControlPlane } from './control-plane';
 import { startDatabaseGate } from './database-gate';
 import { gatherEvidence } from './evidence';
 import type { Fault } from './faults/fault';
-import type { Ground } from './faults/ground';
+import type { FaultFixture } from './faults/fault-fixture';
 import { hostFaults, rack } from './faults/host-faults';
-import { yardFaults } from './faults/yard-faults';
+import { systemFaults } from './faults/system-faults';
 import { untilAllIsQuiet } from './kill-run';
 import { createSeededRandom } from './seeded-random';
 
@@ -23,12 +23,12 @@ export interface FaultRow {
 /** Idle machines that take what others lose. */
 const spareHosts = 4;
 
-export interface FaultYard extends Ground {
+export interface StartedFaultFixture extends FaultFixture {
   stop: () => Promise<void>;
 }
 
 /** The real processes with production's limits and GH's real times, two orchestrators among them, and a machine for every fault. */
-export const startFaultYard = async ({
+export const startFaultFixture = async ({
   databaseUrl,
   pool,
   client,
@@ -40,10 +40,10 @@ export const startFaultYard = async ({
   client: Client;
   temporal: { address: string; namespace: string };
   dir: string;
-}): Promise<FaultYard> => {
+}): Promise<StartedFaultFixture> => {
   const gate = await startDatabaseGate(databaseUrl);
-  await noteOfflineMarks(pool);
-  const faultHosts = [rack, ...hostFaults, ...yardFaults].reduce((sum, { hosts }) => sum + hosts, 0);
+  await recordOfflineMarks(pool);
+  const faultHosts = [rack, ...hostFaults, ...systemFaults].reduce((sum, { hosts }) => sum + hosts, 0);
   const plane = await startControlPlane({
     databaseUrl,
     ownDatabaseUrl: gate.databaseUrl,
@@ -70,59 +70,60 @@ export const startFaultYard = async ({
   };
 };
 
-/** Plays every fault once and adds what came of it to the table; the dying rack beside the others, or by itself, which takes longer and measures better. */
-export const playRound = async (
-  yard: FaultYard,
+/** Injects every fault once and adds what came of it to the table; the dying rack beside the others, or by itself, which takes longer and measures better. */
+export const runFaultRound = async (
+  fixture: StartedFaultFixture,
   { round, isRackAlone, table }: { round: number; isRackAlone: boolean; table: Map<string, FaultRow> },
 ): Promise<void> => {
-  const [beside, alone] = isRackAlone ? [hostFaults, [rack, ...yardFaults]] : [[rack, ...hostFaults], yardFaults];
-  const free = [...yard.plane.simulator.hosts];
-  const placesOf = new Map([rack, ...hostFaults, ...yardFaults].map((fault) => [fault, free.splice(0, fault.hosts)]));
+  const [beside, alone] = isRackAlone ? [hostFaults, [rack, ...systemFaults]] : [[rack, ...hostFaults], systemFaults];
+  const free = [...fixture.plane.simulator.hosts];
+  const placesOf = new Map([rack, ...hostFaults, ...systemFaults].map((fault) => [fault, free.splice(0, fault.hosts)]));
   const barrier = createBarrier(beside.length);
   const faultOf = new Map<string, string>();
-  const play = async (fault: Fault, staged: () => Promise<void>): Promise<void> => {
+  const injectFault = async (fault: Fault, staged: () => Promise<void>): Promise<void> => {
     const row = rowOf(table, fault.name);
     row.runs++;
     try {
-      const played = await fault.play({ ground: yard, hosts: placesOf.get(fault) ?? [], round, staged });
-      for (const jobId of played.jobIds) faultOf.set(jobId, fault.name);
-      if (played.recoveryMs !== null) row.recoveryMs.push(played.recoveryMs);
-      if (played.isLeftToPerson === true) row.leftToPerson++;
-      row.violations.push(...played.broken);
+      const result = await fault.inject({ fixture, hosts: placesOf.get(fault) ?? [], round, staged });
+      for (const jobId of result.jobIds) faultOf.set(jobId, fault.name);
+      if (result.recoveryMs !== null) row.recoveryMs.push(result.recoveryMs);
+      if (result.isLeftToPerson === true) row.leftToPerson++;
+      row.violations.push(...result.broken);
     } catch (error) {
       barrier.giveUp();
       row.violations.push(error instanceof Error ? error.message : String(error));
     }
   };
-  await Promise.all(beside.map(async (fault) => await play(fault, barrier.wait)));
-  for (const fault of alone) await play(fault, async () => await Promise.resolve());
-  await judge(yard, table, faultOf);
+  await Promise.all(beside.map(async (fault) => await injectFault(fault, barrier.wait)));
+  for (const fault of alone) await injectFault(fault, async () => await Promise.resolve());
+  await judge(fixture, table, faultOf);
 };
 
 /** Promises 1 to 8 by what happened at the machines and what the product received; and no living worker is written off. */
-const judge = async (yard: FaultYard, table: Map<string, FaultRow>, faultOf: ReadonlyMap<string, string>): Promise<void> => {
+const judge = async (fixture: StartedFaultFixture, table: Map<string, FaultRow>, faultOf: ReadonlyMap<string, string>): Promise<void> => {
   const whole = rowOf(table, 'whatever the fault');
   whole.runs++;
-  await untilAllIsQuiet({ ...yard, random: createSeededRandom(1) }, { timeoutMs: 120_000 }).catch((error: unknown) => {
+  await untilAllIsQuiet({ ...fixture, random: createSeededRandom(1) }, { timeoutMs: 120_000 }).catch((error: unknown) => {
     whole.violations.push(String(error));
   });
-  const evidence = await gatherEvidence({ ...yard, acceptedJobIds: [...faultOf.keys()] });
+  const evidence = await gatherEvidence({ ...fixture, acceptedJobIds: [...faultOf.keys()] });
   const known = new Set([...table.values()].flatMap(({ violations }) => violations));
   for (const { promise, jobId, what } of findViolations(evidence)) {
-    const told = `P${promise} ${jobId ?? ''}: ${what}`;
-    if (!known.has(told)) rowOf(table, faultOf.get(jobId ?? '') ?? whole.fault).violations.push(told);
+    const violation = `P${promise} ${jobId ?? ''}: ${what}`;
+    if (!known.has(violation)) rowOf(table, faultOf.get(jobId ?? '') ?? whole.fault).violations.push(violation);
   }
-  const { rows } = await yard.pool.query<{ worker_id: string; at: Date }>(
+  const { rows } = await fixture.pool.query<{ worker_id: string; at: Date }>(
     `delete from public.test_offline_mark where application_name in ('yardmaster-orchestrator', 'yardmaster-orchestrator-listen', 'yardmaster-gateway')
      returning worker_id, at`,
   );
   for (const { worker_id: workerId, at } of rows) {
-    if (yard.plane.simulator.lives.couldBeHeard(workerId, at.getTime())) whole.violations.push(`${workerId} was marked offline and lived`);
+    if (fixture.plane.simulator.lives.couldBeHeard(workerId, at.getTime()))
+      whole.violations.push(`${workerId} was marked offline and lived`);
   }
 };
 
 /** Who wrote which worker off, in the database itself: no report of ours has to be believed. */
-const noteOfflineMarks = async (pool: Pool): Promise<void> => {
+const recordOfflineMarks = async (pool: Pool): Promise<void> => {
   await pool.query(
     `create table public.test_offline_mark (worker_id text, at timestamptz, application_name text);
      create function public.test_note_offline() returns trigger language plpgsql security definer as $$
@@ -173,7 +174,7 @@ export const formatFaultTable = (table: ReadonlyMap<string, FaultRow>): string =
     ];
   });
   const lines = [
-    ['fault', 'runs', 'violations', 'recovery p50 s', 'max s', 'looked at too late'],
+    ['fault', 'runs', 'violations', 'recovery p50 s', 'max s', 'examined too late'],
     ['---', '---', '---', '---', '---', '---'],
     ...rows,
   ];

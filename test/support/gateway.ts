@@ -36,7 +36,7 @@ export interface TestGatewayOptions {
   workflows: WorkflowsClient;
   /** By default a client that no deploy can go through. */
   deploys?: DeploysClient;
-  /** For LISTEN; without it news of logs come by polling. */
+  /** For LISTEN; without it changes of logs are found by polling. */
   directUrl?: string;
   limits?: Partial<Limits>;
   settings?: Partial<GatewayDeps['settings']>;
@@ -134,7 +134,7 @@ const unreachable = async (): Promise<{ kind: 'unreachable'; error: unknown }> =
   kind: 'unreachable',
   error: 'no Temporal in this test',
 });
-const noDeploys: DeploysClient = { startDeploy: unreachable, tellDeploy: unreachable, look: unreachable, breakLock: unreachable };
+const noDeploys: DeploysClient = { startDeploy: unreachable, signalDeploy: unreachable, inspect: unreachable, breakLock: unreachable };
 
 /** What came back, its body read by whoever looks at it. */
 export interface Reply {

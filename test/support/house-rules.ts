@@ -80,7 +80,7 @@ const breachesOfTests = ({ path, nodes }: SourceFile): string[] => {
   const seen = new Set<string>();
   for (const node of nodes) {
     if (node.type !== 'CallExpression') continue;
-    const name = testWord(node.callee);
+    const name = testFunction(node.callee);
     if (name === null || nameOf(node.callee) === null) continue;
     if (/^[fx](test|it|describe)\b|\.(only|skip|todo|failing)\b/.test(name)) breaches.push(`${path} has ${name}: every test runs`);
   }
@@ -92,7 +92,7 @@ const breachesOfTests = ({ path, nodes }: SourceFile): string[] => {
 };
 
 /** `test`, `it.each`, `describe.only` …: the word of a call that makes tests, also of `test.each(rows)(title)`; else null. */
-const testWord = (callee: unknown): string | null => {
+const testFunction = (callee: unknown): string | null => {
   const inner =
     isNode(callee) && (callee.type === 'CallExpression' || callee.type === 'TaggedTemplateExpression')
       ? (callee.callee ?? callee.tag)
@@ -105,11 +105,11 @@ const testWord = (callee: unknown): string | null => {
 const listTitles = (node: unknown, around: readonly string[] = []): string[] => {
   if (Array.isArray(node)) return node.flatMap((item) => listTitles(item, around));
   if (!isRecord(node)) return [];
-  const word = isNode(node) && node.type === 'CallExpression' ? testWord(node.callee) : null;
-  const title = word === null || !isNode(node) ? null : literal(firstArgument(node));
-  if (word === null || title === null || !isNode(node)) return Object.values(node).flatMap((field) => listTitles(field, around));
-  const titles = word.endsWith('.each') ? listRows(node.callee).flatMap((row) => fillIn(title, row)) : [title];
-  if (!word.includes('describe')) return titles.map((text) => [...around, text].join(' › '));
+  const name = isNode(node) && node.type === 'CallExpression' ? testFunction(node.callee) : null;
+  const title = name === null || !isNode(node) ? null : literal(firstArgument(node));
+  if (name === null || title === null || !isNode(node)) return Object.values(node).flatMap((field) => listTitles(field, around));
+  const titles = name.endsWith('.each') ? listRows(node.callee).flatMap((row) => fillIn(title, row)) : [title];
+  if (!name.includes('describe')) return titles.map((text) => [...around, text].join(' › '));
   return (titles.length > 0 ? titles : [title]).flatMap((text) => listTitles(node.arguments, [...around, text]));
 };
 

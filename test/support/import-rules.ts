@@ -1,9 +1,9 @@
 import type { Import, SourceFile } from './source-tree';
 
-/** Who may import whom, as data. A room is a folder, or one of the few files that stand for themselves. */
+/** Who may import whom, as data: folders, and the few files that stand for themselves. */
 
-/** The longest that fits names the room of a file. */
-const rooms = [
+/** The longest that fits is the one of a file. */
+const folders = [
   'src/config.ts',
   'src/settings.ts',
   'src/project-root.ts',
@@ -28,72 +28,77 @@ const rooms = [
   'test/',
   'bench/',
 ] as const;
-type Room = (typeof rooms)[number];
+type Folder = (typeof folders)[number];
 
 interface Rule {
-  /** Rooms besides its own. */
-  rooms: readonly Room[];
-  /** Rooms of which it may name the types alone. */
-  types?: readonly Room[];
+  /** Folders besides its own. */
+  folders: readonly Folder[];
+  /** Folders of which it may name the types alone. */
+  types?: readonly Folder[];
   packages: readonly string[];
   /** Packages of which it may name the types alone. */
   packageTypes?: readonly string[];
   /** Parts of Node: all but child processes, or none where the code is pure or runs in the workflow sandbox. */
   mayUseNode: boolean;
   /** Files that construct: they read the configuration and hand it on. */
-  entries?: Readonly<Record<string, readonly Room[]>>;
+  entries?: Readonly<Record<string, readonly Folder[]>>;
 }
 
 const pure = { mayUseNode: false } as const;
 const temporalPackages = ['@temporalio/client', '@temporalio/common', '@temporalio/worker', '@temporalio/activity'] as const;
 
-const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rule>> = {
-  'src/contracts/': { ...pure, rooms: [], packages: ['zod', '@temporalio/workflow', '@temporalio/common'] },
-  'src/domain/': { ...pure, rooms: ['src/contracts/'], packages: [] },
+const rules: Readonly<Record<Exclude<Folder, 'src/dev/' | 'test/' | 'bench/'>, Rule>> = {
+  'src/contracts/': { ...pure, folders: [], packages: ['zod', '@temporalio/workflow', '@temporalio/common'] },
+  'src/domain/': { ...pure, folders: ['src/contracts/'], packages: [] },
   // Secrets are a type of the domain, which is pure.
-  'src/settings.ts': { rooms: ['src/domain/'], packages: ['zod'], mayUseNode: true },
-  'src/config.ts': { rooms: ['src/domain/', 'src/settings.ts'], packages: ['zod'], mayUseNode: true },
-  'src/project-root.ts': { rooms: [], packages: [], mayUseNode: true },
-  'src/log.ts': { rooms: ['src/contracts/', 'src/domain/'], types: ['src/config.ts'], packages: ['winston'], mayUseNode: true },
+  'src/settings.ts': { folders: ['src/domain/'], packages: ['zod'], mayUseNode: true },
+  'src/config.ts': { folders: ['src/domain/', 'src/settings.ts'], packages: ['zod'], mayUseNode: true },
+  'src/project-root.ts': { folders: [], packages: [], mayUseNode: true },
+  'src/log.ts': { folders: ['src/contracts/', 'src/domain/'], types: ['src/config.ts'], packages: ['winston'], mayUseNode: true },
   'src/metrics/': {
-    rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'],
+    folders: ['src/contracts/', 'src/domain/', 'src/log.ts'],
     types: ['src/config.ts'],
     packages: ['prom-client'],
     mayUseNode: true,
   },
   'src/temporal.ts': {
-    rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'],
+    folders: ['src/contracts/', 'src/domain/', 'src/log.ts'],
     types: ['src/config.ts'],
     packages: temporalPackages,
     mayUseNode: true,
   },
-  'src/process/': { rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'], types: ['src/config.ts'], packages: ['zod'], mayUseNode: true },
-  'src/secret-box.ts': { rooms: ['src/domain/'], packages: [], mayUseNode: true },
-  'src/fleet-file.ts': { rooms: ['src/contracts/', 'src/domain/'], packages: [], mayUseNode: true },
+  'src/process/': {
+    folders: ['src/contracts/', 'src/domain/', 'src/log.ts'],
+    types: ['src/config.ts'],
+    packages: ['zod'],
+    mayUseNode: true,
+  },
+  'src/secret-box.ts': { folders: ['src/domain/'], packages: [], mayUseNode: true },
+  'src/fleet-file.ts': { folders: ['src/contracts/', 'src/domain/'], packages: [], mayUseNode: true },
   'src/db/': {
-    rooms: ['src/contracts/', 'src/domain/', 'src/log.ts', 'src/project-root.ts'],
+    folders: ['src/contracts/', 'src/domain/', 'src/log.ts', 'src/project-root.ts'],
     packages: ['pg', 'node-pg-migrate'],
     mayUseNode: true,
     entries: { 'src/db/migrate-command.ts': ['src/config.ts'] },
   },
-  'src/ghosthands/': { rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'], packages: ['zod'], mayUseNode: true },
+  'src/ghosthands/': { folders: ['src/contracts/', 'src/domain/', 'src/log.ts'], packages: ['zod'], mayUseNode: true },
   'src/product/': {
-    rooms: ['src/contracts/', 'src/domain/', 'src/log.ts'],
+    folders: ['src/contracts/', 'src/domain/', 'src/log.ts'],
     packages: ['zod', 'ipaddr.js'],
     mayUseNode: true,
   },
-  'src/kamal/': { rooms: ['src/contracts/', 'src/domain/', 'src/log.ts', 'src/process/'], packages: ['zod', 'yaml'], mayUseNode: true },
-  'workflows/': { ...pure, rooms: ['src/contracts/', 'src/domain/'], types: ['activities/'], packages: ['@temporalio/workflow'] },
+  'src/kamal/': { folders: ['src/contracts/', 'src/domain/', 'src/log.ts', 'src/process/'], packages: ['zod', 'yaml'], mayUseNode: true },
+  'workflows/': { ...pure, folders: ['src/contracts/', 'src/domain/'], types: ['activities/'], packages: ['@temporalio/workflow'] },
   // What they use is passed in, the pool included.
   'activities/': {
-    rooms: ['src/contracts/', 'src/domain/', 'src/db/', 'src/ghosthands/', 'src/product/', 'src/kamal/', 'src/log.ts'],
+    folders: ['src/contracts/', 'src/domain/', 'src/db/', 'src/ghosthands/', 'src/product/', 'src/kamal/', 'src/log.ts'],
     types: ['src/process/'],
     packages: ['@temporalio/activity', '@temporalio/common'],
     packageTypes: ['pg'],
     mayUseNode: true,
   },
   'workers/': {
-    rooms: [
+    folders: [
       'src/contracts/',
       'src/domain/',
       'src/config.ts',
@@ -115,7 +120,7 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
     mayUseNode: true,
   },
   'src/gateway/': {
-    rooms: [
+    folders: [
       'src/contracts/',
       'src/domain/',
       'src/db/',
@@ -142,31 +147,33 @@ const rules: Readonly<Record<Exclude<Room, 'src/dev/' | 'test/' | 'bench/'>, Rul
     mayUseNode: true,
     entries: { 'src/gateway/server.ts': ['src/config.ts'] },
   },
-  'src/dashboard/': { ...pure, rooms: [], types: ['src/contracts/'], packages: ['react', 'react-dom'] },
+  'src/dashboard/': { ...pure, folders: [], types: ['src/contracts/'], packages: ['react', 'react-dom'] },
 };
 
-export const roomOf = (file: string): Room | null =>
-  rooms.find((room) => file === room || (room.endsWith('/') && file.startsWith(room))) ?? null;
+export const folderOf = (file: string): Folder | null =>
+  folders.find((folder) => file === folder || (folder.endsWith('/') && file.startsWith(folder))) ?? null;
 
-const isFree = (room: Room): room is 'src/dev/' | 'test/' | 'bench/' => room === 'src/dev/' || room === 'test/' || room === 'bench/';
+const isFree = (folder: Folder): folder is 'src/dev/' | 'test/' | 'bench/' =>
+  folder === 'src/dev/' || folder === 'test/' || folder === 'bench/';
 
 /** One sentence for each import that the table forbids. */
 export const findForbiddenImports = (files: readonly SourceFile[], dependencies: readonly string[]): string[] =>
   files.flatMap((file) => {
-    const room = roomOf(file.path);
-    if (room === null) return [`${file.path} is in no room of the house`];
+    const folder = folderOf(file.path);
+    if (folder === null) return [`${file.path} is in no folder of the table`];
     return file.imports.flatMap((found) => {
-      const problem = findProblem(room, file.path, found, dependencies);
+      const problem = findProblem(folder, file.path, found, dependencies);
       return problem === null ? [] : [`${file.path} ${problem}`];
     });
   });
 
-const findProblem = (room: Room, file: string, { to, isTypeOnly }: Import, dependencies: readonly string[]): string | null => {
-  if (to.kind === 'missing') return room === 'bench/' || room === 'test/' ? null : `imports ${to.specifier}, which is not there`;
+const findProblem = (folder: Folder, file: string, { to, isTypeOnly }: Import, dependencies: readonly string[]): string | null => {
+  if (to.kind === 'missing') return folder === 'bench/' || folder === 'test/' ? null : `imports ${to.specifier}, which is not there`;
   // A process belongs to src/process alone; the servers of demo and tests are children of src/dev.
-  if (to.kind === 'node' && to.name === 'child_process' && room !== 'src/process/' && !isFree(room)) return 'imports node:child_process';
-  if (isFree(room)) return null;
-  const rule = rules[room];
+  if (to.kind === 'node' && to.name === 'child_process' && folder !== 'src/process/' && !isFree(folder))
+    return 'imports node:child_process';
+  if (isFree(folder)) return null;
+  const rule = rules[folder];
   switch (to.kind) {
     case 'node':
       return rule.mayUseNode ? null : `imports node:${to.name}`;
@@ -176,10 +183,10 @@ const findProblem = (room: Room, file: string, { to, isTypeOnly }: Import, depen
       return isAllowed ? null : `imports ${to.name}`;
     }
     case 'file': {
-      const target = roomOf(to.path);
-      if (target === null || target === room) return null;
+      const target = folderOf(to.path);
+      if (target === null || target === folder) return null;
       const isAllowed =
-        rule.rooms.includes(target) ||
+        rule.folders.includes(target) ||
         (isTypeOnly && rule.types?.includes(target) === true) ||
         rule.entries?.[file]?.includes(target) === true;
       return isAllowed ? null : `imports ${isTypeOnly ? 'a type of ' : ''}${to.path}`;
@@ -219,7 +226,7 @@ export const findBundledPackages = (files: readonly SourceFile[]): string[] => {
     reached.add(file);
     for (const { to, isTypeOnly } of byPath.get(file)?.imports ?? []) if (to.kind === 'file' && !isTypeOnly) visit(to.path);
   };
-  for (const file of byPath.keys()) if (roomOf(file) === 'workflows/') visit(file);
+  for (const file of byPath.keys()) if (folderOf(file) === 'workflows/') visit(file);
   return [...reached].flatMap((file) =>
     (byPath.get(file)?.imports ?? []).flatMap(({ to, isTypeOnly }) =>
       to.kind === 'package' && !isTypeOnly ? [`${to.name} by ${file}`] : [],

@@ -1,4 +1,4 @@
-import type { DeployYard } from '../../src/dev/deploy-yard';
+import type { DeployTestbed } from '../../src/dev/deploy-testbed';
 
 /** One command and what comes of it. The same list is run with the real Kamal and with the stand-in, so that the second cannot drift. */
 export interface KamalStep {
@@ -8,8 +8,8 @@ export interface KamalStep {
   withLock?: boolean;
   code: 0 | 1;
   /** In its output, addresses and numbers apart. */
-  says?: RegExp;
-  neverSays?: RegExp;
+  prints?: RegExp;
+  neverPrints?: RegExp;
   /** The version on every host afterwards; null: nothing runs. */
   running: string | null;
   /** The text of the lock afterwards; free unless named. */
@@ -28,101 +28,103 @@ const red = (kind: string, message: string): string => `\\x1b\\[31mERROR \\(${ki
 
 /** Versions v1 and v2 are good, `bad` ends at once, `wrong` is of another service; two hosts, nothing deployed yet. */
 export const kamalSequence: KamalStep[] = [
-  { title: 'tells its version', args: ['version'], code: 0, says: /^\d+\.\d+\.\d+\n$/, running: null },
-  { title: 'knows no such command', args: ['frobnicate'], code: 1, says: /^Could not find command "frobnicate"\.\n$/, running: null },
+  { title: 'tells its version', args: ['version'], code: 0, prints: /^\d+\.\d+\.\d+\n$/, running: null },
+  { title: 'knows no such command', args: ['frobnicate'], code: 1, prints: /^Could not find command "frobnicate"\.\n$/, running: null },
   {
     title: 'wants a destination',
     args: ['config'],
     code: 1,
-    says: new RegExp(`^  ${red('ArgumentError', 'You must specify a destination')}\n$`),
+    prints: new RegExp(`^  ${red('ArgumentError', 'You must specify a destination')}\n$`),
     running: null,
   },
   {
     title: 'finds no such destination',
     args: ['config', '-d', 'nowhere'],
     code: 1,
-    says: /ERROR \(RuntimeError\): Configuration file not found in .*\/config\/deploy\.nowhere\.yml/,
+    prints: /ERROR \(RuntimeError\): Configuration file not found in .*\/config\/deploy\.nowhere\.yml/,
     running: null,
   },
   {
     title: 'shows the configuration',
     args: ['config', '-d', 'staging'],
     code: 0,
-    says: /^---\n:roles:\n- web\n- workers\n:hosts:\n/,
+    prints: /^---\n:roles:\n- web\n- workers\n:hosts:\n/,
     running: null,
   },
   {
     title: 'rolls back to nothing without a version',
     args: ['rollback', '-d', 'staging'],
     code: 1,
-    says: /ERROR: "kamal rollback" was called with no arguments/,
+    prints: /ERROR: "kamal rollback" was called with no arguments/,
     running: null,
   },
   {
     title: 'locks nothing without a message',
     args: ['lock', 'acquire', '-d', 'staging'],
     code: 1,
-    says: /No value provided for required options '--message'/,
+    prints: /No value provided for required options '--message'/,
     running: null,
   },
-  { title: 'finds no lock', args: ['lock', 'status', '-d', 'staging'], code: 0, says: /^There is no deploy lock\n$/, running: null },
-  { title: 'says nothing of no lock when quiet', args: ['lock', 'status', '-q', '-d', 'staging'], code: 0, says: /^$/, running: null },
-  { title: 'releases no lock', args: ['lock', 'release', '-d', 'staging'], code: 0, says: /^There is no deploy lock\n$/, running: null },
-  { title: 'pulls for every host', args: ['build', 'pull', '-d', 'staging', '--version', 'v1'], code: 0, says: pair, running: null },
+  { title: 'finds no lock', args: ['lock', 'status', '-d', 'staging'], code: 0, prints: /^There is no deploy lock\n$/, running: null },
+  { title: 'says nothing of no lock when quiet', args: ['lock', 'status', '-q', '-d', 'staging'], code: 0, prints: /^$/, running: null },
+  { title: 'releases no lock', args: ['lock', 'release', '-d', 'staging'], code: 0, prints: /^There is no deploy lock\n$/, running: null },
+  { title: 'pulls for every host', args: ['build', 'pull', '-d', 'staging', '--version', 'v1'], code: 0, prints: pair, running: null },
   {
     title: 'deploys a first version',
     args: ['deploy', '-P', '-d', 'staging', '--version', 'v1'],
     code: 0,
-    says: /^Pull app image\.\.\.\n[^]*^Acquiring the deploy lock\.\.\.\n[^]*^ {2}INFO Container is healthy!\n[^]*^Releasing the deploy lock\.\.\.\n {2}Finished all in [\d.]+ seconds\n$/m,
+    prints:
+      /^Pull app image\.\.\.\n[^]*^Acquiring the deploy lock\.\.\.\n[^]*^ {2}INFO Container is healthy!\n[^]*^Releasing the deploy lock\.\.\.\n {2}Finished all in [\d.]+ seconds\n$/m,
     running: 'v1',
   },
   {
     title: 'tells the version of each host, unnamed when quiet',
     args: ['app', 'version', '-q', '-d', 'staging'],
     code: 0,
-    says: /^v1\n\nv1\n\n$/,
+    prints: /^v1\n\nv1\n\n$/,
     running: 'v1',
   },
   {
     title: 'tells the version under the name of its host',
     args: ['app', 'version', '-d', 'staging'],
     code: 0,
-    says: /^App Host: [\d.]+\nv1\n$/m,
+    prints: /^App Host: [\d.]+\nv1\n$/m,
     running: 'v1',
   },
   {
     title: 'touches nothing when it cannot pull',
     args: ['build', 'pull', '-d', 'staging', '--version', 'nope'],
     code: 1,
-    says: /ERROR \(SSHKit::Command::Failed\): Exceptions on 2 hosts:\nException while executing on host [\d.]+: docker exit status: 125\ndocker stdout: Nothing written\ndocker stderr: [^]*manifest unknown/,
+    prints:
+      /ERROR \(SSHKit::Command::Failed\): Exceptions on 2 hosts:\nException while executing on host [\d.]+: docker exit status: 125\ndocker stdout: Nothing written\ndocker stderr: [^]*manifest unknown/,
     running: 'v1',
   },
   {
     title: 'refuses an image of another service',
     args: ['build', 'pull', '-d', 'staging', '--version', 'wrong'],
     code: 1,
-    says: /is missing the 'service' label/,
+    prints: /is missing the 'service' label/,
     running: 'v1',
   },
   {
     title: 'fails on the taken port when nothing was stopped, and leaves the old version',
     args: ['deploy', '-P', '-d', 'staging', '--version', 'v2'],
     code: 1,
-    says: portTaken,
+    prints: portTaken,
     running: 'v1',
   },
   {
     title: 'stops the app',
     args: ['app', 'stop', '-d', 'staging'],
     code: 0,
-    says: /^Acquiring the deploy lock\.\.\.\n[^]*^Releasing the deploy lock\.\.\.\n$/m,
+    prints: /^Acquiring the deploy lock\.\.\.\n[^]*^Releasing the deploy lock\.\.\.\n$/m,
     running: null,
   },
   {
     title: 'tells empty versions of stopped hosts',
     args: ['app', 'version', '-q', '-d', 'staging'],
     code: 0,
-    says: /^\s*$/,
+    prints: /^\s*$/,
     running: null,
   },
   { title: 'deploys the next version after a stop', args: ['deploy', '-P', '-d', 'staging', '--version', 'v2'], code: 0, running: 'v2' },
@@ -130,23 +132,24 @@ export const kamalSequence: KamalStep[] = [
     title: 'ends well when it rolls back to a version that was never there',
     args: ['rollback', 'nope', '-d', 'staging'],
     code: 0,
-    says: /The app version 'nope' is not available as a container \(use 'kamal app containers' for available versions\)\n[^]*Finished all in/,
+    prints:
+      /The app version 'nope' is not available as a container \(use 'kamal app containers' for available versions\)\n[^]*Finished all in/,
     running: 'v2',
   },
   {
     title: 'fails on the taken port when it rolls back without a stop',
     args: ['rollback', 'v1', '-d', 'staging'],
     code: 1,
-    says: portTaken,
+    prints: portTaken,
     running: 'v2',
   },
   { title: 'stops again', args: ['app', 'stop', '-d', 'staging'], code: 0, running: null },
-  { title: 'rolls back after a stop', args: ['rollback', 'v1', '-d', 'staging'], code: 0, says: /Finished all in/, running: 'v1' },
+  { title: 'rolls back after a stop', args: ['rollback', 'v1', '-d', 'staging'], code: 0, prints: /Finished all in/, running: 'v1' },
   {
     title: 'takes the lock',
     args: ['lock', 'acquire', '-m', 'held by a test', '-d', 'staging'],
     code: 0,
-    says: /^Acquired the deploy lock\n$/m,
+    prints: /^Acquired the deploy lock\n$/m,
     running: 'v1',
     lock: held,
   },
@@ -154,7 +157,7 @@ export const kamalSequence: KamalStep[] = [
     title: 'shows who holds the lock',
     args: ['lock', 'status', '-q', '-d', 'staging'],
     code: 0,
-    says: /^Message: held by a test$/m,
+    prints: /^Message: held by a test$/m,
     running: 'v1',
     lock: held,
   },
@@ -162,7 +165,7 @@ export const kamalSequence: KamalStep[] = [
     title: 'does not take a lock twice',
     args: ['lock', 'acquire', '-m', 'x', '-d', 'staging'],
     code: 1,
-    says: lockFound,
+    prints: lockFound,
     running: 'v1',
     lock: held,
   },
@@ -170,7 +173,7 @@ export const kamalSequence: KamalStep[] = [
     title: 'stops nothing under the lock of another',
     args: ['app', 'stop', '-d', 'staging'],
     code: 1,
-    says: lockFound,
+    prints: lockFound,
     running: 'v1',
     lock: held,
   },
@@ -179,7 +182,7 @@ export const kamalSequence: KamalStep[] = [
     args: ['app', 'stop', '-d', 'staging'],
     withLock: true,
     code: 0,
-    neverSays: /deploy lock/,
+    neverPrints: /deploy lock/,
     running: null,
     lock: held,
   },
@@ -188,7 +191,7 @@ export const kamalSequence: KamalStep[] = [
     args: ['deploy', '-P', '-d', 'staging', '--version', 'v2'],
     withLock: true,
     code: 0,
-    neverSays: /deploy lock/,
+    neverPrints: /deploy lock/,
     running: 'v2',
     lock: held,
   },
@@ -198,7 +201,7 @@ export const kamalSequence: KamalStep[] = [
     args: ['deploy', '-P', '-d', 'staging', '--version', 'bad'],
     withLock: true,
     code: 1,
-    says: /ERROR Failed to boot web on [\d.]+\n[^]*ERROR \(/,
+    prints: /ERROR Failed to boot web on [\d.]+\n[^]*ERROR \(/,
     running: null,
     lock: held,
   },
@@ -214,44 +217,45 @@ export const kamalSequence: KamalStep[] = [
     title: 'releases a lock, whoever took it',
     args: ['lock', 'release', '-d', 'staging'],
     code: 0,
-    says: /^Released the deploy lock\n$/,
+    prints: /^Released the deploy lock\n$/,
     running: 'v2',
   },
   {
     title: 'keeps an audit of what was done',
     args: ['audit', '-q', '-d', 'staging'],
     code: 0,
-    says: /^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\] \[yard@127\.0\.0\.1\] \[staging\] \[web\] Booted app version v1$/m,
+    prints: /^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\] \[yard@127\.0\.0\.1\] \[staging\] \[web\] Booted app version v1$/m,
     running: 'v2',
   },
   {
     title: 'runs a command on the hosts',
     args: ['server', 'exec', '-q', '-d', 'staging', 'df -Pk .'],
     code: 0,
-    says: /Available/,
+    prints: /Available/,
     running: 'v2',
   },
   {
     title: 'ends well when it starts a version that is not there',
     args: ['app', 'start', '-d', 'staging', '--version', 'never'],
     code: 0,
-    says: /^ {2}INFO \[([0-9a-f]{8})\] Running docker start ghosthands-web-staging-never on [\d.]+\n[^]*^ {2}INFO \[\1\] Finished in [\d.]+ seconds with exit status \d+ \(failed\)\.$/m,
+    prints:
+      /^ {2}INFO \[([0-9a-f]{8})\] Running docker start ghosthands-web-staging-never on [\d.]+\n[^]*^ {2}INFO \[\1\] Finished in [\d.]+ seconds with exit status \d+ \(failed\)\.$/m,
     running: 'v2',
   },
 ];
 
 /** What has come of it on the hosts, whatever Kamal says. */
-export const stateOf = async (yard: DeployYard): Promise<{ running: string | null; lock: string | null }> => {
-  const versions = new Set(await Promise.all(yard.hosts.map(async (host) => await host.runningVersion())));
+export const stateOf = async (testbed: DeployTestbed): Promise<{ running: string | null; lock: string | null }> => {
+  const versions = new Set(await Promise.all(testbed.hosts.map(async (host) => await host.runningVersion())));
   if (versions.size !== 1) throw new Error(`the hosts run ${[...versions].join(' and ')}`);
-  return { running: [...versions][0] ?? null, lock: (await yard.hosts[0]?.lockHolder('staging')) ?? null };
+  return { running: [...versions][0] ?? null, lock: (await testbed.hosts[0]?.lockHolder('staging')) ?? null };
 };
 
 /** Runs it, and tells in the same words as `endOf` what came of it; its output only where that is the fault. */
-export const runStep = async (yard: DeployYard, step: KamalStep): Promise<object> => {
-  const { code, output } = await (step.withLock ? yard.kamalWithLock(...step.args) : yard.kamal(...step.args));
-  const isSaid = (step.says?.test(output) ?? true) && step.neverSays?.test(output) !== true;
-  return { code, ...(await stateOf(yard)), output: isSaid ? 'as expected' : output };
+export const runStep = async (testbed: DeployTestbed, step: KamalStep): Promise<object> => {
+  const { code, output } = await (step.withLock ? testbed.kamalWithLock(...step.args) : testbed.kamal(...step.args));
+  const isAsExpected = (step.prints?.test(output) ?? true) && step.neverPrints?.test(output) !== true;
+  return { code, ...(await stateOf(testbed)), output: isAsExpected ? 'as expected' : output };
 };
 
 export const endOf = ({ code, running, lock }: KamalStep): object => ({

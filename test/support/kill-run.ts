@@ -90,18 +90,18 @@ export const resolveUncertain = async (
   { timeoutMs }: { timeoutMs: number },
 ): Promise<{ resolved: number; retried: number }> => {
   const { client, pool, random } = load;
-  const spoken = new Map<string, 'resolve' | 'retry'>();
+  const sent = new Map<string, 'resolve' | 'retry'>();
   await until(
     async () => {
       const open = await listJobs(pool, 'ended_at is null');
       for (const { jobId, generation, state } of open.filter((job) => job.state === 'uncertain')) {
         const life = `${jobId}/${generation}`;
-        // One retry a job at most, and the same word again when its workflow did not hear it.
-        const word = spoken.get(life) ?? (generation === 1 && random.chance(0.3) ? 'retry' : 'resolve');
+        // One retry a job at most, and the same signal again when its workflow did not get it.
+        const signal = sent.get(life) ?? (generation === 1 && random.chance(0.3) ? 'retry' : 'resolve');
         const handle = client.workflow.getHandle(makeApplyJobId({ jobId }));
-        if (word === 'retry') await handle.signal(retrySignal, { confirm: true, actor: 'test' });
+        if (signal === 'retry') await handle.signal(retrySignal, { confirm: true, actor: 'test' });
         else await handle.signal(resolveSignal, { submitted: random.chance(0.5), actor: 'test', note: `was ${state}` });
-        spoken.set(life, word);
+        sent.set(life, signal);
       }
       if (open.length > 0) await sweepSoon(load);
       if (open.length > 0) throw new Error(`${open.length} are open: ${open.slice(0, 5).map(describe).join('; ')}`);
@@ -109,8 +109,11 @@ export const resolveUncertain = async (
     },
     { what: 'every job has ended', timeoutMs, everyMs: 1_000 },
   );
-  const words = [...spoken.values()];
-  return { resolved: words.filter((word) => word === 'resolve').length, retried: words.filter((word) => word === 'retry').length };
+  const signals = [...sent.values()];
+  return {
+    resolved: signals.filter((signal) => signal === 'resolve').length,
+    retried: signals.filter((signal) => signal === 'retry').length,
+  };
 };
 
 /** After the last end: callbacks are settled, workflows are closed, and no copy of personal data is left in an ended attempt. */

@@ -82,11 +82,11 @@ export const findSurprises = (
   return submitted
     .map(({ jobId, kind }) => ({ jobId, ...kind, came: cameTo.get(jobId) }))
     .filter(({ jobId, end, came }) => came !== end && !(came === 'uncertain' && (wasKilled.has(jobId) || mayHaveLostWrites.has(jobId))))
-    .map((surprise) => ({ ...surprise, story: tellStory(evidence, surprise.jobId) }));
+    .map((surprise) => ({ ...surprise, story: describeStory(evidence, surprise.jobId) }));
 };
 
 /** What we wrote, and what happened at the worker: a failed run cannot be repeated, so it has to say enough. */
-const tellStory = ({ transitions, submissions }: Evidence, jobId: string): { ours: string[]; theirs: string[] } => ({
+const describeStory = ({ transitions, submissions }: Evidence, jobId: string): { ours: string[]; theirs: string[] } => ({
   ours: transitions
     .filter((each) => each.jobId === jobId)
     .toSorted((a, b) => a.seq - b.seq)

@@ -16,7 +16,7 @@ export const addDeploy = async (
   return deployId;
 };
 
-/** As the deployer's writer does it: one statement for lines and their numbers, then the number alone is told. Answers the newest. */
+/** As the deployer's writer does it: one statement for lines and their numbers, then the number alone is notified. Answers the newest. */
 export const appendLines = async (
   db: Queryable,
   deployId: string,

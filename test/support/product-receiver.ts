@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { CallbackBody } from '../../src/contracts/callback';
 
 /** `hang_up`: it took the callback, and its answer is lost, so that the sender must send it again. */
-export type ProductMood = 'answer' | 'refuse' | 'hang_up';
+export type ProductBehaviour = 'answer' | 'refuse' | 'hang_up';
 
 /** A product that only listens, with VALET's answer. */
 export interface ProductReceiver {
@@ -14,13 +14,15 @@ export interface ProductReceiver {
   stop: () => Promise<void>;
 }
 
-export const startProductReceiver = async ({ mood = () => 'answer' }: { mood?: () => ProductMood } = {}): Promise<ProductReceiver> => {
+export const startProductReceiver = async ({
+  behaviour = () => 'answer',
+}: { behaviour?: () => ProductBehaviour } = {}): Promise<ProductReceiver> => {
   const received: CallbackBody[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const now = mood();
+      const now = behaviour();
       if (now === 'refuse') {
         response.writeHead(503).end();
         return;

@@ -6,9 +6,9 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { z } from 'zod';
 import { projectRoot } from '../../src/dev/project-root';
 import { playDeployStories } from './deploy-stories';
-import { withDeployYard } from './deploy-yard';
+import { withDeployFixture } from './deploy-fixture';
 import { playStories } from './ending-stories';
-import { withYard } from './yard';
+import { withFleetFixture } from './fleet-fixture';
 
 /** Histories of real runs, one for each way in which a workflow of ours ends. Replaying them tells whether open workflows survive a change. */
 
@@ -59,7 +59,7 @@ export const readRecorded = async (): Promise<RecordedHistory[]> => {
 
 /** Registers the runs that are recorded, as tests of the file that calls it. */
 export const recordAgain = (): void => {
-  const yard = withYard({
+  const fixture = withFleetFixture({
     hosts: 3,
     limits: {
       retryBackoffFirstMs: 200,
@@ -73,13 +73,13 @@ export const recordAgain = (): void => {
     times: { exitDelayMs: 1_000 },
     recycle: async (simulator, host) => await simulator.restart(host).then(() => true),
   });
-  playStories(yard, async (ending, workflowId) => await record(yard.client, ending, workflowId));
+  playStories(fixture, async (ending, workflowId) => await record(fixture.client, ending, workflowId));
 };
 
-/** The same for deploys, which have a yard of their own. */
+/** The same for deploys, which have a fixture of their own. */
 export const recordDeploysAgain = (): void => {
-  const yard = withDeployYard({ limits: { deployBackTries: 2 } });
-  playDeployStories(yard, async (ending, workflowId) => await record(yard.client, ending, workflowId));
+  const fixture = withDeployFixture({ limits: { deployCompensateTries: 2 } });
+  playDeployStories(fixture, async (ending, workflowId) => await record(fixture.client, ending, workflowId));
 };
 
 const record = async (client: Client, ending: string, workflowId: string): Promise<void> => {

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import type { DeployActivities } from '../../activities/deploys';
 import type { DestinationActivities } from '../../activities/destinations';
 import type { DeployOutcome, DeployPhase, DeployView } from '../../src/contracts/deploy';
-import { taskQueues, type DestinationSeen } from '../../src/contracts/messages';
+import { taskQueues, type LookAtDestinationResult } from '../../src/contracts/messages';
 import { findDeploy } from '../../src/db/deploy-rows';
 import { createTunedWorker } from '../../workers/run-worker';
 import { appendLines, endDeploy } from './log-rows';
@@ -24,21 +24,21 @@ export const startScriptedDeployer = async ({
   address,
   namespace,
   taskQueue = taskQueues.deploy,
-  onLook,
+  onInspect,
   onBreak,
 }: {
   pool: Pool;
   address: string;
   namespace: string;
   taskQueue?: string;
-  onLook?: (input: { destination: string; want: string }) => DestinationSeen | null | Promise<DestinationSeen | null>;
+  onInspect?: (input: { destination: string; want: string }) => LookAtDestinationResult | null | Promise<LookAtDestinationResult | null>;
   onBreak?: () => Promise<void>;
 }): Promise<ScriptedDeployer> => {
   let finishAs: DeployOutcome | null = null;
 
   const activities: DeployActivities & DestinationActivities = {
     async readDestination({ destination, want, version = '' }) {
-      const other = (await onLook?.({ destination, want })) ?? null;
+      const other = (await onInspect?.({ destination, want })) ?? null;
       if (other !== null) return other;
       if (destination !== 'staging') return { want: 'unknown_destination', destinations: ['staging'] };
       if (want === 'version') {

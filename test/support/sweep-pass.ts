@@ -27,8 +27,8 @@ export interface PassOptions extends SweepRequest {
 
 export interface PassOutcome {
   report: SweepReport;
-  /** What it told workflows: `<act> <job> <reason>`. */
-  told: string[];
+  /** Of what it notified workflows: `<act> <job> <reason>`. */
+  notified: string[];
   /** Hosts in the order in which they were asked. */
   asked: string[];
   of(finding: SweepItem['finding']): SweepItem[];
@@ -40,17 +40,17 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
   const { answersAfterMs = 0, limits: ofTest = {}, log, ...request } = others;
   const { rows } = await pool.query<{ host: string; worker_id: string }>('select ec2_ip as host, worker_id from gh_worker_registry');
   const registered = new Map(rows.map(({ host, worker_id: workerId }) => [host, workerId]));
-  const told: string[] = [];
+  const notified: string[] = [];
   const asked: string[] = [];
   const workflows: OrchestratorDeps['workflows'] = {
-    wake: async (jobId, reason) => void told.push(`wake ${jobId} ${reason}`),
+    wake: async (jobId, reason) => void notified.push(`wake ${jobId} ${reason}`),
     ensureApplyJob: async (jobId, { reason, examineOwner }) =>
-      void told.push(`${examineOwner === true ? 'examine' : 'ensure'} ${jobId} ${reason}`),
-    ensureCommand: async ({ jobId, kind }) => void told.push(`command ${jobId} ${kind}`),
+      void notified.push(`${examineOwner === true ? 'examine' : 'ensure'} ${jobId} ${reason}`),
+    ensureCommand: async ({ jobId, kind }) => void notified.push(`command ${jobId} ${kind}`),
     repeatMessage: async ({ jobId, kind, generation, submitted, actor, note }) =>
-      void told.push(`${kind} ${jobId} ${generation} ${submitted} ${actor} ${note}`),
-    ensureDeliverCallbacks: async (jobId, generation) => void told.push(`callbacks ${jobId} ${generation}`),
-    ensureKamalDeploy: async ({ deployId }) => void told.push(`deploy ${deployId}`),
+      void notified.push(`${kind} ${jobId} ${generation} ${submitted} ${actor} ${note}`),
+    ensureDeliverCallbacks: async (jobId, generation) => void notified.push(`callbacks ${jobId} ${generation}`),
+    ensureKamalDeploy: async ({ deployId }) => void notified.push(`deploy ${deployId}`),
     listAbortedApplyJobs: async () => [],
     isKamalDeployRunning: async ({ destination }) => deploying.includes(destination),
     listRunningApplyJobs: async ({ moreThan }) => (running.length > moreThan ? running : []),
@@ -58,11 +58,11 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
   const readWorkerPort = async (host: string): Promise<WorkerPortAnswer> => {
     asked.push(host);
     if (answersAfterMs > 0) await delay(answersAfterMs);
-    const said = ports[host];
-    if (said === 'refused') return { kind: 'refused' };
-    if (said === 'silent') return { kind: 'silent', problem: 'ETIMEDOUT' };
+    const answer = ports[host];
+    if (answer === 'refused') return { kind: 'refused' };
+    if (answer === 'silent') return { kind: 'silent', problem: 'ETIMEDOUT' };
     const idle = { worker_id: registered.get(host) ?? '', active_jobs: 0, is_running: true, is_draining: false, dispatch_mode: 'legacy' };
-    return { kind: 'answers', status: { ...idle, uptime_ms: 3_600_000, ...said } };
+    return { kind: 'answers', status: { ...idle, uptime_ms: 3_600_000, ...answer } };
   };
   const { sweepFleet } = createSweepActivities({
     ...makeDeps(ofOrchestrator, {
@@ -77,5 +77,5 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     fleetConfig: { read: () => Promise.resolve(fleetConfig) },
   });
   const report = await sweepFleet({ full: true, ...request });
-  return { report, told, asked, of: (finding) => report.items.filter((item) => item.finding === finding) };
+  return { report, notified, asked, of: (finding) => report.items.filter((item) => item.finding === finding) };
 };

@@ -12,7 +12,7 @@ import { makeKamalDeployId } from '../../src/contracts/ids';
 import type { Limits } from '../../src/contracts/limits';
 import { searchAttributes, taskQueues, workflowNames, type KamalDeployInput } from '../../src/contracts/messages';
 import { findDeploy } from '../../src/db/deploy-rows';
-import type { DeployYard } from '../../src/dev/deploy-yard';
+import type { DeployTestbed } from '../../src/dev/deploy-testbed';
 import { sensitive } from '../../src/domain/sensitive';
 import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
 import { createKamal } from '../../src/kamal/create-kamal';
@@ -30,18 +30,18 @@ export interface TestDeployer {
   stop(): Promise<void>;
 }
 
-/** Serves the queue `deploy` from this process. The yard is the real one or the stand-in's, and says how its Kamal runs. */
+/** Serves the queue `deploy` from this process. The test bed is the real one or the stand-in's, and says how its Kamal runs. */
 export const startTestDeployer = async ({
   pool,
   temporal,
-  yard,
+  testbed,
   limits,
   addressMap = {},
   watch = (activities) => activities,
 }: {
   pool: Pool;
   temporal: TestTemporal;
-  yard: DeployYard;
+  testbed: DeployTestbed;
   limits: Limits;
   addressMap?: HostAddressMap;
   /** Sees each activity that runs. */
@@ -50,22 +50,22 @@ export const startTestDeployer = async ({
   const connection = await NativeConnection.connect({ address: temporal.address });
   const log = createLog({ level: process.env.TEST_LOG_LEVEL ?? 'error', process: 'test' });
   const draining = new AbortController();
-  const { username, password } = yard.registry;
-  const secrets = new Map(Object.entries({ ...yard.secrets, KAMAL_REGISTRY_PASSWORD: password, KAMAL_REGISTRY_USERNAME: username }));
+  const { username, password } = testbed.registry;
+  const secrets = new Map(Object.entries({ ...testbed.secrets, KAMAL_REGISTRY_PASSWORD: password, KAMAL_REGISTRY_USERNAME: username }));
   const deploys: DeployDeps = {
     pool,
     log,
     limits,
     kamal: createKamal({
-      bin: yard.kamalBin,
-      configDir: yard.configDir,
-      stateDir: path.join(yard.configDir, '../state'),
-      env: yard.kamalEnv,
+      bin: testbed.kamalBin,
+      configDir: testbed.configDir,
+      stateDir: path.join(testbed.configDir, '../state'),
+      env: testbed.kamalEnv,
       findSecret: (_destination, name) => {
         const value = secrets.get(name);
         return value === undefined ? null : sensitive(value);
       },
-      streamChild: yard.streamChild,
+      streamChild: testbed.streamChild,
       killAfterMs: limits.kamalKillAfterMs,
       log,
     }),
@@ -81,7 +81,7 @@ export const startTestDeployer = async ({
     heartbeat: (details) => Context.current().heartbeat(details),
     cancellation: () => Context.current().cancellationSignal,
     draining: draining.signal,
-    noteEnded: () => undefined,
+    onDeployEnded: () => undefined,
   };
   const activities = watch(
     createDeployActivities({
@@ -89,7 +89,7 @@ export const startTestDeployer = async ({
       limits,
       redact: (text) => text,
       recycle: null,
-      runCommand: async () => await Promise.reject(new Error('no recycle in this yard')),
+      runCommand: async () => await Promise.reject(new Error('no recycle in this test bed')),
       heartbeat: () => Context.current().heartbeat(),
       cancellation: () => Context.current().cancellationSignal,
       deploys,
@@ -138,7 +138,7 @@ export const startDeploy = async (client: Client, input: Partial<KamalDeployInpu
   return { deployId, handle };
 };
 
-export const lookAtDeploy = async (pool: Pool, deployId: string): Promise<DeployView> => {
+export const getDeploy = async (pool: Pool, deployId: string): Promise<DeployView> => {
   const deploy = await findDeploy(pool, deployId);
   if (deploy === null) throw new Error(`no deploy ${deployId}`);
   return deploy;
@@ -147,7 +147,7 @@ export const lookAtDeploy = async (pool: Pool, deployId: string): Promise<Deploy
 export const untilDeployIsAt = async (pool: Pool, deployId: string, phase: DeployPhase, timeoutMs = 60_000): Promise<DeployView> =>
   await until(
     async () => {
-      const deploy = await lookAtDeploy(pool, deployId);
+      const deploy = await getDeploy(pool, deployId);
       if (deploy.outcome !== null && phase !== 'done') throw new Error(`it has ended: ${deploy.outcome}, ${deploy.detail}`);
       return deploy.phase === phase ? deploy : null;
     },

@@ -2,11 +2,11 @@ import { anything, array, constant, constantFrom, dictionary, jsonValue, oneof, 
 import type { Client } from '@temporalio/client';
 import { makeUnreadable } from '../../src/contracts/unreadable';
 import type { Shape } from '../../src/domain/field-rules';
-import { messages, starts } from '../../src/domain/workflow-inputs';
+import { messageShapes, starts } from '../../src/domain/workflow-inputs';
 
 /** What the CLI, the Web UI and other people's programs may send, most of it wrong in a way that was seen. */
 
-export const shapes: readonly Shape[] = [...Object.values<Shape>(starts), ...Object.values<Shape>(messages)];
+export const shapes: readonly Shape[] = [...Object.values<Shape>(starts), ...Object.values<Shape>(messageShapes)];
 
 const someId = 'a3bb189e-8bf9-4c4c-9d1e-1a2b3c4d5e6f';
 

@@ -7,7 +7,7 @@ export interface UntilOptions {
   everyMs?: number;
 }
 
-/** Asks again and again until the answer is truthy, and returns it. A condition that throws is asked again; its last error is told. */
+/** Asks again and again until the answer is truthy, and returns it. A condition that throws is asked again; its last error is reported. */
 export async function until<Answer>(condition: () => Answer | Promise<Answer>, options: UntilOptions): Promise<NonNullable<Answer>> {
   const { what, timeoutMs = 30_000, everyMs = 25 } = options;
   const deadline = Date.now() + timeoutMs;

@@ -1,4 +1,4 @@
-import { findBrokenPromises, type CommandEvidence, type CommandSeen } from '../support/command-checker';
+import { findBrokenPromises, type CommandEvidence, type CommandRecord } from '../support/command-checker';
 import type { SubmissionEntry, SubmissionEvent } from '../../src/dev/gh-simulator/submissions-log';
 
 /** A cancel of one running job, told as it should be: stopped before the form was open. */
@@ -18,7 +18,7 @@ const makeEvidence = (more: Partial<CommandEvidence> = {}): CommandEvidence => (
 
 const at = (second: number): Date => new Date(Date.UTC(2026, 2, 1, 12, 0, second));
 
-const makeCommand = (more: Partial<CommandSeen> = {}): CommandSeen => ({
+const makeCommand = (more: Partial<CommandRecord> = {}): CommandRecord => ({
   commandId: 'command-1',
   jobId: 'job-1',
   generation: 1,

@@ -3,7 +3,7 @@ import { WorkflowIdReusePolicy } from '@temporalio/client';
 import { makeDeliverCallbacksId, parseApplyJobId } from '../../src/contracts/ids';
 import { cancelSignal, resolveSignal, retrySignal, statusQuery } from '../../src/contracts/messages';
 import { until } from '../support/until';
-import { withYard, type Yard } from '../support/yard';
+import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
 
 const shortLimits = {
   retryBackoffFirstMs: 200,
@@ -15,19 +15,19 @@ const shortLimits = {
 };
 
 describe('a job on a healthy fleet', () => {
-  const yard = withYard({ hosts: 2, limits: shortLimits });
+  const fixture = withFleetFixture({ hosts: 2, limits: shortLimits });
 
   test('travels from acceptance through one worker to succeeded, and the product hears running and completed', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=2500');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=2500');
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded', generation: 1, reason: 'completed' });
-    await until(() => yard.received(jobId).length === 2, { what: 'both callbacks arrived' });
-    expect(yard.received(jobId)).toMatchObject([{ status: 'running' }, { status: 'completed', result_data: { submitted: true } }]);
+    await until(() => fixture.received(jobId).length === 2, { what: 'both callbacks arrived' });
+    expect(fixture.received(jobId)).toMatchObject([{ status: 'running' }, { status: 'completed', result_data: { submitted: true } }]);
   });
 
   test('leaves a public row that is complete and was never claimable, and an attempt row without personal data', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=50');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=50');
     await handle.result();
-    const { rows: jobRows } = await yard.pool.query(`select * from gh_automation_jobs where id = $1`, [jobId]);
+    const { rows: jobRows } = await fixture.pool.query(`select * from gh_automation_jobs where id = $1`, [jobId]);
     expect(jobRows[0]).toMatchObject({
       status: 'completed',
       worker_affinity: 'strict',
@@ -37,7 +37,7 @@ describe('a job on a healthy fleet', () => {
       completed_at: expect.any(Date),
       input_data: { user_data: { first_name: 'Zoë' } },
     });
-    const { rows } = await yard.pool.query(
+    const { rows } = await fixture.pool.query(
       `select g.* from gh_automation_jobs g join yardmaster.attempt a on a.attempt_id = g.id where a.job_id = $1`,
       [jobId],
     );
@@ -53,10 +53,10 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('copies progress and milestones of the attempt to the public job id, once', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=100');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=100');
     await handle.result();
-    await yard.sweep();
-    const { rows } = await yard.pool.query<{ event_type: string }>(
+    await fixture.sweep();
+    const { rows } = await fixture.pool.query<{ event_type: string }>(
       `select event_type from gh_job_events where job_id = $1 and event_type <> 'status_change' order by created_at`,
       [jobId],
     );
@@ -67,9 +67,9 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('tries again on its own after an attempt that failed before it had the page', async () => {
-    const { jobId, handle } = await submit(yard, '/fails-before-form?times=1&ms=2500');
+    const { jobId, handle } = await submit(fixture, '/fails-before-form?times=1&ms=2500');
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
-    const { rows } = await yard.pool.query(
+    const { rows } = await fixture.pool.query(
       `select number, end_reason, submission from yardmaster.attempt where job_id = $1 order by number`,
       [jobId],
     );
@@ -77,48 +77,48 @@ describe('a job on a healthy fleet', () => {
       { number: 1, end_reason: 'failed', submission: 'no' },
       { number: 2, end_reason: 'completed', submission: 'yes' },
     ]);
-    await until(() => yard.received(jobId).length === 2, { what: 'both callbacks arrived' });
-    expect(yard.received(jobId).map(({ status }) => status)).toEqual(['running', 'completed']);
+    await until(() => fixture.received(jobId).length === 2, { what: 'both callbacks arrived' });
+    expect(fixture.received(jobId).map(({ status }) => status)).toEqual(['running', 'completed']);
   });
 
   test('ends failed when no attempt is left', async () => {
-    const { handle } = await submit(yard, '/fails-before-form?times=9&code=network_error&ms=50', { maxAttempts: 2 });
+    const { handle } = await submit(fixture, '/fails-before-form?times=9&code=network_error&ms=50', { maxAttempts: 2 });
     await expect(handle.result()).resolves.toMatchObject({ state: 'failed', reason: 'network_error' });
   });
 
   test('ends failed at once when trying again cannot help', async () => {
-    const { jobId, handle } = await submit(yard, '/invalid');
+    const { jobId, handle } = await submit(fixture, '/invalid');
     await expect(handle.result()).resolves.toMatchObject({ state: 'failed', reason: 'validation_error' });
-    expect((await yard.job(jobId)).tries).toBe(1);
-    await until(() => yard.received(jobId).some(({ status }) => status === 'failed'), { what: 'the final callback arrived' });
-    expect(yard.received(jobId).at(-1)).toMatchObject({ status: 'failed', error_code: 'validation_error' });
+    expect((await fixture.job(jobId)).tries).toBe(1);
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'failed'), { what: 'the final callback arrived' });
+    expect(fixture.received(jobId).at(-1)).toMatchObject({ status: 'failed', error_code: 'validation_error' });
   });
 
   test('P3: rests uncertain after an attempt that failed with the form open, and a person resolves it', async () => {
-    const { jobId, handle } = await submit(yard, '/fails-after-form?code=timeout&ms=50');
-    const job = await yard.until(jobId, 'uncertain');
+    const { jobId, handle } = await submit(fixture, '/fails-after-form?code=timeout&ms=50');
+    const job = await fixture.until(jobId, 'uncertain');
     expect(job).toMatchObject({ reason: 'timeout', submission: 'maybe' });
-    await until(() => yard.received(jobId).some(({ status }) => status === 'failed'), { what: 'the product was told' });
-    expect(yard.received(jobId).at(-1)).toMatchObject({ status: 'failed', error_code: 'submission_uncertain' });
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'failed'), { what: 'the product was notified' });
+    expect(fixture.received(jobId).at(-1)).toMatchObject({ status: 'failed', error_code: 'submission_uncertain' });
     await handle.signal(resolveSignal, { submitted: true, actor: 'zoe' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded', reason: 'resolved_submitted' });
-    expect(yard.received(jobId).filter(({ status }) => status !== 'running')).toHaveLength(1);
+    expect(fixture.received(jobId).filter(({ status }) => status !== 'running')).toHaveLength(1);
   });
 
   test('P3: takes a completed row whose result says not submitted for uncertain', async () => {
-    const { jobId, handle } = await submit(yard, '/keep-open?ms=50');
-    expect(await yard.until(jobId, 'uncertain')).toMatchObject({ reason: 'completed_without_proof' });
+    const { jobId, handle } = await submit(fixture, '/keep-open?ms=50');
+    expect(await fixture.until(jobId, 'uncertain')).toMatchObject({ reason: 'completed_without_proof' });
     await handle.signal(resolveSignal, { submitted: false });
     await expect(handle.result()).resolves.toMatchObject({ state: 'failed', reason: 'resolved_not_submitted' });
   });
 
   test('P3: ignores a retry of an uncertain job without confirmation, and opens the next generation with it', async () => {
-    const { jobId, handle } = await submit(yard, '/fails-after-form?times=1&ms=50');
-    await yard.until(jobId, 'uncertain');
+    const { jobId, handle } = await submit(fixture, '/fails-after-form?times=1&ms=50');
+    await fixture.until(jobId, 'uncertain');
     await handle.signal(retrySignal, {});
     await handle.signal(retrySignal, { confirm: true, actor: 'zoe' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded', generation: 2 });
-    const { rows } = await yard.pool.query(
+    const { rows } = await fixture.pool.query(
       `select generation, state from yardmaster.job_transition where job_id = $1 and state in ('succeeded', 'failed', 'uncertain') order by seq`,
       [jobId],
     );
@@ -128,18 +128,18 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('says in its result that GH ran the form again after a browser crash', async () => {
-    const { jobId, handle } = await submit(yard, '/recovers-from-browser-crash?ms=100');
+    const { jobId, handle } = await submit(fixture, '/recovers-from-browser-crash?ms=100');
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded', isRerunByGh: true });
-    await until(() => yard.received(jobId).some(({ status }) => status === 'completed'), { what: 'the final callback arrived' });
-    expect(yard.received(jobId).at(-1)?.result_summary).toMatch(/ran the form again/);
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'completed'), { what: 'the final callback arrived' });
+    expect(fixture.received(jobId).at(-1)?.result_summary).toMatch(/ran the form again/);
   });
 
   test('finds the end by the sweep when every callback of GH is lost', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=50&lost=running,completed');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=50&lost=running,completed');
     await until(
       async () => {
-        await yard.sweep();
-        return (await yard.job(jobId)).state === 'succeeded';
+        await fixture.sweep();
+        return (await fixture.job(jobId)).state === 'succeeded';
       },
       { what: 'the sweep found the end', timeoutMs: 20_000 },
     );
@@ -147,12 +147,12 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('is not disturbed by callbacks that come twice, late and in the wrong order', async () => {
-    const { jobId, handle } = await submit(yard, '/callbacks?repeat=3&reorder=1&delayMs=100&ms=50');
+    const { jobId, handle } = await submit(fixture, '/callbacks?repeat=3&reorder=1&delayMs=100&ms=50');
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
-    await until(() => yard.received(jobId).some(({ status }) => status === 'completed'), { what: 'the final callback arrived' });
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'completed'), { what: 'the final callback arrived' });
     // GH's `completed` may be the first that we hear of it; then there is no `running` to tell.
     expect(['completed', 'running,completed']).toContain(
-      yard
+      fixture
         .received(jobId)
         .map(({ status }) => status)
         .join(),
@@ -160,7 +160,7 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('shows its state to a query and in its search attributes', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=50');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=50');
     await handle.result();
     await expect(handle.query(statusQuery)).resolves.toMatchObject({ jobId, state: 'succeeded', wakeInMs: null });
     const { typedSearchAttributes } = await handle.describe();
@@ -169,7 +169,7 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('P8: keeps personal data out of the workflow history', async () => {
-    const { handle } = await submit(yard, '/quick?ms=50');
+    const { handle } = await submit(fixture, '/quick?ms=50');
     await handle.result();
     const history = JSON.stringify(await handle.fetchHistory());
     const plain = history.replaceAll(/"data":"([^"]*)"/g, (_all, data: string) => Buffer.from(data, 'base64').toString());
@@ -177,19 +177,19 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('delivers callbacks in order through a product that fails at first', async () => {
-    yard.failCallbacks([500, 503]);
-    const { jobId, handle } = await submit(yard, '/quick?ms=2500');
+    fixture.failCallbacks([500, 503]);
+    const { jobId, handle } = await submit(fixture, '/quick?ms=2500');
     await handle.result();
-    await until(() => yard.received(jobId).length === 2, { what: 'both callbacks arrived', timeoutMs: 20_000 });
-    expect(yard.received(jobId).map(({ status }) => status)).toEqual(['running', 'completed']);
+    await until(() => fixture.received(jobId).length === 2, { what: 'both callbacks arrived', timeoutMs: 20_000 });
+    expect(fixture.received(jobId).map(({ status }) => status)).toEqual(['running', 'completed']);
   });
 
   test('ends as it should when a person has started the delivery that it would hand its last callbacks to', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=50', { callbackUrl: 'http://127.0.0.1:1/nobody-listens' });
+    const { jobId, handle } = await submit(fixture, '/quick?ms=50', { callbackUrl: 'http://127.0.0.1:1/nobody-listens' });
     const by = { jobId, generation: 1 };
-    await yard.client.workflow.start('deliverCallbacks', {
+    await fixture.client.workflow.start('deliverCallbacks', {
       workflowId: makeDeliverCallbacksId(by),
-      taskQueue: yard.taskQueue,
+      taskQueue: fixture.taskQueue,
       args: [by],
       startDelay: '1 minute',
     });
@@ -197,167 +197,169 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('goes on from its row when its workflow is terminated', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=8000');
-    await yard.until(jobId, 'running');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=8000');
+    await fixture.until(jobId, 'running');
     await handle.terminate('pulled by a test');
     await until(
       async () => {
-        await yard.sweep();
-        return (await yard.job(jobId)).state === 'succeeded';
+        await fixture.sweep();
+        return (await fixture.job(jobId)).state === 'succeeded';
       },
       { what: 'a new workflow went on', timeoutMs: 30_000 },
     );
-    expect((await yard.job(jobId)).tries).toBe(1);
+    expect((await fixture.job(jobId)).tries).toBe(1);
   });
 
   test('is not started again once it is completed', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=50');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=50');
     await handle.result();
-    await expect(yard.start(jobId, { workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY })).rejects.toThrow(
+    await expect(fixture.start(jobId, { workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY })).rejects.toThrow(
       /already/i,
     );
   });
 });
 
 describe('a job without a worker', () => {
-  const yard = withYard({ hosts: 1, limits: shortLimits });
+  const fixture = withFleetFixture({ hosts: 1, limits: shortLimits });
 
   beforeEach(async () => {
-    await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test') on conflict do nothing`);
+    await fixture.pool.query(
+      `insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test') on conflict do nothing`,
+    );
   });
 
   test('ends cancelled at once when it is cancelled', async () => {
-    const { jobId, handle } = await submit(yard, '/quick');
-    await yard.until(jobId, 'waiting');
+    const { jobId, handle } = await submit(fixture, '/quick');
+    await fixture.until(jobId, 'waiting');
     await handle.signal(cancelSignal, { reason: 'changed my mind', actor: 'zoe' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
-    await until(() => yard.received(jobId).length === 1, { what: 'the product was told' });
-    expect(yard.received(jobId)).toMatchObject([{ status: 'cancelled' }]);
+    await until(() => fixture.received(jobId).length === 1, { what: 'the product was notified' });
+    expect(fixture.received(jobId)).toMatchObject([{ status: 'cancelled' }]);
   });
 
   test("takes the Web UI's Cancel for our cancel", async () => {
-    const { jobId, handle } = await submit(yard, '/quick');
-    await yard.until(jobId, 'waiting');
+    const { jobId, handle } = await submit(fixture, '/quick');
+    await fixture.until(jobId, 'waiting');
     await handle.cancel();
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
   });
 
   test('waits while the fleet is paused and is assigned by the sweep afterwards', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=50');
-    await yard.until(jobId, 'waiting');
-    await yard.pool.query('delete from yardmaster.host_hold');
-    await yard.sweep();
+    const { jobId, handle } = await submit(fixture, '/quick?ms=50');
+    await fixture.until(jobId, 'waiting');
+    await fixture.pool.query('delete from yardmaster.host_hold');
+    await fixture.sweep();
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
   });
 });
 
 describe('a job that waits for too long', () => {
-  const yard = withYard({ hosts: 1, limits: { ...shortLimits, waitForWorkerMs: 3_000 } });
+  const fixture = withFleetFixture({ hosts: 1, limits: { ...shortLimits, waitForWorkerMs: 3_000 } });
 
   test('expires when no worker is free in time', async () => {
-    await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test')`);
-    const { jobId, handle } = await submit(yard, '/quick');
+    await fixture.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test')`);
+    const { jobId, handle } = await submit(fixture, '/quick');
     await expect(handle.result()).resolves.toMatchObject({ state: 'expired' });
-    await until(() => yard.received(jobId).length === 1, { what: 'the product was told' });
-    expect(yard.received(jobId)).toMatchObject([{ status: 'expired', error_code: 'expired' }]);
+    await until(() => fixture.received(jobId).length === 1, { what: 'the product was notified' });
+    expect(fixture.received(jobId)).toMatchObject([{ status: 'expired', error_code: 'expired' }]);
   });
 });
 
 describe('a job whose worker fails it', () => {
-  const yard = withYard({ hosts: 2, limits: shortLimits });
+  const fixture = withFleetFixture({ hosts: 2, limits: shortLimits });
 
-  const sweepUntil = async (jobId: string, state: Awaited<ReturnType<Yard['job']>>['state'], timeoutMs = 30_000): Promise<void> => {
+  const sweepUntil = async (jobId: string, state: Awaited<ReturnType<FleetFixture['job']>>['state'], timeoutMs = 30_000): Promise<void> => {
     await until(
       async () => {
-        await yard.sweep();
-        return (await yard.job(jobId)).state === state;
+        await fixture.sweep();
+        return (await fixture.job(jobId)).state === state;
       },
       { what: `job ${jobId} is ${state}`, timeoutMs },
     );
   };
 
   test('is tried elsewhere when the process died before the form', async () => {
-    const { jobId, handle } = await submit(yard, '/crash?when=before-form&times=1&ms=50');
+    const { jobId, handle } = await submit(fixture, '/crash?when=before-form&times=1&ms=50');
     await sweepUntil(jobId, 'succeeded');
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
-    const { rows } = await yard.pool.query(`select end_reason from yardmaster.attempt where job_id = $1 order by number`, [jobId]);
+    const { rows } = await fixture.pool.query(`select end_reason from yardmaster.attempt where job_id = $1 order by number`, [jobId]);
     expect(rows.map((row: { end_reason: string }) => row.end_reason)).toEqual(['lost', 'completed']);
   });
 
   test('P3: rests uncertain when the process died with the form open', async () => {
-    const { jobId, handle } = await submit(yard, '/crash?when=after-form&ms=200');
+    const { jobId, handle } = await submit(fixture, '/crash?when=after-form&ms=200');
     await sweepUntil(jobId, 'uncertain');
-    expect(await yard.job(jobId)).toMatchObject({ reason: 'worker_lost' });
+    expect(await fixture.job(jobId)).toMatchObject({ reason: 'worker_lost' });
     await handle.signal(resolveSignal, { submitted: false });
     await handle.result();
   });
 });
 
 describe('a job whose worker does not take it', () => {
-  const yard = withYard({ hosts: 2, limits: { ...shortLimits, claimMs: 1_000 } });
+  const fixture = withFleetFixture({ hosts: 2, limits: { ...shortLimits, claimMs: 1_000 } });
 
   test('is given to another worker', async () => {
-    await sweepUntilIdle(yard);
-    for (const { ip } of yard.simulator.hosts) yard.simulator.partition(ip, 'database');
-    const { jobId, handle } = await submit(yard, '/quick?ms=50');
-    await yard.until(jobId, 'assigned');
-    const deaf = (await yard.job(jobId)).attempt?.workerId;
-    for (const { ip, workerId } of yard.simulator.hosts) if (workerId !== deaf) yard.simulator.heal(ip);
+    await sweepUntilIdle(fixture);
+    for (const { ip } of fixture.simulator.hosts) fixture.simulator.partition(ip, 'database');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=50');
+    await fixture.until(jobId, 'assigned');
+    const deaf = (await fixture.job(jobId)).attempt?.workerId;
+    for (const { ip, workerId } of fixture.simulator.hosts) if (workerId !== deaf) fixture.simulator.heal(ip);
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
-    expect((await yard.job(jobId)).attempt).toMatchObject({ number: 2 });
-    expect((await yard.job(jobId)).attempt?.workerId).not.toBe(deaf);
+    expect((await fixture.job(jobId)).attempt).toMatchObject({ number: 2 });
+    expect((await fixture.job(jobId)).attempt?.workerId).not.toBe(deaf);
   });
 });
 
 describe('a job that needs a person', () => {
-  const yard = withYard({ hosts: 2, limits: shortLimits });
+  const fixture = withFleetFixture({ hosts: 2, limits: shortLimits });
 
   test('waits at the review page until a person says that it was submitted, and keeps its worker taken', async () => {
-    const { jobId, handle } = await submit(yard, '/review?ms=50');
+    const { jobId, handle } = await submit(fixture, '/review?ms=50');
     await until(
       async () => {
-        await yard.sweep();
-        return (await yard.job(jobId)).state === 'waiting_human';
+        await fixture.sweep();
+        return (await fixture.job(jobId)).state === 'waiting_human';
       },
       { what: 'the review is seen, which GH never tells' },
     );
-    expect(await yard.job(jobId)).toMatchObject({ humanKind: 'review' });
-    await until(() => yard.received(jobId).some(({ status }) => status === 'paused'), { what: 'the product is told' });
-    expect(yard.received(jobId).at(-1)).toMatchObject({ status: 'paused', interaction: { type: 'review' } });
+    expect(await fixture.job(jobId)).toMatchObject({ humanKind: 'review' });
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'paused'), { what: 'the product is notified' });
+    expect(fixture.received(jobId).at(-1)).toMatchObject({ status: 'paused', interaction: { type: 'review' } });
     await handle.signal(resolveSignal, { submitted: true, actor: 'zoe' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded', reason: 'resolved_submitted' });
-    const { rows } = await yard.pool.query(`select state from yardmaster.attempt where job_id = $1`, [jobId]);
+    const { rows } = await fixture.pool.query(`select state from yardmaster.attempt where job_id = $1`, [jobId]);
     expect(rows).toEqual([{ state: 'running' }]);
   });
 
-  test('tells the product of a blocker, and becomes uncertain when nobody comes', async () => {
-    const { jobId, handle } = await submit(yard, '/blocker?type=captcha&ms=50');
-    await yard.until(jobId, 'waiting_human');
-    await until(() => yard.received(jobId).some(({ status }) => status === 'paused'), { what: 'the product is told' });
-    expect(yard.received(jobId).at(-1)).toMatchObject({
+  test('notifies the product of a blocker, and becomes uncertain when nobody comes', async () => {
+    const { jobId, handle } = await submit(fixture, '/blocker?type=captcha&ms=50');
+    await fixture.until(jobId, 'waiting_human');
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'paused'), { what: 'the product is notified' });
+    expect(fixture.received(jobId).at(-1)).toMatchObject({
       status: 'paused',
       interaction: { type: 'captcha', timeout_seconds: expect.any(Number) },
     });
-    await yard.until(jobId, 'uncertain', 20_000);
+    await fixture.until(jobId, 'uncertain', 20_000);
     await handle.signal(resolveSignal, { submitted: false });
     await handle.result();
   });
 });
 
 const submit = async (
-  yard: Yard,
+  fixture: FleetFixture,
   path: string,
-  more: Parameters<Yard['submit']>[1] = {},
-): Promise<{ jobId: string; handle: Awaited<ReturnType<Yard['submit']>> }> => {
-  const handle = await yard.submit(`https://sim.test${path}`, { jobId: randomUUID(), ...more });
+  more: Parameters<FleetFixture['submit']>[1] = {},
+): Promise<{ jobId: string; handle: Awaited<ReturnType<FleetFixture['submit']>> }> => {
+  const handle = await fixture.submit(`https://sim.test${path}`, { jobId: randomUUID(), ...more });
   return { jobId: parseApplyJobId(handle.workflowId)?.jobId ?? '', handle };
 };
 
-const sweepUntilIdle = async (yard: Yard): Promise<void> => {
+const sweepUntilIdle = async (fixture: FleetFixture): Promise<void> => {
   await until(
     async () => {
-      await yard.sweep();
-      const { rows } = await yard.pool.query(
+      await fixture.sweep();
+      const { rows } = await fixture.pool.query(
         `select host, active_jobs, is_worker_up, problem from yardmaster.host_probe where active_jobs is distinct from 0`,
       );
       if (rows.length > 0) throw new Error(JSON.stringify(rows));

@@ -5,31 +5,31 @@ import { makeCancelJobId } from '../../src/contracts/ids';
 import { workflowNames } from '../../src/contracts/messages';
 import { listCommands } from '../../src/db/commands';
 import { queryRaw, signalRaw, startRaw, typed, unreadable } from '../support/typed-by-people';
-import { withYard, type Yard } from '../support/yard';
+import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
 
 // The fleet is paused: every job waits until somebody ends it.
-const yard = withYard({ hosts: 1 });
-beforeAll(async () => await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test')`));
+const fixture = withFleetFixture({ hosts: 1 });
+beforeAll(async () => await fixture.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test')`));
 const sent = sample(typed, { numRuns: 24, seed: 12 });
 
 /** A job that waits, whose workflow has taken everything that was sent before. */
-const waitingJob = async (): Promise<{ jobId: string; handle: Awaited<ReturnType<Yard['submit']>> }> => {
+const waitingJob = async (): Promise<{ jobId: string; handle: Awaited<ReturnType<FleetFixture['submit']>> }> => {
   const jobId = randomUUID();
-  const handle = await yard.submit('https://sim.test/quick', { jobId });
-  await yard.until(jobId, 'waiting');
+  const handle = await fixture.submit('https://sim.test/quick', { jobId });
+  await fixture.until(jobId, 'waiting');
   return { jobId, handle };
 };
 
 const cancel = async (jobId: string): Promise<unknown> =>
-  await yard.client.workflow.execute(workflowNames.cancelJob, {
+  await fixture.client.workflow.execute(workflowNames.cancelJob, {
     workflowId: makeCancelJobId({ jobId }),
-    taskQueue: yard.taskQueue,
+    taskQueue: fixture.taskQueue,
     args: [{ jobId, reason: 'really', actor: 'zoe' }],
     workflowExecutionTimeout: '30 seconds',
   });
 
 const failedTasks = async (workflowId: string): Promise<number> => {
-  const { events = [] } = await yard.client.workflow.getHandle(workflowId).fetchHistory();
+  const { events = [] } = await fixture.client.workflow.getHandle(workflowId).fetchHistory();
   return (events ?? []).filter(({ workflowTaskFailedEventAttributes: failed }) => failed).length;
 };
 
@@ -39,11 +39,12 @@ describe('a job whose workflow was sent whatever can be typed', () => {
     for (const payload of sent) {
       const text = JSON.stringify(payload) ?? '{}';
       for (const name of ['wake', 'resume', 'resolve', 'retry', 'nobody-hears-this'])
-        await signalRaw(yard.client, handle.workflowId, name, { encoding: 'json/plain', text });
+        await signalRaw(fixture.client, handle.workflowId, name, { encoding: 'json/plain', text });
     }
     for (const payload of unreadable) {
-      for (const name of ['wake', 'cancel', 'resume', 'resolve', 'retry']) await signalRaw(yard.client, handle.workflowId, name, payload);
-      expect(JSON.parse(await queryRaw(yard.client, handle.workflowId, 'status', payload))).toMatchObject({ jobId, state: 'waiting' });
+      for (const name of ['wake', 'cancel', 'resume', 'resolve', 'retry'])
+        await signalRaw(fixture.client, handle.workflowId, name, payload);
+      expect(JSON.parse(await queryRaw(fixture.client, handle.workflowId, 'status', payload))).toMatchObject({ jobId, state: 'waiting' });
     }
     await expect(cancel(jobId)).resolves.toMatchObject({ outcome: 'cancelled' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
@@ -57,27 +58,27 @@ describe('a job whose workflow was sent whatever can be typed', () => {
     ['a text without end', JSON.stringify({ reason: 'x'.repeat(1_500_000) }), expect.stringMatching(/^x{400}.{0,100}$/)],
   ])('is cancelled by a signal with %s', async (_what, text, reason) => {
     const { jobId, handle } = await waitingJob();
-    await signalRaw(yard.client, handle.workflowId, 'cancel', { encoding: 'json/plain', text });
+    await signalRaw(fixture.client, handle.workflowId, 'cancel', { encoding: 'json/plain', text });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
-    await yard.client.workflow.getHandle(makeCancelJobId({ jobId })).result();
-    expect(await listCommands(yard.pool, { jobId, rows: 5 })).toMatchObject([{ kind: 'cancel', reason, outcome: 'cancelled' }]);
+    await fixture.client.workflow.getHandle(makeCancelJobId({ jobId })).result();
+    expect(await listCommands(fixture.pool, { jobId, rows: 5 })).toMatchObject([{ kind: 'cancel', reason, outcome: 'cancelled' }]);
   });
 });
 
 test('a cancel whose own signals and queries are unreadable goes on', async () => {
   const { jobId, handle } = await waitingJob();
   const workflowId = makeCancelJobId({ jobId });
-  await yard.client.workflow.start(workflowNames.cancelJob, {
+  await fixture.client.workflow.start(workflowNames.cancelJob, {
     workflowId,
-    taskQueue: yard.taskQueue,
+    taskQueue: fixture.taskQueue,
     args: [{ jobId }],
     startDelay: '1 second',
   });
-  for (const payload of unreadable) await signalRaw(yard.client, workflowId, 'jobMoved', payload);
+  for (const payload of unreadable) await signalRaw(fixture.client, workflowId, 'jobMoved', payload);
   await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
-  await expect(yard.client.workflow.getHandle(workflowId).result()).resolves.toMatchObject({ outcome: 'cancelled' });
+  await expect(fixture.client.workflow.getHandle(workflowId).result()).resolves.toMatchObject({ outcome: 'cancelled' });
   for (const payload of unreadable)
-    expect(JSON.parse(await queryRaw(yard.client, workflowId, 'command', payload))).toMatchObject({ jobId });
+    expect(JSON.parse(await queryRaw(fixture.client, workflowId, 'command', payload))).toMatchObject({ jobId });
 });
 
 describe('a start with what cannot be used', () => {
@@ -87,8 +88,8 @@ describe('a start with what cannot be used', () => {
   test.each(ofOrchestrator)('%s fails at once and says what to change, whatever it is', async (workflowType) => {
     const workflowId = `by-hand-${randomUUID()}`;
     for (const payload of [...unreadable, { encoding: 'json/plain', text: '{"jobId":"\\u0000","workerId":"\\ud83d","dryRun":"no"}' }]) {
-      await startRaw(yard.client, { workflowType, workflowId, taskQueue: yard.taskQueue }, payload);
-      await expect(yard.client.workflow.getHandle(workflowId).result()).rejects.toMatchObject({
+      await startRaw(fixture.client, { workflowType, workflowId, taskQueue: fixture.taskQueue }, payload);
+      await expect(fixture.client.workflow.getHandle(workflowId).result()).rejects.toMatchObject({
         cause: { type: failureTypes.invalidInput, message: expect.stringMatching(/^(The input of|A resume takes)/) },
       });
     }
@@ -96,9 +97,9 @@ describe('a start with what cannot be used', () => {
 
   test('leaves nothing behind that is in the way of the next one', async () => {
     const { jobId, handle } = await waitingJob();
-    const start = { workflowType: workflowNames.cancelJob, workflowId: makeCancelJobId({ jobId }), taskQueue: yard.taskQueue };
-    await startRaw(yard.client, start, { encoding: 'json/plain', text: JSON.stringify({ jobId, reason: 7 }) });
-    await expect(yard.client.workflow.getHandle(start.workflowId).result()).rejects.toMatchObject({
+    const start = { workflowType: workflowNames.cancelJob, workflowId: makeCancelJobId({ jobId }), taskQueue: fixture.taskQueue };
+    await startRaw(fixture.client, start, { encoding: 'json/plain', text: JSON.stringify({ jobId, reason: 7 }) });
+    await expect(fixture.client.workflow.getHandle(start.workflowId).result()).rejects.toMatchObject({
       cause: { message: expect.stringContaining('reason has to be a text') },
     });
     await expect(cancel(jobId)).resolves.toMatchObject({ outcome: 'cancelled' });

@@ -4,39 +4,42 @@ import type { CommandView } from '../../src/contracts/command';
 import { cancelSignal, resolveSignal } from '../../src/contracts/messages';
 import { listCommands, openCommand } from '../../src/db/commands';
 import { until } from '../support/until';
-import { withYard, type Yard } from '../support/yard';
+import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
 
 const shortLimits = { retryBackoffFirstMs: 3_000, attemptSilentMs: 5_000, doubtRecheckMs: 500, commandUntouchedMs: 500 };
 
-const submit = async (yard: Yard, path: string): Promise<{ jobId: string; handle: Awaited<ReturnType<Yard['submit']>> }> => {
-  const handle = await yard.submit(`https://sim.test${path}`, { jobId: randomUUID() });
+const submit = async (
+  fixture: FleetFixture,
+  path: string,
+): Promise<{ jobId: string; handle: Awaited<ReturnType<FleetFixture['submit']>> }> => {
+  const handle = await fixture.submit(`https://sim.test${path}`, { jobId: randomUUID() });
   return { jobId: parseApplyJobId(handle.workflowId)?.jobId ?? '', handle };
 };
 
-const cancel = async (yard: Yard, jobId: string): Promise<CommandView> =>
-  (await yard.client.workflow.execute('cancelJob', {
+const cancel = async (fixture: FleetFixture, jobId: string): Promise<CommandView> =>
+  (await fixture.client.workflow.execute('cancelJob', {
     workflowId: makeCancelJobId({ jobId }),
-    taskQueue: yard.taskQueue,
+    taskQueue: fixture.taskQueue,
     args: [{ jobId, reason: 'changed my mind', actor: 'zoe' }],
     workflowIdConflictPolicy: 'USE_EXISTING',
   })) as CommandView;
 
-const eventsOf = (yard: Yard, jobId: string): string[] =>
-  yard.simulator
+const eventsOf = (fixture: FleetFixture, jobId: string): string[] =>
+  fixture.simulator
     .log()
     .filter((entry) => entry.jobId === jobId)
     .map(({ event }) => event);
 
 describe('a cancel', () => {
   // The last second of a real worker: 1.0 s from the end of its listener to its exit, and its container back a second later.
-  const yard = withYard({ hosts: 2, limits: shortLimits, times: { exitDelayMs: 1_000 } });
+  const fixture = withFleetFixture({ hosts: 2, limits: shortLimits, times: { exitDelayMs: 1_000 } });
 
   afterEach(async () => {
-    await yard.pool.query(`delete from yardmaster.host_hold`);
+    await fixture.pool.query(`delete from yardmaster.host_hold`);
     await until(
       async () => {
-        await yard.sweep();
-        const { rowCount } = await yard.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
+        await fixture.sweep();
+        const { rowCount } = await fixture.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
         return rowCount === 2;
       },
       { what: 'both workers are back and idle', timeoutMs: 20_000 },
@@ -44,10 +47,10 @@ describe('a cancel', () => {
   });
 
   test('P4: of a job that no worker has ends in the row, and says so', async () => {
-    await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test')`);
-    const { jobId, handle } = await submit(yard, '/quick');
-    await yard.until(jobId, 'waiting');
-    const command = await cancel(yard, jobId);
+    await fixture.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('*', 'a test', 'test')`);
+    const { jobId, handle } = await submit(fixture, '/quick');
+    await fixture.until(jobId, 'waiting');
+    const command = await cancel(fixture, jobId);
     expect(command).toMatchObject({
       outcome: 'cancelled',
       jobState: 'cancelled',
@@ -58,58 +61,58 @@ describe('a cancel', () => {
   });
 
   test('in the back-off between two attempts ends the job without another attempt', async () => {
-    const { jobId, handle } = await submit(yard, '/fails-before-form?times=9&ms=50');
-    await until(async () => (await yard.job(jobId)).reason === 'retry', { what: 'the first attempt failed' });
-    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled' });
+    const { jobId, handle } = await submit(fixture, '/fails-before-form?times=9&ms=50');
+    await until(async () => (await fixture.job(jobId)).reason === 'retry', { what: 'the first attempt failed' });
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
-    expect(eventsOf(yard, jobId).filter((event) => event === 'claimed')).toHaveLength(1);
+    expect(eventsOf(fixture, jobId).filter((event) => event === 'claimed')).toHaveLength(1);
   });
 
   test('P4: of a running attempt that has not opened the form ends its worker and the job, and nothing was submitted', async () => {
-    const { jobId, handle } = await submit(yard, '/slow-start?startMs=20000');
-    await yard.until(jobId, 'running');
-    const command = await cancel(yard, jobId);
+    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=20000');
+    await fixture.until(jobId, 'running');
+    const command = await cancel(fixture, jobId);
     expect(command).toMatchObject({
       outcome: 'cancelled',
       route: { route: 'owner', attemptId: expect.any(String), workerId: expect.stringMatching(/^worker-/) },
       means: [{ means: 'listener', result: 'ended' }],
     });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
-    expect(eventsOf(yard, jobId)).not.toContain('submitted');
-    await until(() => yard.received(jobId).some(({ status }) => status === 'cancelled'), { what: 'the product is told' });
+    expect(eventsOf(fixture, jobId)).not.toContain('submitted');
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'cancelled'), { what: 'the product is notified' });
   });
 
   test('P3: with the form open stops the worker and leaves the job uncertain', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=20000');
-    await until(() => eventsOf(yard, jobId).includes('form_opened'), { what: 'the form is open' });
-    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled_maybe_submitted', jobState: 'uncertain' });
-    expect(eventsOf(yard, jobId)).toContain('killed');
-    expect(eventsOf(yard, jobId)).not.toContain('restarted');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=20000');
+    await until(() => eventsOf(fixture, jobId).includes('form_opened'), { what: 'the form is open' });
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled_maybe_submitted', jobState: 'uncertain' });
+    expect(eventsOf(fixture, jobId)).toContain('killed');
+    expect(eventsOf(fixture, jobId)).not.toContain('restarted');
     await handle.signal(resolveSignal, { submitted: false });
     await expect(handle.result()).resolves.toMatchObject({ state: 'failed' });
   });
 
   test('at the review page frees the worker', async () => {
-    const { jobId, handle } = await submit(yard, '/review?ms=50');
+    const { jobId, handle } = await submit(fixture, '/review?ms=50');
     await until(
       async () => {
-        await yard.sweep();
-        return (await yard.job(jobId)).state === 'waiting_human';
+        await fixture.sweep();
+        return (await fixture.job(jobId)).state === 'waiting_human';
       },
       { what: 'the review is seen' },
     );
-    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled_maybe_submitted', jobState: 'uncertain' });
-    const { rows } = await yard.pool.query(`select state from yardmaster.attempt where job_id = $1`, [jobId]);
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled_maybe_submitted', jobState: 'uncertain' });
+    const { rows } = await fixture.pool.query(`select state from yardmaster.attempt where job_id = $1`, [jobId]);
     expect(rows).toEqual([{ state: 'ended' }]);
     await handle.signal(resolveSignal, { submitted: false });
     await handle.result();
   });
 
   test('that comes in the last second of a submission says that the job had ended first', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=1200');
-    await until(() => eventsOf(yard, jobId).includes('form_opened'), { what: 'the form is open' });
-    const command = await cancel(yard, jobId);
-    const submitted = eventsOf(yard, jobId).includes('submitted');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=1200');
+    await until(() => eventsOf(fixture, jobId).includes('form_opened'), { what: 'the form is open' });
+    const command = await cancel(fixture, jobId);
+    const submitted = eventsOf(fixture, jobId).includes('submitted');
     // Either the action ended inside the last second, or the process went before it: the word must fit.
     expect(command.outcome).toBe(submitted && command.jobState === 'succeeded' ? 'already_finished' : 'cancelled_maybe_submitted');
     if (command.jobState === 'uncertain') await handle.signal(resolveSignal, { submitted });
@@ -117,31 +120,31 @@ describe('a cancel', () => {
   });
 
   test('of an ended job changes nothing and says how it ended', async () => {
-    const { jobId, handle } = await submit(yard, '/quick?ms=50');
+    const { jobId, handle } = await submit(fixture, '/quick?ms=50');
     await handle.result();
-    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'already_finished', jobState: 'succeeded' });
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'already_finished', jobState: 'succeeded' });
   });
 
   test('between assignment and claim takes the attempt back', async () => {
     // Their probes are fresh, so they are given a job, which nobody claims.
-    for (const { ip } of yard.simulator.hosts) yard.simulator.kill(ip);
-    const { jobId, handle } = await submit(yard, '/quick');
-    await yard.until(jobId, 'assigned');
-    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled', jobState: 'cancelled' });
+    for (const { ip } of fixture.simulator.hosts) fixture.simulator.kill(ip);
+    const { jobId, handle } = await submit(fixture, '/quick');
+    await fixture.until(jobId, 'assigned');
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled', jobState: 'cancelled' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled', reason: 'cancelled_before_claim' });
-    for (const { ip } of yard.simulator.hosts) await yard.simulator.restart(ip);
-    expect(eventsOf(yard, jobId)).toEqual([]);
+    for (const { ip } of fixture.simulator.hosts) await fixture.simulator.restart(ip);
+    expect(eventsOf(fixture, jobId)).toEqual([]);
   });
 
   test('that was accepted while Temporal was away is carried out by the sweep', async () => {
-    const { jobId, handle } = await submit(yard, '/slow-start?startMs=20000');
-    await yard.until(jobId, 'running');
+    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=20000');
+    await fixture.until(jobId, 'running');
     // What the gateway writes before it starts the workflow.
-    await openCommand(yard.pool, { jobId, kind: 'cancel', actor: 'zoe', source: 'rest', reason: null });
+    await openCommand(fixture.pool, { jobId, kind: 'cancel', actor: 'zoe', source: 'rest', reason: null });
     await until(
       async () => {
-        await yard.sweep();
-        return (await listCommands(yard.pool, { jobId, rows: 1 })).at(0)?.outcome === 'cancelled';
+        await fixture.sweep();
+        return (await listCommands(fixture.pool, { jobId, rows: 1 })).at(0)?.outcome === 'cancelled';
       },
       { what: 'the sweep has started its workflow, and that has ended', timeoutMs: 30_000, everyMs: 500 },
     );
@@ -149,21 +152,21 @@ describe('a cancel', () => {
   });
 
   test('joins the one that is under way', async () => {
-    const { jobId, handle } = await submit(yard, '/slow-start?startMs=20000');
-    await yard.until(jobId, 'running');
-    const [one, other] = await Promise.all([cancel(yard, jobId), cancel(yard, jobId)]);
+    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=20000');
+    await fixture.until(jobId, 'running');
+    const [one, other] = await Promise.all([cancel(fixture, jobId), cancel(fixture, jobId)]);
     expect(one.commandId).toBe(other.commandId);
     await handle.result();
   });
 
   test('can be a signal to the job', async () => {
-    const { jobId, handle } = await submit(yard, '/slow-start?startMs=20000');
-    await yard.until(jobId, 'running');
+    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=20000');
+    await fixture.until(jobId, 'running');
     await handle.signal(cancelSignal, { reason: 'by signal', actor: 'zoe' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
     // The command's own workflow writes its outcome when it has seen the job's end.
-    await yard.client.workflow.getHandle(makeCancelJobId({ jobId })).result();
-    const { rows } = await yard.pool.query(`select kind, actor, source, outcome from yardmaster.command where job_id = $1`, [jobId]);
+    await fixture.client.workflow.getHandle(makeCancelJobId({ jobId })).result();
+    const { rows } = await fixture.pool.query(`select kind, actor, source, outcome from yardmaster.command where job_id = $1`, [jobId]);
     expect(rows).toEqual([{ kind: 'cancel', actor: 'zoe', source: 'signal', outcome: 'cancelled' }]);
   });
 });

@@ -5,7 +5,7 @@ import { resolveSignal, taskQueues } from '../../src/contracts/messages';
 import { findJob, type Job } from '../../src/db/jobs';
 import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log';
 import { findViolations, type Violation } from '../support/checker';
-import { withDeployYard } from '../support/deploy-yard';
+import { withDeployFixture } from '../support/deploy-fixture';
 import { readJobRows } from '../support/evidence';
 import { acceptNewJob, makeNewJob, startApplyJob } from '../support/new-job';
 import { until } from '../support/until';
@@ -15,7 +15,7 @@ import { until } from '../support/until';
 const fleetSize = 20;
 /** Those that the deploys are of; the others go on with their jobs, and take more. */
 const hosts = 4;
-const yard = withDeployYard({ hosts, otherHosts: fleetSize - hosts, hasOrchestrator: true });
+const fixture = withDeployFixture({ hosts, otherHosts: fleetSize - hosts, hasOrchestrator: true });
 const isDeployed = ({ workerId }: SubmissionEntry): boolean => Number(workerId.replace('worker-', '')) <= hosts;
 
 jest.setTimeout(240_000);
@@ -27,7 +27,7 @@ let isOver = false;
 beforeAll(() => {
   const sweepAgain = async (): Promise<void> => {
     for (let pass = 0; !isOver; pass++) {
-      const ended = yard.client.workflow.execute('workerCleanup', {
+      const ended = fixture.client.workflow.execute('workerCleanup', {
         workflowId: `sweep-${pass}`,
         taskQueue: taskQueues.orchestrator,
         args: [{ full: pass % 3 === 0 }],
@@ -50,8 +50,8 @@ const submit = async (path: string, wantedWorker: string | null = null): Promise
   // GH's own end of the handler must not come first; the simulated workers' clock is ten times as fast.
   const timeoutSeconds = 6_000;
   const job = makeNewJob({ targetUrl: `https://sim.test${path}`, wantedWorker, affinity, timeoutSeconds });
-  await acceptNewJob(yard.pool, job, limits);
-  await startApplyJob(yard.client, { jobId: job.jobId, taskQueue: taskQueues.orchestrator });
+  await acceptNewJob(fixture.pool, job, limits);
+  await startApplyJob(fixture.client, { jobId: job.jobId, taskQueue: taskQueues.orchestrator });
   return job.jobId;
 };
 
@@ -59,7 +59,7 @@ const submitAll = async (paths: readonly string[]): Promise<string[]> => await P
 const repeat = (count: number, path: (index: number) => string): string[] => Array.from({ length: count }, (_, index) => path(index));
 
 const logOf = (jobIds: readonly string[], event?: SubmissionEntry['event']): SubmissionEntry[] =>
-  yard.simulator.log().filter((entry) => jobIds.includes(entry.jobId) && (event === undefined || entry.event === event));
+  fixture.simulator.log().filter((entry) => jobIds.includes(entry.jobId) && (event === undefined || entry.event === event));
 
 const untilAllDid = async (jobIds: readonly string[], event: SubmissionEntry['event']): Promise<void> => {
   const isDone = (): boolean => new Set(logOf(jobIds, event).map(({ jobId }) => jobId)).size === jobIds.length;
@@ -69,7 +69,7 @@ const untilAllDid = async (jobIds: readonly string[], event: SubmissionEntry['ev
 const untilState = async (jobIds: readonly string[], state: Job['state']): Promise<void> => {
   for (const jobId of jobIds) {
     const isThere = async (): Promise<boolean> => {
-      const job = await findJob(yard.pool, jobId);
+      const job = await findJob(fixture.pool, jobId);
       if (job?.state === state) return true;
       throw new Error(`it is ${job?.state}: ${job?.reason}`);
     };
@@ -79,11 +79,11 @@ const untilState = async (jobIds: readonly string[], state: Job['state']): Promi
 
 /** Every promise about jobs, over all that this file has submitted. */
 const judge = async (): Promise<Violation[]> => {
-  const rows = await readJobRows(yard.pool);
+  const rows = await readJobRows(fixture.pool);
   return findViolations({
     ...rows,
     acceptedJobIds: rows.jobs.map(({ jobId }) => jobId),
-    submissions: yard.simulator.log(),
+    submissions: fixture.simulator.log(),
     received: [],
     texts: [],
     unspeakable: [],
@@ -92,19 +92,19 @@ const judge = async (): Promise<Violation[]> => {
 
 const jobsOf = (entries: readonly SubmissionEntry[]): string[] => entries.map(({ jobId }) => jobId).toSorted();
 const momentOf = async (deployId: string, words: RegExp): Promise<number> => {
-  const line = (await yard.lines(deployId)).find((each) => words.test(each.line));
+  const line = (await fixture.lines(deployId)).find((each) => words.test(each.line));
   if (line === undefined) throw new Error(`no line says ${words.source}`);
   return Date.parse(line.at);
 };
 
 test('of twenty jobs that run each ends by itself, once, before its host is stopped; a held host takes none of those that come meanwhile', async () => {
-  const gate = yard.makeGate();
+  const gate = fixture.makeGate();
   const running = await submitAll(repeat(fleetSize, (index) => `/quick?untilFile=${gate.file}&ms=${index * 200}`));
   await untilAllDid(running, 'form_opened');
-  const { deployId, handle } = await yard.deploy({ version: 'v1', strategy: { canaryHosts: 1, drainSeconds: 120 } });
+  const { deployId, handle } = await fixture.deploy({ version: 'v1', strategy: { canaryHosts: 1, drainSeconds: 120 } });
   // Over jobs that had ended already it would prove nothing.
   const isWaiting = async (): Promise<boolean> =>
-    (await yard.lines(deployId)).some(({ line }) => line.startsWith(`waits for ${hosts} jobs`));
+    (await fixture.lines(deployId)).some(({ line }) => line.startsWith(`waits for ${hosts} jobs`));
   await until(isWaiting, { what: `it waits for ${hosts} jobs`, timeoutMs: 60_000 });
   const late = await submitAll(repeat(fleetSize, () => '/quick?ms=2000'));
   await gate.open();
@@ -112,7 +112,7 @@ test('of twenty jobs that run each ends by itself, once, before its host is stop
   await untilState([...running, ...late], 'succeeded');
 
   expect(deploy).toMatchObject<Partial<DeployView>>({ outcome: 'succeeded', interruptedJobs: [] });
-  expect(await yard.rest()).toEqual({ versions: Array<string>(hosts).fill('v1'), lock: null, holds: [] });
+  expect(await fixture.rest()).toEqual({ versions: Array<string>(hosts).fill('v1'), lock: null, holds: [] });
   const all = [...running, ...late];
   expect(logOf(all, 'killed')).toEqual([]);
   expect(jobsOf(logOf(all, 'claimed'))).toEqual(all.toSorted());
@@ -123,17 +123,17 @@ test('of twenty jobs that run each ends by itself, once, before its host is stop
 });
 
 test('a job that outlives the drain of a deploy goes on; the deploy ends, and nothing was stopped', async () => {
-  const before = await yard.versions();
-  const gate = yard.makeGate();
+  const before = await fixture.versions();
+  const gate = fixture.makeGate();
   const job = await submit(`/quick?untilFile=${gate.file}`, 'worker-1');
   await untilAllDid([job], 'form_opened');
-  const { handle } = await yard.deploy({ version: 'v2', strategy: { drainSeconds: 1 } });
+  const { handle } = await fixture.deploy({ version: 'v2', strategy: { drainSeconds: 1 } });
   expect(await handle.result()).toMatchObject<Partial<DeployView>>({ outcome: 'aborted', interruptedJobs: [] });
   await gate.open();
   await untilState([job], 'succeeded');
   expect(logOf([job], 'killed')).toEqual([]);
   expect(jobsOf(logOf([job], 'submitted'))).toEqual([job]);
-  expect(await yard.rest()).toEqual({ versions: before, lock: null, holds: [] });
+  expect(await fixture.rest()).toEqual({ versions: before, lock: null, holds: [] });
   expect(await judge()).toEqual([]);
 });
 
@@ -144,14 +144,14 @@ test('a forced deploy interrupts at its deadline and not before: a job whose for
   await untilAllDid([soon, starting], 'claimed');
   await untilAllDid([filling], 'form_opened');
   const drainSeconds = 3;
-  const { deployId, handle } = await yard.deploy({ version: 'v3', strategy: { drainSeconds, onDrainDeadline: 'force' } });
+  const { deployId, handle } = await fixture.deploy({ version: 'v3', strategy: { drainSeconds, onDrainDeadline: 'force' } });
   const deploy = await handle.result();
   await untilState([soon, starting], 'succeeded');
   await untilState([filling], 'uncertain');
 
   expect(deploy.outcome).toBe('succeeded');
   expect(deploy.interruptedJobs.map(({ jobId }) => jobId).toSorted()).toEqual([starting, filling].toSorted());
-  expect(await yard.rest()).toEqual({ versions: Array<string>(hosts).fill('v3'), lock: null, holds: [] });
+  expect(await fixture.rest()).toEqual({ versions: Array<string>(hosts).fill('v3'), lock: null, holds: [] });
   const killed = logOf([soon, starting, filling], 'killed');
   expect(jobsOf(killed)).toEqual([starting, filling].toSorted());
   const deadline = (await momentOf(deployId, /^→ drain/)) + drainSeconds * 1_000;
@@ -161,7 +161,7 @@ test('a forced deploy interrupts at its deadline and not before: a job whose for
   expect(logOf([filling], 'claimed')).toHaveLength(1);
 
   const person = { submitted: false, actor: 'zoe', note: 'the form was never sent' };
-  await yard.client.workflow.getHandle(makeApplyJobId({ jobId: filling })).signal(resolveSignal, person);
-  await until(async () => (await findJob(yard.pool, filling))?.endedAt != null, { what: 'the job has ended', timeoutMs: 60_000 });
+  await fixture.client.workflow.getHandle(makeApplyJobId({ jobId: filling })).signal(resolveSignal, person);
+  await until(async () => (await findJob(fixture.pool, filling))?.endedAt != null, { what: 'the job has ended', timeoutMs: 60_000 });
   expect(await judge()).toEqual([]);
 });

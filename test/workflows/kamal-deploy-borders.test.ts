@@ -2,10 +2,10 @@ import { sample } from 'fast-check';
 import { failureTypes } from '../../src/contracts/errors';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { cancelDeploySignal, taskQueues, workflowNames } from '../../src/contracts/messages';
-import { destination, service, withDeployYard } from '../support/deploy-yard';
+import { destination, service, withDeployFixture } from '../support/deploy-fixture';
 import { queryRaw, signalRaw, startRaw, typed, unreadable } from '../support/typed-by-people';
 
-const yard = withDeployYard();
+const fixture = withDeployFixture();
 
 jest.setTimeout(120_000);
 
@@ -17,8 +17,8 @@ test.each([workflowNames.kamalDeploy, workflowNames.lookAtDestination, workflowN
   async (workflowType) => {
     const named = { destination, version: 'v2', deployId: 'tuesday', want: 'version', reason: ['x'] };
     for (const payload of [...unreadable, { encoding: 'json/plain', text: JSON.stringify(named) }]) {
-      await startRaw(yard.client, { workflowType, workflowId, taskQueue: taskQueues.deploy }, payload);
-      await expect(yard.client.workflow.getHandle(workflowId).result()).rejects.toMatchObject({
+      await startRaw(fixture.client, { workflowType, workflowId, taskQueue: taskQueues.deploy }, payload);
+      await expect(fixture.client.workflow.getHandle(workflowId).result()).rejects.toMatchObject({
         cause: { type: failureTypes.invalidInput, message: expect.stringMatching(/^The input of/) },
       });
     }
@@ -26,16 +26,16 @@ test.each([workflowNames.kamalDeploy, workflowNames.lookAtDestination, workflowN
 );
 
 test('after all of that a deploy starts, answers its query whatever it is sent, and is cancelled by the next word', async () => {
-  await yard.reset('v1');
-  const { deployId, handle } = await yard.deploy({ version: 'v2', strategy: { needsApproval: true } });
-  await yard.untilPhase(deployId, 'approval');
+  await fixture.reset('v1');
+  const { deployId, handle } = await fixture.deploy({ version: 'v2', strategy: { needsApproval: true } });
+  await fixture.untilPhase(deployId, 'approval');
   for (const payload of sent) {
     const text = JSON.stringify(payload) ?? '{}';
-    for (const name of ['approve', 'reject', 'cancel']) await signalRaw(yard.client, workflowId, name, { encoding: 'json/plain', text });
+    for (const name of ['approve', 'reject', 'cancel']) await signalRaw(fixture.client, workflowId, name, { encoding: 'json/plain', text });
   }
   for (const payload of unreadable) {
-    for (const name of ['approve', 'reject', 'cancel']) await signalRaw(yard.client, workflowId, name, payload);
-    expect(JSON.parse(await queryRaw(yard.client, workflowId, 'status', payload))).toMatchObject({ deployId, phase: 'approval' });
+    for (const name of ['approve', 'reject', 'cancel']) await signalRaw(fixture.client, workflowId, name, payload);
+    expect(JSON.parse(await queryRaw(fixture.client, workflowId, 'status', payload))).toMatchObject({ deployId, phase: 'approval' });
   }
   await handle.signal(cancelDeploySignal, { deployId, reason: 'closed\0', actor: '\uD83D' });
   await expect(handle.result()).resolves.toMatchObject({ outcome: 'cancelled', detail: expect.stringContaining('closed') });

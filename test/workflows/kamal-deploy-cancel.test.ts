@@ -1,16 +1,16 @@
 import { Client } from 'pg';
 import type { DeployOutcome, DeployPhase, DeployView } from '../../src/contracts/deploy';
 import { approveSignal, cancelDeploySignal, deployStatusQuery, type KamalDeployInput } from '../../src/contracts/messages';
-import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-yard';
-import { withDeployYard } from '../support/deploy-yard';
+import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-testbed';
+import { withDeployFixture } from '../support/deploy-fixture';
 import { addLiveAttempt } from '../support/live-attempt';
 import { until } from '../support/until';
 
-const yard = withDeployYard();
+const fixture = withDeployFixture();
 
 jest.setTimeout(180_000);
 
-beforeEach(async () => await yard.reset('v1'));
+beforeEach(async () => await fixture.reset('v1'));
 
 interface Story {
   phase: DeployPhase;
@@ -22,7 +22,7 @@ interface Story {
   hinder?: () => Promise<() => Promise<void>>;
   outcome: DeployOutcome;
   version: string;
-  /** Nothing is left to be cancelled, and nobody hears the word. */
+  /** Nothing is left to be cancelled, and nobody gets the signal. */
   isTooLate?: boolean;
 }
 
@@ -61,15 +61,15 @@ const stories: Story[] = [
 
 const cancelAt = async (story: Story, by: 'signal' | 'button'): Promise<DeployView> => {
   const { phase, input, hinder, goesOn = false } = story;
-  const gate = yard.makeGate();
+  const gate = fixture.makeGate();
   const orders = story.orders?.({ untilFile: gate.file }) ?? [];
   const undo = await hinder?.();
-  await yard.kamal.misbehave(...orders);
-  const { deployId, handle } = await yard.deploy({ version: 'v2', ...input });
-  await yard.untilPhase(deployId, phase);
+  await fixture.kamal.misbehave(...orders);
+  const { deployId, handle } = await fixture.deploy({ version: 'v2', ...input });
+  await fixture.untilPhase(deployId, phase);
   const order = orders.at(-1);
   if (order !== undefined)
-    await until(async () => (await yard.kamal.steps()).at(-1)?.command.join(' ').startsWith(order.on), {
+    await until(async () => (await fixture.kamal.steps()).at(-1)?.command.join(' ').startsWith(order.on), {
       what: `Kamal is at ${order.on}`,
       timeoutMs: 60_000,
     });
@@ -88,7 +88,7 @@ const cancelAt = async (story: Story, by: 'signal' | 'button'): Promise<DeployVi
 describe('a signal', () => {
   test.each(stories.map((story) => [story.phase, story] as const))('at %s has a defined end', async (_phase, story) => {
     const deploy = await cancelAt(story, 'signal');
-    expect({ outcome: deploy.outcome, ...(await yard.rest()) }).toEqual({
+    expect({ outcome: deploy.outcome, ...(await fixture.rest()) }).toEqual({
       outcome: story.outcome,
       versions: [story.version, story.version],
       lock: null,
@@ -103,13 +103,13 @@ describe('the Web UI’s button', () => {
   test.each(some.map((story) => [story.phase, story] as const))('means the same at %s', async (_phase, story) => {
     const deploy = await cancelAt(story, 'button');
     expect(deploy).toMatchObject({ outcome: story.outcome, cancelRequestedBy: 'temporal' });
-    expect(await yard.rest()).toEqual({ versions: [story.version, story.version], lock: null, holds: [] });
+    expect(await fixture.rest()).toEqual({ versions: [story.version, story.version], lock: null, holds: [] });
   });
 });
 
 test('a cancel that names another deploy has no effect', async () => {
-  const { deployId, handle } = await yard.deploy({ version: 'v2', strategy: { needsApproval: true } });
-  await yard.untilPhase(deployId, 'approval');
+  const { deployId, handle } = await fixture.deploy({ version: 'v2', strategy: { needsApproval: true } });
+  await fixture.untilPhase(deployId, 'approval');
   await handle.signal(cancelDeploySignal, { deployId: '00000000-0000-4000-8000-000000000000', actor: 'zoe' });
   await handle.signal(approveSignal, { deployId, actor: 'zoe' });
   expect(await handle.result()).toMatchObject({ outcome: 'succeeded', cancelRequestedBy: null });
@@ -117,7 +117,7 @@ test('a cancel that names another deploy has no effect', async () => {
 
 /** Nobody may hold hosts while somebody assigns; this somebody takes its time. */
 async function holdAssignLock(): Promise<() => Promise<void>> {
-  const client = new Client({ connectionString: yard.databaseUrl });
+  const client = new Client({ connectionString: fixture.databaseUrl });
   await client.connect();
   await client.query(`select pg_advisory_lock(hashtext('yardmaster.assign'))`);
   let isHeld = true;
@@ -128,6 +128,6 @@ async function holdAssignLock(): Promise<() => Promise<void>> {
 }
 
 async function runJob(): Promise<() => Promise<void>> {
-  const job = await addLiveAttempt(yard.pool, { host: yard.hosts[1] ?? '', workerId: 'worker-2' });
+  const job = await addLiveAttempt(fixture.pool, { host: fixture.hosts[1] ?? '', workerId: 'worker-2' });
   return job.end;
 }

@@ -11,23 +11,23 @@ import { createPool } from '../../src/db/pool';
 import { createLog } from '../../src/log';
 import { runAsAdmin } from '../support/database';
 import { until } from '../support/until';
-import { withYard, type Yard } from '../support/yard';
+import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
 
 const lineSchema = z.record(z.string(), z.unknown());
 
-const startCancel = async (yard: Yard, jobId: string): Promise<{ result(): Promise<CommandView> }> =>
-  await yard.client.workflow.start('cancelJob', {
+const startCancel = async (fixture: FleetFixture, jobId: string): Promise<{ result(): Promise<CommandView> }> =>
+  await fixture.client.workflow.start('cancelJob', {
     workflowId: makeCancelJobId({ jobId }),
-    taskQueue: yard.taskQueue,
+    taskQueue: fixture.taskQueue,
     args: [{ jobId, actor: 'zoe' }],
     workflowIdConflictPolicy: 'USE_EXISTING',
   });
-const cancel = async (yard: Yard, jobId: string): Promise<CommandView> => await (await startCancel(yard, jobId)).result();
+const cancel = async (fixture: FleetFixture, jobId: string): Promise<CommandView> => await (await startCancel(fixture, jobId)).result();
 
-const submitRunning = async (yard: Yard, path: string): Promise<{ jobId: string; workerId: string; host: string }> => {
+const submitRunning = async (fixture: FleetFixture, path: string): Promise<{ jobId: string; workerId: string; host: string }> => {
   const jobId = randomUUID();
-  await yard.submit(`https://sim.test${path}`, { jobId });
-  const { attempt } = await yard.until(jobId, 'running', 30_000);
+  await fixture.submit(`https://sim.test${path}`, { jobId });
+  const { attempt } = await fixture.until(jobId, 'running', 30_000);
   return { jobId, workerId: attempt?.workerId ?? '', host: attempt?.host ?? '' };
 };
 
@@ -45,11 +45,11 @@ const collectLines = (): { destination: Writable; of: (jobId: string) => Record<
   };
 };
 
-const areIdle = async (yard: Yard, count: number): Promise<void> => {
+const areIdle = async (fixture: FleetFixture, count: number): Promise<void> => {
   await until(
     async () => {
-      await yard.sweep();
-      const { rowCount } = await yard.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
+      await fixture.sweep();
+      const { rowCount } = await fixture.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
       return rowCount === count;
     },
     { what: 'the workers are back and idle', timeoutMs: 20_000 },
@@ -58,7 +58,7 @@ const areIdle = async (yard: Yard, count: number): Promise<void> => {
 
 describe('the route of a cancel', () => {
   const log = collectLines();
-  const yard = withYard({
+  const fixture = withFleetFixture({
     hosts: 2,
     times: { exitDelayMs: 1_000 },
     limits: { doubtRecheckMs: 500 },
@@ -68,11 +68,11 @@ describe('the route of a cancel', () => {
       return true;
     },
   });
-  afterEach(async () => await areIdle(yard, 2));
+  afterEach(async () => await areIdle(fixture, 2));
 
   test('to the owner is one INFO line, and no warning', async () => {
-    const { jobId, workerId, host } = await submitRunning(yard, '/slow-start?startMs=30000');
-    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId, host } });
+    const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId, host } });
     expect(log.of(jobId)).toContainEqual(
       expect.objectContaining({ level: 'info', message: 'A cancel is routed', route: 'owner', workerId, host }),
     );
@@ -80,9 +80,9 @@ describe('the route of a cancel', () => {
   });
 
   test('P4: of a worker that the registry does not know is an ERROR, then the fallback in the words of the incumbent', async () => {
-    const { jobId, workerId } = await submitRunning(yard, '/slow-start?startMs=30000');
-    await yard.pool.query(`delete from gh_worker_registry where worker_id = $1`, [workerId]);
-    const command = await cancel(yard, jobId);
+    const { jobId, workerId } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    await fixture.pool.query(`delete from gh_worker_registry where worker_id = $1`, [workerId]);
+    const command = await cancel(fixture, jobId);
 
     const routed = log.of(jobId).filter(({ level, route }) => level !== 'info' && route !== undefined);
     expect(routed.slice(0, 2)).toEqual([
@@ -108,60 +108,60 @@ describe('the route of a cancel', () => {
   });
 
   test('of a draining worker is its owner', async () => {
-    const { jobId, workerId } = await submitRunning(yard, '/slow-start?startMs=30000');
-    await yard.pool.query(`update gh_worker_registry set status = 'draining' where worker_id = $1`, [workerId]);
-    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId } });
+    const { jobId, workerId } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    await fixture.pool.query(`update gh_worker_registry set status = 'draining' where worker_id = $1`, [workerId]);
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId } });
   });
 
   test('P4: that was looked up before the job ended never hits the next job of that worker', async () => {
-    await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
-    const first = await submitRunning(yard, '/quick?ms=5000');
-    const { command } = await yard.activities.openCancel({ jobId: first.jobId, actor: 'late' });
-    const route = await yard.activities.routeCancel({ commandId: command.commandId });
-    await yard.until(first.jobId, 'succeeded', 40_000);
-    await yard.activities.lookAtCancel({ commandId: command.commandId });
+    await fixture.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
+    const first = await submitRunning(fixture, '/quick?ms=5000');
+    const { command } = await fixture.activities.openCancel({ jobId: first.jobId, actor: 'late' });
+    const route = await fixture.activities.routeCancel({ commandId: command.commandId });
+    await fixture.until(first.jobId, 'succeeded', 40_000);
+    await fixture.activities.lookAtCancel({ commandId: command.commandId });
 
-    const next = await submitRunning(yard, '/quick?ms=4000');
+    const next = await submitRunning(fixture, '/quick?ms=4000');
     expect(next.workerId).toBe(first.workerId);
-    expect(await yard.activities.stopAttempt({ commandId: command.commandId, route, means: 'listener' })).toMatchObject({
+    expect(await fixture.activities.stopAttempt({ commandId: command.commandId, route, means: 'listener' })).toMatchObject({
       detail: 'none_found',
       proof: null,
     });
-    await yard.until(next.jobId, 'succeeded');
-    await yard.pool.query(`delete from yardmaster.host_hold`);
+    await fixture.until(next.jobId, 'succeeded');
+    await fixture.pool.query(`delete from yardmaster.host_hold`);
   });
 
   test('P4: keeps the next job away from its worker while the cancel may still recycle it', async () => {
-    await yard.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
-    const first = await submitRunning(yard, '/quick?ms=5000');
-    const { command } = await yard.activities.openCancel({ jobId: first.jobId, actor: 'slow' });
-    await yard.activities.routeCancel({ commandId: command.commandId });
-    await yard.until(first.jobId, 'succeeded', 40_000);
+    await fixture.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
+    const first = await submitRunning(fixture, '/quick?ms=5000');
+    const { command } = await fixture.activities.openCancel({ jobId: first.jobId, actor: 'slow' });
+    await fixture.activities.routeCancel({ commandId: command.commandId });
+    await fixture.until(first.jobId, 'succeeded', 40_000);
 
     const jobId = randomUUID();
-    await yard.submit('https://sim.test/quick?ms=50', { jobId });
-    await yard.until(jobId, 'waiting');
-    await yard.sweep();
-    expect(await yard.job(jobId)).toMatchObject({ state: 'waiting' });
-    await yard.activities.lookAtCancel({ commandId: command.commandId });
+    await fixture.submit('https://sim.test/quick?ms=50', { jobId });
+    await fixture.until(jobId, 'waiting');
+    await fixture.sweep();
+    expect(await fixture.job(jobId)).toMatchObject({ state: 'waiting' });
+    await fixture.activities.lookAtCancel({ commandId: command.commandId });
     await until(
       async () => {
-        await yard.sweep();
-        return (await yard.job(jobId)).state === 'succeeded';
+        await fixture.sweep();
+        return (await fixture.job(jobId)).state === 'succeeded';
       },
       { what: 'the ended cancel lets go of the worker' },
     );
-    await yard.pool.query(`delete from yardmaster.host_hold`);
+    await fixture.pool.query(`delete from yardmaster.host_hold`);
   });
 
   test('P3: takes no slow answer of the same process for another process', async () => {
-    const { jobId, workerId, host } = await submitRunning(yard, '/slow-start?startMs=30000');
-    const { command } = await yard.activities.openCancel({ jobId, actor: 'zoe' });
-    const route = await yard.activities.routeCancel({ commandId: command.commandId });
+    const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    const { command } = await fixture.activities.openCancel({ jobId, actor: 'zoe' });
+    const route = await fixture.activities.routeCancel({ commandId: command.commandId });
     const startedAtMs = Date.now() - 60_000;
-    let looks = 0;
+    let probes = 0;
     const { stopAttempt } = createCancelActivities({
-      pool: yard.pool,
+      pool: fixture.pool,
       log: createLog({ level: 'error', process: 'test' }),
       limits,
       observe: () => {},
@@ -195,20 +195,20 @@ describe('the route of a cancel', () => {
             uptime_ms: Date.now() - startedAtMs,
           };
           // The answer is on its way for longer than the start times of two processes may differ by chance.
-          if (looks++ > 0) await sleep(1_500);
+          if (probes++ > 0) await sleep(1_500);
           return { kind: 'answers', status };
         },
       },
     });
     expect(await stopAttempt({ commandId: command.commandId, route, means: 'listener' })).toMatchObject({ detail: 'ended', proof: null });
-    expect(await cancel(yard, jobId)).toMatchObject({ outcome: 'cancelled' });
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled' });
   });
 });
 
 describe('without the right to see the queries of others', () => {
   const role = `blind_${randomBytes(4).toString('hex')}`;
   const log = collectLines();
-  const yard = withYard({
+  const fixture = withFleetFixture({
     hosts: 1,
     logDestination: log.destination,
     connectAs: async (databaseUrl) => await connectAsBlind(databaseUrl, role),
@@ -218,11 +218,11 @@ describe('without the right to see the queries of others', () => {
   });
 
   test('P4: a cancel says that it could not read them, and does not say cancelled', async () => {
-    const { jobId, host } = await submitRunning(yard, '/slow-start?startMs=30000');
-    const handle = await startCancel(yard, jobId);
+    const { jobId, host } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    const handle = await startCancel(fixture, jobId);
     const means = await until(
       async () => {
-        const { rows } = await yard.pool.query<{ means: { means: string; result: string }[] }>(
+        const { rows } = await fixture.pool.query<{ means: { means: string; result: string }[] }>(
           `select means from yardmaster.command where job_id = $1`,
           [jobId],
         );
@@ -231,9 +231,9 @@ describe('without the right to see the queries of others', () => {
       { what: 'the listener was looked for' },
     );
     expect(means[0]).toEqual({ means: 'listener', result: 'unreadable' });
-    expect(await yard.job(jobId)).toMatchObject({ state: 'running', isCancelRequested: true });
+    expect(await fixture.job(jobId)).toMatchObject({ state: 'running', isCancelRequested: true });
     // What the machine's own restart does for it.
-    await yard.simulator.restart(host);
+    await fixture.simulator.restart(host);
     expect(await handle.result()).toMatchObject({ outcome: expect.stringMatching(/^cancelled/), endedAt: expect.any(String) });
   });
 });

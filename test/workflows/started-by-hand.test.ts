@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { failureTypes } from '../../src/contracts/errors';
 import { workflowNames } from '../../src/contracts/messages';
-import { withYard } from '../support/yard';
+import { withFleetFixture } from '../support/fleet-fixture';
 
-const yard = withYard({ hosts: 1 });
+const fixture = withFleetFixture({ hosts: 1 });
 const jobId = randomUUID();
 
 test.each<[string, unknown[]]>([
@@ -18,9 +18,9 @@ test.each<[string, unknown[]]>([
   [workflowNames.drainWorker, [{ workerId: 7 }]],
   [workflowNames.workerCleanup, [{ dryRun: 'false' }]],
 ])('%s with %j fails at once, and says what it needs', async (workflowType, args) => {
-  const running = yard.client.workflow.execute(workflowType, {
+  const running = fixture.client.workflow.execute(workflowType, {
     workflowId: `by-hand-${randomUUID()}`,
-    taskQueue: yard.taskQueue,
+    taskQueue: fixture.taskQueue,
     args,
     workflowExecutionTimeout: '20 seconds',
   });

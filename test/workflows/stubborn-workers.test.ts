@@ -3,10 +3,10 @@ import type { CommandView } from '../../src/contracts/command';
 import { makeCancelJobId } from '../../src/contracts/ids';
 import { listCommands, type Command } from '../../src/db/commands';
 import { until } from '../support/until';
-import { withYard } from '../support/yard';
+import { withFleetFixture } from '../support/fleet-fixture';
 
 /** Workers without a direct URL have no cancel listener, and the command that would recycle them fails: only a person at the machine stops them. */
-const yard = withYard({
+const fixture = withFleetFixture({
   hosts: 2,
   limits: { cancelConfirmMs: 1_500, exitProofMs: 400, doubtRecheckMs: 500 },
   hostOptions: () => ({ hasDirectUrl: false }),
@@ -16,17 +16,17 @@ const yard = withYard({
 
 const submitRunning = async (): Promise<{ jobId: string; host: string }> => {
   const jobId = randomUUID();
-  await yard.submit('https://sim.test/slow-start?startMs=120000', { jobId });
-  const { attempt } = await yard.until(jobId, 'running', 30_000);
+  await fixture.submit('https://sim.test/slow-start?startMs=120000', { jobId });
+  const { attempt } = await fixture.until(jobId, 'running', 30_000);
   return { jobId, host: attempt?.host ?? '' };
 };
 const startCancel = async (jobId: string): Promise<{ result(): Promise<CommandView> }> =>
-  await yard.client.workflow.start('cancelJob', {
+  await fixture.client.workflow.start('cancelJob', {
     workflowId: makeCancelJobId({ jobId }),
-    taskQueue: yard.taskQueue,
+    taskQueue: fixture.taskQueue,
     args: [{ jobId, actor: 'zoe' }],
   });
-const commandOf = async (jobId: string): Promise<Command | undefined> => (await listCommands(yard.pool, { jobId, rows: 1 })).at(0);
+const commandOf = async (jobId: string): Promise<Command | undefined> => (await listCommands(fixture.pool, { jobId, rows: 1 })).at(0);
 
 test('a cancel that cannot be proven says unconfirmed, tries every means in its order, and ends once a person restarts the machine', async () => {
   const { jobId, host } = await submitRunning();
@@ -45,18 +45,18 @@ test('a cancel that cannot be proven says unconfirmed, tries every means in its 
     { means: 'http', result: 'answered 500' },
     { means: 'recycle', result: expect.stringContaining('failed') },
   ]);
-  expect((await yard.job(jobId)).state).toBe('running');
+  expect((await fixture.job(jobId)).state).toBe('running');
 
-  await yard.simulator.restart(host);
+  await fixture.simulator.restart(host);
   expect(await cancelling.result()).toMatchObject({ outcome: 'cancelled', jobState: 'cancelled' });
 });
 
 test('a cancel that finds nothing of its worker by the deadline is undeliverable, and the job waits for a person', async () => {
   const { jobId, host } = await submitRunning();
   // Its port accepts and never answers, as behind a partition.
-  yard.simulator.hang(host);
+  fixture.simulator.hang(host);
   const cancelling = await startCancel(jobId);
   expect(await cancelling.result()).toMatchObject({ outcome: 'undeliverable', jobState: 'uncertain' });
-  expect(await yard.job(jobId)).toMatchObject({ state: 'uncertain', reason: 'unreachable', submission: 'maybe' });
-  yard.simulator.kill(host);
+  expect(await fixture.job(jobId)).toMatchObject({ state: 'uncertain', reason: 'unreachable', submission: 'maybe' });
+  fixture.simulator.kill(host);
 });

@@ -11,51 +11,55 @@ import {
 } from '../../src/contracts/messages';
 import type { ResolutionType } from '../../src/contracts/command';
 import { parseFields, type FieldRules, type Parsed, type Shape } from '../../src/domain/field-rules';
-import { messages } from '../../src/domain/workflow-inputs';
+import { messageShapes } from '../../src/domain/workflow-inputs';
 import { takeMessage } from './input';
 
-/** A word to a job. Wakes fold into one, since the row is read once for all of them; people's words keep their order. */
-export type Word =
+/** A message to a job. Wakes fold into one, since the row is read once for all of them; people's messages keep their order. */
+export type Message =
   | { kind: 'wake'; examineOwner: boolean; stopped: Stopped | null; unreachableAttemptId: string | null }
   | { kind: 'cancel'; reason?: string; actor?: string }
   | { kind: 'resume'; resolutionType: ResolutionType; note?: string; actor?: string }
   | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string; generation?: number }
   | { kind: 'retry'; confirm?: boolean; actor?: string; generation?: number };
 
-type Wake = Extract<Word, { kind: 'wake' }>;
+type Wake = Extract<Message, { kind: 'wake' }>;
 
 /** What a cancel proved of the process that had an attempt. */
 type Stopped = NonNullable<WakeSignal['stopped']>;
 
 export interface Inbox {
-  put(word: Word): void;
+  put(message: Message): void;
   isEmpty(): boolean;
-  /** The next word, or null when `waitMs` is over; null waits for a word alone. `what` names the timer for people. */
-  next(waitMs: number | null, what: string): Promise<Word | null>;
+  /** The next message, or null when `waitMs` is over; null waits for a message alone. `what` names the timer for people. */
+  next(waitMs: number | null, what: string): Promise<Message | null>;
   answerQueriesWith(job: JobView): void;
 }
 
 export const openInbox = (): Inbox => {
-  const words: Word[] = [];
+  const messages: Message[] = [];
   let wake: Wake | null = null;
   let latest: JobView | null = null;
 
-  const put = (word: Word): void => {
-    if (word.kind === 'wake') wake = foldWakes(wake, word);
-    else words.push(word);
+  const put = (message: Message): void => {
+    if (message.kind === 'wake') wake = foldWakes(wake, message);
+    else messages.push(message);
   };
 
-  setHandler(wakeSignal, (word) => hear(messages.wake, word, (heard) => put(makeWake(heard))), {
+  setHandler(wakeSignal, (message) => hear(messageShapes.wake, message, (heard) => put(makeWake(heard))), {
     description: 'Look at the rows again. {"reason":"…","examineOwner":true}',
   });
-  setHandler(cancelSignal, (word) => hear(messages.cancel, bareWord(word), (cancel) => put({ kind: 'cancel', ...cancel })), {
-    description: 'Cancel the job. {"reason":"…","actor":"…"}',
-  });
+  setHandler(
+    cancelSignal,
+    (message) => hear(messageShapes.cancel, objectOrEmpty(message), (cancel) => put({ kind: 'cancel', ...cancel })),
+    {
+      description: 'Cancel the job. {"reason":"…","actor":"…"}',
+    },
+  );
   setHandler(
     resumeSignal,
-    (word) => {
-      if (parseFields(word, messages.resume).unknown.length === 0)
-        hear(messages.resume, word, (resume) => put({ kind: 'resume', resolutionType: 'manual', ...resume }));
+    (message) => {
+      if (parseFields(message, messageShapes.resume).unknown.length === 0)
+        hear(messageShapes.resume, message, (resume) => put({ kind: 'resume', resolutionType: 'manual', ...resume }));
       // Not even its names: histories are kept and shared, logs are read by many.
       else
         log.warn(
@@ -66,24 +70,24 @@ export const openInbox = (): Inbox => {
       description: 'The person at the page is done. {"resolutionType":"manual","note":"…","actor":"…"}; codes and passwords over REST only',
     },
   );
-  setHandler(resolveSignal, (word) => hear(messages.resolve, word, (resolve) => put({ kind: 'resolve', ...resolve })), {
+  setHandler(resolveSignal, (message) => hear(messageShapes.resolve, message, (resolve) => put({ kind: 'resolve', ...resolve })), {
     description: 'Say how a review or an uncertain job ended. {"submitted":true|false,"note":"…","actor":"…"}',
   });
-  setHandler(retrySignal, (word) => hear(messages.retry, word, (retry) => put({ kind: 'retry', ...retry })), {
+  setHandler(retrySignal, (message) => hear(messageShapes.retry, message, (retry) => put({ kind: 'retry', ...retry })), {
     description: 'Try an uncertain job again, as its next generation. {"confirm":true,"actor":"…"}',
   });
   setHandler(statusQuery, () => latest, { description: 'What the workflow knows of its job' });
 
   return {
     put,
-    isEmpty: () => words.length === 0 && wake === null,
+    isEmpty: () => messages.length === 0 && wake === null,
     async next(waitMs, what) {
-      const hasWord = (): boolean => words.length > 0 || wake !== null;
+      const hasMessage = (): boolean => messages.length > 0 || wake !== null;
       // At least a moment, so that a deadline that cannot be acted upon yet never spins.
-      if (waitMs === null) await condition(hasWord);
-      else await condition(hasWord, Math.max(250, waitMs), { summary: what });
-      const word = words.shift();
-      if (word !== undefined) return word;
+      if (waitMs === null) await condition(hasMessage);
+      else await condition(hasMessage, Math.max(250, waitMs), { summary: what });
+      const message = messages.shift();
+      if (message !== undefined) return message;
       const woken = wake;
       wake = null;
       return woken;
@@ -104,7 +108,7 @@ const hear = <Needed extends FieldRules, Optional extends FieldRules>(
 };
 
 /** "closed" instead of {"reason":"closed"}: the name of a cancel says enough. */
-const bareWord = (given: unknown): unknown => (typeof given === 'object' ? given : {});
+const objectOrEmpty = (given: unknown): unknown => (typeof given === 'object' ? given : {});
 
 const makeWake = ({ examineOwner, stopped, unreachableAttemptId }: Partial<Omit<WakeSignal, 'reason'>>): Wake => ({
   kind: 'wake',

@@ -4,32 +4,32 @@ import type { JobView } from '../../src/contracts/job';
 import { jobMovedSignal } from '../../src/contracts/messages';
 import type { cancelJob } from '../cancel-job';
 import type { resumeJob } from '../resume-job';
-import type { Word } from './inbox';
+import type { Message } from './inbox';
 
 /** A `cancel` or `resume` signal becomes a workflow of its own, as if REST or the CLI had started it; one that runs already is joined. */
-export const startCommand = async (jobId: string, word: Extract<Word, { kind: 'cancel' | 'resume' }>): Promise<void> => {
+export const startCommand = async (jobId: string, message: Extract<Message, { kind: 'cancel' | 'resume' }>): Promise<void> => {
   const options = {
     parentClosePolicy: ParentClosePolicy.ABANDON,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-    staticSummary: `${word.kind} of job ${jobId}`,
+    staticSummary: `${message.kind} of job ${jobId}`,
   };
   try {
-    if (word.kind === 'cancel') {
-      const args = [{ jobId, actor: word.actor, reason: word.reason, source: 'signal' }] as Parameters<typeof cancelJob>;
+    if (message.kind === 'cancel') {
+      const args = [{ jobId, actor: message.actor, reason: message.reason, source: 'signal' }] as Parameters<typeof cancelJob>;
       await startChild<typeof cancelJob>('cancelJob', { ...options, workflowId: makeCancelJobId({ jobId }), args });
     } else {
-      const args = [{ jobId, actor: word.actor, note: word.note, resolutionType: word.resolutionType, source: 'signal' }] as Parameters<
-        typeof resumeJob
-      >;
+      const args = [
+        { jobId, actor: message.actor, note: message.note, resolutionType: message.resolutionType, source: 'signal' },
+      ] as Parameters<typeof resumeJob>;
       await startChild<typeof resumeJob>('resumeJob', { ...options, workflowId: makeResumeJobId({ jobId }), args });
     }
   } catch (error) {
-    log.info(`A ${word.kind} is under way already, or could not be started`, { jobId, error: String(error) });
+    log.info(`A ${message.kind} is under way already, or could not be started`, { jobId, error: String(error) });
   }
 };
 
-/** The workflows of open commands hear that the job moved; one that is gone needs no news. */
-export const tellCommands = async ({ jobId, state, openCommands }: JobView): Promise<void> => {
+/** The workflows of open commands are notified that the job moved; one that is gone needs no notice. */
+export const notifyCommands = async ({ jobId, state, openCommands }: JobView): Promise<void> => {
   await Promise.all(
     openCommands.map(async (kind) => {
       const workflowId = kind === 'cancel' ? makeCancelJobId({ jobId }) : makeResumeJobId({ jobId });

@@ -69,7 +69,7 @@ export class AttemptRecord {
     const names = Object.keys(progressSteps);
     const pct = step === 'completed' ? 100 : Math.min(99, Math.round((names.indexOf(step) / names.length) * 100));
     await this.event('progress_update', {
-      step: step === 'review' ? this.reviewWord : step,
+      step: step === 'review' ? this.reviewStatus : step,
       progress_pct: pct,
       description: progressSteps[step],
       action_index: this.actionCount,
@@ -81,8 +81,8 @@ export class AttemptRecord {
     });
   }
 
-  /** Main's word is legal in no table; staging's is (ghosthands §5.5). */
-  get reviewWord(): string {
+  /** Main's status is legal in no table; staging's is (ghosthands §5.5). */
+  get reviewStatus(): string {
     return this.worker.variant === 'staging' ? 'awaiting_review' : 'awaiting_user_review';
   }
 

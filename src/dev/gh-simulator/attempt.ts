@@ -54,11 +54,11 @@ export class Attempt {
   }
 
   /** For the process that ends under it. */
-  noteKilled(reason: string): void {
+  recordKilled(reason: string): void {
     this.record.note('killed', reason);
   }
 
-  noteConnectionLost(whose: string): void {
+  recordConnectionLost(whose: string): void {
     this.record.note('connection_lost', whose);
   }
 
@@ -215,7 +215,7 @@ export class Attempt {
   private async handleError(message: string): Promise<void> {
     const { record } = this;
     if (this.isCancelled) {
-      // The branch that GH means to take on every cancel: the word is `failed`, without code and time (ghosthands §7.1).
+      // The branch that GH means to take on every cancel: the status is `failed`, without code and time (ghosthands §7.1).
       this.ending = 'cancelled';
       await record.progress('failed');
       return record.callback('failed', { cost: record.callbackCost });

@@ -28,14 +28,14 @@ export interface Behaviour {
 }
 
 export interface CallbackFaults {
-  /** Words that never arrive. */
+  /** Callbacks that never arrive. */
   lost: string[];
   /** How often each one is sent again. */
   repeat: number;
-  /** The final word overtakes all others. */
+  /** The final callback overtakes all others. */
   reorder: boolean;
   delayMs: number;
-  /** Words that `delayMs` holds back; empty means all. */
+  /** Callbacks that `delayMs` holds back; empty means all. */
   delayed: string[];
 }
 

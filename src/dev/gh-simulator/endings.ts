@@ -47,12 +47,12 @@ export async function finishInReview(record: AttemptRecord, result: HandlerResul
   const final = await writeMode(record, result);
   await record.progress('review');
   await record.patch({
-    status: record.reviewWord,
+    status: record.reviewStatus,
     result_summary: 'Application filled — waiting for user to review and submit',
     ...final,
     ...record.costColumns,
   });
-  await record.event(record.reviewWord, {
+  await record.event(record.reviewStatus, {
     handler: record.job.job_type,
     action_count: record.actionCount,
     total_tokens: record.costColumns.total_tokens,

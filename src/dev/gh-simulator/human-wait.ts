@@ -21,7 +21,7 @@ type Resolution = z.infer<typeof resolutionSchema>;
 const justResumed: Resolution = { resolution_type: 'manual' };
 
 /**
- * Pauses the row, tells the product, and waits for `gh_job_resume` with the row's id or 300 s (ghosthands §6.1). Answers whether a human came.
+ * Pauses the row, notifies the product, and waits for `gh_job_resume` with the row's id or 300 s (ghosthands §6.1). Answers whether a human came.
  * Nothing ties the wait to its attempt: it goes on when the handler has timed out, and then it takes a later code or fails a row that is
  * somebody else's by now (ghosthands §4.4).
  */

@@ -6,7 +6,7 @@ import type { WorkerContext } from './worker-context';
 export type DispatchMode = 'legacy' | 'queue';
 
 /**
- * GH's legacy dispatch (ghosthands §4.1): LISTEN, a poll every 5 s, and another look right after each job; one job at a time. In queue mode
+ * GH's legacy dispatch (ghosthands §4.1): LISTEN, a poll every 5 s, and another poll right after each job; one job at a time. In queue mode
  * the table is ignored, since jobs come from pg-boss, which has no place here: a worker in that mode stays idle.
  */
 export class Poller {

@@ -124,19 +124,19 @@ export class SimulatedHost {
 
   hang(): void {
     this.worker?.hang();
-    this.noteAll('silent');
+    this.recordAll('silent');
   }
 
   partition(scope: 'http' | 'database' | 'both' = 'both'): void {
     if (scope !== 'database' && this.api) this.api.isMute = true;
     this.worker?.partition(scope);
-    if (scope === 'both') this.noteAll('silent');
+    if (scope === 'both') this.recordAll('silent');
   }
 
   heal(): void {
     if (this.api) this.api.isMute = false;
     this.worker?.heal();
-    this.noteAll('heard');
+    this.recordAll('heard');
   }
 
   breakPostgrest(): void {
@@ -149,7 +149,7 @@ export class SimulatedHost {
     if (this.worker) this.worker.poller.mode = mode;
   }
 
-  /** What a deploy brings; the API tells it at once, as it is asked for it each time. */
+  /** What a deploy brings; the API reports it at once, as it is asked for it each time. */
   setImage(imageTag: string): void {
     this.config.imageTag = imageTag;
     this.config.commitSha = imageTag;
@@ -208,7 +208,7 @@ export class SimulatedHost {
     return worker;
   }
 
-  private noteAll(event: 'silent' | 'heard'): void {
+  private recordAll(event: 'silent' | 'heard'): void {
     if (this.worker) this.lives.note(this.worker, event);
   }
 

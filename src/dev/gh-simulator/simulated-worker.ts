@@ -217,7 +217,7 @@ export class SimulatedWorker {
   private async dieOfUncaught(whose: string): Promise<void> {
     if (this.isDying) return;
     this.isDying = true;
-    this.poller.currentAttempt?.noteConnectionLost(whose);
+    this.poller.currentAttempt?.recordConnectionLost(whose);
     await this.life.sleep(this.context.times.exitDelayMs);
     this.exit(1, `uncaught exception: ${whose} lost its connection`);
   }
@@ -226,7 +226,7 @@ export class SimulatedWorker {
     if (this.life.isOver) return;
     this.life.end();
     this.server.close();
-    this.poller.currentAttempt?.noteKilled(reason);
+    this.poller.currentAttempt?.recordKilled(reason);
     this.surroundings.onExit(this, code, reason);
   }
 

@@ -6,7 +6,7 @@ import { KamalError } from './misbehaviour.mjs';
 import { pause } from './output.mjs';
 import { pull } from './pull.mjs';
 
-/** An image that does not live is seen at the second look. */
+/** An image that does not live is seen at the second check. */
 const readinessDelayMs = 50;
 
 export async function deploy(run) {

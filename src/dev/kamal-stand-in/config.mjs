@@ -1,4 +1,4 @@
-// config/deploy.yml with config/deploy.<destination>.yml over it, and the faults in them that Kamal tells.
+// config/deploy.yml with config/deploy.<destination>.yml over it, and the faults in them that Kamal reports.
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';

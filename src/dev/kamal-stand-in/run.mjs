@@ -35,9 +35,9 @@ export function createRun({ world, config, options, args, output, misbehaviour }
       const failures = settled.flatMap(({ reason = elseFail }, index) => (reason ? [{ ip: chosen[index], reason }] : []));
       const ours = failures.find(({ reason }) => !(reason instanceof KamalError));
       if (ours) throw ours.reason;
-      const told = failures.map(({ ip, reason }) => `Exception while executing on host ${ip}: ${reason.message}`);
-      if (failures.length === 1) throw new KamalError(failures[0].reason.kind, told[0]);
-      throw new KamalError(failures[0].reason.kind, `Exceptions on ${failures.length} hosts:\n${told.join('\n')}`);
+      const messages = failures.map(({ ip, reason }) => `Exception while executing on host ${ip}: ${reason.message}`);
+      if (failures.length === 1) throw new KamalError(failures[0].reason.kind, messages[0]);
+      throw new KamalError(failures[0].reason.kind, `Exceptions on ${failures.length} hosts:\n${messages.join('\n')}`);
     },
 
     /** One command on one host. `act` answers its output, or `{status, stderr}` of a command that failed. */
@@ -128,7 +128,7 @@ function chooseRoles(config, options) {
 
 const now = () => `${new Date().toISOString().slice(0, 19)}Z`;
 
-/** Kamal asks git, which reads this file among others; a yard writes no other one (../kamal-yard/run-kamal.ts). */
+/** Kamal asks git, which reads this file among others; a test bed writes no other one (../kamal-testbed/run-kamal.ts). */
 function gitConfig({ HOME = '' }, name) {
   try {
     return new RegExp(`^\\s*${name} = (.*)$`, 'm').exec(readFileSync(path.join(HOME, '.gitconfig'), 'utf8'))?.[1] ?? '';

@@ -20,7 +20,7 @@ export const readImage = (folder: string, tag: string): StandInImage | null => {
   }
 };
 
-/** What a registry answers to somebody who looks tags up, with the login of the real one's yard; nothing can be pulled from it. */
+/** What a registry answers to somebody who looks tags up, with the login of the real one's test bed; nothing can be pulled from it. */
 export const startStandInRegistry = async (
   folder: string,
   login: { username: string; password: string },
@@ -29,7 +29,7 @@ export const startStandInRegistry = async (
   const server = createServer((request, response) => {
     response.setHeader('docker-distribution-api-version', 'registry/2.0');
     if (request.headers.authorization !== expected) {
-      response.writeHead(401, { 'www-authenticate': 'Basic realm="yard"', 'content-type': 'application/json' });
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="testbed"', 'content-type': 'application/json' });
       return response.end('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}');
     }
     if (request.url === '/v2/') return response.writeHead(200, { 'content-type': 'application/json' }).end('{}');

@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { findCommand, type Command } from '../../db/commands';
 import { findJob } from '../../db/jobs';
 import { withTransaction } from '../../db/pool';
-import { endSaid } from '../../db/said';
+import { endPersonCommands } from '../../db/person-commands';
 import type { GatewayDeps } from '../gateway-deps';
 import { noSuchCommand } from './refusals';
 
 type AwaitDeps = Pick<GatewayDeps, 'pool' | 'limits' | 'metrics'>;
 
-const isSaid = ({ kind }: Command): boolean => kind === 'retry' || kind === 'resolve';
+const isAsExpected = ({ kind }: Command): boolean => kind === 'retry' || kind === 'resolve';
 
 /** The command as its row says when it has an outcome, or when the time is over. */
 export const awaitCommand = async (deps: AwaitDeps, commandId: string, waitMs: number): Promise<Command> => {
@@ -16,7 +16,7 @@ export const awaitCommand = async (deps: AwaitDeps, commandId: string, waitMs: n
   for (;;) {
     const command = await readCommand(deps, commandId);
     if (command.outcome !== null || Date.now() >= deadline) return command;
-    if (isSaid(command)) await settleSaid(deps, command.jobId);
+    if (isAsExpected(command)) await settlePersonCommand(deps, command.jobId);
     await delay(Math.min(deps.limits.commandPollMs, Math.max(1, deadline - Date.now())));
   }
 };
@@ -28,9 +28,9 @@ export const readCommand = async ({ pool }: Pick<AwaitDeps, 'pool'>, commandId: 
 };
 
 /** A retry or a resolve has no workflow of its own. Its job's ends it with what it does; what that missed ends here, before the next one, or by the sweep. */
-export const settleSaid = async ({ pool, metrics }: AwaitDeps, jobId: string): Promise<void> => {
+export const settlePersonCommand = async ({ pool, metrics }: AwaitDeps, jobId: string): Promise<void> => {
   const job = await findJob(pool, jobId);
   if (job === null || job.openMessages.length === 0) return;
-  const ended = await withTransaction(pool, async (client) => await endSaid(client, job));
+  const ended = await withTransaction(pool, async (client) => await endPersonCommands(client, job));
   for (const { kind, route, outcome } of ended) metrics.observeCommand({ of: 'command', kind, route, outcome });
 };

@@ -1,5 +1,5 @@
 import { recordAct, recordCommandEnd } from '../../db/audit';
-import { findCommand, noteCommand, openCommand, type Command } from '../../db/commands';
+import { findCommand, openCommand, updateCommand, type Command } from '../../db/commands';
 import { withTransaction } from '../../db/pool';
 import { outcomes } from '../../domain/command-outcome';
 import { actorOf } from '../actor';
@@ -23,7 +23,7 @@ export const cancelJob = async (
     await recordAct(client, { ...by, act: 'cancel', subjectKind: 'job', subject: jobId, detail: { commandId, generation } });
     if (!wasEndedBefore || opened.command.endedAt !== null) return opened.command;
     const detail = `${outcomes.already_finished.words}: it is ${jobState}`;
-    await noteCommand(client, { commandId, outcome: 'already_finished', detail, isEnd: true });
+    await updateCommand(client, { commandId, outcome: 'already_finished', detail, isEnd: true });
     await recordCommandEnd(client, commandId);
     return (await findCommand(client, commandId)) ?? opened.command;
   });
@@ -32,11 +32,11 @@ export const cancelJob = async (
   if (started.kind === 'unreachable') {
     facts.log.warn('Temporal did not take the cancel in time; it is accepted and the sweep starts it', { jobId, error: started.error });
   }
-  return await endSeen(deps, await awaitCommand(deps, command.commandId, started.kind === 'unreachable' ? 0 : waitMs));
+  return await auditEnd(deps, await awaitCommand(deps, command.commandId, started.kind === 'unreachable' ? 0 : waitMs));
 };
 
 /** What its workflow ended has its line in the audit from there, or from whoever sees it first. */
-export const endSeen = async ({ pool }: Pick<GatewayDeps, 'pool'>, command: Command): Promise<Command> => {
+export const auditEnd = async ({ pool }: Pick<GatewayDeps, 'pool'>, command: Command): Promise<Command> => {
   if (command.endedAt !== null) await withTransaction(pool, async (client) => await recordCommandEnd(client, command.commandId));
   return command;
 };

@@ -1,6 +1,6 @@
 import type { ResolutionType } from '../../contracts/command';
 import { recordAct, recordCommandEnd } from '../../db/audit';
-import { findCommand, noteCommand, openCommand, type Command } from '../../db/commands';
+import { findCommand, openCommand, updateCommand, type Command } from '../../db/commands';
 import { findJob } from '../../db/jobs';
 import { withTransaction } from '../../db/pool';
 import { saveSecret, takeSecret } from '../../db/secrets';
@@ -11,7 +11,7 @@ import type { GatewayDeps } from '../gateway-deps';
 import { noSuchJob } from '../problem';
 import type { RequestFacts } from '../request-facts';
 import { awaitCommand } from './await-command';
-import { endSeen } from './cancel';
+import { auditEnd } from './cancel';
 import { noSecretsKey, underWay } from './refusals';
 
 /** What GH's worker reads as `resolution_data` (ghosthands §6.2). */
@@ -70,12 +70,12 @@ export const resumeJob = async (deps: GatewayDeps, resume: Resume, facts: Reques
   } else if (started.kind === 'unreachable') {
     facts.log.warn('Temporal did not take the resume in time; it is accepted and the sweep starts it', { jobId, error: started.error });
   }
-  return await endSeen(deps, await awaitCommand(deps, commandId, started.kind === 'unreachable' ? 0 : resume.waitMs));
+  return await auditEnd(deps, await awaitCommand(deps, commandId, started.kind === 'unreachable' ? 0 : resume.waitMs));
 };
 
-const refuse = async (client: Parameters<typeof noteCommand>[0], commandId: string, detail: string): Promise<void> => {
+const refuse = async (client: Parameters<typeof updateCommand>[0], commandId: string, detail: string): Promise<void> => {
   await takeSecret(client, commandId);
-  await noteCommand(client, { commandId, outcome: 'refused', detail, isEnd: true });
+  await updateCommand(client, { commandId, outcome: 'refused', detail, isEnd: true });
   await recordCommandEnd(client, commandId);
 };
 

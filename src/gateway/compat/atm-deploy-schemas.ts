@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { deployNamePattern, versionPattern } from '../../contracts/deploy';
-import { textSchema } from '../schemas/values';
+import { printableSchema } from '../schemas/values';
 
 const destinationSchema = z.string().regex(deployNamePattern, 'must be a destination such as staging');
 const versionSchema = z.string().regex(versionPattern, 'must be an image tag');
@@ -22,7 +22,9 @@ export const rollbackKamalBodySchema = z
   .meta({ id: 'AtmRollback' });
 
 export const forceQuerySchema = z.object({
-  force: textSchema(100).optional().meta({ description: '`true` interrupts the jobs that run on the hosts, instead of waiting for them.' }),
+  force: printableSchema(100)
+    .optional()
+    .meta({ description: '`true` interrupts the jobs that run on the hosts, instead of waiting for them.' }),
 });
 
 export const startedSchema = z
@@ -50,8 +52,8 @@ export const deployRecordSchema = z
 export const deployRecordsSchema = z.array(deployRecordSchema).meta({ id: 'AtmDeployRecords' });
 
 /** ATM takes whatever comes, and answers everything to what is no number (atm §1.3). */
-export const recordsQuerySchema = z.object({ limit: textSchema(100).optional() });
-export const recordParamsSchema = z.object({ deployId: textSchema(255) });
+export const recordsQuerySchema = z.object({ limit: printableSchema(100).optional() });
+export const recordParamsSchema = z.object({ deployId: printableSchema(255) });
 export const destinationQuerySchema = z.object({ destination: destinationSchema.optional() });
 
 export const kamalStatusSchema = z

@@ -3,7 +3,7 @@ import { defaultStrategy, type DeployKind } from '../../contracts/deploy';
 import { uuidPattern } from '../../contracts/ids';
 import { listDeploys, listDestinations } from '../../db/deploy-reads';
 import { findDeploy } from '../../db/deploy-rows';
-import { lookAt } from '../deploys/look';
+import { inspectDestination } from '../deploys/inspect-destination';
 import { DeployUnderWay, placeDeploy, type DeployRequest, type PlacedDeploy } from '../deploys/place-deploy';
 import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';
@@ -74,7 +74,7 @@ export const createAtmDeployRoutes = (deps: GatewayDeps): Record<Names, RequestH
 
   kamalValidate: answer(endpoints.kamalValidate, async ({ query }) => {
     const destination = query.destination ?? (await getDefaultDestination(deps));
-    const seen = await lookAt(deps, { destination, want: 'config' });
+    const seen = await inspectDestination(deps, { destination, want: 'config' });
     const unknown = { isOk: false, detail: `the deployer knows no destination ${destination}` };
     const { kamal, config, secrets } =
       seen.want === 'config' ? seen : { kamal: { isOk: false, detail: 'was not asked' }, config: unknown, secrets: unknown };
@@ -85,7 +85,7 @@ export const createAtmDeployRoutes = (deps: GatewayDeps): Record<Names, RequestH
 
   kamalAudit: answer(endpoints.kamalAudit, async ({ query }) => {
     const destination = query.destination ?? (await getDefaultDestination(deps));
-    const seen = await lookAt(deps, { destination, want: 'audit' });
+    const seen = await inspectDestination(deps, { destination, want: 'audit' });
     if (seen.want === 'unknown_destination')
       throw new Problem('destination_not_found', `Unknown destination: ${destination}; there is ${seen.destinations.join(', ') || 'none'}`);
     return { status: 200, body: seen.audit.map(toAuditEntry) };
@@ -136,14 +136,14 @@ const place = async (
     reason: null,
     idempotencyKey: null,
   };
-  const { deployId, resolvedVersion } = await placeDeploy(deps, request, facts).catch(inAtmWords);
+  const { deployId, resolvedVersion } = await placeDeploy(deps, request, facts).catch(inAtmDialect);
   const imageTag = resolvedVersion ?? version;
   const message = kind === 'rollback' ? `Rollback to ${imageTag} started` : `Kamal deploy of ${imageTag} started`;
   return { status: 202, body: { success: true, message, deployId, imageTag, version: imageTag } };
 };
 
 /** Its 409 names the running tag and its age in seconds (atm §1.4). */
-const inAtmWords = (error: unknown): PlacedDeploy => {
+const inAtmDialect = (error: unknown): PlacedDeploy => {
   if (!(error instanceof DeployUnderWay)) throw error;
   const { kind, resolvedVersion, version, requestedAt, actor } = error.live;
   const seconds = Math.round((Date.now() - Date.parse(requestedAt)) / 1_000);

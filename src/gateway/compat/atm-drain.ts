@@ -8,7 +8,7 @@ import { eventFrame } from '../sse/frame';
 import { openStream } from '../sse/open-stream';
 import { drainWorker } from '../worker-act';
 
-const sayEveryMs = 2_000;
+const reportEveryMs = 2_000;
 
 /**
  * `POST /drain/graceful`, a stream as the answer to a POST. ATM asks GH to drain, which cannot be taken back and gives the job away (atm §2.3); here each
@@ -39,7 +39,7 @@ export const drainGracefully = (deps: GatewayDeps): RequestHandler => {
           await reader.send(eventFrame({ data: { type: 'complete', allDrained } }));
           return;
         }
-        const timer = setTimeout(reader.wake, Math.min(sayEveryMs, Math.max(1, deadline - Date.now())));
+        const timer = setTimeout(reader.wake, Math.min(reportEveryMs, Math.max(1, deadline - Date.now())));
         await reader.rest();
         clearTimeout(timer);
       }

@@ -1,5 +1,5 @@
 import { listDestinations } from '../../db/deploy-reads';
-import { lookAt } from '../deploys/look';
+import { inspectDestination } from '../deploys/inspect-destination';
 import type { GatewayDeps } from '../gateway-deps';
 import { Problem } from '../problem';
 
@@ -11,7 +11,7 @@ interface KamalStatus {
   destination: string;
 }
 
-/** The dashboard asks every 15 s, in each window; a look starts Kamal and goes to the hosts. "Free" is looked at each time: its button deploys then. */
+/** The dashboard asks every 15 s, in each window; an inspection starts Kamal and goes to the hosts. "Free" is inspected each time: its button deploys then. */
 const lockedRecentlyMs = 10_000;
 
 /** ATM says "free" when it cannot look (atm §2.2), and its button deploys then. What nobody has seen counts as locked here. */
@@ -22,16 +22,16 @@ export const readKamalStatus = async (deps: GatewayDeps, destination: string): P
     return { available: true, locked: true, holder: actor, reason: `${kind} of ${version} (${phase})`, destination };
   }
   const wasLocked = known !== undefined && (known.lock !== null || known.problem !== null);
-  const state = wasLocked && Date.now() - Date.parse(known.seenAt) < lockedRecentlyMs ? known : await look(deps, destination);
+  const state = wasLocked && Date.now() - Date.parse(known.seenAt) < lockedRecentlyMs ? known : await readState(deps, destination);
   if (typeof state === 'string') return { available: false, locked: true, holder: 'unknown', reason: state, destination };
   if (state.lock !== null) return { available: true, locked: true, holder: state.lock.holder, reason: state.lock.message, destination };
   if (state.problem !== null) return { available: true, locked: true, holder: 'unknown', reason: state.problem, destination };
   return { available: true, locked: false, destination };
 };
 
-const look = async (deps: GatewayDeps, destination: string) => {
+const readState = async (deps: GatewayDeps, destination: string) => {
   try {
-    const seen = await lookAt(deps, { destination, want: 'state' });
+    const seen = await inspectDestination(deps, { destination, want: 'state' });
     return seen.want === 'state' ? seen.state : `the deployer knows no destination ${destination}`;
   } catch (error) {
     // Why nobody could look is what the page should say.

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { healthWords } from '../../domain/health';
-import { textSchema, wordSchema } from '../schemas/values';
+import { healthStatuses } from '../../domain/health';
+import { printableSchema, textSchema } from '../schemas/values';
 
 /** Shapes and types as the dashboard relies on them (atm §4.1): it calls `.toFixed` on numbers, `.length` on strings, `Number()` on an uptime. */
 export const atmErrorSchema = z
@@ -49,7 +49,7 @@ export const hostWorkersSchema = z.array(z.strictObject({ ...workerFields, uptim
 
 export const hostHealthSchema = z
   .strictObject({
-    status: z.enum(healthWords),
+    status: z.enum(healthStatuses),
     reason: z.string(),
     activeWorkers: z.int().meta({ description: 'Really active jobs.' }),
     deploySafe: z.boolean(),
@@ -72,7 +72,10 @@ const serverSchema = z.strictObject({
   ec2InstanceId: z.string().optional(),
 });
 
-export const fleetQuerySchema = z.object({ environment: textSchema(50).optional(), includeTerminated: textSchema(10).optional() });
+export const fleetQuerySchema = z.object({
+  environment: printableSchema(50).optional(),
+  includeTerminated: printableSchema(10).optional(),
+});
 export const fleetListSchema = z
   .strictObject({
     servers: z.array(serverSchema),
@@ -101,10 +104,10 @@ export const idleStatusSchema = z
   })
   .meta({ id: 'AtmIdleStatus' });
 
-export const serverParamsSchema = z.object({ serverId: wordSchema });
+export const serverParamsSchema = z.object({ serverId: textSchema });
 export const proxyParamsSchema = z.object({
-  serverId: wordSchema,
-  path: z.array(textSchema(2_048)).meta({ type: 'string', items: undefined, description: 'Slashes are taken as they are.' }),
+  serverId: textSchema,
+  path: z.array(printableSchema(2_048)).meta({ type: 'string', items: undefined, description: 'Slashes are taken as they are.' }),
 });
 
 export const alreadyRunningSchema = z
@@ -114,5 +117,5 @@ export const alreadyRunningSchema = z
 export const secretsStatusSchema = z.strictObject({ connected: z.literal(false), error: z.string() }).meta({ id: 'AtmSecretsStatus' });
 
 /** Strict: with a slip in the name every worker of the machine would be drained. */
-export const atmDrainSchema = z.strictObject({ worker_id: wordSchema.optional() }).meta({ id: 'AtmWorkerDrain' });
+export const atmDrainSchema = z.strictObject({ worker_id: textSchema.optional() }).meta({ id: 'AtmWorkerDrain' });
 export const atmDrainedSchema = z.strictObject({ success: z.literal(true), message: z.string() }).meta({ id: 'AtmWorkerDraining' });

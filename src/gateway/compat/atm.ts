@@ -219,7 +219,7 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
             workerId,
             containerId: instanceId ?? '',
             containerName: 'ghosthands-worker',
-            status: workerWord(worker, own),
+            status: atmWorkerStatus(worker, own),
             activeJobs: job === null ? (own?.activeJobs ?? 0) : 1,
             statusPort: workerStatusPort,
             uptime: uptime(since === null ? 0 : Math.max(0, (Date.now() - since.getTime()) / 1_000)),
@@ -231,7 +231,7 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
 };
 
 /** ATM's word for a worker whose port does not answer as that worker is the same as in the health of its host (atm §1.6). */
-const workerWord = ({ status, condition, job }: FleetWorker, own: FleetProbe | null): string => {
+const atmWorkerStatus = ({ status, condition, job }: FleetWorker, own: FleetProbe | null): string => {
   if (own === null || !own.isFresh || !own.isWorkerUp) return 'unreachable';
   return job !== null ? 'busy' : condition === 'idle' ? 'idle' : status;
 };

@@ -52,6 +52,6 @@ export const ghErrorBody = ({ code, message, errors }: Pick<Problem, 'code' | 'm
     : { message: code === 'internal' ? 'An unexpected error occurred' : message }),
 });
 
-export const answerInGhWords = (response: Response, problem: Problem): void => {
+export const answerInGhDialect = (response: Response, problem: Problem): void => {
   response.status(ghErrorStatus(problem.code)).json(ghErrorBody(problem));
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { wordSchema } from '../schemas/values';
+import { textSchema } from '../schemas/values';
 
 export const machineSchema = z
   .strictObject({
@@ -117,7 +117,7 @@ export const workerHealthPageSchema = z
 /** Strict: with a slip in the name the whole fleet would be paused. */
 export const workerDrainSchema = z
   .strictObject({
-    worker_id: wordSchema.optional().meta({ description: 'This worker alone; without it, the whole fleet is paused.' }),
+    worker_id: textSchema.optional().meta({ description: 'This worker alone; without it, the whole fleet is paused.' }),
   })
   .meta({ id: 'WorkerDrain' });
 

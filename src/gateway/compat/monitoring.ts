@@ -51,8 +51,8 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
 
     monitoringHealth: answer(endpoints.monitoringHealth, async () => {
       const checks = await healthChecks().catch(() => [databaseSilent(checksTakeMs)]);
-      const words = checks.map(({ status }) => status);
-      const status = words.includes('unhealthy') ? 'unhealthy' : words.includes('degraded') ? 'degraded' : 'healthy';
+      const statuses = checks.map(({ status }) => status);
+      const status = statuses.includes('unhealthy') ? 'unhealthy' : statuses.includes('degraded') ? 'degraded' : 'healthy';
       return {
         status: status === 'unhealthy' ? 503 : 200,
         body: { status, version, uptime: Date.now() - startedAt, checks, timestamp: new Date().toISOString() },

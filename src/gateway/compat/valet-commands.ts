@@ -5,7 +5,7 @@ import { outcomes } from '../../domain/command-outcome';
 import { ghStatusOf, isTerminal } from '../../domain/job-state';
 import { sensitive } from '../../domain/sensitive';
 import { cancelJob } from '../commands/cancel';
-import { retryJob } from '../commands/person-words';
+import { retryJob } from '../commands/person-commands';
 import { resumeJob } from '../commands/resume';
 import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { commandOutcomes } from '../../contracts/command';
 import { noteSchema } from '../schemas/person-text';
-import { idSchema, wordSchema } from '../schemas/values';
+import { idSchema, textSchema } from '../schemas/values';
 
 /** As GH takes it; what VALET sends as the target is a sandbox's UUID (valet §1.2). */
 export const deregisterSchema = z
   .object({
-    target_worker_id: wordSchema,
+    target_worker_id: textSchema,
     reason: noteSchema.optional(),
     cancel_active_jobs: z.boolean().default(false),
     drain_timeout_seconds: z.int().min(0).max(300).optional().meta({ description: 'Without effect, as at GH.' }),
@@ -28,10 +28,10 @@ export const deregisteredSchema = z
 
 export const sessionsQuerySchema = z.object({ user_id: idSchema });
 export const clearSessionsQuerySchema = z
-  .object({ user_id: idSchema, domain: wordSchema.optional(), all: z.enum(['true', 'false']).optional() })
+  .object({ user_id: idSchema, domain: textSchema.optional(), all: z.enum(['true', 'false']).optional() })
   .refine(({ domain, all }) => (domain === undefined) === (all === 'true'), { message: 'either domain, or all=true', path: ['domain'] });
 export const sessionsParamsSchema = z.object({ userId: idSchema });
-export const sessionParamsSchema = z.object({ userId: idSchema, domain: wordSchema });
+export const sessionParamsSchema = z.object({ userId: idSchema, domain: textSchema });
 
 export const sessionsSchema = z
   .strictObject({

@@ -123,10 +123,10 @@ const cancel = async (deps: GatewayDeps, jobId: string, reason: string, facts: R
 };
 
 const examine = async ({ workflows }: GatewayDeps, jobId: string): Promise<DeregisteredJob> => {
-  const isHeard = await workflows.examineOwner(jobId, 'worker_deregistered').catch(() => false);
+  const isDelivered = await workflows.examineOwner(jobId, 'worker_deregistered').catch(() => false);
   return {
     job_id: jobId,
     outcome: null,
-    message: isHeard ? 'Its worker is examined; while that lives, the job goes on there' : 'The next sweep looks at it',
+    message: isDelivered ? 'Its worker is examined; while that lives, the job goes on there' : 'The next sweep looks at it',
   };
 };

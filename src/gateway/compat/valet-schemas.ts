@@ -9,7 +9,7 @@ import {
   timeoutSecondsSchema,
   yearsOfExperienceSchema,
 } from '../schemas/submit-job';
-import { idSchema, keptUrlSchema, pageUrlSchema, wordSchema } from '../schemas/values';
+import { idSchema, keptUrlSchema, pageUrlSchema, textSchema } from '../schemas/values';
 
 /**
  * What VALET's client sends (valet §1.4), with GH's limits (ghosthands §1.3). Fields that GH does not know it drops, and so do we, since the client
@@ -78,14 +78,14 @@ const profileSchema = z
   .meta({ id: 'ValetProfile' });
 
 const sharedFields = {
-  valet_task_id: wordSchema,
+  valet_task_id: textSchema,
   valet_user_id: idSchema,
   target_url: pageUrlSchema,
   callback_url: keptUrlSchema.nullish().meta({ description: 'May carry `?token=`: taken out before anything is stored.' }),
   quality: z.enum(qualities).default('balanced'),
   priority: prioritySchema,
   timeout_seconds: timeoutSecondsSchema,
-  idempotency_key: wordSchema.nullish().meta({ description: 'Wins over valet_task_id, of which one job lives at a time.' }),
+  idempotency_key: textSchema.nullish().meta({ description: 'Wins over valet_task_id, of which one job lives at a time.' }),
   metadata: z.record(z.string(), z.unknown()).default({}),
   target_worker_id: text(most.word)
     .nullish()

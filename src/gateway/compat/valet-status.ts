@@ -56,8 +56,8 @@ const errorOf = ({ state, errorCode, errorMessage, detail }: ProductStatus): obj
   if (state !== 'failed' && state !== 'expired' && state !== 'uncertain') return null;
   // The words of the final callback (valet §2.2).
   const code = state === 'uncertain' ? 'submission_uncertain' : state === 'expired' ? 'expired' : (errorCode ?? 'failed').slice(0, 50);
-  const said = errorMessage ?? (detail === '' ? 'The application ended without a reason' : detail);
-  const message = state === 'uncertain' ? `It may already be submitted: check before retrying. ${said}` : said;
+  const why = errorMessage ?? (detail === '' ? 'The application ended without a reason' : detail);
+  const message = state === 'uncertain' ? `It may already be submitted: check before retrying. ${why}` : why;
   return { code, message, details: { message } };
 };
 

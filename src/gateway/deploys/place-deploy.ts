@@ -11,7 +11,7 @@ import type { GatewayDeps } from '../gateway-deps';
 import { invalidField, Problem } from '../problem';
 import { makeRequestHash } from '../request-hash';
 import type { RequestFacts } from '../request-facts';
-import { lookAt, temporalIsAway } from './look';
+import { inspectDestination, temporalIsAway } from './inspect-destination';
 
 export interface DeployRequest {
   service: string | null;
@@ -82,19 +82,19 @@ const replayOf = ({ kind, deployId }: { kind: 'replay' | 'conflict'; deployId: s
   );
 };
 
-/** A hint, told at once, whether the deployer answers or not: what it last saw may be old. The row's unique key is what decides. */
+/** A hint, given at once, whether the deployer answers or not: what it last saw may be old. The row's unique key is what decides. */
 const refuseWhileOneRuns = async ({ pool }: GatewayDeps, { destination }: DeployRequest): Promise<void> => {
   const known = (await listDestinations(pool)).find((each) => each.destination === destination);
   const live = known === undefined ? null : await findLiveDeploy(pool, known);
   if (live !== null) throw new DeployUnderWay(live);
 };
 
-/** Both of one look at the configuration as it is now. A destination belongs to one service, so naming it is only a safeguard. */
+/** Both of one reading of the configuration as it is now. A destination belongs to one service, so naming it is only a safeguard. */
 const resolveVersion = async (
   deps: GatewayDeps,
   { service, destination, version }: DeployRequest,
 ): Promise<{ service: string; resolvedVersion: string }> => {
-  const seen = await lookAt(deps, { destination, want: 'version', version });
+  const seen = await inspectDestination(deps, { destination, want: 'version', version });
   if (seen.want === 'unknown_destination') {
     throw invalidField('destination', `the deployer knows no destination ${destination}; it knows ${listOf(seen.destinations)}`);
   }

@@ -1,12 +1,12 @@
 import type { Endpoint } from '../endpoint';
-import { deployExamples, deployWordExamples, breakLockExamples } from '../examples';
+import { deployExamples, deploySignalExamples, breakLockExamples } from '../examples';
 import {
   breakLockBodySchema,
   brokenLockSchema,
   deployPageSchema,
   deployParamsSchema,
   deploySchema,
-  deployWordBodySchema,
+  deploySignalBodySchema,
   destinationListSchema,
   destinationParamsSchema,
   destinationsQuerySchema,
@@ -24,14 +24,14 @@ const taken = {
     headers: ['Location'],
   },
 } as const;
-const toldToDeploy = {
+const deploySignalEndpoint = {
   method: 'post',
   dialect: 'native',
   tag: 'Deploys',
   params: deployParamsSchema,
-  body: deployWordBodySchema,
+  body: deploySignalBodySchema,
   isBodyOptional: true,
-  bodyExamples: deployWordExamples,
+  bodyExamples: deploySignalExamples,
   answers: { ...taken, 409: { description: 'The deploy has ended, or its phase forbids it.' } },
 } as const;
 
@@ -76,19 +76,19 @@ export const deployEndpoints = {
     answers: { 200: { description: 'As its rows say.', schema: deploySchema, headers: ['Location'] } },
   },
   approveDeploy: {
-    ...toldToDeploy,
+    ...deploySignalEndpoint,
     path: '/v1/deploys/:deployId/approve',
     summary: 'Approve a deploy',
     description: 'Only while it waits for that. Its preflight is done once more then.',
   },
   rejectDeploy: {
-    ...toldToDeploy,
+    ...deploySignalEndpoint,
     path: '/v1/deploys/:deployId/reject',
     summary: 'Reject a deploy',
     description: 'Only while it waits for an approval.',
   },
   cancelDeploy: {
-    ...toldToDeploy,
+    ...deploySignalEndpoint,
     path: '/v1/deploys/:deployId/cancel',
     summary: 'Cancel a deploy',
     description: 'At any phase. Where hosts were touched already, the version before is put back and verified.',

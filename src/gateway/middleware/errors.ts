@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { isDatabaseOutage, isLackOfSchema, isReadOnly } from '../../db/outage';
-import { answerInAtmWords } from '../compat/atm-errors';
-import { answerInGhWords } from '../compat/gh-errors';
+import { answerInAtmDialect } from '../compat/atm-errors';
+import { answerInGhDialect } from '../compat/gh-errors';
 import { dialectOf, type Dialect } from '../dialect';
 import { Problem, problemBody } from '../problem';
 import { getFacts } from '../request-facts';
@@ -18,8 +18,8 @@ export const answerErrors: ErrorRequestHandler = (error: unknown, request, respo
   if (response.headersSent) return next(error);
   response.set(problem.headers);
   const dialect = dialectOfRequest(request);
-  if (dialect === 'product') answerInGhWords(response, problem);
-  else if (dialect === 'atm') answerInAtmWords(response, problem, request.path);
+  if (dialect === 'product') answerInGhDialect(response, problem);
+  else if (dialect === 'atm') answerInAtmDialect(response, problem, request.path);
   else answerProblem(request, response, problem);
 };
 

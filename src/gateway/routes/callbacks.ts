@@ -16,8 +16,8 @@ export const createCallbackRoutes = (deps: GatewayDeps): Record<'receiveCallback
   receiveCallback: answer(endpoints.receiveCallback, async ({ params: { attemptId }, body }, { log }) => {
     const { effect, jobId } = await recordCallback(deps.pool, { attemptId, callback: body });
     if (effect === 'wakes_job' && jobId !== null) {
-      const isHeard = await deps.workflows.wakeApplyJob(jobId, `callback ${body.status}`);
-      if (!isHeard) log.info('A callback did not reach its workflow; the sweep finds what it said', { jobId, attemptId });
+      const isDelivered = await deps.workflows.wakeApplyJob(jobId, `callback ${body.status}`);
+      if (!isDelivered) log.info('A callback did not reach its workflow; the sweep finds what it said', { jobId, attemptId });
     } else {
       log.info('A callback had no effect', { attemptId, effect });
     }

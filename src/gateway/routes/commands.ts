@@ -5,7 +5,7 @@ import { sensitive } from '../../domain/sensitive';
 import { readCommand } from '../commands/await-command';
 import { cancelJob } from '../commands/cancel';
 import { commandAnswer, commandView } from '../commands/command-answer';
-import { resolveJob, retryJob } from '../commands/person-words';
+import { resolveJob, retryJob } from '../commands/person-commands';
 import { resumeJob, type ResolutionData } from '../commands/resume';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';

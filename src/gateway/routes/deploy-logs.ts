@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { RequestHandler, Response } from 'express';
 import { findLogHead, readLogPage, type LogHead } from '../../db/deploy-log-reads';
-import { noSuchDeploy } from '../deploys/tell-deploy';
+import { noSuchDeploy } from '../deploys/signal-deploy';
 import { readInput } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
@@ -62,7 +62,7 @@ const writeLog = async (
   let after = 0;
   while (after < upTo && !gone.signal.aborted) {
     const from = after;
-    const page = await streams.source.turnstile.pass(
+    const page = await streams.source.semaphore.run(
       async () => await readLogPage(pool, { deployId, after: from, rows: limits.logPageRows, bytes: limits.logPageBytes }),
     );
     const lines = (page?.lines ?? []).filter(({ seq }) => seq <= upTo);

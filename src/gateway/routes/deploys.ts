@@ -4,10 +4,10 @@ import { recordAct } from '../../db/audit';
 import { listDeploys } from '../../db/deploy-reads';
 import { actorOf } from '../actor';
 import { makeDeployCursor, parseDeployCursor } from '../cursor';
-import { orProblem } from '../deploys/look';
+import { orProblem } from '../deploys/inspect-destination';
 import { placeDeploy } from '../deploys/place-deploy';
-import { seeDestinations } from '../deploys/see-destinations';
-import { getDeploy, tellDeploy } from '../deploys/tell-deploy';
+import { readDestinations } from '../deploys/read-destinations';
+import { getDeploy, signalDeploy } from '../deploys/signal-deploy';
 import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
@@ -39,25 +39,25 @@ export const createDeployRoutes = (deps: GatewayDeps): Record<Names, RequestHand
   getDeploy: answer(endpoints.getDeploy, async ({ params: { deployId } }) => deployAnswer(200, await getDeploy(deps, deployId))),
 
   approveDeploy: answer(endpoints.approveDeploy, async ({ params: { deployId }, body: { reason = null } }, facts) =>
-    deployAnswer(202, await tellDeploy(deps, { word: 'approve', deployId, reason }, facts)),
+    deployAnswer(202, await signalDeploy(deps, { signal: 'approve', deployId, reason }, facts)),
   ),
 
   rejectDeploy: answer(endpoints.rejectDeploy, async ({ params: { deployId }, body: { reason = null } }, facts) =>
-    deployAnswer(202, await tellDeploy(deps, { word: 'reject', deployId, reason }, facts)),
+    deployAnswer(202, await signalDeploy(deps, { signal: 'reject', deployId, reason }, facts)),
   ),
 
   cancelDeploy: answer(endpoints.cancelDeploy, async ({ params: { deployId }, body: { reason = null } }, facts) =>
-    deployAnswer(202, await tellDeploy(deps, { word: 'cancel', deployId, reason }, facts)),
+    deployAnswer(202, await signalDeploy(deps, { signal: 'cancel', deployId, reason }, facts)),
   ),
 
   listDestinations: answer(endpoints.listDestinations, async ({ query: { refresh = false } }) => ({
     status: 200,
-    body: { destinations: await seeDestinations(deps, { isRefreshed: refresh }) },
+    body: { destinations: await readDestinations(deps, { isRefreshed: refresh }) },
   })),
 
   breakDeployLock: answer(endpoints.breakDeployLock, async ({ params: { destination }, body: { reason } }, facts) => {
     const by = actorOf(facts);
-    const known = await seeDestinations(deps, { isRefreshed: false });
+    const known = await readDestinations(deps, { isRefreshed: false });
     if (!known.some((each) => each.destination === destination)) throw noSuchDestination(destination);
     // Before the act: one whose answer is lost has happened as well.
     await recordAct(deps.pool, { ...by, act: 'break_lock', subjectKind: 'destination', subject: destination, detail: { reason } });

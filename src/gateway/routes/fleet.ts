@@ -74,7 +74,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
         await deps.workflows.sweepNow();
         return { status: 202, body: { workflowId: workerCleanupScheduleId, lookAt: '/v1/fleet' } };
       }
-      const report = await deps.workflows.lookNow({ waitMs: deps.limits.sweepWaitMs });
+      const report = await deps.workflows.dryRunSweep({ waitMs: deps.limits.sweepWaitMs });
       if (report !== null) return { status: 200, body: report };
       return { status: 202, body: { workflowId: dryRunSweepId, lookAt: `temporal workflow result --workflow-id ${dryRunSweepId}` } };
     } catch (error) {

@@ -10,7 +10,7 @@ import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
 import { Problem } from '../problem';
-import { drainWorker, noSuchWorker, recycleWorker, sayWhatItWaitsFor } from '../worker-act';
+import { drainWorker, noSuchWorker, recycleWorker, withWaitDetail } from '../worker-act';
 
 type Names = 'drainWorker' | 'getDrain' | 'releaseWorker' | 'recycleWorker' | 'getRecycle';
 
@@ -20,7 +20,7 @@ export const createWorkerActRoutes = (deps: GatewayDeps): Record<Names, RequestH
 
   const read = async (workerId: string, act: WorkerAct): Promise<Answer> => {
     const view = await findLastWorkerAct(deps.pool, deps.limits, { workerId, act });
-    if (view !== null) return { status: 200, body: await sayWhatItWaitsFor(deps, view) };
+    if (view !== null) return { status: 200, body: await withWaitDetail(deps, view) };
     if ((await findWorker(deps.pool, deps.limits, workerId)) === null) throw noSuchWorker(workerId);
     throw new Problem('not_found', `Nobody has asked for a ${act} of ${workerId}`);
   };

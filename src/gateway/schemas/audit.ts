@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { instantSchema, pageFields, wordSchema } from './values';
+import { instantSchema, pageFields, textSchema } from './values';
 
 export const auditQuerySchema = z.strictObject({
-  actor: wordSchema.optional().meta({ description: 'Name of a key.' }),
-  act: wordSchema.optional().meta({ description: 'Such as `cancel`; its end is `cancel_ended`.' }),
-  subject: wordSchema.optional().meta({ description: 'The id of a job, or `*` for the fleet.' }),
+  actor: textSchema.optional().meta({ description: 'Name of a key.' }),
+  act: textSchema.optional().meta({ description: 'Such as `cancel`; its end is `cancel_ended`.' }),
+  subject: textSchema.optional().meta({ description: 'The id of a job, or `*` for the fleet.' }),
   since: instantSchema.optional(),
   ...pageFields,
 });

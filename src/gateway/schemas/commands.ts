@@ -122,7 +122,7 @@ export const commandSchema = z.strictObject(commandFields).meta({ id: 'Command' 
 
 export const commandListSchema = z.strictObject({ commands: z.array(commandSchema) }).meta({ id: 'CommandList' });
 
-/** A refusal is a problem that tells its command as well. */
+/** A refusal is a problem that names its command as well. */
 export const commandProblemSchema = z
   .strictObject({ ...commandFields, ...problemSchema.shape })
   .meta({ id: 'CommandProblem', description: 'A problem (RFC 9457) with the fields of the command beside its own.' });

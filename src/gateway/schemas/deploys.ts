@@ -9,7 +9,7 @@ import {
   versionPattern,
 } from '../../contracts/deploy';
 import { reasonSchema } from './person-text';
-import { flagSchema, idSchema, instantSchema, keySchema, pageFields, textSchema, wholeNumberSchema, wordsSchema } from './values';
+import { flagSchema, idSchema, instantSchema, keySchema, pageFields, printableSchema, wholeNumberSchema, listSchema } from './values';
 
 const nameSchema = z
   .string()
@@ -56,13 +56,13 @@ export const placeDeployBodySchema = z
   })
   .meta({ id: 'PlaceDeploy' });
 
-export const deployWordBodySchema = z.strictObject({ reason: reasonSchema.optional() }).meta({ id: 'DeployWord' });
+export const deploySignalBodySchema = z.strictObject({ reason: reasonSchema.optional() }).meta({ id: 'DeployWord' });
 export const breakLockBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'BreakDeployLock' });
 
 export const listDeploysQuerySchema = z.strictObject({
   destination: nameSchema.optional(),
   live: flagSchema.optional().meta({ description: '`true`: those that have not ended; `false`: those that have.' }),
-  outcome: wordsSchema(deployOutcomes)
+  outcome: listSchema(deployOutcomes)
     .optional()
     .meta({ description: 'One outcome, or several; also as one word with commas between them.' }),
   ...pageFields,
@@ -175,7 +175,7 @@ export const logStreamQuerySchema = z.strictObject({
 });
 
 export const logStreamHeadersSchema = z.object({
-  'last-event-id': textSchema(40)
+  'last-event-id': printableSchema(40)
     .optional()
     .meta({ description: 'Id of the last event that was seen.', pattern: String.raw`^([0-9]{1,15}(\.end)?)?$` }),
 });

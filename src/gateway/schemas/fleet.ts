@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
-import { healthWords } from '../../domain/health';
+import { healthStatuses } from '../../domain/health';
 import { sweepFindings, sweepKinds, type SweepFinding } from '../../contracts/sweep';
 import { reasonSchema } from './person-text';
-import { instantSchema, wordSchema } from './values';
+import { instantSchema, textSchema } from './values';
 import { fleetSchema } from './job-answers';
 
 /** What stands for the whole fleet is no host: POST /v1/pause is for that. */
-const hostSchema = wordSchema
+const hostSchema = textSchema
   .regex(/^[\w.:-]+$/, 'must be an address or an instance id; POST /v1/pause holds the whole fleet')
   .meta({ description: 'Address or instance id, as in the registry.', example: '10.0.0.7' });
 
 export const hostParamsSchema = z.strictObject({ host: hostSchema });
-export const workerParamsSchema = z.strictObject({ workerId: wordSchema });
+export const workerParamsSchema = z.strictObject({ workerId: textSchema });
 
 const dayInSeconds = 24 * 3_600;
 
@@ -119,7 +119,7 @@ export const sweepAskedSchema = z
 const fleetHostSchema = z
   .strictObject({
     host: z.string(),
-    health: z.enum(healthWords).meta({ description: 'API and worker port, and the registry; the worse of both.' }),
+    health: z.enum(healthStatuses).meta({ description: 'API and worker port, and the registry; the worse of both.' }),
     reason: z.string(),
     ports: z
       .strictObject({ isApiUp: z.boolean(), isWorkerUp: z.boolean(), probedAt: instantSchema, problem: z.string().nullable() })

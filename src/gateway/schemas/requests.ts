@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { noteSchema, reasonSchema } from './person-text';
-import { countSchema, flagSchema, idSchema, keySchema, pageFields, wordSchema, wordsSchema } from './values';
+import { countSchema, flagSchema, idSchema, keySchema, pageFields, textSchema, listSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
@@ -13,12 +13,12 @@ export const submitHeadersSchema = z.object({
 });
 
 export const listJobsQuerySchema = z.strictObject({
-  state: wordsSchema(jobStates)
+  state: listSchema(jobStates)
     .optional()
     .meta({ description: 'One state, or several; also as one word with commas between them.', example: ['waiting', 'running'] }),
   userId: idSchema.optional(),
-  taskId: wordSchema.optional(),
-  workerId: wordSchema.optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
+  taskId: textSchema.optional(),
+  workerId: textSchema.optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
   needsAttention: flagSchema
     .optional()
     .meta({ description: '`true`: what waits for a person (waiting_human, uncertain), the nearest deadline first.' }),

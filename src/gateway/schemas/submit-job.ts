@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { affinities, executionModes, jobTypes } from '../../contracts/job';
-import { idSchema, keptUrlSchema, pageUrlSchema, wordSchema } from './values';
+import { idSchema, keptUrlSchema, pageUrlSchema, textSchema } from './values';
 
 /** GH's own limits (ghosthands §1.3), the same in the product's spelling: characters of texts, entries of lists. */
 export const most = {
@@ -78,7 +78,7 @@ const resumeSchema = z
 
 export const qualities = ['speed', 'balanced', 'quality'] as const;
 
-/** GH's words on both branches; the row is told `other` for everything else. */
+/** GH's words on both branches; the row gets `other` for everything else. */
 export const platforms = ['greenhouse', 'workday', 'linkedin', 'lever', 'icims', 'taleo', 'smartrecruiters', 'amazon', 'other'] as const;
 
 /** What the row's metadata hold of ours: a caller's own under such a name would be written over. */
@@ -97,7 +97,7 @@ const jobFields = {
     .meta({ description: 'Prepared answers by question; only for apply.' }),
   resume: resumeSchema.optional().meta({ description: 'Needed for apply, and only there.' }),
   inputData: z.record(z.string(), z.unknown()).optional().meta({ description: 'What the worker gets when jobType is not apply.' }),
-  taskId: wordSchema.optional().meta({ description: "The product's id. Without an Idempotency-Key, one job of a task lives at a time." }),
+  taskId: textSchema.optional().meta({ description: "The product's id. Without an Idempotency-Key, one job of a task lives at a time." }),
   callbackUrl: keptUrlSchema
     .optional()
     .meta({ description: 'Told what happens; its origin must be allowed (CALLBACK_ALLOWED_ORIGINS). Secrets in it are taken out.' }),
@@ -154,7 +154,9 @@ export const submitJobShownSchema = z
     z
       .strictObject({ ...sharedFields, jobType: z.literal(apply).default(apply), profile: profileSchema, resume: resumeSchema, answers })
       .meta({ id: 'SubmitApplication' }),
-    z.strictObject({ ...sharedFields, jobType: z.enum(otherTypes), taskDescription: text(most.task), inputData }).meta({ id: 'SubmitOtherJob' }),
+    z
+      .strictObject({ ...sharedFields, jobType: z.enum(otherTypes), taskDescription: text(most.task), inputData })
+      .meta({ id: 'SubmitOtherJob' }),
   ])
   .meta({ id: 'SubmitJob' });
 export type SubmitJob = z.output<typeof submitJobSchema>;

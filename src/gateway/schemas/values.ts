@@ -7,13 +7,10 @@ const withoutControls = /^[^\u0000-\u001F\u007F-\u009F]*$/; // oxlint-disable-li
  * A text of a path, a query or a header; every field of those is made of it, or matches something narrower. Postgres keeps no NUL, and no id, name, tag or
  * number has a control character in it.
  */
-export const textSchema = (most: number) => z.string().max(most).regex(withoutControls, 'must not hold control characters');
-
-/** The same, and not empty: a name or an id that somebody else has made. */
-export const nameSchema = (most: number) => textSchema(most).min(1);
+export const printableSchema = (most: number) => z.string().max(most).regex(withoutControls, 'must not hold control characters');
 
 /** `nextCursor` of the last answer. */
-export const cursorSchema = nameSchema(200);
+export const cursorSchema = printableSchema(200).min(1);
 
 /** Any UUID that Postgres takes, in lower case; versions are not our business. */
 export const idSchema = z.guid().toLowerCase();
@@ -45,7 +42,7 @@ export const keySchema = z
   .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII');
 
 /** An id or a name of a neighbour, as long as the columns of its tables. */
-export const wordSchema = nameSchema(255);
+export const textSchema = printableSchema(255).min(1);
 
 export const instantSchema = z.iso.datetime();
 
@@ -74,7 +71,7 @@ export const flagSchema = z
   .meta({ type: 'boolean', enum: undefined });
 
 /** One word of a list, or several: with commas between them as people write it, or the parameter once for each, as most programs send a list. */
-export const wordsSchema = <Word extends string>(known: readonly Word[]) => {
+export const listSchema = <Item extends string>(known: readonly Item[]) => {
   const isKnown = (word: string): boolean => (known as readonly string[]).includes(word);
   return z
     .union([z.string(), z.array(z.string())])

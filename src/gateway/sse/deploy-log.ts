@@ -13,7 +13,7 @@ export interface LogSource {
   tails: LogTails;
   limits: Pick<Limits, 'logPageRows' | 'logPageBytes' | 'logPagesAtOnce' | 'degradedPollMs'>;
   /** Bounds the pages that are read at once: a hundred readers that catch up must not take every connection of the gateway. */
-  turnstile: Turnstile;
+  semaphore: Semaphore;
 }
 
 /** Our own words: the id of an event is where a reconnect goes on. */
@@ -27,7 +27,7 @@ const lineFrame = (line: DeployLogLine): string => eventFrame({ id: line.seq, da
 const gapBefore = (seen: number | undefined, { seq }: DeployLogLine): string =>
   seen === undefined || seq === seen + 1 ? '' : nativeDialect.gap(seen + 1, seq - 1);
 
-/** Sends the lines after a number, and goes on with every new one, until the end, which it tells. */
+/** Sends the lines after a number, and goes on with every new one, until the end, which it sends as well. */
 export const streamDeployLog = async (
   source: LogSource,
   reader: Reader,
@@ -88,9 +88,9 @@ const sendFrames = async (reader: Reader, frames: string | Buffer): Promise<void
 const outagePauseMs = 500;
 
 /** While Postgres is away a stream that is under way waits, kept alive by its heartbeat. */
-const readPage = async ({ pool, limits, turnstile }: LogSource, deployId: string, after: number): Promise<LogPage | null | 'later'> => {
+const readPage = async ({ pool, limits, semaphore }: LogSource, deployId: string, after: number): Promise<LogPage | null | 'later'> => {
   try {
-    return await turnstile.pass(
+    return await semaphore.run(
       async () => await readLogPage(pool, { deployId, after, rows: limits.logPageRows, bytes: limits.logPageBytes }),
     );
   } catch (error) {
@@ -100,15 +100,15 @@ const readPage = async ({ pool, limits, turnstile }: LogSource, deployId: string
   }
 };
 
-export interface Turnstile {
-  pass<Result>(work: () => Promise<Result>): Promise<Result>;
+export interface Semaphore {
+  run<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
-export const createTurnstile = (atOnce: number): Turnstile => {
+export const createSemaphore = (atOnce: number): Semaphore => {
   let inside = 0;
   const waiting: (() => void)[] = [];
   return {
-    async pass(work) {
+    async run(work) {
       if (inside >= atOnce) await new Promise<void>((resolve) => waiting.push(resolve));
       else inside++;
       try {

@@ -5,7 +5,7 @@ import type { Limits } from '../../contracts/limits';
 import { endedSessionChannel, listEndedSessions } from '../../db/ended-sessions';
 import { createListener } from '../../db/listen';
 import type { Log } from '../../log';
-import { createTurnstile, type LogSource } from './deploy-log';
+import { createSemaphore, type LogSource } from './deploy-log';
 import { createLogTails } from './log-tails';
 import { createReaders, type Reader, type ReaderOf } from './reader';
 
@@ -24,7 +24,7 @@ export const createLogStreams = ({
   log,
 }: {
   pool: Pool;
-  /** Undefined: no LISTEN, news come by polling. */
+  /** Undefined: no LISTEN, changes are found by polling. */
   directUrl: string | undefined;
   limits: Limits;
   log: Log;
@@ -49,7 +49,7 @@ export const createLogStreams = ({
     applicationName: 'yardmaster-gateway-listen',
   });
   return {
-    source: { pool, tails, limits, turnstile: createTurnstile(limits.logPagesAtOnce) },
+    source: { pool, tails, limits, semaphore: createSemaphore(limits.logPagesAtOnce) },
     admit: readers.admit,
     countReaders: readers.count,
     async close() {

@@ -24,7 +24,7 @@ export interface LogDialect {
  * own pages from Postgres until it has caught up.
  */
 export interface TailSeat {
-  /** As of the last look; null when the deploy is gone. */
+  /** As of the last read; null when the deploy is gone. */
   head(): LogHead | null;
   /** The lines after a number: `behind` when the tail no longer keeps them, `here` when there are none yet. */
   next(after: number): LogChunk | 'behind' | 'here';
@@ -34,7 +34,7 @@ export interface TailSeat {
 export interface LogTails {
   /** `wake` is called whenever the seat has something new to say. */
   join(head: LogHead, wake: () => void): TailSeat;
-  /** The newest deploy of all. The first look fails when Postgres is away; later news are only late. */
+  /** The newest deploy of all. The first read fails when Postgres is away; later ones are only late. */
   followNewest(wake: () => void): Promise<{ newest: () => LogHead | null; leave: () => void }>;
   /** NOTIFY has said that a deploy's log has come this far. */
   notice(deployId: string, seq: number): void;
@@ -57,7 +57,7 @@ export const createLogTails = (deps: TailDeps): LogTails => {
       const tail = tails.get(head.deployId) ?? createTail(deps, head);
       tails.set(head.deployId, tail);
       tail.wakes.add(wake);
-      // What was notified between the caller's look and this moment has reached nobody.
+      // What was notified between the caller's read and this moment has reached nobody.
       tail.read();
       return {
         head: tail.head,
@@ -111,8 +111,8 @@ const createTail = ({ pool, limits, log }: TailDeps, start: LogHead) => {
     keptFrom = readTo = seq;
   };
 
-  /** One look; answers whether there is more to read at once. */
-  const look = async (): Promise<boolean> => {
+  /** One read; answers whether there is more to read at once. */
+  const readMore = async (): Promise<boolean> => {
     const page = await readLogPage(pool, { deployId, after: readTo, rows: limits.logPageRows, bytes: limits.logPageBytes });
     const wasLive = head?.outcome === null;
     head = page?.head ?? null;
@@ -125,7 +125,7 @@ const createTail = ({ pool, limits, log }: TailDeps, start: LogHead) => {
   };
 
   const reading = createTurns({
-    look,
+    readMore,
     isWanted: () => wakes.size > 0,
     gatherMs: limits.logGatherMs,
     onError: (error) => log.warn('The log of a deploy cannot be read; its readers wait', { deployId, error }),
@@ -142,7 +142,7 @@ const createTail = ({ pool, limits, log }: TailDeps, start: LogHead) => {
       return found.after === after ? found : { after, lines: found.lines.filter(({ seq }) => seq > after), framed: new Map() };
     },
     notice(seq: number) {
-      // An end may be told with the number of the last line.
+      // An end may be notified with the number of the last line.
       if (seq >= readTo) reading.now();
     },
     read() {
@@ -155,7 +155,7 @@ const createTail = ({ pool, limits, log }: TailDeps, start: LogHead) => {
 const createNewest = ({ pool, limits, log }: TailDeps) => {
   const wakes = new Set<() => void>();
   let newest: LogHead | null = null;
-  const look = async (): Promise<boolean> => {
+  const readMore = async (): Promise<boolean> => {
     const found = await findNewestLogHead(pool);
     const isNew = found?.deployId !== newest?.deployId;
     newest = found;
@@ -163,14 +163,14 @@ const createNewest = ({ pool, limits, log }: TailDeps) => {
     return false;
   };
   const reading = createTurns({
-    look,
+    readMore,
     isWanted: () => wakes.size > 0,
     gatherMs: limits.logGatherMs,
     onError: (error) => log.warn('The newest deploy cannot be read', { error }),
   });
   return {
     async follow(wake: () => void) {
-      await look();
+      await readMore();
       wakes.add(wake);
       return { newest: () => newest, leave: () => void wakes.delete(wake) };
     },
@@ -182,33 +182,33 @@ const createNewest = ({ pool, limits, log }: TailDeps) => {
 };
 
 interface Turns {
-  look: () => Promise<boolean>;
+  readMore: () => Promise<boolean>;
   isWanted: () => boolean;
   gatherMs: number;
   onError: (error: unknown) => void;
 }
 
-/** Looks never overlap; what is wanted meanwhile is one more look, a moment later, so that lines which come one by one are read together. */
-const createTurns = ({ look, isWanted, gatherMs, onError }: Turns): { now: () => void } => {
-  let isLooking = false;
+/** Reads never overlap; what is wanted meanwhile is one more read, a moment later, so that lines which come one by one are read together. */
+const createTurns = ({ readMore, isWanted, gatherMs, onError }: Turns): { now: () => void } => {
+  let isReading = false;
   let isAskedAgain = false;
-  let isErrorTold = false;
+  let isErrorLogged = false;
   const run = async (): Promise<void> => {
-    isLooking = true;
+    isReading = true;
     isAskedAgain = false;
     let hasMore = false;
     try {
-      hasMore = await look();
-      isErrorTold = false;
+      hasMore = await readMore();
+      isErrorLogged = false;
     } catch (error) {
       // The next poll tries again.
       isAskedAgain = false;
-      if (!isErrorTold) onError(error);
-      isErrorTold = true;
+      if (!isErrorLogged) onError(error);
+      isErrorLogged = true;
     }
     setTimeout(
       () => {
-        isLooking = false;
+        isReading = false;
         if ((hasMore || isAskedAgain) && isWanted()) void run();
       },
       hasMore ? 0 : gatherMs,
@@ -217,7 +217,7 @@ const createTurns = ({ look, isWanted, gatherMs, onError }: Turns): { now: () =>
   return {
     now() {
       if (!isWanted()) return;
-      if (isLooking) isAskedAgain = true;
+      if (isReading) isAskedAgain = true;
       else void run();
     },
   };

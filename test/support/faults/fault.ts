@@ -1,18 +1,18 @@
 import type { SimulatedHost } from '../../../src/dev/gh-simulator/simulated-host';
-import type { Ground } from './ground';
+import type { FaultFixture } from './fault-fixture';
 
-export interface Played {
+export interface FaultResult {
   jobIds: string[];
   /** From the fault to the state that was promised after it; null where nothing had to recover. */
   recoveryMs: number | null;
-  /** Looked at too late, so that nothing proves how its process spent its last minute: the job rests for a person instead of running elsewhere. */
+  /** Examined too late, so that nothing proves how its process spent its last minute: the job rests for a person instead of running elsewhere. */
   isLeftToPerson?: boolean;
   /** What was promised for this fault beyond promises 1 to 8, and is not so. */
   broken: string[];
 }
 
-export interface Play {
-  ground: Ground;
+export interface FaultContext {
+  fixture: FaultFixture;
   hosts: SimulatedHost[];
   /** Counted from 0. */
   round: number;
@@ -24,7 +24,7 @@ export interface Play {
 export interface Fault {
   name: string;
   hosts: number;
-  play(play: Play): Promise<Played>;
+  inject(context: FaultContext): Promise<FaultResult>;
 }
 
 export const expectThat = (facts: Record<string, boolean>): string[] =>

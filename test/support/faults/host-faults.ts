@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { expectThat, type Fault, type Play, type Played } from './fault';
+import { expectThat, type Fault, type FaultContext, type FaultResult } from './fault';
 import {
   age,
   ageDeadline,
@@ -13,16 +13,16 @@ import {
   untilOffline,
   untilState,
   withFormOpen,
-} from './ground';
+} from './fault-fixture';
 import { untilRunElsewhere } from './run-elsewhere';
 
 const killed: Fault = {
   name: 'kill -9',
   hosts: 1,
-  async play(play) {
-    const [host] = play.hosts;
+  async inject(context) {
+    const [host] = context.hosts;
     return await runsElsewhereAfter(
-      play,
+      context,
       () => host!.kill(),
       async () => await host!.startWorker(),
     );
@@ -32,20 +32,20 @@ const killed: Fault = {
 const killedWithFormOpen: Fault = {
   name: 'kill -9, form open',
   hosts: 1,
-  async play({ ground, hosts, staged }) {
+  async inject({ fixture, hosts, staged }) {
     const [host] = hosts;
-    const { jobId } = await startJobAt(ground, host!, withFormOpen, { at: 'form_opened' });
+    const { jobId } = await startJobAt(fixture, host!, withFormOpen, { at: 'form_opened' });
     await staged();
     const at = Date.now();
     host!.kill();
-    await untilState(ground, jobId, 'uncertain');
+    await untilState(fixture, jobId, 'uncertain');
     const recoveryMs = Date.now() - at;
-    await resolve(ground, jobId);
+    await resolve(fixture, jobId);
     await host!.startWorker();
     return {
       jobIds: [jobId],
       recoveryMs,
-      broken: expectThat({ 'nobody tried it again': eventsOf(ground, jobId, 'claimed').length === 1 }),
+      broken: expectThat({ 'nobody tried it again': eventsOf(fixture, jobId, 'claimed').length === 1 }),
     };
   },
 };
@@ -53,28 +53,28 @@ const killedWithFormOpen: Fault = {
 const hung: Fault = {
   name: 'hang',
   hosts: 1,
-  async play({ ground, hosts, staged }) {
+  async inject({ fixture, hosts, staged }) {
     const [host] = hosts;
-    const { jobId } = await startJobAt(ground, host!, beforeForm);
+    const { jobId } = await startJobAt(fixture, host!, beforeForm);
     await staged();
     host!.hang();
     const at = Date.now();
     // Five silent minutes, and then the rest of the attempt's time: its process is there, so nobody else may have the job.
-    await age(ground, host!.workerId, 6);
-    await untilOffline(ground, host!.workerId);
-    const stayed = eventsOf(ground, jobId, 'claimed').length === 1;
-    await ageDeadline(ground, jobId);
-    await untilState(ground, jobId, 'uncertain');
+    await age(fixture, host!.workerId, 6);
+    await untilOffline(fixture, host!.workerId);
+    const stayed = eventsOf(fixture, jobId, 'claimed').length === 1;
+    await ageDeadline(fixture, jobId);
+    await untilState(fixture, jobId, 'uncertain');
     const recoveryMs = Date.now() - at;
     // A person restarts the machine, and looks at the posting.
     await host!.restart();
-    await resolve(ground, jobId);
+    await resolve(fixture, jobId);
     return {
       jobIds: [jobId],
       recoveryMs,
       broken: expectThat({
         'it stayed where it was': stayed,
-        'nobody tried it again': eventsOf(ground, jobId, 'claimed').length === 1,
+        'nobody tried it again': eventsOf(fixture, jobId, 'claimed').length === 1,
       }),
     };
   },
@@ -83,26 +83,26 @@ const hung: Fault = {
 const parted: Fault = {
   name: 'partition for good',
   hosts: 1,
-  async play({ ground, hosts, staged }) {
+  async inject({ fixture, hosts, staged }) {
     const [host] = hosts;
-    const { jobId } = await startJobAt(ground, host!, beforeForm);
+    const { jobId } = await startJobAt(fixture, host!, beforeForm);
     await staged();
     host!.partition('both');
     const at = Date.now();
-    await endSessionsOf(ground, jobId);
-    await age(ground, host!.workerId, 6);
-    await untilState(ground, jobId, 'uncertain');
+    await endSessionsOf(fixture, jobId);
+    await age(fixture, host!.workerId, 6);
+    await untilState(fixture, jobId, 'uncertain');
     const recoveryMs = Date.now() - at;
-    await untilOffline(ground, host!.workerId);
-    const stayed = eventsOf(ground, jobId, 'claimed').length === 1;
+    await untilOffline(fixture, host!.workerId);
+    const stayed = eventsOf(fixture, jobId, 'claimed').length === 1;
     // The way is there again: its process hears that it lost its session, and ends; the container starts the next one.
     host!.heal();
-    await untilEvent(ground, jobId, 'killed');
-    await resolve(ground, jobId);
+    await untilEvent(fixture, jobId, 'killed');
+    await resolve(fixture, jobId);
     return {
       jobIds: [jobId],
       recoveryMs,
-      broken: expectThat({ 'nobody tried it again': stayed && eventsOf(ground, jobId, 'claimed').length === 1 }),
+      broken: expectThat({ 'nobody tried it again': stayed && eventsOf(fixture, jobId, 'claimed').length === 1 }),
     };
   },
 };
@@ -110,68 +110,71 @@ const parted: Fault = {
 const partedAndHealed: Fault = {
   name: 'partition, healed after 15 s',
   hosts: 1,
-  async play({ ground, hosts, staged }) {
+  async inject({ fixture, hosts, staged }) {
     const [host] = hosts;
     await staged();
-    const { jobId } = await startJobAt(ground, host!, '/slow-start?startMs=10000&ms=300', { affinity: 'strict' });
+    const { jobId } = await startJobAt(fixture, host!, '/slow-start?startMs=10000&ms=300', { affinity: 'strict' });
     host!.partition('both');
     await delay(15_000);
     host!.heal();
     const at = Date.now();
-    return await endsWhereItRan({ ground, jobId, at });
+    return await endsWhereItRan({ fixture, jobId, at });
   },
 };
 
 const replaced: Fault = {
   name: 'new id on the same IP',
   hosts: 1,
-  async play(play) {
-    const [host] = play.hosts;
+  async inject(context) {
+    const [host] = context.hosts;
     const oldId = host!.workerId;
-    const played = await runsElsewhereAfter(
-      play,
+    const result = await runsElsewhereAfter(
+      context,
       async () =>
-        await host!.replace({ workerId: `${host!.config.workerId}-${play.round + 2}`, instanceId: `i-new-${host!.ip}-${play.round}` }),
+        await host!.replace({
+          workerId: `${host!.config.workerId}-${context.round + 2}`,
+          instanceId: `i-new-${host!.ip}-${context.round}`,
+        }),
       async () => await Promise.resolve(),
     );
     // Two minutes rather than five, since a newer worker beats from its address.
-    await age(play.ground, oldId, 3);
-    await untilOffline(play.ground, oldId);
-    return played;
+    await age(context.fixture, oldId, 3);
+    await untilOffline(context.fixture, oldId);
+    return result;
   },
 };
 
 const wrongClocks: Fault = {
   name: 'clock 10 min wrong',
   hosts: 2,
-  async play({ ground, hosts, staged }) {
+  async inject({ fixture, hosts, staged }) {
     const [late, early] = hosts;
     late!.setClock(-600_000);
     early!.setClock(600_000);
     const path = '/slow-start?startMs=20000&ms=300';
     await staged();
-    const jobs = await Promise.all([late!, early!].map(async (host) => await startJobAt(ground, host, path, { affinity: 'strict' })));
-    const played = await Promise.all(jobs.map(async ({ jobId }) => await endsWhereItRan({ ground, jobId, at: null })));
+    const jobs = await Promise.all([late!, early!].map(async (host) => await startJobAt(fixture, host, path, { affinity: 'strict' })));
+    const result = await Promise.all(jobs.map(async ({ jobId }) => await endsWhereItRan({ fixture, jobId, at: null })));
     late!.setClock(0);
     early!.setClock(0);
-    return { jobIds: jobs.map(({ jobId }) => jobId), recoveryMs: null, broken: played.flatMap(({ broken }) => broken) };
+    return { jobIds: jobs.map(({ jobId }) => jobId), recoveryMs: null, broken: result.flatMap(({ broken }) => broken) };
   },
 };
 
 const rowDeleted: Fault = {
   name: 'registry row deleted',
   hosts: 1,
-  async play({ ground, hosts, staged }) {
+  async inject({ fixture, hosts, staged }) {
     const [host] = hosts;
     await staged();
-    const { jobId } = await startJobAt(ground, host!, '/slow-start?startMs=12000&ms=300', { affinity: 'strict' });
-    await ground.pool.query(`delete from gh_worker_registry where worker_id = $1`, [host!.workerId]);
-    const played = await endsWhereItRan({ ground, jobId, at: null });
+    const { jobId } = await startJobAt(fixture, host!, '/slow-start?startMs=12000&ms=300', { affinity: 'strict' });
+    await fixture.pool.query(`delete from gh_worker_registry where worker_id = $1`, [host!.workerId]);
+    const result = await endsWhereItRan({ fixture, jobId, at: null });
     // It writes its row again only when it starts (ghosthands §2.3).
     const at = Date.now();
     await host!.restart();
-    await untilIdle(ground, host!);
-    return { ...played, recoveryMs: Date.now() - at };
+    await untilIdle(fixture, host!);
+    return { ...result, recoveryMs: Date.now() - at };
   },
 };
 
@@ -190,42 +193,42 @@ const edits = [
 const rowEdited: Fault = {
   name: 'registry row edited',
   hosts: 1,
-  async play({ ground, hosts, staged, round }) {
+  async inject({ fixture, hosts, staged, round }) {
     const [host] = hosts;
     await staged();
-    const { jobId } = await startJobAt(ground, host!, '/slow-start?startMs=12000&ms=300', { affinity: 'strict' });
-    await ground.pool.query(`update gh_worker_registry set ${edits[round % edits.length]} where worker_id = $1`, [host!.workerId]);
-    const played = await endsWhereItRan({ ground, jobId, at: null });
+    const { jobId } = await startJobAt(fixture, host!, '/slow-start?startMs=12000&ms=300', { affinity: 'strict' });
+    await fixture.pool.query(`update gh_worker_registry set ${edits[round % edits.length]} where worker_id = $1`, [host!.workerId]);
+    const result = await endsWhereItRan({ fixture, jobId, at: null });
     const at = Date.now();
-    await ground.pool.query(
+    await fixture.pool.query(
       `update gh_worker_registry set ec2_ip = $2, ec2_instance_id = $3, target_worker_id = $1, status = 'active', last_heartbeat = now() where worker_id = $1`,
       [host!.workerId, host!.ip, host!.config.instanceId],
     );
-    await untilIdle(ground, host!);
-    return { ...played, recoveryMs: Date.now() - at };
+    await untilIdle(fixture, host!);
+    return { ...result, recoveryMs: Date.now() - at };
   },
 };
 
 const postgrestAway: Fault = {
   name: 'PostgREST outage',
   hosts: 1,
-  async play({ ground, hosts, staged }) {
+  async inject({ fixture, hosts, staged }) {
     const [host] = hosts;
     await staged();
-    const { jobId } = await startJobAt(ground, host!, '/slow-start?startMs=5000&ms=300');
+    const { jobId } = await startJobAt(fixture, host!, '/slow-start?startMs=5000&ms=300');
     host!.breakPostgrest();
     // It applies, and nobody hears of it: the row says `running`, and the worker is idle.
-    const { at } = await untilEvent(ground, jobId, 'ended');
-    await untilState(ground, jobId, 'uncertain');
+    const { at } = await untilEvent(fixture, jobId, 'ended');
+    await untilState(fixture, jobId, 'uncertain');
     const recoveryMs = Date.now() - Date.parse(at);
     host!.heal();
-    await resolve(ground, jobId);
+    await resolve(fixture, jobId);
     return {
       jobIds: [jobId],
       recoveryMs,
       broken: expectThat({
-        'nobody tried it again': eventsOf(ground, jobId, 'claimed').length === 1,
-        'it was submitted once': eventsOf(ground, jobId, 'submitted').length === 1,
+        'nobody tried it again': eventsOf(fixture, jobId, 'claimed').length === 1,
+        'it was submitted once': eventsOf(fixture, jobId, 'submitted').length === 1,
       }),
     };
   },
@@ -234,19 +237,19 @@ const postgrestAway: Fault = {
 const twins: Fault = {
   name: 'twins',
   hosts: 1,
-  async play({ ground, hosts, staged }) {
+  async inject({ fixture, hosts, staged }) {
     const [host] = hosts;
     await staged();
-    const { jobId } = await startJobAt(ground, host!, '/slow-start?startMs=12000&ms=300', { affinity: 'strict' });
+    const { jobId } = await startJobAt(fixture, host!, '/slow-start?startMs=12000&ms=300', { affinity: 'strict' });
     await host!.twin();
     await delay(2_000);
     const at = Date.now();
     // Its shutdown gives the other one's row away, which works on (ghosthands §2.6).
     host!.endTwins('term');
-    const played = await endsWhereItRan({ ground, jobId, at });
+    const result = await endsWhereItRan({ fixture, jobId, at });
     // That shutdown also wrote the living one off; it writes itself back within 30 s.
-    await untilIdle(ground, host!);
-    return played;
+    await untilIdle(fixture, host!);
+    return result;
   },
 };
 
@@ -256,28 +259,28 @@ const rackSize = 50;
 export const rack: Fault = {
   name: '50 hosts dying at once',
   hosts: rackSize,
-  async play({ ground, hosts, staged }) {
+  async inject({ fixture, hosts, staged }) {
     const jobs = await Promise.all(
-      hosts.map(async (host) => ({ host, ...(await startJobAt(ground, host, beforeForm, { affinity: 'strict' })) })),
+      hosts.map(async (host) => ({ host, ...(await startJobAt(fixture, host, beforeForm, { affinity: 'strict' })) })),
     );
     await staged();
     const at = Date.now();
     for (const { host } of jobs) host.kill({ api: true });
     await delay(5_000);
     await Promise.all(hosts.map(async (host) => await host.start()));
-    const played = await Promise.all(jobs.map(async ({ jobId, seq }) => await untilRunElsewhere(ground, { jobId, seq, struckAt: at })));
-    const recoveries = played.flatMap(({ recoveryMs }) => recoveryMs ?? []);
+    const result = await Promise.all(jobs.map(async ({ jobId, seq }) => await untilRunElsewhere(fixture, { jobId, seq, injectedAt: at })));
+    const recoveries = result.flatMap(({ recoveryMs }) => recoveryMs ?? []);
     return {
       jobIds: jobs.map(({ jobId }) => jobId),
       // Of the last one.
       recoveryMs: recoveries.length === 0 ? null : Math.max(...recoveries),
-      isLeftToPerson: played.some(({ isLeftToPerson }) => isLeftToPerson),
-      broken: played.flatMap(({ broken }) => broken),
+      isLeftToPerson: result.some(({ isLeftToPerson }) => isLeftToPerson),
+      broken: result.flatMap(({ broken }) => broken),
     };
   },
 };
 
-/** Each on hosts of its own, so that a round plays them all at once. */
+/** Each on hosts of its own, so that a round injects them all at once. */
 export const hostFaults: readonly Fault[] = [
   killed,
   killedWithFormOpen,
@@ -294,31 +297,39 @@ export const hostFaults: readonly Fault[] = [
 
 /** The process that has the job is proven gone, and the form was never open: another one runs it. */
 const runsElsewhereAfter = async (
-  { ground, hosts, staged }: Play,
-  strike: () => unknown,
-  mend: () => Promise<unknown>,
-): Promise<Played> => {
-  const { jobId, seq } = await startJobAt(ground, hosts[0]!, beforeForm);
+  { fixture, hosts, staged }: FaultContext,
+  injectInto: () => unknown,
+  repair: () => Promise<unknown>,
+): Promise<FaultResult> => {
+  const { jobId, seq } = await startJobAt(fixture, hosts[0]!, beforeForm);
   await staged();
-  const struckAt = Date.now();
-  await strike();
-  const played = await untilRunElsewhere(ground, { jobId, seq, struckAt });
-  await mend();
-  return played;
+  const injectedAt = Date.now();
+  await injectInto();
+  const result = await untilRunElsewhere(fixture, { jobId, seq, injectedAt });
+  await repair();
+  return result;
 };
 
 /** The process that has the job lives, whatever it looks like: the job ends there, in its first attempt. */
-const endsWhereItRan = async ({ ground, jobId, at }: { ground: Play['ground']; jobId: string; at: number | null }): Promise<Played> => {
-  const state = await untilState(ground, jobId, ['succeeded', 'failed', 'uncertain', 'cancelled', 'expired']);
+const endsWhereItRan = async ({
+  fixture,
+  jobId,
+  at,
+}: {
+  fixture: FaultContext['fixture'];
+  jobId: string;
+  at: number | null;
+}): Promise<FaultResult> => {
+  const state = await untilState(fixture, jobId, ['succeeded', 'failed', 'uncertain', 'cancelled', 'expired']);
   const recoveryMs = at === null ? null : Date.now() - at;
-  if (state === 'uncertain') await resolve(ground, jobId);
+  if (state === 'uncertain') await resolve(fixture, jobId);
   return {
     jobIds: [jobId],
     recoveryMs,
     broken: expectThat({
       [`it succeeded, rather than ${state}`]: state === 'succeeded',
-      'nobody tried it again': eventsOf(ground, jobId, 'claimed').length === 1,
-      'it was submitted once': eventsOf(ground, jobId, 'submitted').length === 1,
+      'nobody tried it again': eventsOf(fixture, jobId, 'claimed').length === 1,
+      'it was submitted once': eventsOf(fixture, jobId, 'submitted').length === 1,
     }),
   };
 };

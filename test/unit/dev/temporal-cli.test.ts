@@ -4,17 +4,17 @@ import path from 'node:path';
 import { findTemporalCli } from '../../../src/dev/temporal-cli';
 
 let dir: string;
-let said: string[];
+let printed: string[];
 beforeEach(async () => {
   dir = await mkdtemp(path.join(os.tmpdir(), 'yardmaster-cli-'));
-  said = [];
+  printed = [];
 });
 afterEach(() => rm(dir, { recursive: true }));
 
 test('takes the program that TEMPORAL_CLI names, also an old one, and says that it is old', async () => {
   const program = await programOf('named', '1.4.0');
   expect(await find({ TEMPORAL_CLI: program })).toBe(program);
-  expect(said).toEqual([expect.stringContaining('older than the tested 1.9.1')]);
+  expect(printed).toEqual([expect.stringContaining('older than the tested 1.9.1')]);
 });
 
 test('refuses a TEMPORAL_CLI that does not work instead of taking another program', async () => {
@@ -58,7 +58,7 @@ test('never runs what does not have the pinned checksum, wherever it came from, 
 });
 
 async function find(env: NodeJS.ProcessEnv, downloads: Parameters<typeof findTemporalCli>[0]['downloads'] = []): Promise<string> {
-  return findTemporalCli({ say: (line) => said.push(line), env: { XDG_CACHE_HOME: path.join(dir, 'cache'), ...env }, downloads });
+  return findTemporalCli({ say: (line) => printed.push(line), env: { XDG_CACHE_HOME: path.join(dir, 'cache'), ...env }, downloads });
 }
 
 async function programOf(name: string, version: string): Promise<string> {

@@ -1,7 +1,7 @@
 import { limits } from '../../../src/contracts/limits';
-import { sweepAttempts, type ExamineFinding, type LiveAttemptSeen } from '../../../src/domain/attempt-sweep';
+import { sweepAttempts, type ExamineFinding, type LiveAttempt } from '../../../src/domain/attempt-sweep';
 
-const attempt: LiveAttemptSeen = {
+const attempt: LiveAttempt = {
   attemptId: 'attempt-1',
   jobId: 'job-1',
   isCurrent: true,
@@ -22,10 +22,10 @@ const hourMs = 3_600_000;
 const answers = { kind: 'answers', workerId: 'worker-1', activeJobs: 1, hasRestarted: false } as const;
 const silentRow = { status: 'running', claimedBy: 'worker-1', heartbeatAgeMs: 40_000 };
 
-const sweep = (more: Partial<LiveAttemptSeen>) => sweepAttempts([{ ...attempt, ...more }], limits);
+const sweep = (more: Partial<LiveAttempt>) => sweepAttempts([{ ...attempt, ...more }], limits);
 
 describe('the worker of an attempt is examined', () => {
-  test.each<[string, Partial<LiveAttemptSeen>, ExamineFinding | null]>([
+  test.each<[string, Partial<LiveAttempt>, ExamineFinding | null]>([
     ['not while it works', {}, null],
     ['when its port refuses', { port: { kind: 'refused' } }, 'worker_changed'],
     ['when its process has started again', { port: { ...answers, hasRestarted: true } }, 'worker_changed'],
@@ -55,7 +55,7 @@ describe('the worker of an attempt is examined', () => {
     ['not again while its workflow has a doubt already', { isOwnerInDoubt: true, row: silentRow }, null],
     ['not before it claimed', { isClaimed: false, port: { kind: 'refused' } }, null],
     ['not when its job has gone on without it', { isCurrent: false, port: { kind: 'refused' } }, null],
-    ...(['uncertain', 'waiting_human'] as const).flatMap((jobState): [string, Partial<LiveAttemptSeen>, ExamineFinding | null][] => {
+    ...(['uncertain', 'waiting_human'] as const).flatMap((jobState): [string, Partial<LiveAttempt>, ExamineFinding | null][] => {
       const refused = { jobState, port: { kind: 'refused' } } as const;
       return [
         [`when its port changed since the last look, its job being ${jobState}`, { ...refused, portChangedAgeMs: 4_999 }, 'worker_changed'],

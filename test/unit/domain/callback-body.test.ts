@@ -1,5 +1,5 @@
 import { anything, constantFrom, double, option, property, record, string, boolean } from 'fast-check';
-import { callbackWords, type CallbackWord } from '../../../src/contracts/callback';
+import { callbackStatuses, type CallbackStatus } from '../../../src/contracts/callback';
 import { humanKinds, jobStates } from '../../../src/contracts/job';
 import { makeCallbackBody, type CallbackFacts } from '../../../src/domain/callback-body';
 import { findCounterexample, now } from './facts';
@@ -36,11 +36,11 @@ const base = { job_id: makeFacts().jobId, valet_task_id: makeFacts().valetTaskId
 const completedAt = '2026-03-01T12:00:00.000Z';
 
 /** As it goes over the wire, where fields without a value are absent. */
-const sent = (word: CallbackWord, facts: Partial<CallbackFacts> = {}): unknown =>
-  JSON.parse(JSON.stringify(makeCallbackBody(word, makeFacts(facts))));
+const sent = (status: CallbackStatus, facts: Partial<CallbackFacts> = {}): unknown =>
+  JSON.parse(JSON.stringify(makeCallbackBody(status, makeFacts(facts))));
 
 describe('the body of a callback', () => {
-  test('of running is the word alone', () => {
+  test('of running is the status alone', () => {
     expect(sent('running')).toEqual({ ...base, status: 'running' });
   });
 
@@ -141,21 +141,21 @@ describe('the body of a callback', () => {
     });
   });
 
-  test.each(['completed', 'failed'] as const)("of %s tells of GH's own second run of the form", (word) => {
+  test.each(['completed', 'failed'] as const)("of %s tells of GH's own second run of the form", (status) => {
     const body = makeCallbackBody(
-      word,
+      status,
       makeFacts({ isRerunByGh: true, errorMessage: 'why', result: makeResult({ resultSummary: 'Done' }) }),
     );
     expect(body.result_summary ?? body.error_message).toMatch(/^(Done|why) \(.*check for a double submission\)$/);
   });
 
   test('keeps its promises to the product whatever an attempt left (valet §2.2)', () => {
-    expect(findCounterexample(property(constantFrom(...callbackWords), anyFacts, isSafe), { numRuns: 1_000 })).toBeNull();
+    expect(findCounterexample(property(constantFrom(...callbackStatuses), anyFacts, isSafe), { numRuns: 1_000 })).toBeNull();
   });
 });
 
-/** The fields that a word may have, and no others: each unknown one may replace the metadata of VALET's task. */
-const allowed: Record<CallbackWord, readonly string[]> = {
+/** The fields that a status may have, and no others: each unknown one may replace the metadata of VALET's task. */
+const allowed: Record<CallbackStatus, readonly string[]> = {
   running: [],
   paused: ['interaction'],
   completed: ['completed_at', 'result_data', 'result_summary', 'screenshot_url', 'cost'],
@@ -164,14 +164,14 @@ const allowed: Record<CallbackWord, readonly string[]> = {
   expired: ['completed_at', 'error_code', 'error_message'],
 };
 
-const isSafe = (word: CallbackWord, facts: CallbackFacts): boolean => {
-  const body = makeCallbackBody(word, facts);
+const isSafe = (status: CallbackStatus, facts: CallbackFacts): boolean => {
+  const body = makeCallbackBody(status, facts);
   const fields = Object.keys(body).filter((field) => !['job_id', 'valet_task_id', 'status', 'worker_id'].includes(field));
-  const isFinal = !['running', 'paused'].includes(word);
+  const isFinal = !['running', 'paused'].includes(status);
   return (
     body.job_id === facts.jobId &&
-    body.status === word &&
-    fields.every((field) => allowed[word].includes(field)) &&
+    body.status === status &&
+    fields.every((field) => allowed[status].includes(field)) &&
     !['kasm_url', 'browser_session_available', 'cost_breakdown'].some((field) => field in body) &&
     (body.error_code === undefined || (body.error_code.length > 0 && body.error_code.length <= 50)) &&
     (body.interaction === undefined || body.interaction.timeout_seconds >= 0) &&

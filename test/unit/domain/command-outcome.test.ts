@@ -29,7 +29,7 @@ describe('what a cancel came to', () => {
     expect(cancelOutcome('cancelled', { ...before, wasEndedBefore: true })).toBe('already_finished');
   });
 
-  test('has a word for every end, and none before one', () => {
+  test('has an outcome for every end, and none before one', () => {
     for (const state of jobStates) {
       const isAtRest = isTerminal(state) || state === 'uncertain';
       for (const wasEndedBefore of [false, true])

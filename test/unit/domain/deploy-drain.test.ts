@@ -1,5 +1,5 @@
 import { assert, constantFrom, nat, property, string, uniqueArray } from 'fast-check';
-import { judgeDrain, tellDrain, type JobOnHost } from '../../../src/domain/deploy-drain';
+import { describeDrain, judgeDrain, type JobOnHost } from '../../../src/domain/deploy-drain';
 
 const job = (name: string, state = 'running'): JobOnHost => ({
   jobId: name,
@@ -37,8 +37,8 @@ test.each<[JobOnHost[], string]>([
   [[], 'no job is left on the hosts'],
   [[job('a')], 'waits for 1 job: a (running) on h'],
   [[job('a'), job('b')], 'waits for 2 jobs: a (running) on h, b (running) on h'],
-])('%j is told as what the drain waits for', (jobs, told) => {
-  expect(tellDrain(jobs)).toBe(told);
+])('%j is told as what the drain waits for', (jobs, description) => {
+  expect(describeDrain(jobs)).toBe(description);
 });
 
 test('no job is interrupted before the deadline, nor without being named, whatever runs', () => {

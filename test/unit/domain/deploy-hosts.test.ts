@@ -1,11 +1,11 @@
-import { fillerOf, pickFleetHosts, type FleetSeen } from '../../../src/domain/deploy-hosts';
+import { fillerOf, pickFleetHosts, type FleetFacts } from '../../../src/domain/deploy-hosts';
 
-const seen: FleetSeen = { destination: 'staging', registered: [], configured: [], broken: [] };
+const seen: FleetFacts = { destination: 'staging', registered: [], configured: [], broken: [] };
 const here = (host: string) => ({ host, isPresent: true });
 const away = (host: string) => ({ host, isPresent: false });
 const machine = (ip: string, environment?: string, role: 'ghosthands' | 'atm' = 'ghosthands') => ({ ip, environment, role });
 
-test.each<[string, Partial<FleetSeen>, string[], string[]]>([
+test.each<[string, Partial<FleetFacts>, string[], string[]]>([
   ['are the machines that are there', { registered: [here('10.0.0.2'), here('10.0.0.1')] }, ['10.0.0.1', '10.0.0.2'], []],
   ['are not those that are away, which are named', { registered: [here('10.0.0.1'), away('10.0.0.2')] }, ['10.0.0.1'], ['10.0.0.2']],
   [

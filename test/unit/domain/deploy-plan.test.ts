@@ -1,13 +1,13 @@
 import { array, assert, constantFrom, integer, nat, property, record } from 'fast-check';
 import { defaultStrategy, deployHostStates, type DeployHost, type DeployPhase } from '../../../src/contracts/deploy';
 import {
-  canTurnBack,
+  canCompensate,
+  compensationPhase,
   currentBatch,
   outcomeOf,
   phaseAfter,
-  phaseOfWayBack,
   planBatches,
-  planWayBack,
+  planCompensation,
   touchedHosts,
   type DeployFacts,
 } from '../../../src/domain/deploy-plan';
@@ -99,7 +99,7 @@ describe('the way back', () => {
     ['is short where nothing is planned yet', [], 'release'],
     ['is not gone twice', [host('a', 'put_back')], 'release'],
   ])('%s', (_what, hosts, phase) => {
-    expect(phaseOfWayBack({ hosts })).toBe(phase);
+    expect(compensationPhase({ hosts })).toBe(phase);
   });
 
   test('puts back hosts of one version together, and each to what ran there', () => {
@@ -110,7 +110,7 @@ describe('the way back', () => {
       host('d', 'stopped', { versionBefore: null }),
       host('e', 'held'),
     ];
-    expect(planWayBack(hosts)).toEqual([
+    expect(planCompensation(hosts)).toEqual([
       { versionBefore: 'v1', hosts: ['a', 'c'] },
       { versionBefore: 'v0', hosts: ['b'] },
       { versionBefore: null, hosts: ['d'] },
@@ -119,10 +119,10 @@ describe('the way back', () => {
 
   test('cannot begin at a release, nor a second time', () => {
     expect([
-      canTurnBack({ phase: 'release', direction: 'forward' }),
-      canTurnBack({ phase: 'compensate', direction: 'back' }),
-      canTurnBack({ phase: 'soak', direction: 'forward' }),
-      canTurnBack({ phase: 'preflight', direction: 'forward' }),
+      canCompensate({ phase: 'release', direction: 'forward' }),
+      canCompensate({ phase: 'compensate', direction: 'back' }),
+      canCompensate({ phase: 'soak', direction: 'forward' }),
+      canCompensate({ phase: 'preflight', direction: 'forward' }),
     ]).toEqual([false, false, true, true]);
   });
 
@@ -134,7 +134,7 @@ describe('the way back', () => {
         }),
         (states) => {
           const hosts = states.map(({ state, versionBefore }, index) => host(`h${index}`, state, { versionBefore }));
-          const named = planWayBack(hosts).flatMap((group) => group.hosts);
+          const named = planCompensation(hosts).flatMap((group) => group.hosts);
           expect(named.toSorted()).toEqual(
             touchedHosts(hosts)
               .map((each) => each.host)

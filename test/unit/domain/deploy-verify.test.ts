@@ -1,12 +1,12 @@
 import { assert, constantFrom, property, tuple } from 'fast-check';
-import { findDisagreements, judgeHost, judgeVersions, type HostSeen, type RoleVersion } from '../../../src/domain/deploy-verify';
+import { findDisagreements, judgeHost, judgeVersions, type HostFacts, type RoleVersion } from '../../../src/domain/deploy-verify';
 
 const both = (version: string): RoleVersion[] => [
   { role: 'web', version },
   { role: 'workers', version },
 ];
 
-const seen = (more: Partial<HostSeen> = {}): HostSeen => ({
+const seen = (more: Partial<HostFacts> = {}): HostFacts => ({
   host: 'a',
   roles: ['web', 'workers'],
   versions: both('v2'),
@@ -16,7 +16,7 @@ const seen = (more: Partial<HostSeen> = {}): HostSeen => ({
   ...more,
 });
 
-test.each<[what: string, facts: Partial<HostSeen>, wanted: string | null, isVerified: boolean, detail: RegExp]>([
+test.each<[what: string, facts: Partial<HostFacts>, wanted: string | null, isVerified: boolean, detail: RegExp]>([
   ['all four sources agree', {}, 'v2', true, /v2 runs and is healthy/],
   ['the old version runs', { versions: both('v1') }, 'v2', false, /v1 runs instead of v2/],
   ['nothing runs', { versions: [] }, 'v2', false, /nothing runs instead of v2/],

@@ -1,5 +1,5 @@
 import { array, boolean, constant, constantFrom, integer, oneof, property, record, type Arbitrary } from 'fast-check';
-import { provesExit, type PortSeen } from '../../../src/domain/exit-proof';
+import { provesExit, type PortSnapshot } from '../../../src/domain/exit-proof';
 import { findCounterexample } from './facts';
 
 const startMs = 1_000_000;
@@ -7,7 +7,7 @@ const claimedAtMs = startMs + 60_000;
 const jitterMs = 1_000;
 const own = { workerId: 'worker-1', claimedAtMs: null, jitterMs };
 
-const answering = (more: Partial<Extract<PortSeen, { kind: 'answers' }>> = {}): PortSeen => ({
+const answering = (more: Partial<Extract<PortSnapshot, { kind: 'answers' }>> = {}): PortSnapshot => ({
   kind: 'answers',
   workerId: 'worker-1',
   activeJobs: 1,
@@ -15,16 +15,16 @@ const answering = (more: Partial<Extract<PortSeen, { kind: 'answers' }>> = {}): 
   atMs: claimedAtMs,
   ...more,
 });
-const at = (ms: number, more: Partial<Extract<PortSeen, { kind: 'answers' }>> = {}): PortSeen =>
+const at = (ms: number, more: Partial<Extract<PortSnapshot, { kind: 'answers' }>> = {}): PortSnapshot =>
   answering({ atMs: claimedAtMs + ms, ...more });
-const refused: PortSeen = { kind: 'refused' };
-const silent: PortSeen = { kind: 'silent' };
+const refused: PortSnapshot = { kind: 'refused' };
+const silent: PortSnapshot = { kind: 'silent' };
 const idle = { activeJobs: 0 };
 const restarted = { ...idle, processStartedAtMs: claimedAtMs + 5_000 };
 
 describe('the process that ran an attempt is', () => {
-  test.each<[string, PortSeen, PortSeen[], ReturnType<typeof provesExit>]>([
-    ['unproven before anybody looked', answering(), [], null],
+  test.each<[string, PortSnapshot, PortSnapshot[], ReturnType<typeof provesExit>]>([
+    ['unproven before anybody probed', answering(), [], null],
     ['unproven while it works on, also in the second after its listener has gone', answering(), [at(0), at(500), at(999)], null],
     ['gone when its port is refused', answering(), [at(0), refused], 'gone'],
     ['gone when its port is refused at once', silent, [refused], 'gone'],
@@ -72,21 +72,21 @@ describe('the process that ran an attempt is', () => {
       [at(0, { processStartedAtMs: startMs + 10_000 })],
       null,
     ],
-  ])('%s', (_title, before, looks, proof) => {
-    expect(provesExit(before, looks, own)).toBe(proof);
+  ])('%s', (_title, before, probes, proof) => {
+    expect(provesExit(before, probes, own)).toBe(proof);
   });
 
-  test('gone when it started after the claim and nobody could look before', () => {
+  test('gone when it started after the claim and nobody could probe before', () => {
     expect(provesExit(silent, [at(6_000, restarted)], { ...own, claimedAtMs })).toBe('gone');
     expect(provesExit(silent, [at(6_000)], { ...own, claimedAtMs })).toBeNull();
   });
 
-  test('gone when it started after the claim, also when the look before already met the new process', () => {
+  test('gone when it started after the claim, also when the probe before already met the new process', () => {
     expect(provesExit(answering(restarted), [at(6_000, restarted)], { ...own, claimedAtMs })).toBe('gone');
   });
 });
 
-const anyLook: Arbitrary<PortSeen> = oneof(
+const anyProbe: Arbitrary<PortSnapshot> = oneof(
   constant(refused),
   constant(silent),
   record({
@@ -97,53 +97,53 @@ const anyLook: Arbitrary<PortSeen> = oneof(
     atMs: integer({ min: 0, max: 4_000 }).map((ms) => claimedAtMs + ms),
   }),
 );
-const inOrder = (looks: PortSeen[]): PortSeen[] => {
-  const times = looks.flatMap((look) => (look.kind === 'answers' ? [look.atMs] : [])).toSorted((one, other) => one - other);
-  return looks.map((look) => (look.kind === 'answers' ? { ...look, atMs: times.shift() ?? 0 } : look));
+const inOrder = (probes: PortSnapshot[]): PortSnapshot[] => {
+  const times = probes.flatMap((probe) => (probe.kind === 'answers' ? [probe.atMs] : [])).toSorted((one, other) => one - other);
+  return probes.map((probe) => (probe.kind === 'answers' ? { ...probe, atMs: times.shift() ?? 0 } : probe));
 };
-const anyLooks = array(anyLook, { minLength: 1, maxLength: 6 }).map(inOrder);
+const anyProbes = array(anyProbe, { minLength: 1, maxLength: 6 }).map(inOrder);
 const runs = { numRuns: 5_000 };
 
 describe('whatever the port said', () => {
   test('a process that answers with its old start time and a job is never called gone or idle', () => {
-    const rule = property(anyLooks, boolean(), (looks, knowsClaim) => {
-      const proof = provesExit(answering(), [...looks, at(5_000)], { ...own, claimedAtMs: knowsClaim ? claimedAtMs : null });
+    const rule = property(anyProbes, boolean(), (probes, knowsClaim) => {
+      const proof = provesExit(answering(), [...probes, at(5_000)], { ...own, claimedAtMs: knowsClaim ? claimedAtMs : null });
       return proof === null;
     });
     expect(findCounterexample(rule, runs)).toBeNull();
   });
 
   test('silence at the end proves nothing', () => {
-    const rule = property(anyLooks, (looks) => provesExit(answering(), [...looks, silent], own) === null);
+    const rule = property(anyProbes, (probes) => provesExit(answering(), [...probes, silent], own) === null);
     expect(findCounterexample(rule, runs)).toBeNull();
   });
 
   test('an answer of another worker at the end proves nothing, unless it started after ours was seen there', () => {
     const rule = property(
-      anyLooks,
+      anyProbes,
       integer({ min: startMs, max: claimedAtMs }),
-      (looks, processStartedAtMs) =>
-        provesExit(answering(), [...looks, at(5_000, { workerId: 'worker-2', ...idle, processStartedAtMs })], own) === null,
+      (probes, processStartedAtMs) =>
+        provesExit(answering(), [...probes, at(5_000, { workerId: 'worker-2', ...idle, processStartedAtMs })], own) === null,
     );
     expect(findCounterexample(rule, runs)).toBeNull();
   });
 
   test('idle needs two answers of the worker itself, a second apart', () => {
-    const rule = property(anyLooks, (looks) => {
-      if (provesExit(answering(), looks, own) !== 'idle') return true;
-      const times = looks.flatMap((look) =>
-        look.kind === 'answers' && look.workerId === 'worker-1' && look.activeJobs === 0 ? [look.atMs] : [],
+    const rule = property(anyProbes, (probes) => {
+      if (provesExit(answering(), probes, own) !== 'idle') return true;
+      const times = probes.flatMap((probe) =>
+        probe.kind === 'answers' && probe.workerId === 'worker-1' && probe.activeJobs === 0 ? [probe.atMs] : [],
       );
       return Math.max(...times) - Math.min(...times) >= 1_000;
     });
     expect(findCounterexample(rule, runs)).toBeNull();
   });
 
-  test('idle is never the word of a run in which another worker answered', () => {
-    const rule = property(anyLooks, (looks) => {
-      if (provesExit(answering(), looks, own) !== 'idle') return true;
-      const lastOther = looks.findLastIndex((look) => look.kind === 'answers' && look.workerId !== 'worker-1');
-      const since = looks.slice(lastOther + 1).flatMap((look) => (look.kind === 'answers' ? [look.atMs] : []));
+  test('idle is never the verdict of a run in which another worker answered', () => {
+    const rule = property(anyProbes, (probes) => {
+      if (provesExit(answering(), probes, own) !== 'idle') return true;
+      const lastOther = probes.findLastIndex((probe) => probe.kind === 'answers' && probe.workerId !== 'worker-1');
+      const since = probes.slice(lastOther + 1).flatMap((probe) => (probe.kind === 'answers' ? [probe.atMs] : []));
       return Math.max(...since) - Math.min(...since) >= 1_000;
     });
     expect(findCounterexample(rule, runs)).toBeNull();

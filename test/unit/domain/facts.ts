@@ -11,7 +11,7 @@ import {
   type IProperty,
   type Parameters,
 } from 'fast-check';
-import { ghStatuses, type AttemptSeen } from '../../../src/contracts/ghosthands';
+import { ghStatuses, type AttemptSnapshot } from '../../../src/contracts/ghosthands';
 import { humanKinds, jobStates, jobTypes, submissions } from '../../../src/contracts/job';
 import type { Finding } from '../../../src/domain/attempt-finding';
 import type { JobFacts, Moment, OwnerProof } from '../../../src/domain/next-step';
@@ -23,7 +23,7 @@ export const after = (ms: number): Date => new Date(now.getTime() + ms);
 export const hourMs = 3_600_000;
 
 /** A claimed row whose browser starts: the handler has not had the page. */
-export const makeSeen = (more: Partial<AttemptSeen> = {}): AttemptSeen => ({
+export const makeAttempt = (more: Partial<AttemptSnapshot> = {}): AttemptSnapshot => ({
   status: 'running',
   statusMessage: 'Starting browser agent',
   jobType: 'apply',
@@ -48,8 +48,8 @@ export const makeSeen = (more: Partial<AttemptSeen> = {}): AttemptSeen => ({
 });
 
 /** An attempt row as we inserted it. */
-export const makeUnclaimed = (more: Partial<AttemptSeen> = {}): AttemptSeen =>
-  makeSeen({
+export const makeUnclaimed = (more: Partial<AttemptSnapshot> = {}): AttemptSnapshot =>
+  makeAttempt({
     status: 'pending',
     statusMessage: null,
     workerId: null,
@@ -103,7 +103,7 @@ export const errorCodes = [
   'a_code_of_next_year',
 ] as const;
 
-export const anySeen: Arbitrary<AttemptSeen> = record({
+export const anyAttempt: Arbitrary<AttemptSnapshot> = record({
   status: constantFrom(...ghStatuses),
   statusMessage: constantFrom(...statusMessages),
   jobType: constantFrom(...jobTypes),
@@ -169,7 +169,7 @@ export const anyMoment: Arbitrary<Moment> = record({
 });
 
 /** Something by which the handler, or a recorded manual before it, had the page, or may have had it unseen. */
-export const anyTraceOfTheHandler: Arbitrary<Partial<AttemptSeen>> = constantFrom<Partial<AttemptSeen>>(
+export const anyTraceOfTheHandler: Arbitrary<Partial<AttemptSnapshot>> = constantFrom<Partial<AttemptSnapshot>>(
   { hasHandlerEvent: true },
   { mayHaveLostWrites: true },
   { hasReviewEvent: true },

@@ -1,5 +1,5 @@
 import { constantFrom, property } from 'fast-check';
-import { healthWords, judgeHealth, type Health, type HealthFacts } from '../../../src/domain/health';
+import { healthStatuses, judgeHealth, type Health, type HealthFacts } from '../../../src/domain/health';
 import { findCounterexample } from './facts';
 
 const both = { isApiUp: true, isWorkerUp: true };
@@ -31,10 +31,10 @@ test('is never better than ports or registry alone, and healthy only when both a
   const registry = constantFrom<HealthFacts['registry']>('beating', 'some', 'silent', 'offline', 'none');
   expect(
     findCounterexample(
-      property(ports, registry, (seen, said) => {
-        const found = healthWords.indexOf(judgeHealth({ ports: seen, registry: said }).health);
-        const byPorts = healthWords.indexOf(judgeHealth({ ports: seen, registry: 'beating' }).health);
-        const byRegistry = healthWords.indexOf(judgeHealth({ ports: both, registry: said }).health);
+      property(ports, registry, (seen, registered) => {
+        const found = healthStatuses.indexOf(judgeHealth({ ports: seen, registry: registered }).health);
+        const byPorts = healthStatuses.indexOf(judgeHealth({ ports: seen, registry: 'beating' }).health);
+        const byRegistry = healthStatuses.indexOf(judgeHealth({ ports: both, registry: registered }).health);
         return found === Math.max(byPorts, byRegistry);
       }),
     ),

@@ -1,5 +1,5 @@
 import { constantFrom, property } from 'fast-check';
-import { callbackWords } from '../../../src/contracts/callback';
+import { callbackStatuses } from '../../../src/contracts/callback';
 import { ghStatuses } from '../../../src/contracts/ghosthands';
 import { jobStates, terminalJobStates, type JobState } from '../../../src/contracts/job';
 import { limits } from '../../../src/contracts/limits';
@@ -66,12 +66,12 @@ describe('the states of a job', () => {
 });
 
 describe('what a state means to the neighbours', () => {
-  test.each(jobStates)('%s has a word in the public row, never the claimable queued', (state) => {
+  test.each(jobStates)('%s has a status in the public row, never the claimable queued', (state) => {
     expect(ghStatuses).toContain(ghStatusOf[state]);
     expect(ghStatusOf[state]).not.toBe('queued');
   });
 
-  test('writes into the public row only words that the CHECK of both branches allows', () => {
+  test('writes into the public row only statuses that the CHECK of both branches allows', () => {
     const ofMain = ['pending', 'queued', 'running', 'paused', 'completed', 'failed', 'cancelled', 'expired'];
     expect(Object.values(ghStatusOf).filter((status) => !ofMain.includes(status))).toEqual([]);
   });
@@ -81,17 +81,17 @@ describe('what a state means to the neighbours', () => {
     expect(final.toSorted()).toEqual([...terminalJobStates, 'uncertain'].toSorted());
   });
 
-  // VALET sets `queued` itself; a word of ours before `running` would write a claimable status into the row (valet §2.2).
+  // VALET sets `queued` itself; a callback of ours before `running` would write a claimable status into the row (valet §2.2).
   test.each(['accepted', 'waiting', 'assigned'] as const)('%s sends no callback', (state) => {
     expect(callbackOf[state]).toBeNull();
   });
 
-  test('each callback has a word of the catalogue, and the row shows the same end', () => {
+  test('each callback has a status of the catalogue, and the row shows the same end', () => {
     for (const state of jobStates) {
       const callback = callbackOf[state];
       if (callback === null) continue;
-      expect(callbackWords).toContain(callback.word);
-      expect(ghStatusOf[state]).toBe(callback.word);
+      expect(callbackStatuses).toContain(callback.status);
+      expect(ghStatusOf[state]).toBe(callback.status);
     }
   });
 });

@@ -39,9 +39,9 @@ it.each<[string, string[]]>([
   ['its commit', [sha]],
   ['its commit in short', [sha.slice(0, 7)]],
   ['the tag itself', [`production-${sha}`]],
-])('a tag comes first whose image speaks of %s', (_what, words) => {
+])('a tag comes first whose image speaks of %s', (_what, hints) => {
   const others = ['staging', 'staging-aaaaaaa', `production-${sha}`, '1.2.3'];
-  expect(rankImmutableTags('staging', others, words)).toEqual([`production-${sha}`, 'staging-aaaaaaa', '1.2.3']);
+  expect(rankImmutableTags('staging', others, hints)).toEqual([`production-${sha}`, 'staging-aaaaaaa', '1.2.3']);
 });
 
 it('of two that an image speaks of, the better name comes first', () => {
@@ -52,7 +52,7 @@ it('of two that an image speaks of, the better name comes first', () => {
   ]);
 });
 
-it.each(['abc', 'staging', '', 'production'])('an image that speaks of %j changes no order', (word) => {
+it.each(['abc', 'staging', '', 'production'])('an image that speaks of %j changes no order', (hint) => {
   const others = [`staging-${sha}`, sha, '1.2.3'];
-  expect(rankImmutableTags('staging', others, [word])).toEqual(rankImmutableTags('staging', others));
+  expect(rankImmutableTags('staging', others, [hint])).toEqual(rankImmutableTags('staging', others));
 });

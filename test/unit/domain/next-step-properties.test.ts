@@ -3,7 +3,7 @@ import { limits } from '../../../src/contracts/limits';
 import { readFinding, type Finding } from '../../../src/domain/attempt-finding';
 import { attemptDeadline, decideNextStep, type JobFacts, type Moment, type NextStep } from '../../../src/domain/next-step';
 import { judgeSubmission } from '../../../src/domain/submission-evidence';
-import { after, anyFinding, anyJobWithAttempt, anyMoment, anySeen, hourMs, findCounterexample } from './facts';
+import { after, anyFinding, anyJobWithAttempt, anyMoment, anyAttempt, hourMs, findCounterexample } from './facts';
 
 const runs = { numRuns: 5_000 };
 const decide = (job: JobFacts, finding: Finding, moment: Moment): NextStep => decideNextStep(job, finding, moment, limits);
@@ -25,7 +25,7 @@ describe('whatever the rows, the owner and the clock say', () => {
   test('P3: the same holds from the row itself to the step', () => {
     expect(
       findCounterexample(
-        property(anyJobWithAttempt, anySeen, anyMoment, (job, seen, moment) => {
+        property(anyJobWithAttempt, anyAttempt, anyMoment, (job, seen, moment) => {
           const step = decide(job, readFinding(seen), moment);
           const startsAnother = step.act === 'retry' || (step.act === 'take_back' && step.then === 'wait');
           return !startsAnother || judgeSubmission(seen) === 'no' || readFinding(seen).kind === 'unclaimed';
@@ -120,11 +120,11 @@ describe('whatever the rows, the owner and the clock say', () => {
     ).toBeNull();
   });
 
-  test('P1: beyond its deadlines a job with a live attempt is out of its hands within three looks', () => {
+  test('P1: beyond its deadlines a job with a live attempt is out of its hands within three steps', () => {
     expect(
       findCounterexample(
         property(anyJobWithAttempt, anyFinding, anyMoment, (job, finding, moment) => {
-          return looksUntilOut(withAllDeadlinesPast(job), finding, moment) <= 3;
+          return stepsUntilOut(withAllDeadlinesPast(job), finding, moment) <= 3;
         }),
         runs,
       ),
@@ -152,10 +152,10 @@ const withAllDeadlinesPast = (job: JobFacts): JobFacts => ({
 });
 
 /** Applies steps as activities/job-steps.ts does, while neither the row nor the proof changes. */
-const looksUntilOut = (first: JobFacts, finding: Finding, moment: Moment): number => {
+const stepsUntilOut = (first: JobFacts, finding: Finding, moment: Moment): number => {
   let job = first;
-  for (let looks = 0; looks < 10; looks++) {
-    if (!['assigned', 'running', 'waiting_human'].includes(job.state)) return looks;
+  for (let steps = 0; steps < 10; steps++) {
+    if (!['assigned', 'running', 'waiting_human'].includes(job.state)) return steps;
     job = applyTo(job, decide(job, finding, moment), moment);
   }
   return Infinity;

@@ -1,21 +1,21 @@
 import { boolean, constantFrom, integer, property, record, type Arbitrary } from 'fast-check';
 import { limits } from '../../../src/contracts/limits';
-import { proveOwner, type OwnerSeen } from '../../../src/domain/owner-proof';
+import { proveOwner, type OwnerFacts } from '../../../src/domain/owner-proof';
 import type { OwnerProof } from '../../../src/domain/next-step';
 import { after, now, findCounterexample } from './facts';
 
 const claimedAt = after(-60_000);
-const answering = (more: Partial<Extract<OwnerSeen['port'], { kind: 'answers' }>> = {}): OwnerSeen['port'] => ({
+const answering = (more: Partial<Extract<OwnerFacts['port'], { kind: 'answers' }>> = {}): OwnerFacts['port'] => ({
   kind: 'answers',
   workerId: 'worker-1',
   activeJobs: 1,
   processStartedAt: after(-3_600_000),
   ...more,
 });
-const makeOwner = (more: Partial<OwnerSeen> = {}): OwnerSeen => ({
+const makeOwner = (more: Partial<OwnerFacts> = {}): OwnerFacts => ({
   port: answering(),
   listener: 'absent',
-  saidSince: null,
+  unchangedSince: null,
   workerId: 'worker-1',
   claimedAt,
   askedAt: now,
@@ -23,10 +23,10 @@ const makeOwner = (more: Partial<OwnerSeen> = {}): OwnerSeen => ({
   wasIdleBefore: false,
   ...more,
 });
-const zombie: Partial<OwnerSeen> = { port: answering({ activeJobs: 0 }), wasIdleBefore: true, heartbeatAgeMs: 40_000 };
+const zombie: Partial<OwnerFacts> = { port: answering({ activeJobs: 0 }), wasIdleBefore: true, heartbeatAgeMs: 40_000 };
 
 describe('is the process that claimed an attempt still there', () => {
-  test.each<[string, Partial<OwnerSeen>, OwnerProof]>([
+  test.each<[string, Partial<OwnerFacts>, OwnerProof]>([
     ['it answers and works', {}, 'alive'],
     ['it answers and works, with its listener', { listener: 'present' }, 'alive'],
     ['it answers and works while the row is silent', { heartbeatAgeMs: 4_000_000 }, 'alive'],
@@ -52,22 +52,22 @@ describe('is the process that claimed an attempt still there', () => {
     ['the port is refused and the row was beaten for until a few beats ago', { port: { kind: 'refused' }, heartbeatAgeMs: 30_000 }, 'gone'],
     [
       'the port is refused, and was so at a probe a few beats after the last one',
-      { port: { kind: 'refused' }, heartbeatAgeMs: 50_000, saidSince: after(-20_000) },
+      { port: { kind: 'refused' }, heartbeatAgeMs: 50_000, unchangedSince: after(-20_000) },
       'gone',
     ],
     [
       'another worker answers, and did so at a probe a few beats after the last one',
-      { port: answering({ workerId: 'worker-2' }), heartbeatAgeMs: 50_000, saidSince: after(-20_000) },
+      { port: answering({ workerId: 'worker-2' }), heartbeatAgeMs: 50_000, unchangedSince: after(-20_000) },
       'gone',
     ],
     [
       'the port is refused, and the first probe that said so came late',
-      { port: { kind: 'refused' }, heartbeatAgeMs: 50_000, saidSince: after(-19_999) },
+      { port: { kind: 'refused' }, heartbeatAgeMs: 50_000, unchangedSince: after(-19_999) },
       'gone_in_silence',
     ],
     [
       'the port was refused when a fresh process had not bound it yet',
-      { port: { kind: 'refused' }, heartbeatAgeMs: 55_000, saidSince: after(-55_000) },
+      { port: { kind: 'refused' }, heartbeatAgeMs: 55_000, unchangedSince: after(-55_000) },
       'gone_in_silence',
     ],
     ['the port is refused and the row was silent before', { port: { kind: 'refused' }, heartbeatAgeMs: 30_001 }, 'gone_in_silence'],
@@ -115,7 +115,7 @@ describe('is the process that claimed an attempt still there', () => {
   test('is never called gone or idle while its listener is there or its port says nothing', () => {
     expect(
       findCounterexample(
-        property(anyOwner, constantFrom<Partial<OwnerSeen>>({ listener: 'present' }, { port: { kind: 'silent' } }), (owner, sign) => {
+        property(anyOwner, constantFrom<Partial<OwnerFacts>>({ listener: 'present' }, { port: { kind: 'silent' } }), (owner, sign) => {
           return ['alive', 'unknown'].includes(proveOwner({ ...owner, ...sign }, limits));
         }),
       ),
@@ -137,8 +137,8 @@ describe('is the process that claimed an attempt still there', () => {
   });
 });
 
-const anyOwner: Arbitrary<OwnerSeen> = record({
-  port: constantFrom<OwnerSeen['port']>(
+const anyOwner: Arbitrary<OwnerFacts> = record({
+  port: constantFrom<OwnerFacts['port']>(
     { kind: 'refused' },
     { kind: 'silent' },
     answering(),
@@ -147,7 +147,7 @@ const anyOwner: Arbitrary<OwnerSeen> = record({
     answering({ processStartedAt: after(-1_000) }),
   ),
   listener: constantFrom('present' as const, 'absent' as const, 'unreadable' as const),
-  saidSince: constantFrom(null, after(-3_600_000), after(-20_000)),
+  unchangedSince: constantFrom(null, after(-3_600_000), after(-20_000)),
   workerId: constantFrom('worker-1'),
   claimedAt: integer({ min: -7_200_000, max: 0 }).map(after),
   askedAt: constantFrom(now),

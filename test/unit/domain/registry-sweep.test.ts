@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { limits } from '../../../src/contracts/limits';
 import type { SweepFinding } from '../../../src/contracts/sweep';
-import { sweepRegistry, type OfflineRepair, type PortSeen, type WorkerRowSeen } from '../../../src/domain/registry-sweep';
+import { sweepRegistry, type OfflineRepair, type PortFacts, type WorkerRow } from '../../../src/domain/registry-sweep';
 
 const minuteMs = 60_000;
-const worker: WorkerRowSeen = {
+const worker: WorkerRow = {
   workerId: 'worker-1',
   status: 'active',
   host: '10.0.0.1',
@@ -14,14 +14,14 @@ const worker: WorkerRowSeen = {
   beat: '2026-01-01 00:00:00.123456+00',
   endedJob: null,
 };
-const port: PortSeen = { host: '10.0.0.1', kind: 'answers', workerId: 'worker-1', activeJobs: 0, problem: null };
-const silentPort: PortSeen = { host: '10.0.0.1', kind: 'silent', workerId: null, activeJobs: null, problem: 'ETIMEDOUT' };
-const refusedPort: PortSeen = { ...silentPort, kind: 'refused', problem: 'refused' };
+const port: PortFacts = { host: '10.0.0.1', kind: 'answers', workerId: 'worker-1', activeJobs: 0, problem: null };
+const silentPort: PortFacts = { host: '10.0.0.1', kind: 'silent', workerId: null, activeJobs: null, problem: 'ETIMEDOUT' };
+const refusedPort: PortFacts = { ...silentPort, kind: 'refused', problem: 'refused' };
 
-const sweep = (workers: WorkerRowSeen[], ports: PortSeen[]) => sweepRegistry({ workers, ports }, limits);
+const sweep = (workers: WorkerRow[], ports: PortFacts[]) => sweepRegistry({ workers, ports }, limits);
 
 describe('a worker', () => {
-  test.each<[string, Partial<WorkerRowSeen>, PortSeen[], OfflineRepair['reason'] | null]>([
+  test.each<[string, Partial<WorkerRow>, PortFacts[], OfflineRepair['reason'] | null]>([
     ['that has been silent for more than five minutes is offline', { heartbeatAgeMs: 5 * minuteMs + 1 }, [silentPort], 'silent'],
     [
       'that drains and has been silent for as long is offline',
@@ -53,7 +53,7 @@ describe('a worker', () => {
     expect(offline.map((repair) => repair.reason)).toEqual(reason === null ? [] : [reason]);
   });
 
-  test.each<[string, Partial<WorkerRowSeen>, Partial<WorkerRowSeen>, boolean]>([
+  test.each<[string, Partial<WorkerRow>, Partial<WorkerRow>, boolean]>([
     ['is offline after two minutes when a newer one beats from its address', {}, {}, true],
     ['is not offline after one minute', { heartbeatAgeMs: minuteMs }, {}, false],
     ['is not replaced by an older one', {}, { registeredAgeMs: 700 * minuteMs }, false],
@@ -74,7 +74,7 @@ describe('a worker', () => {
 });
 
 describe('a person is told of', () => {
-  test.each<[string, Partial<WorkerRowSeen>, PortSeen[], SweepFinding[]]>([
+  test.each<[string, Partial<WorkerRow>, PortFacts[], SweepFinding[]]>([
     ['nothing when all is well', {}, [port], []],
     ['a host that refuses', { heartbeatAgeMs: 4 * minuteMs }, [refusedPort], ['worker_port_down']],
     ['a worker that beats while its port is silent', {}, [silentPort], ['worker_port_down', 'deaf_port']],
@@ -106,7 +106,7 @@ describe('a person is told of', () => {
 test('no row makes it fail, and none is marked offline whose port answers', () => {
   const age = fc.option(fc.double());
   const text = fc.option(fc.string());
-  const row = fc.record<WorkerRowSeen>({
+  const row = fc.record<WorkerRow>({
     workerId: fc.constantFrom('a', 'b', "o'c", ''),
     status: fc.oneof(fc.constantFrom('active', 'draining', 'offline'), fc.string()),
     host: text,
@@ -116,7 +116,7 @@ test('no row makes it fail, and none is marked offline whose port answers', () =
     beat: text,
     endedJob: fc.option(fc.record({ jobId: fc.constant('job-1'), ageMs: fc.double() })),
   });
-  const seenPort = fc.record<PortSeen>({
+  const seenPort = fc.record<PortFacts>({
     host: fc.string(),
     kind: fc.constantFrom('answers', 'refused', 'silent'),
     workerId: fc.option(fc.constantFrom('a', 'b', "o'c", '')),

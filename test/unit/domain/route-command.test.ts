@@ -32,7 +32,7 @@ const makeFacts = (more: Partial<RouteFacts> = {}): RouteFacts => ({
   ...more,
 });
 
-const looksOf = ({ steps }: RouteTaken): string[] => steps.map(({ lookedUp, level }) => `${lookedUp} ${level}`);
+const lookUpsOf = ({ steps }: RouteTaken): string[] => steps.map(({ lookedUp, level }) => `${lookedUp} ${level}`);
 const reasonOf = (taken: RouteTaken, lookedUp: string): string | undefined =>
   taken.steps.find((step) => step.lookedUp === lookedUp)?.reason;
 
@@ -179,7 +179,7 @@ describe('the registry step of a fallback names its reason', () => {
   });
 
   test('every look-up on the way down is there, in order', () => {
-    expect(looksOf(routeCommand('cancel', makeFacts({ registry: [], listener: 'absent' })))).toEqual([
+    expect(lookUpsOf(routeCommand('cancel', makeFacts({ registry: [], listener: 'absent' })))).toEqual([
       'handover info',
       'worker_id info',
       'registry error',
@@ -206,7 +206,7 @@ describe('a resume', () => {
     const facts = makeFacts({ registry: [makeWorker({ workerId: 'worker-1-new' })], sandboxHost: '10.9.9.9' });
     const taken = routeCommand('resume', facts);
     expect(taken).toMatchObject({ route: 'parked', reason: 'its owner is gone' });
-    expect(looksOf(taken)).toEqual(['handover info', 'worker_id info', 'registry error', 'database warn']);
+    expect(lookUpsOf(taken)).toEqual(['handover info', 'worker_id info', 'registry error', 'database warn']);
   });
 
   test('goes by a fallback to an owner that is proven alive', () => {

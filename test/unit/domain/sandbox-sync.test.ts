@@ -1,7 +1,7 @@
 import type { SweepItem } from '../../../src/contracts/sweep';
-import { syncSandboxes, type SandboxHealth, type SandboxSeen } from '../../../src/domain/sandbox-sync';
+import { syncSandboxes, type Sandbox, type SandboxHealth } from '../../../src/domain/sandbox-sync';
 
-const sandbox: SandboxSeen = { sandboxId: 'sandbox-1', instanceId: 'i-1', address: '10.0.0.1', health: 'healthy' };
+const sandbox: Sandbox = { sandboxId: 'sandbox-1', instanceId: 'i-1', address: '10.0.0.1', health: 'healthy' };
 const worker = { workerId: 'worker-1', host: '10.0.0.1', instanceId: 'i-1', status: 'active', isBeating: true };
 const probe = { host: '10.0.0.1', isFresh: true, isApiUp: true, isWorkerUp: true };
 

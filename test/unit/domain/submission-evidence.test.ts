@@ -1,70 +1,74 @@
 import { constantFrom, property } from 'fast-check';
-import type { AttemptSeen } from '../../../src/contracts/ghosthands';
+import type { AttemptSnapshot } from '../../../src/contracts/ghosthands';
 import type { Submission } from '../../../src/contracts/job';
 import { judgeSubmission } from '../../../src/domain/submission-evidence';
-import { anySeen, anyTraceOfTheHandler, errorCodes, makeSeen, makeUnclaimed, findCounterexample } from './facts';
+import { anyAttempt, anyTraceOfTheHandler, errorCodes, makeAttempt, makeUnclaimed, findCounterexample } from './facts';
 
 const executing = 'Executing apply handler (Magnitude mode)';
 /** The codes that prove that no form was sent, as long as the handler had the page once (ghosthands §5.4). */
 const exempt = ['validation_error', 'login_required', 'mastra_unavailable'];
 
 describe('could an attempt have submitted the form', () => {
-  test.each<[string, AttemptSeen, Submission]>([
+  test.each<[string, AttemptSnapshot, Submission]>([
     ['a row that nobody claimed', makeUnclaimed(), 'no'],
-    ['a claim and nothing more', makeSeen({ status: 'queued', statusMessage: null, hasStarted: false }), 'no'],
-    ['a browser that starts', makeSeen(), 'no'],
-    ['a start that failed', makeSeen({ status: 'failed', errorCode: 'network_error' }), 'no'],
-    ['a budget refused up front', makeSeen({ status: 'failed', errorCode: 'budget_exceeded' }), 'no'],
-    ['a blocker on the first page', makeSeen({ status: 'paused', statusMessage: 'Waiting for a human: login' }), 'no'],
-    ['a browser that started before Postgres did', makeSeen({ mayHaveLostWrites: true }), 'maybe'],
+    ['a claim and nothing more', makeAttempt({ status: 'queued', statusMessage: null, hasStarted: false }), 'no'],
+    ['a browser that starts', makeAttempt(), 'no'],
+    ['a start that failed', makeAttempt({ status: 'failed', errorCode: 'network_error' }), 'no'],
+    ['a budget refused up front', makeAttempt({ status: 'failed', errorCode: 'budget_exceeded' }), 'no'],
+    ['a blocker on the first page', makeAttempt({ status: 'paused', statusMessage: 'Waiting for a human: login' }), 'no'],
+    ['a browser that started before Postgres did', makeAttempt({ mayHaveLostWrites: true }), 'maybe'],
     [
       'an input refused after a restart of Postgres',
-      makeSeen({ mayHaveLostWrites: true, status: 'failed', errorCode: 'validation_error' }),
+      makeAttempt({ mayHaveLostWrites: true, status: 'failed', errorCode: 'validation_error' }),
       'no',
     ],
-    ['a handler that has the page', makeSeen({ statusMessage: executing }), 'maybe'],
-    ['a handler with another name', makeSeen({ statusMessage: 'Executing smart_apply handler' }), 'maybe'],
-    ['a recorded manual that is replayed before the handler', makeSeen({ hasHandlerEvent: true }), 'maybe'],
-    ['a handler that failed', makeSeen({ status: 'failed', statusMessage: executing, errorCode: 'timeout' }), 'maybe'],
-    ['a captcha in the form', makeSeen({ status: 'failed', hasHandlerEvent: true, errorCode: 'captcha_blocked' }), 'maybe'],
-    ['a budget that ran out in the form', makeSeen({ status: 'failed', hasHandlerEvent: true, errorCode: 'budget_exceeded' }), 'maybe'],
-    ['a code that we do not know', makeSeen({ status: 'failed', hasHandlerEvent: true, errorCode: 'new_code' }), 'maybe'],
-    ['no code at all', makeSeen({ status: 'failed', hasHandlerEvent: true }), 'maybe'],
-    ['a login page instead of the form', makeSeen({ status: 'failed', statusMessage: executing, errorCode: 'login_required' }), 'no'],
-    ['a handler that refused its input', makeSeen({ status: 'failed', hasHandlerEvent: true, errorCode: 'validation_error' }), 'no'],
+    ['a handler that has the page', makeAttempt({ statusMessage: executing }), 'maybe'],
+    ['a handler with another name', makeAttempt({ statusMessage: 'Executing smart_apply handler' }), 'maybe'],
+    ['a recorded manual that is replayed before the handler', makeAttempt({ hasHandlerEvent: true }), 'maybe'],
+    ['a handler that failed', makeAttempt({ status: 'failed', statusMessage: executing, errorCode: 'timeout' }), 'maybe'],
+    ['a captcha in the form', makeAttempt({ status: 'failed', hasHandlerEvent: true, errorCode: 'captcha_blocked' }), 'maybe'],
+    ['a budget that ran out in the form', makeAttempt({ status: 'failed', hasHandlerEvent: true, errorCode: 'budget_exceeded' }), 'maybe'],
+    ['a code that we do not know', makeAttempt({ status: 'failed', hasHandlerEvent: true, errorCode: 'new_code' }), 'maybe'],
+    ['no code at all', makeAttempt({ status: 'failed', hasHandlerEvent: true }), 'maybe'],
+    ['a login page instead of the form', makeAttempt({ status: 'failed', statusMessage: executing, errorCode: 'login_required' }), 'no'],
+    ['a handler that refused its input', makeAttempt({ status: 'failed', hasHandlerEvent: true, errorCode: 'validation_error' }), 'no'],
     [
       'a login page in the second run, after a browser crash in the first',
-      makeSeen({ status: 'failed', hasHandlerEvent: true, hasCrashEvent: true, errorCode: 'login_required' }),
+      makeAttempt({ status: 'failed', hasHandlerEvent: true, hasCrashEvent: true, errorCode: 'login_required' }),
       'maybe',
     ],
     [
       'a login page after a crash whose event was lost',
-      makeSeen({ status: 'failed', statusMessage: 'Recovered from crash, retrying handler', errorCode: 'login_required' }),
+      makeAttempt({ status: 'failed', statusMessage: 'Recovered from crash, retrying handler', errorCode: 'login_required' }),
       'maybe',
     ],
-    ['a review page', makeSeen({ status: 'awaiting_review', hasReviewEvent: true }), 'maybe'],
-    ['a review page that timed out at a login', makeSeen({ status: 'failed', hasReviewEvent: true, errorCode: 'login_required' }), 'maybe'],
-    ['a result that says submitted, then a failure', makeSeen({ status: 'failed', hasResult: true, resultSubmitted: true }), 'yes'],
+    ['a review page', makeAttempt({ status: 'awaiting_review', hasReviewEvent: true }), 'maybe'],
+    [
+      'a review page that timed out at a login',
+      makeAttempt({ status: 'failed', hasReviewEvent: true, errorCode: 'login_required' }),
+      'maybe',
+    ],
+    ['a result that says submitted, then a failure', makeAttempt({ status: 'failed', hasResult: true, resultSubmitted: true }), 'yes'],
     [
       'a browser crash with a later failure',
-      makeSeen({ status: 'failed', hasHandlerEvent: true, hasCrashEvent: true, errorCode: 'timeout' }),
+      makeAttempt({ status: 'failed', hasHandlerEvent: true, hasCrashEvent: true, errorCode: 'timeout' }),
       'maybe',
     ],
-    ['completed and submitted', makeSeen({ status: 'completed', hasResult: true, resultSubmitted: true }), 'yes'],
-    ['completed with an open browser', makeSeen({ status: 'completed', hasResult: true, resultSubmitted: false }), 'maybe'],
-    ['completed with a result that says nothing about it', makeSeen({ status: 'completed', hasResult: true }), 'yes'],
-    ['completed by a recovery, without an owner', makeSeen({ status: 'completed', workerId: null, hasResult: true }), 'maybe'],
-    ['completed without a result', makeSeen({ status: 'completed' }), 'maybe'],
-    ['a scrape that completed', makeSeen({ jobType: 'scrape', status: 'completed', hasResult: true }), 'no'],
+    ['completed and submitted', makeAttempt({ status: 'completed', hasResult: true, resultSubmitted: true }), 'yes'],
+    ['completed with an open browser', makeAttempt({ status: 'completed', hasResult: true, resultSubmitted: false }), 'maybe'],
+    ['completed with a result that says nothing about it', makeAttempt({ status: 'completed', hasResult: true }), 'yes'],
+    ['completed by a recovery, without an owner', makeAttempt({ status: 'completed', workerId: null, hasResult: true }), 'maybe'],
+    ['completed without a result', makeAttempt({ status: 'completed' }), 'maybe'],
+    ['a scrape that completed', makeAttempt({ jobType: 'scrape', status: 'completed', hasResult: true }), 'no'],
     [
       'a scrape that failed in its handler',
-      makeSeen({ jobType: 'scrape', status: 'failed', hasHandlerEvent: true, errorCode: 'timeout' }),
+      makeAttempt({ jobType: 'scrape', status: 'failed', hasHandlerEvent: true, errorCode: 'timeout' }),
       'no',
     ],
-    ['a row that was cancelled while the handler had the page', makeSeen({ status: 'cancelled', statusMessage: executing }), 'maybe'],
+    ['a row that was cancelled while the handler had the page', makeAttempt({ status: 'cancelled', statusMessage: executing }), 'maybe'],
     [
       'a drained row whose handler goes on',
-      makeSeen({ status: 'pending', workerId: null, wasReleased: true, hasHandlerEvent: true }),
+      makeAttempt({ status: 'pending', workerId: null, wasReleased: true, hasHandlerEvent: true }),
       'maybe',
     ],
   ])('%s', (_what, seen, submission) => {
@@ -74,7 +78,7 @@ describe('could an attempt have submitted the form', () => {
   test('P3: any trace of the handler forbids a no, except for the codes that prove it', () => {
     expect(
       findCounterexample(
-        property(anySeen, anyTraceOfTheHandler, (seen, trace) => {
+        property(anyAttempt, anyTraceOfTheHandler, (seen, trace) => {
           const judged = judgeSubmission({ ...seen, jobType: 'apply', ...trace });
           return judged !== 'no' || (seen.status === 'failed' && exempt.includes(seen.errorCode ?? ''));
         }),
@@ -86,7 +90,7 @@ describe('could an attempt have submitted the form', () => {
   test('P3: no code proves anything about the run before a browser crash', () => {
     expect(
       findCounterexample(
-        property(anySeen, constantFrom(...errorCodes), (seen, errorCode) => {
+        property(anyAttempt, constantFrom(...errorCodes), (seen, errorCode) => {
           return (
             judgeSubmission({ ...seen, jobType: 'apply', status: 'failed', errorCode, hasCrashEvent: true, hasHandlerEvent: true }) !== 'no'
           );
@@ -98,7 +102,7 @@ describe('could an attempt have submitted the form', () => {
   test('a completed row without an owner or without a result is never a yes, unless the result says submitted', () => {
     expect(
       findCounterexample(
-        property(anySeen, constantFrom<Partial<AttemptSeen>>({ workerId: null }, { hasResult: false }), (seen, missing) => {
+        property(anyAttempt, constantFrom<Partial<AttemptSnapshot>>({ workerId: null }, { hasResult: false }), (seen, missing) => {
           const row = { ...seen, jobType: 'apply', status: 'completed' as const, ...missing };
           return judgeSubmission(row) !== 'yes' || row.resultSubmitted === true;
         }),
@@ -107,19 +111,19 @@ describe('could an attempt have submitted the form', () => {
   });
 
   test('a result that says not submitted is never a yes', () => {
-    expect(findCounterexample(property(anySeen, (seen) => judgeSubmission({ ...seen, resultSubmitted: false }) !== 'yes'))).toBeNull();
+    expect(findCounterexample(property(anyAttempt, (seen) => judgeSubmission({ ...seen, resultSubmitted: false }) !== 'yes'))).toBeNull();
   });
 
   test('a row that was completed is never a no: somebody believed that it was done', () => {
     expect(
-      findCounterexample(property(anySeen, (seen) => judgeSubmission({ ...seen, jobType: 'apply', status: 'completed' }) !== 'no')),
+      findCounterexample(property(anyAttempt, (seen) => judgeSubmission({ ...seen, jobType: 'apply', status: 'completed' }) !== 'no')),
     ).toBeNull();
   });
 
   test('events and messages that vanish never turn a maybe of the row itself into a yes', () => {
     expect(
       findCounterexample(
-        property(anySeen, (seen) => {
+        property(anyAttempt, (seen) => {
           const withoutTraces = { ...seen, hasHandlerEvent: false, hasCrashEvent: false, hasReviewEvent: false, statusMessage: null };
           return judgeSubmission(seen) === 'yes' || judgeSubmission(withoutTraces) !== 'yes';
         }),

@@ -2,7 +2,7 @@ import { assert, constantFrom, property } from 'fast-check';
 import { limits } from '../../../src/contracts/limits';
 import { makeUnreadable } from '../../../src/contracts/unreadable';
 import { cleanText, parseFields, type Shape } from '../../../src/domain/field-rules';
-import { messages, parseStart, starts } from '../../../src/domain/workflow-inputs';
+import { messageShapes, parseStart, starts } from '../../../src/domain/workflow-inputs';
 import { shapes, typed as given } from '../../support/typed-by-people';
 
 const jobId = 'a3bb189e-8bf9-4c4c-9d1e-1a2b3c4d5e6f';
@@ -86,18 +86,18 @@ test('a start keeps what it can use, in the spelling that ids are made of', () =
 
 test('of a message the usable part is taken, and a part that is none is named', () => {
   const typed = { reason: 7, actor: 'zoe', examineOwner: true, stopped: { attemptId: jobId, proof: 'dead' }, more: 1 };
-  expect(parseFields(typed, messages.wake)).toEqual({
+  expect(parseFields(typed, messageShapes.wake)).toEqual({
     input: { examineOwner: true },
     problems: ['reason has to be a text', 'stopped has to name attemptId and proof'],
     unknown: ['actor', 'more'],
   });
-  expect(parseFields({ submitted: 'true', note: 'seen' }, messages.resolve)).toMatchObject({ input: null });
+  expect(parseFields({ submitted: 'true', note: 'seen' }, messageShapes.resolve)).toMatchObject({ input: null });
 });
 
 test('a text is cut at its stated length, and never through a character', () => {
   expect(cleanText(`${'x'.repeat(9)}😀`, 10)).toBe('x'.repeat(9));
   expect(cleanText(`${'x'.repeat(8)}😀y`, 10)).toBe(`${'x'.repeat(8)}😀`);
   expect(cleanText('\uDE00\uD83D', 10)).toBe('��');
-  const parsed = parseFields({ reason: 'x'.repeat(1_500_000) }, messages.cancel);
+  const parsed = parseFields({ reason: 'x'.repeat(1_500_000) }, messageShapes.cancel);
   expect(parsed.input?.reason?.length).toBe(limits.reasonCharsMax);
 });

@@ -37,13 +37,13 @@ it('tells every line once and in order, and a gap for each that is missing', () 
   assert(
     property(nat(5), uniqueArray(integer({ min: 6, max: 40 }), { minLength: 1 }), (after, numbers) => {
       const seqs = numbers.toSorted((a, b) => a - b);
-      const told = [...nativeDialect.frame(after, seqs.map(line)).matchAll(/data: (.*)\n\n/g)].flatMap(([, data]) => {
+      const sent = [...nativeDialect.frame(after, seqs.map(line)).matchAll(/data: (.*)\n\n/g)].flatMap(([, data]) => {
         const value: { seq?: number; from?: number; to?: number } = JSON.parse(data ?? '');
         if (value.seq !== undefined) return [value.seq];
         return Array.from({ length: (value.to ?? 0) - (value.from ?? 0) + 1 }, (_, n) => -((value.from ?? 0) + n));
       });
-      expect(told.map(Math.abs)).toEqual(Array.from({ length: (seqs.at(-1) ?? 0) - after }, (_, n) => after + 1 + n));
-      expect(told.filter((seq) => seq > 0)).toEqual(seqs);
+      expect(sent.map(Math.abs)).toEqual(Array.from({ length: (seqs.at(-1) ?? 0) - after }, (_, n) => after + 1 + n));
+      expect(sent.filter((seq) => seq > 0)).toEqual(seqs);
     }),
   );
 });

@@ -1,0 +1,144 @@
+import { recordAct, recordCommandEnd, type Act } from '../../db/audit';
+import { findCommand, openCommand, updateCommand, type Command, type NewCommand } from '../../db/commands';
+import { findJob, openNextGeneration, type Job } from '../../db/jobs';
+import { mirrorJob } from '../../db/mirror';
+import { findRefusal } from '../../db/outage';
+import { withTransaction } from '../../db/pool';
+import type { Queryable } from '../../db/queryable';
+import type { CommandOutcome } from '../../contracts/command';
+import { isResolvable, isTerminal } from '../../domain/job-state';
+import { actorOf } from '../actor';
+import type { GatewayDeps } from '../gateway-deps';
+import { noSuchJob, Problem } from '../problem';
+import type { RequestFacts } from '../request-facts';
+import type { StartedCommand } from '../workflows-client';
+import { awaitCommand, settlePersonCommand } from './await-command';
+import { temporalIsAway } from './refusals';
+
+/** A command, and whether its job's workflow was reached. */
+export interface PersonCommandReply {
+  command: Command;
+  /** Another try of what may be submitted already: it takes `confirm`. */
+  isConfirmNeeded: boolean;
+  isStarted: boolean;
+}
+
+/** Opens the next generation of an ended job; signals the workflow of an uncertain one. A possible submission needs `confirm` (promise 3). */
+export const retryJob = async (
+  deps: GatewayDeps,
+  { jobId, confirm, waitMs }: { jobId: string; confirm: boolean; waitMs: number },
+  facts: RequestFacts,
+): Promise<PersonCommandReply> => {
+  await settlePersonCommand(deps, jobId);
+  const by = actorOf(facts);
+  const { job, command, isConfirmNeeded } = await reopening(jobId, () =>
+    withTransaction(deps.pool, async (client) => {
+      const found = await findJob(client, jobId, { lock: true });
+      if (found === null) throw noSuchJob(jobId);
+      const isNeeded = !confirm && (found.submission !== 'no' || found.state === 'uncertain');
+      const act = { ...by, act: 'retry', subjectKind: 'job', subject: jobId, detail: { generation: found.generation, confirm } } as const;
+      const open = await openPersonCommand(client, { jobId, kind: 'retry', actor: by.actor, source: by.source, reason: null }, act);
+      const end = async (outcome: CommandOutcome, detail: string) => await endPersonCommand(client, open, outcome, detail);
+      if (!isTerminal(found.state) && found.state !== 'uncertain') {
+        return {
+          job: found,
+          command: await end('refused', `The job is ${found.state}: nothing has ended that could be tried again`),
+          isConfirmNeeded: false,
+        };
+      }
+      if (isNeeded) return { job: found, command: await end('refused', confirmDetail), isConfirmNeeded: true };
+      if (found.state === 'uncertain') return { job: found, command: open, isConfirmNeeded: false };
+      await openNextGeneration(client, { jobId, actor: by.actor, jobMs: deps.limits.jobMs });
+      await mirrorJob(client, jobId);
+      return { job: found, command: await end('reopened', `It is generation ${found.generation + 1}`), isConfirmNeeded: false };
+    }),
+  );
+  if (command.outcome === 'refused') return { command, isConfirmNeeded, isStarted: true };
+  if (command.outcome === 'reopened') {
+    const { userId } = job;
+    const started = await deps.workflows.startNextGeneration({ jobId, userId, requestId: facts.requestId });
+    if (started.kind === 'unreachable') {
+      facts.log.warn('Temporal did not take the next generation in time; it is open and the sweep starts it', {
+        jobId,
+        error: started.error,
+      });
+    }
+    return { command, isConfirmNeeded: false, isStarted: started.kind !== 'unreachable' };
+  }
+  const sent = await deps.workflows.retryUncertainJob(jobId, { confirm: true, actor: by.actor });
+  return await awaitPersonCommand(deps, command, sent, waitMs, facts);
+};
+
+/** A person says how a review or a possible submission ended. Whoever came first is believed. */
+export const resolveJob = async (
+  deps: GatewayDeps,
+  { jobId, submitted, note, waitMs }: { jobId: string; submitted: boolean; note: string | null; waitMs: number },
+  facts: RequestFacts,
+): Promise<PersonCommandReply> => {
+  await settlePersonCommand(deps, jobId);
+  const by = actorOf(facts);
+  const command = await withTransaction(deps.pool, async (client) => {
+    const job = await findJob(client, jobId, { lock: true });
+    if (job === null) throw noSuchJob(jobId);
+    const act = { ...by, act: 'resolve', subjectKind: 'job', subject: jobId, detail: { generation: job.generation, submitted } } as const;
+    const open = await openPersonCommand(
+      client,
+      { jobId, kind: 'resolve', actor: by.actor, source: by.source, reason: note, submitted },
+      act,
+    );
+    return isResolvable(job) ? open : await endPersonCommand(client, open, 'refused', whyNotResolvable(job));
+  });
+  if (command.endedAt !== null) return { command, isConfirmNeeded: false, isStarted: true };
+  const sent = await deps.workflows.resolveJob(jobId, { submitted, actor: by.actor, ...(note === null ? {} : { note }) });
+  return await awaitPersonCommand(deps, command, sent, waitMs, facts);
+};
+
+const confirmDetail = 'It may already be submitted: check at the employer, then repeat with confirm: true';
+
+const whyNotResolvable = ({ state, humanKind }: Job): string => {
+  if (state === 'waiting_human' && humanKind === 'blocker') return 'The job waits at a blocker: resume it';
+  return `The job is ${state}: only one that is uncertain, or waits at its review page, is resolved by a word`;
+};
+
+const openPersonCommand = async (client: Queryable, command: NewCommand, act: Act): Promise<Command> => {
+  const opened = await openCommand(client, command);
+  if (opened === null) throw noSuchJob(command.jobId);
+  await recordAct(client, { ...act, detail: { ...act.detail, commandId: opened.command.commandId } });
+  return opened.command;
+};
+
+const endPersonCommand = async (client: Queryable, command: Command, outcome: CommandOutcome, detail: string): Promise<Command> => {
+  const { commandId } = command;
+  await updateCommand(client, { commandId, outcome, detail, isEnd: true });
+  await recordCommandEnd(client, commandId);
+  return (await findCommand(client, commandId)) ?? command;
+};
+
+const awaitPersonCommand = async (
+  deps: GatewayDeps,
+  { commandId, jobId }: Command,
+  sent: StartedCommand,
+  waitMs: number,
+  { log }: RequestFacts,
+): Promise<PersonCommandReply> => {
+  if (sent.kind !== 'unreachable') return { command: await awaitCommand(deps, commandId, waitMs), isConfirmNeeded: false, isStarted: true };
+  // It is a signal and nothing repeats it, so that it may not stay open as if it were under way.
+  log.warn("Temporal did not take a person's word in time", { jobId, commandId, error: sent.error });
+  await withTransaction(deps.pool, async (client) => {
+    await updateCommand(client, { commandId, outcome: 'refused', detail: 'Temporal did not take it in time', isEnd: true });
+    await recordCommandEnd(client, commandId);
+  });
+  throw temporalIsAway();
+};
+
+/** A task of the product has one live job at a time, and meanwhile that may be another one. */
+const reopening = async <Result>(jobId: string, work: () => Promise<Result>): Promise<Result> => {
+  try {
+    return await work();
+  } catch (error) {
+    if (findRefusal(error)?.code !== uniqueViolation) throw error;
+    throw new Problem('job_state_conflict', `The task of job ${jobId} has another live job by now: wait for its end, or cancel it`);
+  }
+};
+
+const uniqueViolation = '23505';

@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import { PassThrough } from 'node:stream';
+import { createDeployWorkActivities } from '../../activities/deploys';
+import { noFleetConfig } from '../../src/contracts/fleet-config';
+import { makeKamalDeployId } from '../../src/contracts/ids';
+import { limits } from '../../src/contracts/limits';
+import { createLog } from '../../src/log';
+import { withDatabase } from '../support/database';
+import { addDeploy } from '../support/log-rows';
+
+const database = withDatabase();
+const unused = async (): Promise<never> => await Promise.reject(new Error('no signal needs this'));
+const staging = { service: 'ghosthands', destination: 'staging' };
+let activities: ReturnType<typeof createDeployWorkActivities>;
+
+beforeAll(() => {
+  const known = { ...staging, hosts: [], rolesFromFleet: [], secretNames: [], registry: null, problem: null };
+  activities = createDeployWorkActivities({
+    pool: database.pool,
+    log: createLog({ level: 'error', process: 'test', destination: new PassThrough() }),
+    limits,
+    kamal: { open: unused, endLeftovers: unused, listDestinations: async () => await Promise.resolve([known]) },
+    hosts: { readWorkerPort: unused, readApi: unused },
+    workflows: { ensureApplyJob: unused },
+    installation: 'test',
+    fleetConfig: { read: async () => await Promise.resolve(noFleetConfig) },
+    heartbeat: () => undefined,
+    cancellation: () => new AbortController().signal,
+    draining: new AbortController().signal,
+    onDeployEnded: () => undefined,
+  });
+});
+beforeEach(async () => await database.pool.query('truncate yardmaster.deploy, yardmaster.audit cascade'));
+
+/** As where the deployer dies before the act is in the audit. */
+const dying = async (act: () => Promise<unknown>): Promise<void> => {
+  await database.pool.query(`alter table yardmaster.audit add constraint dies check (false)`);
+  await expect(act()).rejects.toThrow('dies');
+  await database.pool.query(`alter table yardmaster.audit drop constraint dies`);
+};
+const acts = async (): Promise<string[]> =>
+  (await database.pool.query<{ act: string }>('select act from yardmaster.audit')).rows.map(({ act }) => act);
+const lines = async (): Promise<string[]> =>
+  (await database.pool.query<{ line: string }>('select line from yardmaster.deploy_log order by seq')).rows.map(({ line }) => line);
+
+test.each(['cancel', 'reject'] as const)('a %s whose deployer dies in the middle of it is done once, and logged once', async (kind) => {
+  const deployId = await addDeploy(database.pool, staging);
+  const signal = async () => await activities.noteDeployWord({ deployId, kind, actor: 'zoe', reason: 'too slow' });
+  await dying(signal);
+  expect(await signal()).toMatchObject({ direction: 'back' });
+  expect(await lines()).toEqual([`${kind === 'cancel' ? 'cancelled' : 'rejected'} by zoe: too slow`]);
+  expect(await acts()).toEqual([`deploy_${kind}`]);
+});
+
+test('P8: what a person typed into a signal or a start of a deploy is kept without its passwords, and cut', async () => {
+  const typed = `token=hunter2planted ask planted@applicant.test\u0000${' because'.repeat(190_000)}`;
+  const deployId = await addDeploy(database.pool, staging);
+  const view = await activities.noteDeployWord({ deployId, kind: 'cancel', actor: typed, reason: typed });
+  const owner = randomUUID();
+  await database.pool.query(`update yardmaster.deploy set outcome = 'aborted', phase = 'done', ended_at = now()`);
+  const started = { destination: 'staging', version: 'v1', actor: typed, reason: typed, workflowId: makeKamalDeployId(staging), owner };
+  const opened = await activities.openDeploy(started);
+  const { rows } = await database.pool.query<{ row: string }>(
+    `select d::text as row from yardmaster.deploy d union all select a::text from yardmaster.audit a union all select l::text from yardmaster.deploy_log l`,
+  );
+  const all = JSON.stringify([rows, view, opened]);
+  expect(all).toContain('token=[redacted] ask [e-mail] because');
+  expect(all).not.toMatch(/hunter2planted|planted@/);
+  expect(Math.max(...rows.map(({ row }) => row.length))).toBeLessThan(5_000);
+});
+
+test('a deploy that was started by hand is in the audit, also when its deployer dies as it writes the row', async () => {
+  const owner = randomUUID();
+  const input = { destination: 'staging', version: 'v1', actor: 'zoe', workflowId: makeKamalDeployId(staging), owner };
+  const open = async () => await activities.openDeploy(input);
+  await dying(open);
+  expect(await open()).toMatchObject({ deployId: owner, actor: 'zoe' });
+  expect(await acts()).toEqual(['deploy']);
+});
