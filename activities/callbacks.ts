@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { leaseNextCallback, postponeCallback, settleCallback, type LeasedCallback } from '../src/db/callbacks';
-import type { CallbackReply, OrchestratorDeps } from './deps';
+import { leaseNextCallback, postponeCallback, settleCallback } from '../src/db/callbacks';
+import { judgeCallback } from '../src/domain/callback-answer';
+import type { OrchestratorDeps } from './deps';
 
 export const createCallbackActivities = ({ pool, log, limits, callbacks, observe }: OrchestratorDeps) => ({
   /**
@@ -15,34 +16,19 @@ export const createCallbackActivities = ({ pool, log, limits, callbacks, observe
       if (turn.kind === 'later') return { nextInMs: turn.inMs };
       const reply = await callbacks.send(turn.callback.url, turn.callback.body);
       const key = { jobId, generation: turn.callback.generation, seq: turn.callback.seq, lease };
-      const settlement = settle(reply, turn.callback);
-      if (settlement === null) await postponeCallback(pool, key, { error: errorOf(reply), limits });
-      else {
-        await settleCallback(pool, key, settlement);
-        observe({ of: 'callback', settledAs: settlement.settledAs });
-        if (settlement.error !== null) log.warn('A callback is not delivered', { ...key, lease: undefined, ...settlement });
+      const verdict = judgeCallback(reply, turn.callback);
+      if (verdict.act === 'settle') {
+        await settleCallback(pool, key, verdict);
+        observe({ of: 'callback', settledAs: verdict.settledAs });
+        if (verdict.error !== null) log.warn('A callback is not delivered', { ...key, lease: undefined, ...verdict });
+        continue;
       }
+      await postponeCallback(pool, key, { ...verdict, limits });
+      // Said once: somebody has a day to repair it, and yardmaster_oldest_undelivered_callback_seconds reminds of it.
+      if (verdict.isRefused && turn.callback.isFinal && turn.callback.tries === 0)
+        log.error('The product refuses the end of a job; it is told again for a day', { ...key, lease: undefined, error: verdict.error });
     }
   },
 });
 
 export type CallbackActivities = ReturnType<typeof createCallbackActivities>;
-
-/** Null: try again later. `skipped` means that VALET's task is already terminal (valet §2.1), so the rest would be skipped too. */
-const settle = (
-  reply: CallbackReply,
-  { isOverdue }: LeasedCallback,
-): { settledAs: 'delivered' | 'superseded' | 'given_up' | 'refused'; error: string | null } | null => {
-  switch (reply.kind) {
-    case 'accepted':
-      return { settledAs: 'delivered', error: null };
-    case 'skipped':
-      return { settledAs: 'superseded', error: null };
-    case 'refused':
-      return { settledAs: 'refused', error: reply.error };
-    case 'failed':
-      return isOverdue ? { settledAs: 'given_up', error: reply.error } : null;
-  }
-};
-
-const errorOf = (reply: CallbackReply): string => ('error' in reply ? reply.error : reply.kind);

@@ -3,6 +3,7 @@ import { listJobsOnHosts } from '../src/db/deploy-fleet';
 import { changeDeploy, replaceHosts } from '../src/db/deploys';
 import { withTransaction } from '../src/db/pool';
 import { phaseAfter, planBatches } from '../src/domain/deploy-plan';
+import { secretLengthMin } from '../src/domain/secret-forms';
 import type { KamalSession } from '../src/kamal/kamal';
 import type { DeployDeps } from './deploy-deps';
 import { checkFleet, checkHosts, checkImages, checkLock, checkRegistry, checkVersionBefore } from './deploy-checks';
@@ -27,6 +28,16 @@ export const createPreflightActivities = (deps: DeployDeps, runStep: RunStep) =>
   },
 });
 
+/** The log of the deploy itself says what it may show: its readers do not read the deployer's. */
+const describeSecrets = ({ destination: { secretNames }, shownSecrets }: KamalSession): string => {
+  if (secretNames.length === 0) return 'none is asked for';
+  const shown =
+    shownSecrets.length === 0
+      ? ''
+      : `; too short to be hidden in this log: ${shownSecrets.join(', ')} (less than ${secretLengthMin} characters)`;
+  return `${secretNames.join(', ')} are there${shown}`;
+};
+
 interface Found {
   checks: DeployCheck[];
   hosts: Plan;
@@ -38,7 +49,7 @@ const inspect = async (deps: DeployDeps, run: StepRun, session: KamalSession): P
   const ok = (check: string, detail: string): DeployCheck => ({ check, host: null, isOk: true, detail });
   const checks: DeployCheck[] = [
     ok('config', `${destination.hosts.length} hosts: ${destination.hosts.map(({ host }) => host).join(', ')}`),
-    ok('secrets', destination.secretNames.length === 0 ? 'none is asked for' : `${destination.secretNames.join(', ')} are there`),
+    ok('secrets', describeSecrets(session)),
   ];
   const planned = planBatches(destination.hosts, run.deploy.strategy).map((host) => ({
     ...host,

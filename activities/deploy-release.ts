@@ -4,6 +4,7 @@ import { holdForPerson, releaseHolds } from '../src/db/deploy-fleet';
 import { endDeploy } from '../src/db/deploys';
 import { withTransaction } from '../src/db/pool';
 import { outcomeOf, touchedHosts } from '../src/domain/deploy-plan';
+import { cleanPersonText } from '../src/domain/person-text';
 import type { DeployDeps } from './deploy-deps';
 import { giveLockBack } from './deploy-lock';
 import { inspectHealth } from './deploy-inspect';
@@ -24,7 +25,7 @@ export const createReleaseActivities = (deps: DeployDeps, runStep: RunStep) => (
       await run.log.flush();
       await withTransaction(deps.pool, async (client) => {
         const ill = outcome === 'broken' ? touchedHosts(run.deploy.hosts).map(({ host }) => host) : [];
-        const reason = `deploy ${deployId} is broken: ${detail}`.slice(0, deps.limits.reasonLengthMax);
+        const reason = cleanPersonText(`deploy ${deployId} is broken: ${detail}`);
         if (ill.length > 0) await holdForPerson(client, { hosts: ill, reason, actor: run.deploy.actor });
         await releaseHolds(client, deployId);
         if (!(await endDeploy(client, { deployId, runner: run.runner, outcome, detail })))

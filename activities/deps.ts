@@ -4,6 +4,7 @@ import type { WorkerStatus } from '../src/contracts/ghosthands';
 import type { Limits } from '../src/contracts/limits';
 import type { WakeSignal } from '../src/contracts/messages';
 import type { Observe } from '../src/contracts/observations';
+import type { CallbackReply } from '../src/domain/callback-answer';
 import type { Log } from '../src/log';
 
 /** What activities use of the world, passed in by the process that runs them (workers/orchestrator.ts) or by a test. */
@@ -31,6 +32,16 @@ export interface CommandDeps extends OrchestratorDeps {
 
 export type CancelMeans = 'listener' | 'recycle' | 'http';
 
+/** A retry or resolve as it was accepted; it is for that generation alone. */
+export interface PersonMessage {
+  jobId: string;
+  generation: number;
+  kind: 'retry' | 'resolve';
+  actor: string;
+  submitted: boolean;
+  note: string | null;
+}
+
 /** The few things that an activity asks of Temporal. All are idempotent. */
 export interface WorkflowsPort {
   /** A hint to a running workflow; a missing one is no error. */
@@ -39,6 +50,8 @@ export interface WorkflowsPort {
   ensureApplyJob(jobId: string, wake: WakeSignal): Promise<void>;
   /** Starts the workflow of an open command that has none. */
   ensureCommand(command: { kind: 'cancel' | 'resume'; jobId: string }): Promise<void>;
+  /** Says a person's message to a job again, which is started over its row where no workflow runs. */
+  repeatMessage(message: PersonMessage): Promise<void>;
   ensureDeliverCallbacks(jobId: string, generation: number): Promise<void>;
   /** Starts a workflow over the row of a deploy under way; a no-op where one runs. */
   ensureKamalDeploy(deploy: { deployId: string; service: string; destination: string; version: string }): Promise<void>;
@@ -49,9 +62,6 @@ export interface WorkflowsPort {
   /** Is the workflow of this destination's deploys at work? */
   isKamalDeployRunning(destination: { service: string; destination: string }): Promise<boolean>;
 }
-
-export type CallbackReply =
-  { kind: 'accepted' } | { kind: 'skipped' } | { kind: 'refused'; error: string } | { kind: 'failed'; error: string };
 
 /** Reads a GH host; it never commands one. */
 export interface HostReader {

@@ -3,6 +3,7 @@ import { createCancelActivities } from './cancel';
 import type { DeployDeps } from './deploy-deps';
 import { createDeployWorkActivities } from './deploys';
 import type { CommandDeps } from './deps';
+import { endWhatIsRefused } from './database-border';
 import { createDestinationActivities } from './destinations';
 import { createJobActivities } from './jobs';
 import { createOwnerActivities } from './owner';
@@ -13,20 +14,24 @@ import type { SweepDeps } from './sweep/pass';
 import { createWorkerActActivities } from './worker-acts';
 
 /** Everything that the orchestrator's task queue runs. */
-export const createOrchestratorActivities = (deps: CommandDeps & SweepDeps) => ({
-  ...createJobActivities(deps),
-  ...createCancelActivities(deps),
-  ...createResumeActivities(deps),
-  ...createOwnerActivities(deps),
-  ...createCallbackActivities(deps),
-  ...createSweepActivities(deps),
-  ...createWorkerActActivities(deps),
-});
+export const createOrchestratorActivities = (deps: CommandDeps & SweepDeps) =>
+  endWhatIsRefused(
+    {
+      ...createJobActivities(deps),
+      ...createCancelActivities(deps),
+      ...createResumeActivities(deps),
+      ...createOwnerActivities(deps),
+      ...createCallbackActivities(deps),
+      ...createSweepActivities(deps),
+      ...createWorkerActActivities(deps),
+    },
+    deps.log,
+  );
 
 /** Everything that the deployer's task queue runs. */
 export const createDeployActivities = ({ deploys, ...deps }: RecycleDeps & { deploys: DeployDeps | null }) => {
   const recycles = createRecycleActivities(deps);
   if (deploys === null) return recycles;
   const { readDestination, breakLock } = createDestinationActivities(deploys);
-  return { ...recycles, ...createDeployWorkActivities(deploys), readDestination, breakLock };
+  return endWhatIsRefused({ ...recycles, ...createDeployWorkActivities(deploys), readDestination, breakLock }, deploys.log);
 };

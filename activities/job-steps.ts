@@ -3,6 +3,7 @@ import type { AttemptSnapshot } from '../src/contracts/ghosthands';
 import { makeCallbackBody } from '../src/domain/callback-body';
 import { callbackOf, isTerminal, mayMove } from '../src/domain/job-state';
 import { attemptDeadline, type NextStep } from '../src/domain/next-step';
+import { withoutUrlSecretsIn } from '../src/domain/url-secrets';
 import { endAttempt, eraseAttempts, markClaimed, mirrorEvents, readAttemptResult, takeBack } from '../src/db/attempts';
 import { enqueueCallback } from '../src/db/callbacks';
 import { moveJob, touchJob, type Job, type Move } from '../src/db/jobs';
@@ -144,10 +145,11 @@ export const enterState = async (
   move: Omit<Move, 'jobId' | 'generation' | 'attempt'>,
 ): Promise<void> => {
   if (!mayMove(job.state, move.state)) throw new Error(`a job cannot go from ${job.state} to ${move.state}`);
+  const kept = withoutPageSecretsOf(move);
   deps.observe({ of: 'state', state: move.state });
   await Promise.all([
     moveJob(client, {
-      ...move,
+      ...kept,
       jobId: job.jobId,
       generation: job.generation,
       isRerunByGh: job.isRerunByGh,
@@ -155,10 +157,17 @@ export const enterState = async (
     }),
     mirrorJob(client, job.jobId),
     mirrorEvents(client, job.jobId),
-    job.hasCallbackUrl ? notifyProduct(deps, client, job, move) : undefined,
+    job.hasCallbackUrl ? notifyProduct(deps, client, job, kept) : undefined,
   ]);
   if (isTerminal(move.state)) await eraseAttempts(client, job.jobId);
 };
+
+/** GH's own texts quote the address of a page, and the row is read by many. */
+const withoutPageSecretsOf = <Kept extends Pick<Move, 'detail' | 'errorMessage'>>(move: Kept): Kept => ({
+  ...move,
+  ...(typeof move.detail === 'string' ? { detail: withoutUrlSecretsIn(move.detail) } : {}),
+  ...(typeof move.errorMessage === 'string' ? { errorMessage: withoutUrlSecretsIn(move.errorMessage) } : {}),
+});
 
 const notifyProduct = async (
   deps: OrchestratorDeps,

@@ -6,12 +6,14 @@ import type { JobView } from '../src/contracts/job';
 import type { Observation } from '../src/contracts/observations';
 import { readFinding, wasClaimed } from '../src/domain/attempt-finding';
 import { isResolvable, isTerminal } from '../src/domain/job-state';
+import { cleanPersonTexts } from '../src/domain/person-text';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
-import { findJob, lockUnlessWaiting, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
+import { findJob, lockUnlessWaiting, touchWaitingJob, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
+import { endPersonCommands } from '../src/db/person-commands';
 import type { OrchestratorDeps } from './deps';
 import { applyStep, enterState } from './job-steps';
 
@@ -47,11 +49,28 @@ interface Turn {
 export const createJobActivities = (deps: OrchestratorDeps) => {
   const { pool, limits } = deps;
 
-  const inTransaction = async (work: (client: PoolClient, turn: Turn) => Promise<Job>): Promise<JobView> => {
+  /** With `taken` it carries out a message of that kind. */
+  const inTransaction = async (
+    work: (client: PoolClient, turn: Turn) => Promise<Job>,
+    { taken = null }: { taken?: 'retry' | 'resolve' | null } = {},
+  ): Promise<JobView> => {
     const served: Assignment[] = [];
     const seen: Observation[] = [];
     const step = { ...deps, observe: (one: Observation) => void seen.push(one) };
-    const job = await withTransaction(pool, async (client, commit) => await work(client, { served, commit, step }));
+    const job = await withTransaction(pool, async (client, commit) => {
+      let isCommitted = false;
+      const commitOnce = async (): Promise<unknown> => {
+        isCommitted = true;
+        return await commit();
+      };
+      const after = await work(client, { served, commit: commitOnce, step });
+      // With the change that decides it, so that nobody has to look for a message to end; the sweep has what is left.
+      if (after.openMessages.length > 0 && !isCommitted) {
+        for (const { kind, route, outcome } of await endPersonCommands(client, after, { taken }))
+          seen.push({ of: 'command', kind, route, outcome });
+      }
+      return after;
+    });
     seen.forEach(deps.observe);
     await wakeServed(deps, served, job.jobId);
     return viewJob(job, recheckMs(job, limits));
@@ -87,36 +106,41 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         ]);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
         const isWorkerFree = !isLocked || (await advanceLocked(step, client, job, read, { attemptId, proof, isUnreachable }));
-        const [assignments, advanced] = await Promise.all([isWorkerFree ? assign(client) : [], getJob(client, jobId), commit()]);
+        const [assignments, , advanced] = await Promise.all([
+          isWorkerFree ? assign(client) : [],
+          // Behind the lock of assigning, which locks waiting jobs as well.
+          isLocked ? undefined : touchWaitingJob(client, jobId),
+          getJob(client, jobId),
+          job.openMessages.length === 0 ? commit() : undefined,
+        ]);
         served.push(...assignments);
         return advanced;
       });
     },
 
     /** A person's decision on how a review or a possible submission ended. Its worker stays taken until its process restarts. */
-    async resolveJob({
-      jobId,
-      owner,
-      submitted,
-      note,
-      actor,
-    }: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
-      return await inTransaction(async (client, { step }) => {
-        const job = await getOwnedJob(client, jobId, owner, { lock: true });
-        if (!isResolvable(job)) return job;
-        await enterState(step, client, job, {
-          state: submitted ? 'succeeded' : 'failed',
-          reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
-          detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
-          submission: submitted ? 'yes' : 'no',
-          deadlineInMs: null,
-        });
-        return await getJob(client, jobId);
-      });
+    async resolveJob(message: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
+      const { jobId, owner, submitted, note, actor } = cleanPersonTexts(message);
+      return await inTransaction(
+        async (client, { step }) => {
+          const job = await getOwnedJob(client, jobId, owner, { lock: true });
+          if (!isResolvable(job)) return job;
+          await enterState(step, client, job, {
+            state: submitted ? 'succeeded' : 'failed',
+            reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
+            detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
+            submission: submitted ? 'yes' : 'no',
+            deadlineInMs: null,
+          });
+          return await getJob(client, jobId);
+        },
+        { taken: 'resolve' },
+      );
     },
 
     /** A person's decision that an uncertain job is tried again: this generation ends, the next one opens. */
-    async retryJob({ jobId, owner, confirm, actor }: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
+    async retryJob(message: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
+      const { jobId, owner, confirm, actor } = cleanPersonTexts(message);
       return await inTransaction(async (client, { step }) => {
         const job = await getOwnedJob(client, jobId, owner, { lock: true });
         if (job.state !== 'uncertain' || confirm !== true) return job;
@@ -147,7 +171,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         return false;
       }
       // Another run of this step may have put it there since the read without a lock: a back-off is no reason to give up.
-      if (!isPast(job.deadlineAt, job.now)) return false;
+      if (!isPast(job.deadlineAt, job.now)) {
+        await touchWaitingJob(client, job.jobId);
+        return false;
+      }
       await enterState(turn, client, job, {
         state: 'expired',
         reason: 'expired',
@@ -165,7 +192,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       });
       return false;
     }
-    if (job.attempt === null || job.attempt.state === 'ended') return false;
+    if (job.attempt === null || job.attempt.state === 'ended') {
+      await touchWaitingJob(client, job.jobId);
+      return false;
+    }
     const { attemptId } = job.attempt;
     const { proof, isUnreachable } = evidence.attemptId === attemptId ? evidence : nothingKnown;
     const seen = read.kind === 'seen' ? read.seen : null;
@@ -216,8 +246,11 @@ const wakeServed = async ({ workflows, log }: OrchestratorDeps, served: Assignme
   );
 };
 
-/** The longer a doubt lasts, the rarer the checks, so that a silent host cannot fill a history. */
+/** The longer a doubt lasts, the rarer the checks, so that a silent host cannot fill a history. A wait for a person may last a day. */
 const recheckMs = (job: Job, limits: OrchestratorDeps['limits']): number =>
-  Math.min(60_000, Math.max(limits.doubtRecheckMs, (job.now.getTime() - job.stateAt.getTime()) / 10));
+  Math.min(
+    job.state === 'waiting_human' ? limits.restRecheckMs : 60_000,
+    Math.max(limits.doubtRecheckMs, (job.now.getTime() - job.stateAt.getTime()) / 10),
+  );
 
 const isPast = (deadlineAt: Date | null, now: Date): boolean => deadlineAt !== null && deadlineAt.getTime() <= now.getTime();

@@ -32,7 +32,7 @@ export const startBenchFixture = async (
   const pids = { temporal: await stack.temporal.serverPid(), postgres: (await stack.postgres?.serverPid()) ?? null };
   const databaseUrl = await createFreshDatabase(stack.databaseUrl, name);
   const openPool = (purpose: string, max: number): Pool =>
-    createPool(databaseUrl, { max, applicationName: `bench-${purpose}`, prepares: true });
+    createPool(databaseUrl, { max, applicationName: `bench-${purpose}`, isDirect: true });
   const pools = {
     gateway: openPool('gateway', 20),
     orchestrator: openPool('orchestrator', 40),

@@ -115,6 +115,10 @@ export const startControlPlane = async ({
       observeCommand: () => undefined,
       openStream: () => () => undefined,
     },
+    checks: {
+      readReadiness: () => Promise.reject(new Error('nobody asks')),
+      readFleetSummary: () => Promise.reject(new Error('nobody asks')),
+    },
     log,
     limits,
     keyRing: { keys: [{ name: 'bench', role: 'product', secret: sensitive(apiKey) }], serviceSecrets: [], legacySecretInQuery: false },

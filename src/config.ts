@@ -39,6 +39,7 @@ export interface Config {
     trustProxy: number;
     bodyBytesMax: number;
     rateLimitPerMinute: number;
+    keepAliveMs: number;
     legacySecretInQuery: boolean;
     corsOrigins: string[];
     atmOpenReads: boolean;
@@ -330,8 +331,8 @@ function makeConfig(
       shutdownForceMs: graceMs + Math.min(graceMs, forceAfterGraceMs),
     },
     database: {
-      url: read.DATABASE_URL,
-      directUrl: read.DATABASE_DIRECT_URL ?? null,
+      url: logIn(read.DATABASE_URL, read),
+      directUrl: read.DATABASE_DIRECT_URL === undefined ? null : logIn(read.DATABASE_DIRECT_URL, read),
       isDirect: read.DATABASE_DIRECT_URL?.unredacted() === read.DATABASE_URL.unredacted(),
       poolMax: read.DATABASE_POOL_MAX ?? poolMaxDefault[processName],
     },
@@ -343,6 +344,7 @@ function makeConfig(
       trustProxy: read.TRUST_PROXY,
       bodyBytesMax: read.BODY_BYTES_MAX,
       rateLimitPerMinute: read.RATE_LIMIT_PER_MINUTE,
+      keepAliveMs: read.KEEP_ALIVE_SECONDS * 1_000,
       legacySecretInQuery: read.LEGACY_SECRET_IN_QUERY,
       corsOrigins: read.CORS_ORIGINS,
       atmOpenReads: read.ATM_OPEN_READS,
@@ -405,10 +407,20 @@ const makeTemporalConfig = (read: Settings): TemporalConfig => ({
     : null,
 });
 
+/** The role of this process, where the URL is everybody's. */
+const logIn = (databaseUrl: Sensitive<string>, { DATABASE_USER: user, DATABASE_PASSWORD: password }: Settings): Sensitive<string> => {
+  if (user === undefined && password === undefined) return databaseUrl;
+  const url = new URL(databaseUrl.unredacted());
+  if (user !== undefined) url.username = encodeURIComponent(user);
+  if (password !== undefined) url.password = encodeURIComponent(password.unredacted());
+  return sensitive(url.href);
+};
+
 function collectSecrets(read: Settings, keys: Key[]): Sensitive<string>[] {
   const direct = [...Object.values(read), ...keys.map(({ secret }) => secret)].filter((value) => value instanceof Sensitive);
-  const passwords = [read.DATABASE_URL, read.DATABASE_DIRECT_URL].flatMap((url) => {
-    const { username, password } = url === undefined ? { username: '', password: '' } : new URL(url.unredacted());
+  const urls = [read.DATABASE_URL, read.DATABASE_DIRECT_URL].flatMap((url) => (url === undefined ? [] : [url, logIn(url, read)]));
+  const passwords = urls.flatMap((url) => {
+    const { username, password } = new URL(url.unredacted());
     // postgres:postgres protects nothing, and hiding that word would spoil every log.
     return password === '' || password === username ? [] : [sensitive(password), sensitive(decodeURIComponent(password))];
   });

@@ -164,6 +164,15 @@ export const settings = {
     processes: every,
     example: 'postgres://yardmaster:change-me@127.0.0.1:5432/fleet',
   }),
+  DATABASE_USER: z.string().min(1).max(63).optional().register(documented, {
+    meaning:
+      'Logs in to both instead of whom their URLs name, so that one URL serves all processes and each has its own role (docs/operators.md).',
+    processes: every,
+  }),
+  DATABASE_PASSWORD: secret().optional().register(documented, {
+    meaning: 'Its password, instead of that of the URLs.',
+    processes: every,
+  }),
   DATABASE_POOL_MAX: whole(2, 500).optional().register(documented, {
     meaning: 'Connections of the pool. The orchestrator needs one for each activity slot.',
     processes: staying,
@@ -248,6 +257,13 @@ export const settings = {
   RATE_LIMIT_PER_MINUTE: whole(1, 1_000_000)
     .prefault('1200')
     .register(documented, { meaning: 'Requests of one caller in a minute.', processes: ['gateway'] }),
+  KEEP_ALIVE_SECONDS: whole(1, 4_000)
+    .prefault('75')
+    .register(documented, {
+      meaning:
+        'How long a connection without a request stays open. Longer than that of every proxy and pool of clients before the gateway, which else loses a request now and then to the close: 60 s is usual for them.',
+      processes: ['gateway'],
+    }),
   CORS_ORIGINS: origins()
     .prefault('')
     .register(documented, {

@@ -3,6 +3,7 @@ import {
   Client,
   Connection,
   ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
   ScheduleOverlapPolicy,
   WorkflowExecutionAlreadyStartedError,
   isGrpcServiceError,
@@ -17,6 +18,9 @@ import { makeApplyJobId, workerCleanupScheduleId } from './contracts/ids';
 import { limits } from './contracts/limits';
 import { searchAttributes, taskQueues, wakeSignal, workflowNames, type ApplyJobInput, type WakeSignal } from './contracts/messages';
 
+/** What nobody can read is marked, in every process of ours. The bundle of the workflows is made with it as well. */
+export const dataConverter = { payloadConverterPath: require.resolve('./contracts/payload-converter') } as const;
+
 const grpcAlreadyExists = 6;
 
 /** gRPC waits up to 2 min between two tries to connect; after an outage jobs would be answered with 202 for so long. */
@@ -28,7 +32,7 @@ export function createClient(config: TemporalConfig): Client {
     ...connectionOptions(config),
     channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': reconnectMsMax },
   });
-  return new Client({ connection, namespace: config.namespace });
+  return new Client({ connection, namespace: config.namespace, dataConverter });
 }
 
 /** For processes that run workflows or activities. */
@@ -92,11 +96,14 @@ export async function ensureSearchAttributes(connection: { operatorService: Oper
   return missing.map(({ name }) => name);
 }
 
-/** Makes the schedule of the sweep, or brings it up to date; whether it is paused, and why, stays as a person left it. */
+/**
+ * Makes the schedule of the sweep where there is none, which is also after somebody deleted it, and brings it up to date where another release made it.
+ * Otherwise it stays as a person left it: paused, or with another interval.
+ */
 export async function ensureWorkerCleanupSchedule(
   client: Client,
   { everyMs = limits.sweepEveryMs, taskQueue = taskQueues.orchestrator }: { everyMs?: number; taskQueue?: string } = {},
-): Promise<void> {
+): Promise<'made' | 'updated' | 'kept'> {
   const definition = {
     spec: { intervals: [{ every: everyMs }] },
     action: {
@@ -109,12 +116,25 @@ export async function ensureWorkerCleanupSchedule(
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '60 seconds' },
   } satisfies Omit<ScheduleOptions, 'scheduleId'>;
+  // What it was made of goes with the action, where nobody edits it.
+  const madeFrom = JSON.stringify(definition);
+  const made = { ...definition, action: { ...definition.action, memo: { madeFrom } } };
+  const handle = client.schedule.getHandle(workerCleanupScheduleId);
+  try {
+    if ((await handle.describe()).action.memo?.['madeFrom'] === madeFrom) return 'kept';
+    await handle.update(({ state }) => ({ ...made, state }));
+    return 'updated';
+  } catch (error) {
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
+  }
   try {
     // The first pass probes the hosts, and nothing is assigned before: it does not wait for the first interval.
-    await client.schedule.create({ scheduleId: workerCleanupScheduleId, ...definition, state: { triggerImmediately: true } });
+    await client.schedule.create({ scheduleId: workerCleanupScheduleId, ...made, state: { triggerImmediately: true } });
+    return 'made';
   } catch (error) {
+    // Another orchestrator was faster.
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    await client.schedule.getHandle(workerCleanupScheduleId).update(({ state }) => ({ ...definition, state }));
+    return 'kept';
   }
 }
 

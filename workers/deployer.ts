@@ -1,11 +1,13 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import type { Pool } from 'pg';
 import { createDeployActivities } from '../activities';
 import type { DeployDeps } from '../activities/deploy-deps';
 import { createDestinationActivities } from '../activities/destinations';
 import type { Config, KamalConfig } from '../src/config';
 import { limits } from '../src/contracts/limits';
 import { taskQueues } from '../src/contracts/messages';
+import { waitForDatabase } from '../src/db/database-state';
 import { createPool } from '../src/db/pool';
 import { createRedact } from '../src/domain/redact';
 import { createHostClient } from '../src/ghosthands/client';
@@ -20,8 +22,9 @@ import { startMetricsServer } from '../src/metrics/server';
 import { runChild } from '../src/process/child';
 import { streamChild } from '../src/process/stream-child';
 import { connectNative, createClient, ensureSearchAttributes } from '../src/temporal';
+import { askTemporal, processReadiness } from './process-readiness';
 import { refreshRegularly } from './refresh-destinations';
-import { createTunedWorker, runProcess, runWorker, workerOptionsOf, workflowSource } from './run-worker';
+import { createTunedWorker, runProcess, runWorker, stopSignal, workerOptionsOf, workflowSource } from './run-worker';
 import { serveAlone } from './serve-alone';
 import { createWorkflowsPort } from './workflows-port';
 
@@ -30,7 +33,19 @@ const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): P
   const connection = await connectNative(config.temporal);
   const metrics = createMetrics({ process: 'deployer' });
   const sdkMetrics = addSdkMetrics(metrics, sdk);
-  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
+  const client = createClient(config.temporal);
+  // A deployer for recycles alone has no business in the database.
+  const pool =
+    config.kamal === null
+      ? null
+      : createPool(config.database.url.unredacted(), {
+          max: config.database.poolMax,
+          applicationName: 'yardmaster-deployer',
+          isDirect: config.database.isDirect,
+          log,
+        });
+  const readReadiness = processReadiness(client, { pool, log });
+  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log, readReadiness });
   const recycleDeps = {
     log,
     limits,
@@ -41,12 +56,12 @@ const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): P
     cancellation: (): AbortSignal => Context.current().cancellationSignal,
   };
   try {
-    if (config.kamal === null) {
+    if (config.kamal === null || pool === null) {
       const activities = createDeployActivities({ ...recycleDeps, deploys: null });
       await runWorker({ connection, config, log, taskQueue: taskQueues.deploy, activities });
     } else {
       await ensureSearchAttributes(connection, config.temporal.namespace);
-      await serveDeploys(config, config.kamal, log, async (deploys) =>
+      await serveDeploys({ config, kamalConfig: config.kamal, log, pool, client }, async (deploys) =>
         createTunedWorker({
           ...workerOptionsOf({ connection, config, taskQueue: taskQueues.deploy }),
           ...workflowSource(),
@@ -58,36 +73,28 @@ const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): P
     sdkMetrics.stop();
     await metricsServer.stop();
     await connection.close();
+    await client.connection.close();
   }
 };
 
 /** One deployer of a database is active, whatever it serves; the others stand by and take over when its session ends. */
 const serveDeploys = async (
-  config: Config,
-  kamalConfig: KamalConfig,
-  log: Log,
+  { config, kamalConfig, log, pool, client }: { config: Config; kamalConfig: KamalConfig; log: Log; pool: Pool; client: Client },
   createWorker: (deploys: DeployDeps) => ReturnType<typeof createTunedWorker>,
 ): Promise<void> => {
-  const pool = createPool(config.database.url.unredacted(), {
-    max: config.database.poolMax,
-    applicationName: 'yardmaster-deployer',
-    prepares: config.database.isDirect,
-    log,
-  });
-  const client = createClient(config.temporal);
+  const stopping = stopSignal();
   const { bin, configDir, stateDir, env, secretsDir, secrets, installation } = kamalConfig;
   const findSecret = createFindSecret({ dir: secretsDir, environment: secrets });
   const kamal = createKamal({ bin, configDir, stateDir, env, findSecret, streamChild, killAfterMs: limits.kamalKillAfterMs, log });
   const fleetConfig = createFleetConfigSource(config.fleet);
-  const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
   // On a machine that stands by, too: nobody else ends what a killed deployer has left here, its secrets above all.
   await endLeftovers(kamal, log);
   try {
+    await waitForDatabase(pool, { log, stopping, everyMs: limits.databaseWaitMs });
     await serveAlone({
       lock: { directUrl: config.database.directUrl?.unredacted() ?? '', name: 'yardmaster.deployer', everyMs: limits.deployerLockEveryMs },
       log,
-      stopping: stopping.signal,
+      stopping,
       isReachable: async () => await isTemporalThere(client),
       async startTurn(draining, cutOff) {
         const deploys: DeployDeps = {
@@ -120,7 +127,6 @@ const serveDeploys = async (
       },
     });
   } finally {
-    await client.connection.close();
     await pool.end();
   }
 };
@@ -133,11 +139,9 @@ const endLeftovers = async (kamal: Kamal, log: Log): Promise<void> => {
 
 /** A beat of an activity goes the same way. */
 const isTemporalThere = async (client: Client): Promise<boolean> =>
-  await client
-    .withDeadline(Date.now() + limits.temporalCallMs, async () => await client.connection.workflowService.getSystemInfo({}))
-    .then(
-      () => true,
-      () => false,
-    );
+  await askTemporal(client).then(
+    () => true,
+    () => false,
+  );
 
 void runProcess('deployer', startDeployer);

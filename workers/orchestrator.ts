@@ -1,15 +1,18 @@
 import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import type { Pool } from 'pg';
 import { createOrchestratorActivities } from '../activities';
 import type { Config } from '../src/config';
 import { limits } from '../src/contracts/limits';
 import { taskQueues } from '../src/contracts/messages';
+import { waitForDatabase } from '../src/db/database-state';
 import { checkForeignSchema } from '../src/db/foreign-schema';
 import { fleetGauges } from '../src/db/fleet-gauges';
 import { createPool } from '../src/db/pool';
-import { createFleetConfigSource } from '../src/fleet-file';
+import { createFleetConfigSource, type FleetConfigSource } from '../src/fleet-file';
 import { createHostClient } from '../src/ghosthands/client';
 import type { Log } from '../src/log';
-import { createMetrics } from '../src/metrics';
+import { createMetrics, type Metrics } from '../src/metrics';
 import { addSdkMetrics, type SdkMetricsSource } from '../src/metrics/sdk';
 import { startMetricsServer } from '../src/metrics/server';
 import { createWorkMetrics } from '../src/metrics/work';
@@ -17,7 +20,9 @@ import { createSecretBox } from '../src/secret-box';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
 import { assignOnNotify } from './assign-on-notify';
-import { runProcess, runWorker, workflowSource } from './run-worker';
+import { keepSchedule } from './keep-schedule';
+import { processReadiness } from './process-readiness';
+import { runProcess, runWorker, stopSignal, workflowSource } from './run-worker';
 import { logFleetDifferences } from './fleet-differences';
 import { createWorkflowsPort } from './workflows-port';
 
@@ -26,20 +31,47 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
   const pool = createPool(config.database.url.unredacted(), {
     max: config.database.poolMax,
     applicationName: 'yardmaster-orchestrator',
-    prepares: config.database.isDirect,
+    isDirect: config.database.isDirect,
     log,
   });
-  await checkForeignSchema(pool, log);
   const fleetConfig = createFleetConfigSource(config.fleet);
-  await logFleetDifferences({ pool, log, fleetConfig });
-  const connection = await connectNative(config.temporal);
-  await ensureSearchAttributes(connection, config.temporal.namespace);
-  const client = createClient(config.temporal);
-  await ensureWorkerCleanupSchedule(client);
   const metrics = createMetrics({ process: 'orchestrator' });
   for (const gauge of fleetGauges(pool, limits, fleetConfig)) metrics.addGauge(gauge);
   const sdkMetrics = addSdkMetrics(metrics, sdk);
-  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
+  const client = createClient(config.temporal);
+  const readReadiness = processReadiness(client, { pool, log });
+  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log, readReadiness });
+  try {
+    const check = async (): Promise<unknown> => await checkForeignSchema(pool, log);
+    const isThere = await waitForDatabase(pool, { log, stopping: stopSignal(), everyMs: limits.databaseWaitMs, check });
+    if (isThere) await serveJobs({ config, log, pool, client, metrics, fleetConfig });
+  } finally {
+    sdkMetrics.stop();
+    await metricsServer.stop();
+    await client.connection.close();
+    await pool.end();
+  }
+};
+
+const serveJobs = async ({
+  config,
+  log,
+  pool,
+  client,
+  metrics,
+  fleetConfig,
+}: {
+  config: Config;
+  log: Log;
+  pool: Pool;
+  client: Client;
+  metrics: Metrics;
+  fleetConfig: FleetConfigSource;
+}): Promise<void> => {
+  await logFleetDifferences({ pool, log, fleetConfig });
+  const connection = await connectNative(config.temporal);
+  await ensureSearchAttributes(connection, config.temporal.namespace);
+  await ensureWorkerCleanupSchedule(client);
   const workflows = createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs });
   const listener = assignOnNotify({
     pool,
@@ -68,6 +100,7 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
       allowPrivateAddresses: config.product.allowPrivateCallbackAddresses,
       timeoutMs: limits.callbackTimeoutMs,
       answerBytesMax: limits.callbackAnswerBytesMax,
+      retryAfterMaxMs: limits.callbackRetryAfterMaxMs,
     }),
     cancelMeans: config.cancelMeans,
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
@@ -76,15 +109,15 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
     fleetConfig,
     heartbeat: () => Context.current().heartbeat(),
   });
+  const ending = new AbortController();
+  const keeping = keepSchedule(client, { log, signal: ending.signal });
   try {
     await runWorker({ connection, config, log, taskQueue: taskQueues.orchestrator, activities, workflows: workflowSource() });
   } finally {
+    ending.abort();
+    await keeping;
     await listener.close();
-    sdkMetrics.stop();
-    await metricsServer.stop();
     await connection.close();
-    await client.connection.close();
-    await pool.end();
   }
 };
 

@@ -3,7 +3,7 @@ import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/w
 import { loadConfig, type Config } from '../src/config';
 import { createLog, type Log } from '../src/log';
 import type { SdkMetricsSource } from '../src/metrics/sdk';
-import { installSdkRuntime } from '../src/temporal';
+import { dataConverter, installSdkRuntime } from '../src/temporal';
 import { workflowBundlePath } from './bundle-workflows';
 
 /** The prebuilt bundle where the build made one, else the sources: a developer's start without a build. */
@@ -68,7 +68,14 @@ export const workerOptionsOf = ({
 });
 
 export const createTunedWorker = async (options: WorkerOptions & { connection: NativeConnection }): Promise<Worker> =>
-  await Worker.create({ ...workerTuning, ...options });
+  await Worker.create({ ...workerTuning, dataConverter, ...options });
+
+/** The process is asked to end, also while there is no worker yet that would hear of it. */
+export const stopSignal = (): AbortSignal => {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  return stopping.signal;
+};
 
 /** A process of ours from its configuration to its exit code, which tells the truth: 0 only after a drain. */
 export const runProcess = async (

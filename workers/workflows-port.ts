@@ -14,7 +14,16 @@ import {
   makeResumeJobId,
   parseApplyJobId,
 } from '../src/contracts/ids';
-import { taskQueues, wakeSignal, workflowNames, type WakeSignal } from '../src/contracts/messages';
+import {
+  resolveSignal,
+  retrySignal,
+  taskQueues,
+  wakeSignal,
+  workflowNames,
+  type ResolveSignal,
+  type RetrySignal,
+  type WakeSignal,
+} from '../src/contracts/messages';
 
 /** How many aborted workflows one pass looks at; the next pass finds the rest. */
 const abortedListMax = 500;
@@ -70,6 +79,22 @@ export const createWorkflowsPort = (
           workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
           workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
           staticSummary: `${kind} of job ${jobId}, taken up by the sweep`,
+        });
+      });
+    },
+
+    async repeatMessage({ jobId, generation, kind, actor, submitted, note }) {
+      const resolve: ResolveSignal = { submitted, actor, generation, ...(note === null ? {} : { note }) };
+      const retry: RetrySignal = { confirm: true, actor, generation };
+      await soon(async () => {
+        await client.workflow.signalWithStart(workflowNames.applyJob, {
+          workflowId: makeApplyJobId({ jobId }),
+          taskQueue,
+          args: [{ jobId }],
+          ...(kind === 'resolve' ? { signal: resolveSignal, signalArgs: [resolve] } : { signal: retrySignal, signalArgs: [retry] }),
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: `Job ${jobId}, taken up by a person's message`,
         });
       });
     },

@@ -1,13 +1,14 @@
-import { allHandlersFinished, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, continueAsNew, log, workflowInfo } from '@temporalio/workflow';
 import { limitsBeforeData } from '../src/contracts/limits';
 import type { ApplyJobInput, ApplyJobResult } from '../src/contracts/messages';
 import type { JobView } from '../src/contracts/job';
 import { isTerminal } from '../src/domain/job-state';
-import { examineOwner, takeStep } from './options';
+import { starts } from '../src/domain/workflow-inputs';
+import { examineOwner, takeStep, whyRefused } from './options';
 import { createCallbackPump } from './steps/callback-pump';
 import { notifyCommands, startCommand } from './steps/job-commands';
 import { openInbox, type Inbox, type Message } from './steps/inbox';
-import { mustNameJob } from './steps/input';
+import { mustParse } from './steps/input';
 import { isHistoryLong } from './steps/long-history';
 import { showJob } from './steps/show-job';
 
@@ -16,7 +17,7 @@ import { showJob } from './steps/show-job';
  * deadline, reads the rows, and takes the next step. So a start over any row, a reset and a continue-as-new all go on from what the row says.
  */
 export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
-  const { jobId } = mustNameJob(input);
+  const { jobId } = mustParse(starts.applyJob, input);
   const owned = { jobId, owner: workflowInfo().firstExecutionRunId };
   const inbox = openInbox();
   const callbacks = createCallbackPump(jobId);
@@ -37,7 +38,11 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
       if (isHistoryLong() && (await mayStartAnew(inbox, callbacks))) await continueAsNew<typeof applyJob>({ jobId });
 
       const message = await inbox.next(job.wakeInMs, `${job.state}: look again without news`);
-      job = await takeNextStep(owned, job, message);
+      try {
+        job = await takeNextStep(owned, job, message);
+      } catch (error) {
+        dropRefused(job, message, error);
+      }
     }
     await callbacks.finish(job.generation, callbackDrainMs);
     await condition(allHandlersFinished);
@@ -46,6 +51,8 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
 }
 
 const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobView, message: Message | null): Promise<JobView> => {
+  // Said of an earlier life of the job, and repeated too late.
+  if ((message?.kind === 'resolve' || message?.kind === 'retry') && (message.generation ?? job.generation) !== job.generation) return job;
   switch (message?.kind) {
     case 'cancel':
     case 'resume':
@@ -78,6 +85,13 @@ const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobVie
       return await takeStep('advanceJob', { ...owned, attemptId, proof }, `Look at the rows: the worker is ${proof}`);
     }
   }
+};
+
+/** A person's message that can never be carried out is dropped, and the job goes on as it was. */
+const dropRefused = ({ jobId }: JobView, message: Message | null, error: unknown): void => {
+  const why = message === null || message.kind === 'wake' ? null : whyRefused(error);
+  if (why === null) throw error;
+  log.warn('A message of a person can never be carried out, and is dropped', { jobId, message: message?.kind, why });
 };
 
 /** No activity in flight, no message unread, every handler through: what a new run would lose otherwise. */

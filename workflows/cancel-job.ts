@@ -4,8 +4,9 @@ import type { CommandView, RouteTaken } from '../src/contracts/command';
 import { limitsBeforeData } from '../src/contracts/limits';
 import { commandQuery, jobMovedSignal, type CancelJobInput } from '../src/contracts/messages';
 import { outcomes } from '../src/domain/command-outcome';
+import { starts } from '../src/domain/workflow-inputs';
 import { proveStopped, recycleWorker, stopAttempt, takeStep, tellJob } from './options';
-import { mustNameJob } from './steps/input';
+import { mustParse } from './steps/input';
 import { isHistoryLong } from './steps/long-history';
 import { showCommand } from './steps/show-command';
 
@@ -13,8 +14,8 @@ import { showCommand } from './steps/show-command';
  * One cancel, until the job rests: the job is notified first (nothing of it is assigned any more), its worker is stopped and proven stopped, and only then
  * the job is told to end. Neither a notification nor a mark on the row stops GH, both make it start the application again (ghosthands §7.1).
  */
-export async function cancelJob(input: CancelJobInput): Promise<CommandView> {
-  mustNameJob(input);
+export async function cancelJob(given: CancelJobInput): Promise<CommandView> {
+  const input = mustParse(starts.cancelJob, given);
   let hasMoved = false;
   let shown: CommandView | null = null;
   setHandler(jobMovedSignal, () => void (hasMoved = true), { description: 'The job has moved: look at its rows' });

@@ -1,7 +1,8 @@
 import { continueAsNew, sleep } from '@temporalio/workflow';
 import type { DeliverCallbacksInput } from '../src/contracts/messages';
+import { starts } from '../src/domain/workflow-inputs';
 import { deliverDueCallbacks } from './options';
-import { invalidInput, mustNameJob } from './steps/input';
+import { mustParse } from './steps/input';
 import { isHistoryLong } from './steps/long-history';
 
 /**
@@ -9,8 +10,7 @@ import { isHistoryLong } from './steps/long-history';
  * superseded, refused, or given up after a day.
  */
 export async function deliverCallbacks(input: DeliverCallbacksInput): Promise<void> {
-  const { jobId, generation } = mustNameJob(input);
-  if (!Number.isSafeInteger(generation)) throw invalidInput('The input has to name a generation of the job: {"jobId":"…","generation":1}');
+  const { jobId, generation } = mustParse(starts.deliverCallbacks, input);
   for (;;) {
     const { nextInMs } = await deliverDueCallbacks({ jobId, generation });
     if (nextInMs === null) return;

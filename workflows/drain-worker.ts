@@ -2,15 +2,17 @@ import { CancellationScope, isCancellation, setCurrentDetails, sleep } from '@te
 import { limitsBeforeData } from '../src/contracts/limits';
 import type { DrainWorkerInput } from '../src/contracts/messages';
 import type { WorkerActView } from '../src/contracts/worker-act';
+import { starts } from '../src/domain/workflow-inputs';
 import { lookAtDrain, takeStep } from './options';
-import { mustNameWorker } from './steps/input';
+import { mustParse } from './steps/input';
 
 /**
  * Keeps a worker from new jobs and waits for the one that it has. Never GH's own drain, which gives the job away after 30 s while it runs on, and
  * cannot be taken back (ghosthands §2.2). At the deadline it says what is still there; the hold stays until somebody releases the worker.
  */
-export async function drainWorker(input: DrainWorkerInput): Promise<WorkerActView> {
-  const { workerId } = mustNameWorker(input);
+export async function drainWorker(given: DrainWorkerInput): Promise<WorkerActView> {
+  const input = mustParse(starts.drainWorker, given);
+  const { workerId } = input;
   // Also for a cancel that comes before it: what the gateway has written by then would be open for ever.
   const opened = await CancellationScope.nonCancellable(async () => await takeStep('openDrain', input, 'Hold its host'));
   const { view, remainingMs } = opened;

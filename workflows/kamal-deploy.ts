@@ -1,8 +1,11 @@
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { DeployPhase, DeployView } from '../src/contracts/deploy';
 import type { KamalDeployInput } from '../src/contracts/messages';
+import { starts } from '../src/domain/workflow-inputs';
 import { back, forward, noteDeployFailure, noteDeployWord, openDeploy } from './deploy-options';
+import { whyRefused } from './options';
 import { openDeployInbox, type DeployInbox } from './steps/deploy-inbox';
+import { mustParse } from './steps/input';
 import { isHistoryLong } from './steps/long-history';
 import { showDeploy } from './steps/show-deploy';
 
@@ -10,7 +13,8 @@ import { showDeploy } from './steps/show-deploy';
  * One deploy, from its preflight to the version that is verified: the new one, or the one before. Rows hold the state; each step looks at the hosts,
  * does its part and writes where the deploy is now, so that a start over any row, a reset and another deployer all go on from what is there.
  */
-export async function kamalDeploy(input: KamalDeployInput): Promise<DeployView> {
+export async function kamalDeploy(given: KamalDeployInput): Promise<DeployView> {
+  const input = mustParse(starts.kamalDeploy, given);
   const inbox = openDeployInbox();
   // The Web UI's Cancel button is our cancel: what was touched is put back before this ends.
   CancellationScope.current().cancelRequested.catch(() => inbox.cancel({ actor: 'temporal', reason: null }));
@@ -59,7 +63,15 @@ const awaitApproval = async (deploy: DeployView, inbox: DeployInbox): Promise<De
 const takeMessage = async (
   { deployId }: DeployView,
   message: { kind: 'approve' | 'reject' | 'cancel'; actor: string; reason: string | null },
-): Promise<DeployView> => await noteDeployWord({ deployId, ...message });
+): Promise<DeployView> => {
+  try {
+    return await noteDeployWord({ deployId, ...message });
+  } catch (error) {
+    if (whyRefused(error) === null) throw error;
+    // What was said with it can never be written, and still it was said.
+    return await noteDeployWord({ deployId, kind: message.kind, actor: 'temporal', reason: null });
+  }
+};
 
 const describe = (error: unknown): string =>
   error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);

@@ -7,6 +7,7 @@ import type { RecycleActivities } from '../activities/recycle';
 import type { ResumeActivities } from '../activities/resume';
 import type { SweepActivities } from '../activities/sweep';
 import type { WorkerActActivities } from '../activities/worker-acts';
+import { failureTypes } from '../src/contracts/errors';
 import { taskQueues } from '../src/contracts/messages';
 
 /** Every step that is a statement or two in Postgres and may run any number of times. */
@@ -38,7 +39,7 @@ export const takeStep = async <Name extends keyof Steps>(name: Name, input: Inpu
   try {
     return await run(local);
   } catch (error) {
-    if (isCancellation(error) || isPermanent(error)) throw error;
+    if (isCancellation(error) || permanent(error) !== null) throw error;
     return await run(patient);
   }
 };
@@ -106,5 +107,16 @@ export const { sweepFleet } = proxyActivities<SweepActivities>({
   summary: 'Probe the hosts, find what hints have missed',
 });
 
-const isPermanent = (error: unknown): boolean =>
-  error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.nonRetryable === true;
+const permanent = (error: unknown): ApplicationFailure | null =>
+  error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.nonRetryable === true ? error.cause : null;
+
+/**
+ * Why a message of a person could not be carried out, ever; null for everything else. It is that message's misfortune, and neither ends nor holds up the
+ * story that it came to. What says that there is no story any more is no refusal.
+ */
+export const whyRefused = (error: unknown): string | null => {
+  const failure = permanent(error);
+  return failure === null || endsTheStory.has(failure.type ?? '') ? null : failure.message;
+};
+
+const endsTheStory: ReadonlySet<string> = new Set([failureTypes.notOwner, failureTypes.jobNotFound, failureTypes.deployNotFound]);

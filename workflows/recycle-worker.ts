@@ -2,16 +2,18 @@ import { CancellationScope, setCurrentDetails } from '@temporalio/workflow';
 import type { RecycleResult } from '../activities/recycle';
 import type { RecycleWorkerInput } from '../src/contracts/messages';
 import type { WorkerActOutcome, WorkerActView } from '../src/contracts/worker-act';
+import { starts } from '../src/domain/workflow-inputs';
 import { lookBeforeRecycle, proveRecycled, recycleWorker as runRecycleCommand, takeStep, tellJob } from './options';
-import { mustNameWorker } from './steps/input';
+import { mustParse } from './steps/input';
 
 /**
  * Replaces a worker's process by a fresh one and proves it. A job that this interrupts is told what became of its process, and ends tried again or
  * uncertain by its own workflow. Once begun it is not cut off: the command may have hit by then.
  */
-export async function recycleWorker(input: RecycleWorkerInput): Promise<WorkerActView> {
+export async function recycleWorker(given: RecycleWorkerInput): Promise<WorkerActView> {
   return await CancellationScope.nonCancellable(async () => {
-    const { workerId } = mustNameWorker(input);
+    const input = mustParse(starts.recycleWorker, given);
+    const { workerId } = input;
     const { view, refusal, target, interrupted } = await takeStep('openRecycle', input, 'Hold its host, look at its job');
     const end = async (outcome: WorkerActOutcome, detail: string): Promise<WorkerActView> => {
       setCurrentDetails(`**${outcome}**: ${detail}`);

@@ -3,16 +3,19 @@ import type { CommandView } from '../src/contracts/command';
 import { limitsBeforeData } from '../src/contracts/limits';
 import { commandQuery, jobMovedSignal, type ResumeJobInput } from '../src/contracts/messages';
 import { outcomes } from '../src/domain/command-outcome';
+import { parseFields } from '../src/domain/field-rules';
+import { starts } from '../src/domain/workflow-inputs';
 import { deliverResume, takeStep, tellJob } from './options';
-import { invalidInput, mustNameJob } from './steps/input';
+import { invalidInput, mustParse } from './steps/input';
 import { showCommand } from './steps/show-command';
 
 /**
  * One resume of a worker that waits for a person: routed to the process that waits, delivered by SQL, scrubbed from the row after five seconds, and
  * proven: a worker that took it and then stands still is a zombie, whose job is recovered.
  */
-export async function resumeJob(input: ResumeJobInput): Promise<CommandView> {
-  refuseSecrets(mustNameJob(input));
+export async function resumeJob(given: ResumeJobInput): Promise<CommandView> {
+  refuseSecrets(given);
+  const input = mustParse(starts.resumeJob, given);
   return await CancellationScope.nonCancellable(async () => await resume(input));
 }
 
@@ -106,9 +109,8 @@ const waitFor = async (isTrue: () => Promise<boolean>, withinMs: number, isWorth
 };
 
 /** Histories are kept and shared: a secret that came into one is refused, and not repeated in the refusal. */
-const refuseSecrets = (input: ResumeJobInput): void => {
-  const known = ['jobId', 'resolutionType', 'note', 'actor', 'source'];
-  const unknown = Object.keys(input).filter((name) => !known.includes(name));
+const refuseSecrets = (given: unknown): void => {
+  const { unknown } = parseFields(given, starts.resumeJob);
   if (unknown.length === 0) return;
   throw invalidInput(
     `A resume takes no ${unknown.join(', ')} here: send codes and passwords over REST (POST /v1/jobs/:jobId/resume), and change what this history now holds`,

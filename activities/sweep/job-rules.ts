@@ -1,9 +1,11 @@
-import { listStalledCommands } from '../../src/db/commands';
+import { listStalledCommands, updateCommand, type Command } from '../../src/db/commands';
 import { countLiveJobs } from '../../src/db/job-counts';
-import { listLiveJobs } from '../../src/db/jobs';
+import { findJob, listLiveJobs } from '../../src/db/jobs';
 import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
 import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs } from '../../src/db/stalled-work';
+import { endPersonCommands, refusePersonCommand } from '../../src/db/person-commands';
 import { sweepAttempts } from '../../src/domain/attempt-sweep';
+import type { PersonMessage } from '../deps';
 import type { Pass } from './pass';
 
 /** How far back a pass looks for workflows that were terminated or failed; the next pass looks again, and starting twice changes nothing. */
@@ -61,12 +63,35 @@ export const repairWorkflows = async (pass: Pass): Promise<void> => {
   const started = commands.flatMap(({ jobId, kind }) => (kind === 'cancel' || kind === 'resume' ? { jobId, kind } : []));
   for (const { jobId, kind } of started) pass.add({ finding: 'command_without_workflow', subject: jobId, detail: kind });
   await pass.notify(started, async (command) => await workflows.ensureCommand(command));
+  await repeatPersonMessages(pass, commands);
 
   for (const jobId of await listJobsWithoutRow(pass.db, { rows })) pass.add({ finding: 'job_row_gone', subject: jobId });
   const withoutRow = await findWorkflowsWithoutRow(pass);
   for (const jobId of withoutRow) pass.add({ finding: 'workflow_without_row', subject: jobId });
   // It looks at its row, finds none, and ends.
   await pass.notify(withoutRow, async (jobId) => await workflows.wake(jobId, 'workflow_without_row'));
+};
+
+/** A retry or resolve is a message to its job: what came of it is written down, or it is said again, as it was accepted. */
+const repeatPersonMessages = async (pass: Pass, commands: readonly Command[]): Promise<void> => {
+  const repeated: PersonMessage[] = [];
+  for (const { commandId, jobId, kind, generation, submitted, actor, reason } of commands) {
+    if (kind !== 'retry' && kind !== 'resolve') continue;
+    const found = { finding: 'command_without_workflow', subject: jobId, detail: kind, before: 'open' } as const;
+    const ended = await pass.together(async (db) => {
+      const job = await findJob(db, jobId, { lock: true });
+      const noted = job === null ? [] : await endPersonCommands(db, job);
+      if (noted.some((each) => each.kind === kind)) return true;
+      // Of before the column for it.
+      if (kind === 'resolve' && submitted === null)
+        await refusePersonCommand(db, commandId, 'Nobody knows any more what it said: say it again');
+      else await updateCommand(db, { commandId });
+      return kind === 'resolve' && submitted === null;
+    });
+    pass.add({ ...found, after: ended ? 'ended' : 'said again' });
+    if (!ended) repeated.push({ jobId, generation, kind, actor, submitted: submitted ?? false, note: reason });
+  }
+  await pass.notify(repeated, async (message) => await pass.deps.workflows.repeatMessage(message));
 };
 
 /** The list is asked for only while more workflows run than jobs live, which is so for the seconds after an end as well. */

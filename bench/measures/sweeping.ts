@@ -56,6 +56,7 @@ const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>
         wake: async () => {},
         ensureApplyJob: async () => {},
         ensureCommand: async () => {},
+        repeatMessage: async () => {},
         ensureDeliverCallbacks: async () => {},
         ensureKamalDeploy: async () => {},
         listAbortedApplyJobs: nobody,

@@ -89,7 +89,7 @@ export const problems = {
   unavailable: {
     status: 503,
     title: 'Not available at the moment',
-    meaning: 'Postgres or Temporal does not answer. Repeat after Retry-After; nothing was lost.',
+    meaning: 'Postgres or Temporal does not answer, or Postgres takes no writes. Repeat after Retry-After; nothing was lost.',
   },
 } as const;
 
@@ -108,6 +108,8 @@ export const failureTypes = {
   deployNotFound: 'DeployNotFound',
   /** Retried by the next deployer: this one shuts down. */
   deployerDrains: 'DeployerDrains',
+  /** Postgres can never store what the step would write: a value that its type does not take, or a rule of the table. */
+  refusedByDatabase: 'RefusedByDatabase',
   /** Another run of the same step writes now. */
   overtaken: 'Overtaken',
 } as const;

@@ -3,6 +3,8 @@
  * tests and the demo can shorten what people wait for without touching the rules.
  */
 export const limits = {
+  /** A process that starts while its database cannot be used asks again so often. */
+  databaseWaitMs: 1_000,
   /** Without LISTEN, as behind a transaction pooler, polling is all there is. */
   degradedPollMs: 5_000,
   /** One constant bounds the wait for a worker, for acceptance and expiry alike: VALET's queue uses the same 14,400 s (atm §6). */
@@ -39,6 +41,8 @@ export const limits = {
   /** The status port is probed every 10 s; an answer older than this assigns nothing. */
   probeFreshMs: 35_000,
   probeTimeoutMs: 2_000,
+  /** What /readyz and /health have found is told to everybody for so long: a crowd of monitors costs one look a second. */
+  readinessKeptMs: 1_000,
   /** Questions that wait, two sockets each: 1,500 hosts that are all silent take as long as `probingMs`. */
   probesAtOnce: 256,
   /** After this long a pass asks no further host; those left are asked first by the next one. It may ask twice, and has 90 s for everything. */
@@ -105,6 +109,8 @@ export const limits = {
   callbackBackoffFirstMs: 1_000,
   callbackBackoffMaxMs: 900_000,
   callbackGiveUpMs: 24 * 3_600_000,
+  /** A product that asks for more quiet than this is asked again all the same: its clock may be wrong, and an end must not come a day late. */
+  callbackRetryAfterMaxMs: 3_600_000,
   callbackAnswerBytesMax: 65_536,
   /** An ended job delivers its last callbacks itself for this long, then hands them to `deliverCallbacks`. */
   callbackDrainMs: 10_000,
@@ -113,6 +119,8 @@ export const limits = {
   sweepEveryMs: 10_000,
   /** Every third pass applies every rule; half a pass early, so that a late clock does not cost a fourth. */
   sweepFullEveryMs: 25_000,
+  /** For so long the sweep stands still at most when somebody has deleted its schedule. */
+  scheduleCheckEveryMs: 30_000,
   /** Workers, hosts and live attempts are few, and all of them are looked at; beyond this the report says that some were not. */
   fleetRowsMax: 5_000,
   /** A heartbeat further ahead of the database's clock than this comes from a wrong clock. */
@@ -129,11 +137,15 @@ export const limits = {
   sweepWaitMs: 25_000,
   /** A live row that nobody touched for this long gets its workflow started again (a no-op when it runs). */
   untouchedMs: 600_000,
+  /** A job that waits for a worker, or for a person, is looked at so often without any news: at most 168 times until nobody has said how it ended. */
+  restRecheckMs: 3_600_000,
   /** An accepted row without a workflow: the gateway was cut off between its commit and its start. */
   unstartedMs: 3_000,
   /** VALET fails a task whose job row has been silent for 5 min (valet §3.1), staging recovers it after 120 s (ghosthands §2.5). */
   mirrorBeatMs: 30_000,
   retentionMs: 30 * 24 * 3_600_000,
+  /** A pool of clients at work uses each of its connections within a second or two; whoever is silent for longer opens a new one elsewhere. */
+  drainIdleMs: 2_000,
   /** Beyond this a call to Temporal counts as an outage: the row is the promise, the answer is 202. */
   temporalCallMs: 800,
   /** How often a request that waits looks at its command: an outcome is seen a tenth of a second late, for one read of a row. */
@@ -167,6 +179,8 @@ export const limits = {
   logPollMs: 1_000,
   /** A reader costs a socket and some kB; beyond this another gateway is due. */
   logReadersMax: 2_000,
+  /** Of one key, or of one address without: three others still find a place. */
+  logReadersOfOneMax: 500,
   /** Proxies cut what is silent for 30 to 60 s; ATM's own server after 252 s (atm §1.5). */
   streamHeartbeatMs: 15_000,
   /** A reader that takes nothing for so long loses its place, and goes on when it comes back. */
@@ -212,9 +226,12 @@ export const limits = {
   /** ATM waits so long for a machine that it passes a page of (atm §1.3); a page is no download. */
   proxyTimeoutMs: 10_000,
   proxyAnswerBytesMax: 1_048_576,
+  /** What workflows keep of a person's words, which the CLI lets be megabytes long, as long as what REST takes. A workflow reads these three as they stand here. */
+  reasonCharsMax: 500,
+  actorCharsMax: 200,
+  /** Ids of a worker, names of a destination. */
+  nameCharsMax: 255,
   requestBodyBytesMax: 262_144,
-  /** Characters of what a person says about an act, or a hold about itself: some sentences, which a table of a page can show. */
-  reasonLengthMax: 500,
   pageRowsDefault: 50,
   pageRowsMax: 200,
 } as const;

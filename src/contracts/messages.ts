@@ -110,6 +110,8 @@ export interface ResolveSignal {
   submitted: boolean;
   note?: string;
   actor?: string;
+  /** Where it is given, the message is for that life of the job alone: one that is repeated late has no effect on the next. */
+  generation?: number;
 }
 export const resolveSignal = defineSignal<[ResolveSignal]>('resolve');
 
@@ -117,6 +119,7 @@ export const resolveSignal = defineSignal<[ResolveSignal]>('resolve');
 export interface RetrySignal {
   confirm?: boolean;
   actor?: string;
+  generation?: number;
 }
 export const retrySignal = defineSignal<[RetrySignal]>('retry');
 

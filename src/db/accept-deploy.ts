@@ -50,15 +50,15 @@ export const acceptDeploy = async (db: Queryable, deploy: NewDeploy, by: Actor):
       deploy.requestHash,
     ],
   );
-  if (rowCount !== 1) return await findObstacle(db, deploy);
+  if (rowCount !== 1) return await findObstacle(db, deploy, by);
   const { deployId, service, destination, kind, version, resolvedVersion, isDryRun, reason } = deploy;
   const detail = { service, destination, version, resolvedVersion, isDryRun, reason };
   await recordAct(db, { ...by, act: kind, subjectKind: 'deploy', subject: deployId, detail });
   return { kind: 'created' };
 };
 
-const findObstacle = async (db: Queryable, deploy: NewDeploy): Promise<DeployAcceptance> => {
-  const earlier = await findAcceptedDeploy(db, deploy);
+const findObstacle = async (db: Queryable, deploy: NewDeploy, by: Actor): Promise<DeployAcceptance> => {
+  const earlier = await findAcceptedDeploy(db, deploy, by.actor);
   if (earlier !== null) return earlier;
   const live = await findLiveDeploy(db, deploy);
   // It ended between our insert and this read: the caller's retry is then a deploy of its own.
@@ -66,15 +66,16 @@ const findObstacle = async (db: Queryable, deploy: NewDeploy): Promise<DeployAcc
   return { kind: 'under_way', live };
 };
 
-/** What a request under this key has already become; null without a key, or under a new one. */
+/** What a request of this caller under this key has already become; null without a key, or under a new one. */
 export const findAcceptedDeploy = async (
   db: Queryable,
   { idempotencyKey, requestHash }: Pick<NewDeploy, 'idempotencyKey' | 'requestHash'>,
+  actor: string,
 ): Promise<Extract<DeployAcceptance, { kind: 'replay' | 'conflict' }> | null> => {
   if (idempotencyKey === null) return null;
   const { rows } = await db.query<{ deploy_id: string; request_hash: string | null }>(
-    `select deploy_id, request_hash from yardmaster.deploy where idempotency_key = $1`,
-    [idempotencyKey],
+    `select deploy_id, request_hash from yardmaster.deploy where idempotency_key = $1 and actor = $2`,
+    [idempotencyKey, actor],
   );
   const found = rows[0];
   if (found === undefined) return null;

@@ -12,6 +12,8 @@ export type Acceptance =
 /**
  * Record, job row, timeline and audit in one statement, so all or none of them. The job row can never be claimed: `strict` with no target, no
  * callback URL, and every column that decides about claiming is stated, since the default of `status` is claimable (ghosthands §4.3).
+ * A key is its caller's own; of an adopted row it is everybody's, since nobody knows who had it. GH keeps one row per key whoever's it is, so the second
+ * caller's row goes without.
  */
 export const acceptJob = async (db: Queryable, job: NewJob, by: Actor, limits: Limits): Promise<Acceptance> => {
   const { rows } = await queryNamed<{ accepted_at: Date }>(db, {
@@ -54,7 +56,8 @@ const acceptStatement = `
 with accepted as (
   insert into yardmaster.job (job_id, user_id, valet_task_id, idempotency_key, request_hash, accepted_by, request_id, priority,
     wanted_worker, affinity, timeout_seconds, attempts_max, callback_url, job_deadline_at)
-  values ($1::uuid, $2::uuid, $3, $4, $5, $6, $7, $8::int, $9, $10, $11::int, $12::int, $13, now() + $14::int * interval '1 ms')
+  select $1::uuid, $2::uuid, $3, $4, $5, $6, $7, $8::int, $9, $10, $11::int, $12::int, $13, now() + $14::int * interval '1 ms'
+  where not exists (select from yardmaster.job a where a.idempotency_key = $4 and a.request_hash = 'adopted')
   on conflict do nothing
   returning job_id, accepted_at
 ), entry as (
@@ -63,7 +66,8 @@ with accepted as (
   insert into gh_automation_jobs (id, user_id, created_by, job_type, target_url, task_description, input_data, metadata, resume_ref, tags,
     priority, timeout_seconds, max_retries, execution_mode, valet_task_id, idempotency_key, status, worker_affinity, target_worker_id,
     callback_url, last_heartbeat)
-  select job_id, $2::uuid, 'yardmaster', $15, $16, $17, $18::jsonb, $19::jsonb, $20::jsonb, $21::jsonb, $8::int, $11::int, -1, $22, $3, $4,
+  select job_id, $2::uuid, 'yardmaster', $15, $16, $17, $18::jsonb, $19::jsonb, $20::jsonb, $21::jsonb, $8::int, $11::int, -1, $22, $3,
+    case when not exists (select from yardmaster.job o where o.idempotency_key = $4 and o.accepted_by <> $6) then $4 end,
     'pending', 'strict', null, null, now()
   from accepted
 ), act as (
@@ -74,9 +78,9 @@ select accepted_at from accepted`;
 const findAccepted = async (db: Queryable, job: NewJob): Promise<Acceptance> => {
   const { rows } = await db.query<{ job_id: string; accepted_at: Date; request_hash: string }>(
     `select job_id, accepted_at, request_hash from yardmaster.job
-     where case when $1::text is not null then idempotency_key = $1
+     where case when $1::text is not null then idempotency_key = $1 and (accepted_by = $3 or request_hash = 'adopted')
                 else idempotency_key is null and valet_task_id = $2 and ended_at is null end`,
-    [job.idempotencyKey, job.valetTaskId],
+    [job.idempotencyKey, job.valetTaskId, job.acceptedBy],
   );
   const found = rows[0];
   // It ended between our insert and this read: the caller's retry is then a job of its own.

@@ -51,6 +51,9 @@ export interface LeasedCallback {
   body: CallbackBody;
   tries: number;
   isOverdue: boolean;
+  isFinal: boolean;
+  /** The final one of its generation, or any one of a later generation, waits behind it. */
+  isOutdated: boolean;
 }
 
 /** The next callback in order, ours for a while; or when to come back; or that none is left. An older generation's callbacks go first. */
@@ -67,6 +70,8 @@ export const leaseNextCallback = async (
     body: CallbackBody;
     tries: number;
     is_overdue: boolean;
+    is_final: boolean;
+    is_outdated: boolean;
     is_leased: boolean;
     wait_ms: number;
   }>(db, {
@@ -81,7 +86,12 @@ export const leaseNextCallback = async (
          and c.next_try_at <= now() and (c.leased_until is null or c.leased_until <= now() or c.lease = $3)
        returning c.seq
      )
-     select h.generation, h.seq, j.callback_url as url, h.body, h.tries, h.give_up_at <= now() as is_overdue, l.seq is not null as is_leased,
+     select h.generation, h.seq, j.callback_url as url, h.body, h.tries, h.give_up_at <= now() as is_overdue, h.is_final,
+       exists (
+         select from yardmaster.callback n
+         where n.job_id = h.job_id and n.settled_at is null and (n.generation > h.generation or (n.generation = h.generation and n.is_final and n.seq > h.seq))
+       ) as is_outdated,
+       l.seq is not null as is_leased,
        greatest(0, ceil(extract(epoch from greatest(h.next_try_at, h.leased_until) - now()) * 1000))::int as wait_ms
      from head h join yardmaster.job j using (job_id) left join leased l using (seq)`,
     values: [jobId, generation, lease, leaseMs],
@@ -89,8 +99,8 @@ export const leaseNextCallback = async (
   const head = rows[0];
   if (head === undefined) return { kind: 'none' };
   if (!head.is_leased || head.url === null) return { kind: 'later', inMs: Math.max(50, head.wait_ms) };
-  const { generation: ofGeneration, seq, url, body, tries, is_overdue: isOverdue } = head;
-  return { kind: 'send', callback: { generation: ofGeneration, seq, url, body, tries, isOverdue } };
+  const { generation: ofGeneration, seq, url, body, tries, is_overdue: isOverdue, is_final: isFinal, is_outdated: isOutdated } = head;
+  return { kind: 'send', callback: { generation: ofGeneration, seq, url, body, tries, isOverdue, isFinal, isOutdated } };
 };
 
 interface CallbackKey {
@@ -100,11 +110,15 @@ interface CallbackKey {
   lease: string;
 }
 
-/** `superseded`: the product's task is already terminal, so the rest of the generation is settled with it. */
+/** `endsGeneration`: the rest of the generation is settled with it, since the product has ended its task, or is gone. */
 export const settleCallback = async (
   db: Queryable,
   { jobId, generation, seq, lease }: CallbackKey,
-  { settledAs, error }: { settledAs: 'delivered' | 'superseded' | 'given_up' | 'refused'; error: string | null },
+  {
+    settledAs,
+    error,
+    endsGeneration = false,
+  }: { settledAs: 'delivered' | 'superseded' | 'given_up' | 'refused'; error: string | null; endsGeneration?: boolean },
 ): Promise<void> => {
   await queryNamed(db, {
     name: 'settle_callback',
@@ -112,22 +126,26 @@ export const settleCallback = async (
      update yardmaster.callback set settled_at = now(), settled_as = $5, last_error = $6, tries = tries + case when seq = $3::int then 1 else 0 end,
        leased_until = null, lease = null
      where job_id = $1::uuid and generation = $2::int and settled_at is null
-       and ((seq = $3::int and lease = $4) or ($5 = 'superseded' and seq > $3::int))`,
-    values: [jobId, generation, seq, lease, settledAs, error],
+       and ((seq = $3::int and lease = $4) or ($7::boolean and seq > $3::int))`,
+    values: [jobId, generation, seq, lease, settledAs, error, endsGeneration],
   });
 };
 
-/** Back-off 1 s × 2 up to 15 min, by the database's clock. */
+/** Back-off 1 s × 2 up to 15 min, by the database's clock, or longer where the product asks for it. */
 export const postponeCallback = async (
   db: Queryable,
   { jobId, generation, seq, lease }: CallbackKey,
-  { error, limits }: { error: string; limits: Pick<Limits, 'callbackBackoffFirstMs' | 'callbackBackoffMaxMs'> },
+  {
+    error,
+    notBeforeMs = 0,
+    limits,
+  }: { error: string; notBeforeMs?: number; limits: Pick<Limits, 'callbackBackoffFirstMs' | 'callbackBackoffMaxMs'> },
 ): Promise<void> => {
   await db.query(
     `update yardmaster.callback set tries = tries + 1, last_error = $5, leased_until = null, lease = null,
-       next_try_at = now() + least($7::float8, $6::float8 * 2 ^ least(tries, 20)) * interval '1 ms'
+       next_try_at = now() + greatest($8::float8, least($7::float8, $6::float8 * 2 ^ least(tries, 20))) * interval '1 ms'
      where job_id = $1::uuid and generation = $2::int and seq = $3::int and lease = $4 and settled_at is null`,
-    [jobId, generation, seq, lease, error, limits.callbackBackoffFirstMs, limits.callbackBackoffMaxMs],
+    [jobId, generation, seq, lease, error, limits.callbackBackoffFirstMs, limits.callbackBackoffMaxMs, notBeforeMs],
   );
 };
 

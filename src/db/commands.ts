@@ -9,12 +9,15 @@ export interface NewCommand {
   source: string;
   reason: string | null;
   resolutionType?: ResolutionType | null;
+  /** Of a resolve. */
+  submitted?: boolean;
 }
 
 /** A command with what only its workflow needs. */
 export type Command = CommandView & {
   source: string;
   resolutionType: ResolutionType | null;
+  submitted: boolean | null;
   wasEndedBefore: boolean;
   attemptId: string | null;
 };
@@ -27,8 +30,8 @@ export const openCommand = async (db: Queryable, command: NewCommand): Promise<{
   const { rows } = await db.query<{ command_id: string; is_new: boolean }>(
     `with job as (select * from yardmaster.job where job_id = $1::uuid),
      opened as (
-       insert into yardmaster.command (job_id, generation, kind, actor, source, reason, resolution_type, was_ended_before, attempt_id)
-       select job_id, generation, $2, $3, $4, $5, $6, ended_at is not null, attempt_id from job
+       insert into yardmaster.command (job_id, generation, kind, actor, source, reason, resolution_type, submitted, was_ended_before, attempt_id)
+       select job_id, generation, $2, $3, $4, $5, $6, $7, ended_at is not null, attempt_id from job
        on conflict (job_id, kind) where ended_at is null do nothing
        returning command_id
      ),
@@ -40,7 +43,7 @@ export const openCommand = async (db: Queryable, command: NewCommand): Promise<{
      union all
      select command_id, false from yardmaster.command
      where job_id = $1::uuid and kind = $2 and ended_at is null and not exists (select from opened)`,
-    [command.jobId, command.kind, command.actor, command.source, command.reason, command.resolutionType ?? null],
+    [command.jobId, command.kind, command.actor, command.source, command.reason, command.resolutionType ?? null, command.submitted ?? null],
   );
   const row = rows[0];
   if (row !== undefined) {
@@ -70,7 +73,7 @@ export const listCommands = async (db: Queryable, { jobId, rows: limit }: { jobI
   return rows.map(toCommand);
 };
 
-interface UpdatedCommand {
+export interface UpdatedCommand {
   jobId: string;
   kind: CommandKind;
   route: Route | 'none';
@@ -83,7 +86,15 @@ const keptMeans = 20;
 /** Writes what is known by now; what is left out stays. An ended command does not change any more: null. */
 export const updateCommand = async (
   db: Queryable,
-  update: { commandId: string; route?: RouteTaken; means?: MeansUsed[]; outcome?: CommandOutcome; detail?: string; isEnd?: boolean },
+  update: {
+    commandId: string;
+    route?: RouteTaken;
+    means?: MeansUsed[];
+    outcome?: CommandOutcome;
+    detail?: string;
+    isEnd?: boolean;
+    endedAt?: Date | null;
+  },
 ): Promise<UpdatedCommand | null> => {
   const { rows } = await db.query<UpdatedCommand>(
     `update yardmaster.command set
@@ -93,7 +104,7 @@ export const updateCommand = async (
            select entry, min(n) as first_at from jsonb_array_elements(means || $3::jsonb) with ordinality as each (entry, n)
            group by entry order by max(n) desc limit ${keptMeans}) kept) end,
        outcome = coalesce($4, outcome), detail = coalesce($5, detail),
-       ended_at = case when $6::boolean then now() end, touched_at = now()
+       ended_at = case when $6::boolean then coalesce($7::timestamptz, now()) end, touched_at = now()
      where command_id = $1::uuid and ended_at is null
      returning job_id as "jobId", kind, coalesce(route ->> 'route', 'none') as route, coalesce(outcome, 'none') as outcome`,
     [
@@ -103,18 +114,23 @@ export const updateCommand = async (
       update.outcome ?? null,
       update.detail ?? null,
       update.isEnd ?? false,
+      update.endedAt ?? null,
     ],
   );
   return rows[0] ?? null;
 };
 
-/** Open commands that nobody has touched for a while: their workflow was never started, or is gone. */
+/**
+ * Open commands that nobody has touched for a while: their workflow was never started, or is gone, or has lost the message. A message is repeated more and
+ * more rarely, since each time stays in a history.
+ */
 export const listStalledCommands = async (
   db: Queryable,
   { afterMs, rows: limit }: { afterMs: number; rows: number },
 ): Promise<Command[]> => {
   const { rows } = await db.query<CommandRow>(
-    `${selectCommand} where c.ended_at is null and c.kind in ('cancel', 'resume') and c.touched_at < now() - $1::int * interval '1 ms'
+    `${selectCommand} where c.ended_at is null and c.touched_at < now() - $1::int * interval '1 ms'
+       and (c.kind in ('cancel', 'resume') or c.touched_at < now() - (now() - c.requested_at) / 10)
      order by c.touched_at limit $2::int`,
     [afterMs, limit],
   );
@@ -125,6 +141,7 @@ export const listStalledCommands = async (
 export const viewCommand = ({
   source: _source,
   resolutionType: _type,
+  submitted: _submitted,
   wasEndedBefore: _before,
   attemptId: _attempt,
   ...view
@@ -141,6 +158,7 @@ interface CommandRow {
   source: string;
   reason: string | null;
   resolution_type: ResolutionType | null;
+  submitted: boolean | null;
   requested_at: Date;
   was_ended_before: boolean;
   attempt_id: string | null;
@@ -161,6 +179,7 @@ const toCommand = (row: CommandRow): Command => ({
   source: row.source,
   reason: row.reason,
   resolutionType: row.resolution_type,
+  submitted: row.submitted,
   requestedAt: row.requested_at.toISOString(),
   wasEndedBefore: row.was_ended_before,
   attemptId: row.attempt_id,

@@ -9,6 +9,7 @@ import { listHolds } from './holds';
 import { countLiveJobs } from './job-counts';
 import { listLocatedWorkers } from './located-workers';
 import type { Queryable } from './queryable';
+import { readLastSweepAge } from './sweep-reports';
 import { countWorkers, workerConditions } from './worker-counts';
 
 interface ConfigReader {
@@ -113,18 +114,19 @@ export const fleetGauges = (db: Queryable, limits: Limits, fleetConfig: ConfigRe
     labelNames: [],
     read: async () => await readOne(db, 'count(distinct host)::int', `yardmaster.host_hold where host = '*' and ${isInForce}`),
   },
-  {
-    name: 'yardmaster_last_sweep_age_seconds',
-    help: 'Since the last pass of the sweep ended; absent before the first.',
-    labelNames: [],
-    read: async () =>
-      await readOne(
-        db,
-        `extract(epoch from now() - ended_at)::float8`,
-        `(select ended_at from yardmaster.sweep_report where not is_dry_run order by sweep_id desc limit 1) last`,
-      ),
-  },
+  lastSweepAgeGauge(db),
 ];
+
+/** Also told by the gateway, since nobody hears of dead orchestrators from themselves. */
+export const lastSweepAgeGauge = (db: Queryable): FleetGauge => ({
+  name: 'yardmaster_last_sweep_age_seconds',
+  help: 'Since the last pass of the sweep ended; absent before the first.',
+  labelNames: [],
+  read: async () => {
+    const age = await readLastSweepAge(db);
+    return age === null ? [] : [{ value: age }];
+  },
+});
 
 const isInForce = '(expires_at is null or expires_at > now())';
 

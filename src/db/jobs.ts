@@ -1,3 +1,4 @@
+import type { CommandKind } from '../contracts/command';
 import type { AttemptState, HumanKind, JobState, JobType, JobView, Submission } from '../contracts/job';
 import { queryNamed, type Queryable } from './queryable';
 
@@ -15,7 +16,7 @@ export interface Job {
   jobType: JobType;
   acceptedAt: Date;
   timeoutSeconds: number;
-  attemptsMax: number;
+  triesMax: number;
   tries: number;
   notBefore: Date | null;
   deadlineAt: Date | null;
@@ -30,6 +31,8 @@ export interface Job {
   hasCallbackUrl: boolean;
   hasPendingCallbacks: boolean;
   openCommands: ('cancel' | 'resume')[];
+  /** Retries and resolves that nobody has carried out yet. */
+  openMessages: ('retry' | 'resolve')[];
   endedAt: Date | null;
   attempt: {
     attemptId: string;
@@ -63,7 +66,7 @@ select j.job_id, j.generation, j.state, j.reason, j.detail, j.state_at, j.owner,
   exists (select from yardmaster.callback c
     where c.job_id = j.job_id and c.settled_at is null) as has_pending_callbacks,
   array(select o.kind from yardmaster.command o
-    where o.job_id = j.job_id and o.ended_at is null and o.kind in ('cancel', 'resume') order by o.kind) as open_commands
+    where o.job_id = j.job_id and o.ended_at is null order by o.kind) as open_commands
 from yardmaster.job j
 left join yardmaster.attempt a on a.attempt_id = j.attempt_id
 left join gh_automation_jobs g on g.id = j.job_id
@@ -202,6 +205,11 @@ export const touchJob = async (
   });
 };
 
+/** Says that the workflow has looked at a job that only waits, so that nobody asks it to for a while. */
+export const touchWaitingJob = async (db: Queryable, jobId: string): Promise<void> => {
+  await db.query(`/* touch_waiting_job */ update yardmaster.job set touched_at = now() where job_id = $1::uuid`, [jobId]);
+};
+
 /** Opens the next life of a job whose last one has ended; everything but the request itself starts anew. */
 export const openNextGeneration = async (
   db: Queryable,
@@ -280,7 +288,7 @@ interface JobRow {
   error_message: string | null;
   has_callback_url: boolean;
   has_pending_callbacks: boolean;
-  open_commands: ('cancel' | 'resume')[];
+  open_commands: CommandKind[];
   ended_at: Date | null;
   attempt_id: string | null;
   attempt_number: number | null;
@@ -305,7 +313,7 @@ const toJob = (row: JobRow): Job => ({
   jobType: row.job_type ?? 'apply',
   acceptedAt: row.accepted_at,
   timeoutSeconds: row.timeout_seconds,
-  attemptsMax: row.attempts_max,
+  triesMax: row.attempts_max,
   tries: row.tries,
   notBefore: row.not_before,
   deadlineAt: row.deadline_at,
@@ -319,7 +327,8 @@ const toJob = (row: JobRow): Job => ({
   errorMessage: row.error_message,
   hasCallbackUrl: row.has_callback_url,
   hasPendingCallbacks: row.has_pending_callbacks,
-  openCommands: row.open_commands,
+  openCommands: row.open_commands.filter((kind) => kind === 'cancel' || kind === 'resume'),
+  openMessages: row.open_commands.filter((kind) => kind === 'retry' || kind === 'resolve'),
   endedAt: row.ended_at,
   attempt:
     row.attempt_id === null || row.worker_id === null || row.attempt_state === null

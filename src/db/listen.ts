@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from 'pg';
+import type { Client } from 'pg';
+import { createSessionClient } from './connection';
 import type { DbLog } from './pool';
 
 /**
@@ -28,8 +29,6 @@ export interface Listener {
 /** A notification to oneself takes a few ms; a loaded server gets three times this long before we call its URL a pooler's. */
 const probeAnswerMs = 2_000;
 const probeTries = 3;
-/** Also ends what is half dead: a connection whose other side vanished without a word. */
-const queryTimeoutMs = 5_000;
 const reconnectFirstMs = 250;
 const reconnectMaxMs = 5_000;
 
@@ -58,7 +57,7 @@ async function listenForEver(
   let waitMs = reconnectFirstMs;
   let isOutageLogged = false;
   while (!closing.aborted) {
-    const client = createClient(directUrl, options);
+    const client = createSessionClient(directUrl, { applicationName: options.applicationName ?? 'yardmaster-listen' });
     try {
       const lost = new Promise<void>((resolve) => client.once('end', () => resolve()));
       await connectAndListen(client, options);
@@ -106,7 +105,7 @@ async function receivesOwnNotify(client: Client, directUrl: string, options: Lis
   const received = new AbortController();
   client.on('notification', (message) => message.channel === channel && received.abort());
   await client.query(`listen ${channel}`);
-  const other = createClient(directUrl, options);
+  const other = createSessionClient(directUrl, { applicationName: options.applicationName ?? 'yardmaster-listen' });
   try {
     await other.connect();
     for (let tries = 0; tries < probeTries && !received.signal.aborted && !closing.aborted; tries++) {
@@ -130,19 +129,6 @@ async function failsToAnswer(client: Client, everyMs: number, closing: AbortSign
   } catch {
     // No answer is the news.
   }
-}
-
-function createClient(directUrl: string, options: ListenerOptions): Client {
-  const client = new Client({
-    connectionString: directUrl,
-    application_name: options.applicationName ?? 'yardmaster-listen',
-    connectionTimeoutMillis: queryTimeoutMs,
-    query_timeout: queryTimeoutMs,
-    keepAlive: true,
-  });
-  // The event `end` follows, which is waited for; without a listener here the process would end.
-  client.on('error', () => undefined);
-  return client;
 }
 
 /** The server may be gone without a word, and pg waits for it to close the connection. */

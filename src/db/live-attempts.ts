@@ -23,6 +23,7 @@ export const listLiveAttempts = async (
        case when isfinite(g.last_heartbeat) then (extract(epoch from now() - g.last_heartbeat) * 1000)::float8 end as heartbeat_age_ms,
        r.status as registry_status,
        ${portColumns},
+       (extract(epoch from now() - greatest(p.said_since, least(p.process_started_at, p.probed_at))) * 1000)::float8 as port_changed_age_ms,
        coalesce(p.process_started_at > a.claimed_at + $1::int * interval '1 ms', false) as has_restarted,
        coalesce(l.processes, 0) as listeners
      from yardmaster.attempt a
@@ -72,6 +73,7 @@ interface AttemptRow extends PortRow {
   claimed_by: string | null;
   heartbeat_age_ms: number | null;
   registry_status: string | null;
+  port_changed_age_ms: number | null;
   listeners: number;
 }
 
@@ -89,5 +91,6 @@ const toLiveAttempt = (row: AttemptRow): LiveAttempt => ({
   row: row.has_row ? { status: row.row_status, claimedBy: row.claimed_by, heartbeatAgeMs: row.heartbeat_age_ms } : null,
   registryStatus: row.registry_status,
   port: toPort(row),
+  portChangedAgeMs: row.port_changed_age_ms,
   listeners: row.listeners,
 });

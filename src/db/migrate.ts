@@ -1,10 +1,7 @@
-import path from 'node:path';
 import { runner } from 'node-pg-migrate';
-import { projectRoot } from '../project-root';
+import { migrationTimeouts, statementSession } from './connection';
+import { migrationsDir } from './migration-files';
 import type { DbLog } from './pool';
-
-/** Waiting for the other process's migrations, or for a table that somebody holds, is bounded: then the start fails and says so. */
-const lockTimeoutMs = 60_000;
 
 export interface MigrateOptions {
   /** Where the numbered SQL files are; the product's own unless a test says otherwise. */
@@ -17,9 +14,8 @@ export interface MigrateOptions {
  */
 export async function migrate(databaseUrl: string, log: DbLog, options: MigrateOptions = {}): Promise<string[]> {
   const applied = await runner({
-    databaseUrl: { connectionString: databaseUrl, application_name: 'yardmaster-migrate', lock_timeout: lockTimeoutMs },
-    // Beside the sources, also when compiled: the image copies the folder.
-    dir: options.dir ?? path.join(projectRoot(), 'src/db/migrations'),
+    databaseUrl: statementSession(databaseUrl, { applicationName: 'yardmaster-migrate', timeouts: migrationTimeouts }),
+    dir: options.dir ?? migrationsDir(),
     direction: 'up',
     schema: 'yardmaster',
     createSchema: true,

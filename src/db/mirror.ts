@@ -1,4 +1,5 @@
 import { ghStatusOf } from '../domain/job-state';
+import { withoutPageSecrets } from '../domain/url-secrets';
 import { queryNamed, type Queryable } from './queryable';
 
 /**
@@ -6,7 +7,7 @@ import { queryNamed, type Queryable } from './queryable';
  * fails tasks whose row is silent (valet §3.1). Re-asserts what keeps the row unclaimable. Never copies what a person typed into a resume.
  */
 export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => {
-  await queryNamed(db, {
+  const { rows } = await queryNamed<{ interaction: unknown }>(db, {
     name: 'mirror_job',
     text: `
      update gh_automation_jobs g set
@@ -30,9 +31,15 @@ export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => 
      from yardmaster.job j
      left join yardmaster.attempt a on a.attempt_id = j.attempt_id
      left join gh_automation_jobs r on r.id = j.attempt_id
-     where j.job_id = $1::uuid and g.id = j.job_id`,
+     where j.job_id = $1::uuid and g.id = j.job_id
+     returning case when j.state = 'waiting_human' then g.interaction_data end as interaction`,
     values: [jobId, JSON.stringify(ghStatusOf)],
   });
+  const interaction = rows[0]?.interaction ?? null;
+  const shown = JSON.stringify(withoutPageSecrets(interaction));
+  // In the transaction of the step, so nobody reads it as it came.
+  if (shown !== JSON.stringify(interaction))
+    await db.query(`update gh_automation_jobs set interaction_data = $2::jsonb where id = $1::uuid`, [jobId, shown]);
 };
 
 /** A public row that somebody wrote over, and both values of its status. */

@@ -1,12 +1,23 @@
-/** Connection lost or refused, resources exhausted, shutting down, and races that end well when repeated. */
-const outageClasses = ['08', '53', '57P', '40'];
+/**
+ * SQLSTATEs, or their beginnings, of a database that cannot do it now and can do it later: the connection lost or refused, resources exhausted, shutting
+ * down, the machine's disk; no writes (a standby, a full disk at a provider); a time-out of a statement, a lock or a transaction; races that end well
+ * when repeated.
+ */
+const outageCodes = ['08', '53', '57P', '58', '25006', '57014', '55P03', '25P03', '25P04', '40'];
 
 /** What pg throws without any code when the connection goes, or none is to be had. */
 const codelessMessages = [
   /^timeout exceeded when trying to connect/,
   /^Connection terminated/,
   /^Client has encountered a connection error/,
+  /^Client was closed/,
+  /^Query read timeout/,
+  /^timeout expired/,
+  /^Cannot use a pool after calling end/,
 ];
+
+/** Of a socket that broke while nothing was asked of the system. */
+const socketCodes: ReadonlySet<string> = new Set(['EPIPE', 'ECONNRESET', 'ETIMEDOUT']);
 
 /** Did Postgres not answer, rather than answer that the statement is wrong? Then the same request succeeds later. */
 export const isDatabaseOutage = (error: unknown): boolean => {
@@ -15,15 +26,41 @@ export const isDatabaseOutage = (error: unknown): boolean => {
   const errors = field(error, 'errors');
   if (Array.isArray(errors)) return errors.some(isDatabaseOutage);
   const [code, message] = [field(error, 'code'), field(error, 'message')];
-  if (typeof code === 'string') return 'syscall' in error || outageClasses.some((start) => code.startsWith(start));
+  if (typeof code === 'string')
+    return 'syscall' in error || socketCodes.has(code) || (isSqlState(code) && outageCodes.some((start) => code.startsWith(start)));
   return typeof message === 'string' && codelessMessages.some((pattern) => pattern.test(message));
 };
+
+/** Does the database answer, and take no writes? */
+export const isReadOnly = (error: unknown): boolean => findRefusal(error)?.code === '25006';
+
+/** A race that was lost (a deadlock, say), so that the same statement may pass at once. */
+export const isLostRace = (error: unknown): boolean => findRefusal(error)?.code.startsWith('40') === true;
+
+/**
+ * Must this session not be used again, though it answers? It was opened under the default that it takes no writes, which it keeps when the database takes
+ * them again; or a migration changed what a kept plan answers.
+ */
+export const isSessionSpent = (error: unknown): error is Error =>
+  error instanceof Error && ['25006', '0A000'].includes(findRefusal(error)?.code ?? '');
+
+/**
+ * Does it say that what was sent can never be stored (SQLSTATE 22: a value that its type does not take; 23: a rule of the table)? Not among them: a key
+ * that is taken or missing (23505, 23P01, 23503), since somebody else may have been quicker, and another look tells.
+ */
+export const isPermanentRefusal = (error: unknown): boolean => {
+  const code = findRefusal(error)?.code ?? '';
+  return /^2[23]/.test(code) && !['23505', '23P01', '23503'].includes(code);
+};
+
+/** No such table, column, function or schema: of a migration that was forgotten, or of a neighbour that has changed his tables. */
+export const isLackOfSchema = (error: unknown): boolean => ['42P01', '42703', '42883', '3F000'].includes(findRefusal(error)?.code ?? '');
 
 /** SQLSTATE and constraint of a refused statement; null for anything else. */
 export const findRefusal = (error: unknown): { code: string; constraint: string | null } | null => {
   if (typeof error !== 'object' || error === null) return null;
   const [code, constraint] = [field(error, 'code'), field(error, 'constraint')];
-  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return null;
+  if (typeof code !== 'string' || !isSqlState(code)) return null;
   return { code, constraint: typeof constraint === 'string' ? constraint : null };
 };
 
@@ -31,5 +68,8 @@ export const findRefusal = (error: unknown): { code: string; constraint: string 
 const refusedByTable: ReadonlySet<string> = new Set(['42501', '42703', '42704']);
 
 export const isRefusedByTable = (error: unknown): boolean => refusedByTable.has(findRefusal(error)?.code ?? '');
+
+/** Node's own codes (ECONNREFUSED, EPIPE) are longer, shorter or no class of SQL. */
+const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code);
 
 const field = (value: object, name: string): unknown => Reflect.get(value, name);

@@ -1,4 +1,6 @@
 import { Pool, type PoolClient } from 'pg';
+import { poolTimeouts, statementSession } from './connection';
+import { isSessionSpent } from './outage';
 import { keepPlans, type Queryable } from './queryable';
 
 /** What this folder needs of a logger; winston's fits. */
@@ -12,8 +14,11 @@ export interface PoolOptions {
   max: number;
   /** Shown in pg_stat_activity. */
   applicationName: string;
-  /** Keep the plans of named statements. Only where no transaction pooler is between: it would hand a statement to a session that never parsed it. */
-  prepares?: boolean;
+  /**
+   * No transaction pooler is between, so the sessions are ours: they are told what our statements rely on, and keep the plans of named ones. A pooler
+   * would refuse the first, and hand a statement to a session that never parsed it.
+   */
+  isDirect?: boolean;
   log?: DbLog;
 }
 
@@ -25,18 +30,24 @@ const connectionTimeoutMillis = 5_000;
  * which the row mappers rely on.
  */
 export function createPool(databaseUrl: string, options: PoolOptions): Pool {
+  const { applicationName } = options;
+  const session =
+    options.isDirect === true
+      ? statementSession(databaseUrl, { applicationName, timeouts: poolTimeouts })
+      : { connectionString: databaseUrl, application_name: applicationName, keepAlive: true };
   const pool = new Pool({
-    connectionString: databaseUrl,
+    ...session,
     max: options.max,
-    application_name: options.applicationName,
     connectionTimeoutMillis,
-    keepAlive: true,
     // Statements that do not need each other's answers travel together: a step is two round trips instead of a dozen.
     pipeline: true,
   });
   // Without a listener, the end of an idle connection (a restart of Postgres) would end the process. The pool replaces it by itself.
   pool.on('error', (error) => options.log?.warn('An idle database connection was lost', { reason: error.message }));
-  if (options.prepares === true) {
+  // One that is borrowed has nobody but us to hear of its end either: the pool listens only while it is idle. Whoever borrowed it learns of it by the
+  // statement that is under way, or by the next one; a released one is thrown away.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  if (options.isDirect === true) {
     keepPlans(pool);
     pool.on('connect', keepPlans);
   }
@@ -65,8 +76,7 @@ export async function withTransaction<Result>(
       // The connection is in an unknown state: it must not go back to the pool.
       broken = rollbackError;
     });
-    // A migration changed what a kept plan answers: a new connection has no plan yet.
-    if (isStalePlan(error)) broken = error;
+    if (isSessionSpent(error)) broken = error;
     throw error;
   } finally {
     client.release(broken);
@@ -83,6 +93,9 @@ export async function withRollback<Result>(pool: Pool, work: (client: PoolClient
   try {
     await client.query(`begin; set local lock_timeout = '500ms'`);
     return await work(client);
+  } catch (error) {
+    if (isSessionSpent(error)) broken = error;
+    throw error;
   } finally {
     await client.query('rollback').catch((error: Error) => {
       broken = error;
@@ -104,5 +117,3 @@ export async function withSavepoint<Result>(db: Queryable, work: () => Promise<R
   }
 }
 
-const isStalePlan = (error: unknown): error is Error =>
-  error instanceof Error && 'code' in error && error.code === '0A000' && error.message.includes('cached plan');

@@ -89,6 +89,7 @@ create table yardmaster.command (
   detail text not null default ''::text,
   ended_at timestamp with time zone,
   touched_at timestamp with time zone not null default now(),
+  submitted boolean,
   constraint command_kind_check CHECK ((kind = ANY (ARRAY['cancel'::text, 'resume'::text, 'retry'::text, 'resolve'::text]))),
   constraint command_resolution_type_check CHECK ((resolution_type = ANY (ARRAY['manual'::text, 'code_entry'::text, 'credentials'::text, 'skip'::text]))),
   constraint command_job_id_fkey FOREIGN KEY (job_id) REFERENCES yardmaster.job(job_id) ON DELETE CASCADE,
@@ -137,9 +138,9 @@ create table yardmaster.deploy (
   constraint deploy_phase_check CHECK ((phase = ANY (ARRAY['accepted'::text, 'preflight'::text, 'approval'::text, 'hold'::text, 'drain'::text, 'lock'::text, 'stop'::text, 'deploy'::text, 'verify'::text, 'soak'::text, 'compensate'::text, 'release'::text, 'done'::text]))),
   constraint deploy_pkey PRIMARY KEY (deploy_id)
 );
+CREATE UNIQUE INDEX deploy_caller_idempotency_key_key ON yardmaster.deploy USING btree (idempotency_key, actor) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX deploy_destination_idx ON yardmaster.deploy USING btree (destination, requested_at DESC, deploy_id DESC);
 CREATE INDEX deploy_ended_idx ON yardmaster.deploy USING btree (ended_at) WHERE (ended_at IS NOT NULL);
-CREATE UNIQUE INDEX deploy_idempotency_key_key ON yardmaster.deploy USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX deploy_live_key ON yardmaster.deploy USING btree (service, destination) WHERE (ended_at IS NULL);
 CREATE INDEX deploy_requested_idx ON yardmaster.deploy USING btree (requested_at DESC, deploy_id DESC);
 
@@ -179,6 +180,13 @@ create table yardmaster.destination (
   seen_at timestamp with time zone not null default now(),
   constraint destination_pkey PRIMARY KEY (destination)
 );
+
+create table yardmaster.ended_session (
+  session_id text not null,
+  expires_at timestamp with time zone not null,
+  constraint ended_session_pkey PRIMARY KEY (session_id)
+);
+CREATE INDEX ended_session_expires_idx ON yardmaster.ended_session USING btree (expires_at);
 
 create table yardmaster.host_hold (
   host text not null,
@@ -256,8 +264,8 @@ create table yardmaster.job (
 );
 CREATE INDEX job_accepted_idx ON yardmaster.job USING btree (accepted_at DESC, job_id DESC);
 CREATE INDEX job_attention_idx ON yardmaster.job USING btree (deadline_at, job_id) WHERE (state = ANY (ARRAY['waiting_human'::text, 'uncertain'::text]));
+CREATE UNIQUE INDEX job_caller_idempotency_key_key ON yardmaster.job USING btree (idempotency_key, accepted_by) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX job_ended_idx ON yardmaster.job USING btree (ended_at) WHERE (ended_at IS NOT NULL);
-CREATE UNIQUE INDEX job_idempotency_key_key ON yardmaster.job USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX job_live_idx ON yardmaster.job USING btree (state, touched_at) WHERE (ended_at IS NULL);
 CREATE INDEX job_live_user_idx ON yardmaster.job USING btree (user_id) WHERE (state = ANY (ARRAY['assigned'::text, 'running'::text, 'waiting_human'::text]));
 CREATE UNIQUE INDEX job_live_valet_task_id_key ON yardmaster.job USING btree (valet_task_id) WHERE ((idempotency_key IS NULL) AND (ended_at IS NULL));

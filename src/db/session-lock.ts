@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from 'pg';
+import type { Client } from 'pg';
+import { createSessionClient } from './connection';
 import type { DbLog } from './pool';
 
 export interface SessionLock {
@@ -20,10 +21,14 @@ export interface SessionLockOptions {
   signal: AbortSignal;
 }
 
-/** A server that does not answer for so long is gone, or the way to it is. */
-const answerMs = 5_000;
-/** So the server ends the session of a machine that vanished without a word within 11 s, and the next one has the lock. */
-const keepalive = '-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3';
+const sessionOptions = {
+  // So the server ends the session of a machine that vanished without a word within 11 s, and the next one has the lock.
+  tcp_keepalives_idle: '5',
+  tcp_keepalives_interval: '2',
+  tcp_keepalives_count: '3',
+  // The lock is held for as long as its process works, whatever a role's sessions may do by default.
+  idle_session_timeout: '0',
+};
 
 /** Waits until the lock is ours; null when the signal came first. */
 export const waitForSessionLock = async (options: SessionLockOptions): Promise<SessionLock | null> => {
@@ -33,7 +38,7 @@ export const waitForSessionLock = async (options: SessionLockOptions): Promise<S
     logged = what;
   };
   while (!options.signal.aborted) {
-    const client = connectClient(options);
+    const client = createSessionClient(options.directUrl, { applicationName: options.applicationName, options: sessionOptions });
     try {
       await client.connect();
       const lost = watchEnd(client);
@@ -81,20 +86,6 @@ const watchEnd = (client: Client): AbortController => {
   const lost = new AbortController();
   client.once('end', () => lost.abort());
   return lost;
-};
-
-const connectClient = ({ directUrl, applicationName }: SessionLockOptions): Client => {
-  const client = new Client({
-    connectionString: directUrl,
-    application_name: applicationName,
-    connectionTimeoutMillis: answerMs,
-    query_timeout: answerMs,
-    keepAlive: true,
-    options: keepalive,
-  });
-  // `end` follows; without a listener here the process would end.
-  client.on('error', () => undefined);
-  return client;
 };
 
 const endQuietly = async (client: Client): Promise<void> => {

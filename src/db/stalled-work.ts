@@ -22,7 +22,8 @@ export const listStalledJobs = async (db: Queryable, limits: Limits): Promise<St
          when j.state = 'waiting_human' and j.human_kind = 'review' and g.status not in ('awaiting_review', 'running') then 'missed_callback'
          when j.state = 'uncertain' and a.ended_at is null and g.status in ('completed', 'failed') then 'missed_callback'
          when j.deadline_at < now() - $2::int * interval '1 ms' then 'missed_deadline'
-         when j.touched_at < now() - $3::int * interval '1 ms' then 'untouched'
+         when j.touched_at < now() - case when j.state in ('waiting', 'waiting_human', 'uncertain') then $4::int else $3::int end * interval '1 ms'
+           then 'untouched'
        end as finding
        from yardmaster.job j
        left join yardmaster.attempt a on a.attempt_id = j.attempt_id
@@ -32,8 +33,8 @@ export const listStalledJobs = async (db: Queryable, limits: Limits): Promise<St
        ) e on true
        where j.ended_at is null
      ) judged where finding is not null
-     order by finding = 'untouched', "jobId" limit $4::int`,
-    [limits.unstartedMs, limits.sweepEveryMs, limits.untouchedMs, limits.sweepBatchRows],
+     order by finding = 'untouched', "jobId" limit $5::int`,
+    [limits.unstartedMs, limits.sweepEveryMs, limits.untouchedMs, limits.restRecheckMs, limits.sweepBatchRows],
   );
   return rows;
 };

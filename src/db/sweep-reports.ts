@@ -18,6 +18,14 @@ export const isFullSweepDue = async (db: Queryable, { everyMs }: { everyMs: numb
   return rows[0]?.due ?? true;
 };
 
+/** Since the last pass ended that did more than look; null before the first. */
+export const readLastSweepAge = async (db: Queryable): Promise<number | null> => {
+  const { rows } = await db.query<{ age: number }>(
+    `select extract(epoch from now() - ended_at)::float8 as age from yardmaster.sweep_report where not is_dry_run order by sweep_id desc limit 1`,
+  );
+  return rows[0]?.age ?? null;
+};
+
 export type LastSweep = Omit<SweepReport, 'isDryRun'> & { startedAt: Date; endedAt: Date };
 
 /** What the newest pass found, of any kind or of this one; null before the first. One that only looked is not among them. */

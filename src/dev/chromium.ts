@@ -59,7 +59,7 @@ export async function findChromium({
 
 /** Of a wrapper that only tells how to install one (Ubuntu's), nothing starts. */
 const startOnce = async (program: string): Promise<boolean> => {
-  const answer = await runProgram(program, ['--version'], { timeoutMs: 20_000 });
-  if (!/chrom/i.test(answer)) throw new Error(`it answers "${answer.trim().slice(0, 80)}" to --version`);
+  const printed = await runProgram(program, ['--version'], { timeoutMs: 20_000 });
+  if (!/chrom/i.test(printed)) throw new Error(`it answers "${printed.trim().slice(0, 80)}" to --version`);
   return true;
 };

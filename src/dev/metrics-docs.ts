@@ -1,5 +1,5 @@
 import { limits } from '../contracts/limits';
-import { fleetGauges } from '../db/fleet-gauges';
+import { fleetGauges, lastSweepAgeGauge } from '../db/fleet-gauges';
 import type { Queryable } from '../db/queryable';
 import { createGatewayMetrics } from '../gateway/gateway-metrics';
 import { createMetrics, type Metrics } from '../metrics';
@@ -12,7 +12,10 @@ export const metricsMarkers = { start: '<!-- metrics:start -->', end: '<!-- metr
 const noDatabase = { query: async () => await Promise.resolve({ rows: [] }) } as unknown as Queryable;
 
 const processes: Record<string, (metrics: Metrics) => unknown> = {
-  gateway: (metrics) => createGatewayMetrics(metrics),
+  gateway: (metrics) => {
+    createGatewayMetrics(metrics);
+    metrics.addGauge(lastSweepAgeGauge(noDatabase));
+  },
   orchestrator: (metrics) => {
     fleetGauges(noDatabase, limits).forEach(metrics.addGauge);
     createWorkMetrics(metrics);

@@ -22,6 +22,8 @@ export interface LiveAttempt {
   registryStatus: string | null;
   /** What its host's worker port said since the claim; null when nobody asked lately. */
   port: AttemptPort | null;
+  /** Since another answer came from there, or another process; null when that is not known. */
+  portChangedAgeMs: number | null;
   /** Processes that listen for its cancel. */
   listeners: number;
 }
@@ -39,7 +41,7 @@ export interface AttemptDecision {
 }
 export type ExamineFinding = 'worker_changed' | 'worker_gone' | 'zombie_attempt' | 'silent_attempt';
 
-export type AttemptLimits = Pick<Limits, 'attemptSilentMs'>;
+export type AttemptLimits = Pick<Limits, 'attemptSilentMs' | 'restRecheckMs'>;
 
 /** What the live attempts say about their workers. A refused port, a silent row or an offline worker is a reason to examine, never a verdict. */
 export const sweepAttempts = (attempts: readonly LiveAttempt[], limits: AttemptLimits): AttemptDecision => {
@@ -59,20 +61,25 @@ export const sweepAttempts = (attempts: readonly LiveAttempt[], limits: AttemptL
   return decision;
 };
 
-const doubt = (attempt: LiveAttempt, { attemptSilentMs }: AttemptLimits): ExamineFinding | null => {
-  const { isClaimed, isCurrent, isOwnerInDoubt, jobState, jobTouchedAgeMs, port, registryStatus, row, workerId } = attempt;
+const doubt = (attempt: LiveAttempt, { attemptSilentMs, restRecheckMs }: AttemptLimits): ExamineFinding | null => {
+  const { isClaimed, isCurrent, isOwnerInDoubt, jobState, jobTouchedAgeMs, port, portChangedAgeMs, registryStatus, row, workerId } =
+    attempt;
   if (!isCurrent || !isClaimed) return null;
   const isUnderWay = jobState === 'running' || jobState === 'waiting_human';
-  // An uncertain job that keeps its worker is looked at now and then, for the late proof.
-  if (!isUnderWay && !(jobState === 'uncertain' && jobTouchedAgeMs > uncertainRecheckMs)) return null;
-  if (port?.kind === 'refused') return 'worker_changed';
-  if (port?.kind === 'answers' && (port.workerId !== workerId || port.hasRestarted)) return 'worker_changed';
+  // An uncertain job that keeps its worker is looked at for the late proof.
+  if (!isUnderWay && jobState !== 'uncertain') return null;
+  // A job that rests is looked at when there is news since the last look: what could not be proven then cannot be now, for days.
+  const isDue = (newsAgeMs: number | null): boolean =>
+    jobState === 'running' || jobTouchedAgeMs > restRecheckMs || (newsAgeMs !== null && jobTouchedAgeMs > newsAgeMs);
+  if (port?.kind === 'refused' || (port?.kind === 'answers' && (port.workerId !== workerId || port.hasRestarted)))
+    return isDue(portChangedAgeMs) ? 'worker_changed' : null;
   // Its workflow has a doubt already, and looks again by itself.
   if (!isUnderWay || isOwnerInDoubt) return null;
   const isSilent = row === null || (row.heartbeatAgeMs !== null && row.heartbeatAgeMs > attemptSilentMs);
-  if (isSilent && port?.kind === 'answers' && port.activeJobs === 0) return 'zombie_attempt';
-  if (isSilent) return 'silent_attempt';
-  return registryStatus === null || registryStatus === 'offline' ? 'worker_gone' : null;
+  if (isSilent) {
+    const newsAgeMs = row === null ? 0 : (row.heartbeatAgeMs ?? 0) - attemptSilentMs;
+    if (!isDue(newsAgeMs)) return null;
+    return port?.kind === 'answers' && port.activeJobs === 0 ? 'zombie_attempt' : 'silent_attempt';
+  }
+  return (registryStatus === null || registryStatus === 'offline') && isDue(null) ? 'worker_gone' : null;
 };
-
-const uncertainRecheckMs = 60_000;

@@ -1,5 +1,6 @@
 import type { CallbackBody, CallbackStatus } from '../contracts/callback';
 import type { HumanKind, JobState } from '../contracts/job';
+import { withoutPageSecrets } from './url-secrets';
 
 /** What a callback tells about a job; what does not apply is null. */
 export interface CallbackFacts {
@@ -23,13 +24,14 @@ export interface CallbackFacts {
   } | null;
 }
 
-/** The fields of valet §2.2 for each status, and no others. */
+/** The fields of valet §2.2 for each status, and no others. Addresses of pages have lost their secrets: the body is kept, and sent to another party. */
 export const makeCallbackBody = (status: CallbackStatus, facts: CallbackFacts): CallbackBody => ({
   job_id: facts.jobId,
   valet_task_id: facts.valetTaskId,
   status,
   ...(facts.workerId === null ? {} : { worker_id: facts.workerId }),
-  ...fieldsOf(status, facts),
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Addresses stay texts, and nothing else is touched.
+  ...(withoutPageSecrets(fieldsOf(status, facts)) as Partial<CallbackBody>),
 });
 
 const fieldsOf = (status: CallbackStatus, facts: CallbackFacts): Partial<CallbackBody> => {

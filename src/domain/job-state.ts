@@ -20,7 +20,7 @@ export const mayMove = (from: JobState, to: JobState): boolean => transitions[fr
 
 export const isTerminal = (state: JobState): state is TerminalJobState => (terminalJobStates as readonly JobState[]).includes(state);
 
-/** A person's word ends it: nobody else knows, or its form waits at the review page. A blocker is resumed. */
+/** A person's decision ends it: nobody else knows, or its form waits at the review page. A blocker is resumed. */
 export const isResolvable = ({ state, humanKind }: { state: JobState; humanKind: HumanKind | null }): boolean =>
   state === 'uncertain' || (state === 'waiting_human' && humanKind === 'review');
 

@@ -1,6 +1,6 @@
 /** Parameter names, without case and punctuation, whose values are secrets (GH and VALET put the service secret into `?token=`: valet §1.4). */
 const secretParts = ['token', 'secret', 'password', 'passwd', 'signature', 'credential', 'apikey', 'accesskey', 'authorization'];
-const secretNames = ['key', 'sig', 'auth', 'pwd', 'pass', 'jwt'];
+const secretNames = ['key', 'sig', 'auth', 'pwd', 'pass', 'jwt', 'code', 'otp', 'session', 'sessionid', 'sid', 'ticket'];
 
 /**
  * The URL without user-info, secret parameters and a fragment that holds one; everything else stays as it came. For addresses that we keep or
@@ -28,12 +28,25 @@ export const withoutUrlSecrets = (text: string): string => {
   return url.href;
 };
 
+/** The same for every address in a text. */
+export const withoutUrlSecretsIn = (text: string): string => text.replace(/https?:\/\/[^\s"'<>]+/gi, withoutUrlSecrets);
+
 /** The same for every address inside of a value, however deep. */
 export const withoutUrlSecretsDeep = (value: unknown): unknown => {
-  if (typeof value === 'string') return value.replace(/https?:\/\/[^\s"'<>]+/gi, withoutUrlSecrets);
+  if (typeof value === 'string') return withoutUrlSecretsIn(value);
   if (Array.isArray(value)) return value.map(withoutUrlSecretsDeep);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withoutUrlSecretsDeep(item)]));
+};
+
+/** Fields with the address of a file that somebody has to open: it is signed, and without its signature it is none. */
+const fileField = /screenshot|artifact|recording|video|resume/i;
+
+/** The same for what a worker says of its page, in what we keep, mirror and tell the product. */
+export const withoutPageSecrets = (value: unknown): unknown => {
+  if (typeof value !== 'object' || value === null) return withoutUrlSecretsDeep(value);
+  if (Array.isArray(value)) return value.map(withoutPageSecrets);
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, fileField.test(name) ? item : withoutPageSecrets(item)]));
 };
 
 const isSecretName = (encoded: string): boolean => {

@@ -103,6 +103,9 @@ export const access: Readonly<Record<EndpointName, readonly Role[] | 'public'>> 
   hostWorkers: everyone,
   hostContainers: everyone,
   hostDeploys: everyone,
+  // Nothing is done by them.
+  wakeHost: everyone,
+  stopHost: everyone,
   hostDrain: ['operator', 'deployer'],
   hostWorkerDrain: ['operator', 'deployer'],
   hostWorkerStatus: 'public',

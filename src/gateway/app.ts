@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { access, openAtAtm } from './access';
 import { createAtmDeployRoutes } from './compat/atm-deploys';
+import { listEndedSessions } from '../db/ended-sessions';
 import { isMachine } from '../domain/fleet-config';
 import { createAtmRoutes } from './compat/atm';
 import { createAtmProxyRoutes } from './compat/atm-proxy';
@@ -22,6 +23,7 @@ import { jsonBody } from './middleware/json-body';
 import { optionalBody } from './middleware/optional-body';
 import { limitRate } from './middleware/rate-limit';
 import { requestId } from './middleware/request-id';
+import { refuseForeignTargets } from './middleware/request-target';
 import { Problem } from './problem';
 import { getFacts } from './request-facts';
 import { createSessions } from './sessions';
@@ -72,10 +74,15 @@ export const createApp = (deps: GatewayDeps): Express => {
     securityHeaders,
     closeWhileDraining(deps.isDraining),
     accessLog(deps.metrics.observe),
+    refuseForeignTargets,
     withoutFleetPrefix(listOwnIds(deps)),
     allowOrigins(deps.settings.corsOrigins),
   );
-  app.use(identify(deps.keyRing, { callers, sessions, publicUrl: deps.settings.publicUrl }), limitRate(deps.settings.rateLimitPerMinute));
+  const isSignedOut = async (sessionId: string): Promise<boolean> => (await listEndedSessions(deps.pool, [sessionId])).length > 0;
+  app.use(
+    identify(deps.keyRing, { callers, sessions, publicUrl: deps.settings.publicUrl, isSignedOut }),
+    limitRate(deps.settings.rateLimitPerMinute),
+  );
   app.use(refuseWhatIsNotOurs);
   const readBody = jsonBody(deps.settings.bodyBytesMax);
   for (const name of endpointNames) {
@@ -118,9 +125,10 @@ const closeWhileDraining = (isDraining: () => boolean): RequestHandler => {
 
 const isOpen = (name: EndpointName, { atmOpenReads }: GatewayDeps['settings']): boolean => atmOpenReads && openAtAtm.includes(name);
 
-const bodyReaders = (endpoint: Endpoint, readBody: readonly RequestHandler[]): readonly RequestHandler[] => {
+const bodyReaders = (endpoint: Endpoint, readBody: ReturnType<typeof jsonBody>): readonly RequestHandler[] => {
   if (endpoint.body === undefined) return [];
-  return endpoint.isBodyOptional === true ? optionalBody(readBody) : readBody;
+  const handlers = readBody(endpoint.body);
+  return endpoint.isBodyOptional === true ? optionalBody(handlers) : handlers;
 };
 
 const recordRoute = (path: string): RequestHandler => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Endpoint } from './endpoint';
+import { pathTemplate, type Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import type { OpenApiDocument } from './openapi';
 
@@ -40,9 +40,9 @@ export const docsPage = (document: OpenApiDocument): string => {
 const navLine = (name: EndpointName): string =>
   `<li><a href="#${name}">${escape(endpoints[name].summary)}</a> <code>${endpoints[name].method.toUpperCase()} ${escape(endpoints[name].path)}</code></li>`;
 
-const section = (name: EndpointName, { paths, servers }: OpenApiDocument): string => {
+const section = (name: EndpointName, { paths, servers, components }: OpenApiDocument): string => {
   const endpoint: Endpoint = endpoints[name];
-  const operation = paths?.[endpoint.path.replaceAll(/:(\w+)/g, '{$1}')]?.[endpoint.method];
+  const operation = paths?.[pathTemplate(endpoint.path)]?.[endpoint.method];
   const parameters = (operation?.parameters ?? []).flatMap((parameter) => ('name' in parameter ? [parameter] : []));
   return `<section id="${name}"><h3>${escape(endpoint.summary)}</h3>
 <p class="line"><code>${endpoint.method.toUpperCase()} ${escape(endpoint.path)}</code></p>
@@ -60,22 +60,26 @@ ${Object.entries(endpoint.bodyExamples ?? {})
   .join('')}
 ${table(
   ['Status', 'Meaning', 'Shape'],
-  Object.entries(operation?.responses ?? {}).map(([status, response]) => [code(status), ...answerCells(response)]),
+  Object.entries(operation?.responses ?? {}).map(([status, response]) => [code(status), ...answerCells(response, components?.responses)]),
 )}
 </section>`;
 };
 
-/** Of a response only what the table shows. */
+/** Of a response only what the table shows; `$ref` is of one that many share. */
 const responseSchema = z.object({
+  $ref: z.string().optional(),
   description: z.string().default(''),
   content: z.record(z.string(), z.object({ schema: z.object({ $ref: z.string().optional() }).optional() })).default({}),
 });
 
-const answerCells = (response: unknown): string[] => {
-  const { description, content } = responseSchema.parse(response);
-  const name = Object.values(content)[0]?.schema?.$ref?.split('/').at(-1);
+const answerCells = (response: unknown, shared: Readonly<Record<string, unknown>> = {}): string[] => {
+  const { $ref: pointer, description, content } = responseSchema.parse(response);
+  if (pointer !== undefined) return answerCells(shared[lastPart(pointer)]);
+  const name = Object.values(content).flatMap(({ schema }) => (schema?.$ref === undefined ? [] : [lastPart(schema.$ref)]))[0];
   return [escape(description), name === undefined ? '' : `<a href="#schema-${escape(name)}">${escape(name)}</a>`];
 };
+
+const lastPart = (pointer: string): string => pointer.slice(pointer.lastIndexOf('/') + 1);
 
 const example = (title: string, { method, path, dialect }: Endpoint, body: object, server: string): string => {
   const url = `${server}${path.replaceAll(/:(\w+)/g, (_match, name: string) => `$${name}`)}`;

@@ -3,14 +3,15 @@ import type { z } from 'zod';
 import type { Dialect } from './dialect';
 import { Problem, type FieldError } from './problem';
 import { getFacts, type RequestFacts } from './request-facts';
+import type { Tag } from './tags';
 
 /** One path and method: what it takes, what it answers, in the schemas that validate it and that /openapi.json shows. */
 export interface Endpoint {
   method: 'get' | 'post' | 'delete';
-  /** In Express' words: `/v1/jobs/:jobId`. */
+  /** In Express' words: `/v1/jobs/:jobId`; `*path` takes the rest of it, slashes as well. */
   path: string;
   dialect: Dialect;
-  tag: string;
+  tag: Tag;
   summary: string;
   description?: string;
   params?: z.ZodObject;
@@ -18,11 +19,28 @@ export interface Endpoint {
   /** By lower-case name. */
   headers?: z.ZodObject;
   body?: z.ZodType;
+  /** The same for who reads the document, where `body` has rules that one object cannot say. */
+  bodyShown?: z.ZodType;
   /** VALET's client sends none with its commands (valet §1.1); then it is read as an empty object. */
   isBodyOptional?: boolean;
   bodyExamples?: Readonly<Record<string, object>>;
-  answers: Readonly<Record<number, { description: string; schema?: z.ZodType; contentType?: string }>>;
+  answers: Readonly<Record<number, DescribedAnswer>>;
+  /** Whatever a machine answers comes through, with its status and its type. */
+  isPassedOn?: boolean;
 }
+
+export interface DescribedAnswer {
+  description: string;
+  schema?: z.ZodType;
+  contentType?: string;
+  /** Besides those that every answer has. */
+  headers?: readonly AnswerHeader[];
+}
+
+export type AnswerHeader = 'Location' | 'Set-Cookie';
+
+/** The path in the words of OpenAPI. */
+export const pathTemplate = (path: string): string => path.replaceAll(/[:*](\w+)/g, '{$1}');
 
 type Read<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 

@@ -8,6 +8,7 @@ import type { KeyRing } from './middleware/auth';
 import type { GatewayMetrics } from './gateway-metrics';
 import type { ModelsReader } from './models-reader';
 import type { DeploysClient } from './deploys-client';
+import type { SharedChecks } from './shared-checks';
 import type { LogStreams } from './sse/log-streams';
 import type { WorkflowsClient } from './workflows-client';
 
@@ -32,6 +33,7 @@ export interface GatewayDeps {
   hosts: HostReader;
   fleetConfig: FleetConfigReader;
   metrics: GatewayMetrics;
+  checks: SharedChecks;
   log: Log;
   limits: Limits;
   /** Null without SECRETS_KEY: a resume that carries a code or a password is refused then. */

@@ -1,14 +1,15 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, extendZodWithOpenApi, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
-import { problems, type ProblemCode } from '../contracts/errors';
 import { access } from './access';
-import { atmErrorSchema } from './compat/atm-schemas';
-import { ghErrorSchema } from './compat/valet-schemas';
+import { answerExamples } from './answer-examples';
 import type { Dialect } from './dialect';
-import type { Endpoint } from './endpoint';
+import { pathTemplate, type DescribedAnswer, type Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
-import { problemSchema } from './schemas/problem';
+import { errorContent, errorContentOf, errorSchemas, listErrors, sharedErrorName } from './openapi-errors';
+import { isUncounted } from './middleware/rate-limit';
+import { answerHeaders, headersOf } from './openapi-headers';
 import { sessionCookieName } from './sessions';
+import { tags } from './tags';
 import { version } from './version';
 
 extendZodWithOpenApi(z);
@@ -19,16 +20,24 @@ export type OpenApiDocument = ReturnType<OpenApiGeneratorV31['generateDocument']
 export const makeOpenApiDocument = (publicUrl: string): OpenApiDocument => {
   const registry = new OpenAPIRegistry();
   for (const [name, scheme] of Object.entries(securitySchemes)) registry.registerComponent('securitySchemes', name, scheme);
+  for (const [name, header] of Object.entries(answerHeaders)) registry.registerComponent('headers', name, header);
+  for (const [name, response] of sharedErrors()) registry.registerComponent('responses', name, response);
   for (const name of endpointNames) registry.registerPath(describe(name, endpoints[name]));
-  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+  // By hand: these schemas were made before zod was extended, and `register` calls what that adds.
+  const schemas = errorSchemas.map((schema) => ({ type: 'schema' as const, schema }));
+  return new OpenApiGeneratorV31([...schemas, ...registry.definitions]).generateDocument({
     openapi: '3.1.0',
     info: {
       title: 'Yardmaster',
       version,
       description:
         'Accepts apply-jobs and gives each to exactly one worker. Errors are problem+json (RFC 9457) with a code of docs/errors.md.',
+      contact: { name: 'The operators of this Yardmaster', url: new URL('/docs', publicUrl).href },
+      // npm's word for it: nobody else may use it.
+      license: { name: 'UNLICENSED', identifier: 'LicenseRef-UNLICENSED' },
     },
     servers: [{ url: publicUrl }],
+    tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
   });
 };
 
@@ -49,7 +58,7 @@ const securitySchemes = {
 const describe = (name: EndpointName, endpoint: Endpoint): RouteConfig => ({
   operationId: name,
   method: endpoint.method,
-  path: endpoint.path.replaceAll(/:(\w+)/g, '{$1}'),
+  path: pathTemplate(endpoint.path),
   tags: [endpoint.tag],
   summary: endpoint.summary,
   description: [endpoint.description, rolesLine(name)].filter((line) => line !== undefined).join('\n\n'),
@@ -63,11 +72,11 @@ const describe = (name: EndpointName, endpoint: Endpoint): RouteConfig => ({
       : {
           body: {
             required: endpoint.isBodyOptional !== true,
-            content: { 'application/json': { schema: endpoint.body, examples: examplesOf(endpoint) } },
+            content: { 'application/json': { schema: endpoint.bodyShown ?? endpoint.body, examples: bodyExamplesOf(endpoint) } },
           },
         }),
   },
-  responses: { ...ownAnswers(endpoint), ...errorAnswers(name, endpoint) },
+  responses: endpoint.isPassedOn === true ? passedOnAnswers(name, endpoint) : { ...ownAnswers(endpoint), ...errorAnswers(name, endpoint) },
 });
 
 const rolesLine = (name: EndpointName): string => {
@@ -87,54 +96,72 @@ const securityOf = (name: EndpointName, { dialect }: Endpoint): Record<string, s
   return [...own[dialect], { apiKey: [] }, { bearer: [] }, { session: [] }];
 };
 
-const examplesOf = ({ bodyExamples = {} }: Endpoint): Record<string, { value: object }> =>
+const bodyExamplesOf = ({ bodyExamples = {} }: Endpoint): Record<string, { value: object }> =>
   Object.fromEntries(Object.entries(bodyExamples).map(([name, value]) => [name, { value }]));
 
 type Responses = RouteConfig['responses'];
 
-const ownAnswers = ({ answers }: Endpoint): Responses =>
+const ownAnswers = (endpoint: Endpoint): Responses =>
   Object.fromEntries(
-    Object.entries(answers)
+    Object.entries(endpoint.answers)
       .filter(([status, { schema }]) => Number(status) < 400 || schema !== undefined)
-      .map(([status, { description, schema, contentType = 'application/json' }]) => [
+      .map(([status, answer]) => [
         status,
-        { description, content: { [contentType]: { schema: schema ?? z.unknown() } } },
+        {
+          description: answer.description,
+          headers: headersOf(endpoint, Number(status), answer.headers),
+          ...contentOf(Number(status), answer),
+        },
       ]),
   );
 
-const errorContentOf = {
-  native: { 'application/problem+json': { schema: problemSchema } },
-  product: { 'application/json': { schema: ghErrorSchema } },
-  atm: { 'application/json': { schema: atmErrorSchema } },
-} as const;
+const contentOf = (status: number, { schema, contentType = 'application/json' }: DescribedAnswer) => {
+  if (status === 204) return {};
+  const example = schema === undefined ? undefined : answerExamples[String(schema.meta()?.id)];
+  return { content: { [contentType]: { schema: schema ?? z.string(), ...(example === undefined ? {} : { example }) } } };
+};
 
-/** What can go wrong follows from what an endpoint takes and who may use it. */
 const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
-  const content = errorContentOf[endpoint.dialect];
-  const hasBody = endpoint.body !== undefined;
-  const codes: [ProblemCode, boolean][] = [
-    ['malformed', hasBody || endpoint.params !== undefined || endpoint.query !== undefined],
-    ['unauthorized', access[name] !== 'public'],
-    ['forbidden', access[name] !== 'public'],
-    ['job_not_found', endpoint.path.includes(':jobId')],
-    ['worker_not_found', endpoint.path.includes(':workerId')],
-    ['command_not_found', endpoint.path.includes(':commandId')],
-    ['deploy_not_found', endpoint.path.includes(':deployId')],
-    ['host_not_found', endpoint.path.includes(':serverId')],
-    ['too_large', hasBody],
-    ['unsupported_media_type', hasBody],
-    ['invalid', hasBody],
-    ['too_many_requests', true],
-    ['internal', true],
-    ['unavailable', access[name] !== 'public'],
-  ];
-  const shown = codes.filter(([code, applies]) => applies && !(String(problems[code].status) in endpoint.answers));
-  const own = Object.entries(endpoint.answers).filter(([status, { schema }]) => Number(status) >= 400 && schema === undefined);
+  const { dialect, path, answers } = endpoint;
+  const inOwnWords = Object.entries(answers).filter(([status, { schema }]) => Number(status) >= 400 && schema === undefined);
+  const described = (status: number, description: string) => ({
+    description,
+    headers: headersOf(endpoint, status),
+    content: errorContentOf(dialect, status),
+  });
   return Object.fromEntries([
-    ...own.map(([status, { description }]) => [status, { description, content }]),
-    ...shown.map(([code]) => [
-      String(problems[code].status),
-      { description: `${problems[code].title}. ${problems[code].meaning}`, content },
+    ...inOwnWords.map(([status, { description }]) => [status, described(Number(status), description)]),
+    ...listErrors(name, endpoint).map(({ status, description, code }) => [
+      String(status),
+      isUncounted(path) ? described(status, description) : { $ref: `#/components/responses/${sharedErrorName(dialect, code)}` },
     ]),
   ]);
+};
+
+const sharedErrors = () =>
+  new Map(
+    endpointNames
+      .map((name): [EndpointName, Endpoint] => [name, endpoints[name]])
+      .filter(([, { path, isPassedOn }]) => !isUncounted(path) && isPassedOn !== true)
+      .flatMap(([name, endpoint]) =>
+        listErrors(name, endpoint).map(({ code, status, description }) => {
+          const { dialect } = endpoint;
+          const headers = headersOf(endpoint, status);
+          return [sharedErrorName(dialect, code), { description, headers, content: errorContent(dialect, code) }];
+        }),
+      ),
+  );
+
+/** The machine's own 404, in its own words and type, looks to a client like ours. */
+const passedOnAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
+  const described = [
+    ...listErrors(name, endpoint),
+    ...Object.entries(endpoint.answers).map(([status, { description }]) => ({ status, description })),
+  ].map(({ status, description }): [string, string] => [String(status), description]);
+  return Object.fromEntries(
+    [...described, ['default', 'As the machine answers.'] as const].map(([status, description]) => [
+      status,
+      { description, headers: headersOf(endpoint, Number(status)), content: { '*/*': {} } },
+    ]),
+  );
 };

@@ -30,6 +30,21 @@ export class Problem extends Error {
   }
 }
 
+/** RFC 9457. */
+export const problemBody = (
+  { code, message, errors = [] }: { code: ProblemCode; message: string; errors?: readonly FieldError[] },
+  { instance, requestId }: { instance: string; requestId: string },
+): object => ({
+  type: `urn:yardmaster:problem:${code}`,
+  title: problems[code].title,
+  status: problems[code].status,
+  detail: message,
+  instance,
+  code,
+  requestId,
+  ...(errors.length === 0 ? {} : { errors: errors.map((error) => ({ path: error.path, message: error.message })) }),
+});
+
 /** One invalid field that no schema could find. */
 export const invalidField = (path: string, message: string): Problem =>
   new Problem('invalid', `${path}: ${message}`, { errors: [{ path, message, code: 'custom' }] });

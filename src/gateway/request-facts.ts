@@ -10,6 +10,7 @@ export interface Caller {
   keyId: string;
   /** The end of the session; a key that was shown has none. */
   sessionUntil?: Date;
+  sessionId?: string;
 }
 
 /** What the gateway knows of a request besides what it says. */
@@ -17,6 +18,8 @@ export interface RequestFacts {
   requestId: string;
   log: Log;
   caller: Caller | null;
+  /** Why nobody knows whether the session that was shown still lives: whoever needs a caller is told this. */
+  sessionError?: unknown;
   /** Where the caller is, as far as the proxies in front of us tell. */
   address: string | null;
   /** The endpoint's path with its parameters' names, for logs and metrics; null when nothing is there. */

@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, type Config } from '../config';
 import { limits } from '../contracts/limits';
 import { listApiHosts } from '../db/api-hosts';
+import { waitForDatabase } from '../db/database-state';
+import { lastSweepAgeGauge } from '../db/fleet-gauges';
 import { createPool } from '../db/pool';
 import { createLog, type Log } from '../log';
 import { createMetrics } from '../metrics';
@@ -13,10 +15,11 @@ import { createHostClient } from '../ghosthands/client';
 import { createSecretBox } from '../secret-box';
 import { createClient } from '../temporal';
 import { createApp } from './app';
-import { drain } from './drain';
+import { drain, keepIdleConnections } from './drain';
 import { createGatewayMetrics } from './gateway-metrics';
 import { createDeploysClient } from './deploys-client';
 import { createModelsReader } from './models-reader';
+import { createSharedChecks } from './shared-checks';
 import { createLogStreams } from './sse/log-streams';
 import { createWorkflowsClient } from './workflows-client';
 
@@ -33,7 +36,7 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   const pool = createPool(config.database.url.unredacted(), {
     max: config.database.poolMax,
     applicationName: 'yardmaster-gateway',
-    prepares: config.database.isDirect,
+    isDirect: config.database.isDirect,
     log,
   });
   const client = createClient(config.temporal);
@@ -41,13 +44,19 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   const streams = createLogStreams({ pool, directUrl: config.database.directUrl?.unredacted(), limits, log });
   const fleetConfig = createFleetConfigSource(config.fleet);
   for (const problem of (await fleetConfig.read()).problems) log.warn('A part of the fleet configuration is left out', { problem });
-  let isDraining = false;
+  const stopping = new AbortController();
+  // Nobody waits for it here: what it says is for the log, and /readyz says it too.
+  const waitingForDatabase = waitForDatabase(pool, { log, stopping: stopping.signal, everyMs: limits.databaseWaitMs });
+  const workflows = createWorkflowsClient(client, { deadlineMs: limits.temporalCallMs });
+  const checks = createSharedChecks({ pool, workflows, limits, log });
+  metrics.addGauge(lastSweepAgeGauge(pool));
   const app = createApp({
     pool,
     log,
     limits,
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
-    workflows: createWorkflowsClient(client, { deadlineMs: limits.temporalCallMs }),
+    workflows,
+    checks,
     deploys: createDeploysClient(client, { deadlineMs: limits.temporalCallMs }),
     streams,
     models: createModelsReader({
@@ -70,24 +79,32 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       legacySecretInQuery: config.gateway.legacySecretInQuery,
     },
     settings: { ...config.gateway, allowedCallbackOrigins: config.product.allowedCallbackOrigins },
-    isDraining: () => isDraining,
+    isDraining: () => stopping.signal.aborted,
   });
   const server = createServer(app);
+  keepIdleConnections(server, config.gateway.keepAliveMs);
   await listen(server, config.gateway);
   const workerServer = config.gateway.workerPort === null ? null : createServer(workerPages(app));
+  if (workerServer !== null) keepIdleConnections(workerServer, config.gateway.keepAliveMs);
   if (workerServer !== null) await listen(workerServer, { host: config.gateway.host, port: config.gateway.workerPort ?? 0 });
-  const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log });
+  const metricsServer = await startMetricsServer(metrics, {
+    host: config.metricsHost,
+    port: config.metricsPort,
+    log,
+    readReadiness: checks.readReadiness,
+  });
   log.info('The gateway listens', { url: config.gateway.publicUrl, port: config.gateway.port });
   return {
     url: config.gateway.publicUrl,
     async stop() {
-      isDraining = true;
+      stopping.abort();
       log.info('The gateway drains');
       const streamsClosed = streams.close();
-      await Promise.all([server, workerServer].map(async (each) => each && (await drain(each, config.process.shutdownGraceMs))));
+      const drainTimes = { graceMs: config.process.shutdownGraceMs, idleMs: limits.drainIdleMs };
+      await Promise.all([server, workerServer].map(async (each) => each && (await drain(each, drainTimes))));
       const givenBack = Promise.allSettled([
         metricsServer.stop(),
-        streamsClosed.then(async () => await pool.end()),
+        Promise.all([streamsClosed, waitingForDatabase]).then(async () => await pool.end()),
         client.connection.close(),
       ]);
       // A statement that Postgres never answers holds its connection for ever; the end of the process ends both.

@@ -1,16 +1,16 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Sensitive } from '../domain/sensitive';
 
 /**
- * Sessions of browsers, whose EventSource cannot send a key. Nothing is kept: the cookie says which key has signed in and until when, signed with a secret that
- * is derived from that very key. So every gateway with the key knows the session, a restart ends none, and a key that leaves the configuration takes
- * its sessions with it.
+ * Sessions of browsers, whose EventSource cannot send a key. The cookie says which key has signed in and until when, signed with a secret that is derived from
+ * that very key. So every gateway with the key knows the session, a restart ends none, and a key that leaves the configuration takes its sessions with
+ * it. Only that one was signed out is kept, under the digest of its cookie (src/db/ended-sessions.ts).
  */
 export interface Sessions<Caller> {
   /** The value of a cookie for whoever shows this key; null for a key that is none. */
   issue(key: { keyId: string }): { value: string; expiresAt: Date } | null;
   /** Whose session a cookie is; null when it is none, or over. */
-  read(value: string): { caller: Caller; expiresAt: Date } | null;
+  read(value: string): { caller: Caller; sessionId: string; expiresAt: Date } | null;
 }
 
 export const sessionCookieName = 'yardmaster_session';
@@ -43,12 +43,15 @@ export const createSessions = <Caller extends SessionKey>(
       const expected = sign(caller.secret, claim);
       const shown = Buffer.from(signature, 'base64url');
       if (shown.length !== expected.length || !timingSafeEqual(shown, expected)) return null;
-      return Number(expires) > now() ? { caller, expiresAt: new Date(Number(expires)) } : null;
+      return Number(expires) > now() ? { caller, sessionId: sessionIdOf(value), expiresAt: new Date(Number(expires)) } : null;
     },
   };
 };
 
 const cookiePattern = /^(v1\.([\w-]{12})\.(\d{1,15}))\.([\w-]{43})$/;
+
+/** Names a session in rows and notifications, where its cookie must not be. */
+const sessionIdOf = (value: string): string => createHash('sha256').update(value).digest('base64url');
 
 /** Keyed twice, so that what is signed here is of no use anywhere else where the key signs something. */
 const sign = (secret: Sensitive<string>, text: string): Buffer =>

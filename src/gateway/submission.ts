@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { NewJob } from '../contracts/job';
 import type { Actor } from '../db/audit';
 import { acceptJob, type Acceptance } from '../db/accept-job';
-import { findRefusal, isDatabaseOutage } from '../db/outage';
+import { findRefusal, isDatabaseOutage, isLostRace } from '../db/outage';
 import { findInstanceOfSandbox } from '../db/sandboxes';
 import { actorOf } from './actor';
 import type { GatewayDeps } from './gateway-deps';
@@ -51,10 +51,14 @@ const acceptAgain = async ({ pool, limits }: SubmissionDeps, job: NewJob, by: Ac
       return await acceptJob(pool, job, by, limits);
     } catch (error) {
       const refusal = findRefusal(error);
-      if (refusal?.code === '23505') throw keyIsTaken();
+      // Another caller's row with the same key may have come in the same moment: the next try sees it.
+      if (refusal?.code === '23505') {
+        if (tries === triesMax) throw keyIsTaken();
+        continue;
+      }
       if (refusal?.code === '23514')
         throw invalidField(fieldOf(refusal.constraint, fieldNames), 'the table of this fleet does not know this value');
-      if (tries === triesMax || (refusal === null && isDatabaseOutage(error))) throw error;
+      if (tries === triesMax || (isDatabaseOutage(error) && !isLostRace(error))) throw error;
     }
   }
 };

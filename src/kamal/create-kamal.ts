@@ -1,5 +1,5 @@
 import { createRedact } from '../domain/redact';
-import { secretLengthMin } from '../domain/secret-forms';
+import { listSecretValues, secretLengthMin } from '../domain/secret-forms';
 import { sensitive, type Sensitive } from '../domain/sensitive';
 import { fillHosts, KamalConfigError, type ConfigFacts } from './config';
 import type { Kamal, KamalOptions, KamalSession, KnownDestination, Leftovers, OpenedKamal } from './kamal';
@@ -25,7 +25,7 @@ export const createKamal = (options: KamalOptions): Kamal => {
     if (secrets.problems.length > 0) return refuse('secrets', secrets.problems);
     const hidden = pickHidden(secrets.values, project.facts, known);
     const short = known.secretNames.filter(
-      (name) => (find(name)?.unredacted().length ?? 0) < secretLengthMin && !project.facts.clear.has(name),
+      (name) => listSecretValues(find(name)?.unredacted() ?? '').whole.length === 0 && !project.facts.clear.has(name),
     );
     for (const name of short.filter((each) => !warned.has(each))) {
       warned.add(name);
@@ -38,6 +38,7 @@ export const createKamal = (options: KamalOptions): Kamal => {
       const session: KamalSession = {
         destination: known,
         registry: makeRegistry(project.facts, find),
+        shownSecrets: short,
         redact: createRedact(hidden),
         run: runner.run,
         async close() {

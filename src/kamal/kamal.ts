@@ -68,6 +68,8 @@ export interface KamalSession {
   readonly destination: KnownDestination;
   /** Null: the configuration names none that can be asked. */
   readonly registry: Registry | null;
+  /** Names of secrets that are too short to be hidden: whoever reads the log has to know. */
+  readonly shownSecrets: readonly string[];
   /** Hides this destination's secrets too. Every line and every output of `run` has gone through it. */
   readonly redact: Redact;
   run(command: KamalCommand, options: RunOptions): Promise<KamalEnd>;

@@ -9,26 +9,44 @@ export interface MetricsServer {
   stop(): Promise<void>;
 }
 
-/** `GET /metrics` and the figures of the machine on a port of their own, which need not be open to those who may call the API. */
+interface Page {
+  status?: number;
+  type: string;
+  text: string;
+}
+
+/** What the process needs, by the words of its /readyz. */
+export type ReadReadiness = () => Promise<{
+  checks: { postgres: string; temporal: string };
+  detail: string | null;
+  lastSweepAgeSeconds: number | null;
+}>;
+
+/**
+ * `GET /metrics`, whether the process is ready, and the figures of the machine on a port of their own, which need not be open to those who may call the API.
+ * Whoever runs workflows or activities needs all that it has for them.
+ */
 export async function startMetricsServer(
   metrics: Metrics,
-  { host, port, log }: { host: string; port: number; log: Log },
+  { host, port, log, readReadiness }: { host: string; port: number; log: Log; readReadiness?: ReadReadiness },
 ): Promise<MetricsServer> {
-  const pages: Readonly<Record<string, () => Promise<{ type: string; text: string }>>> = {
+  const pages: Readonly<Record<string, () => Promise<Page>>> = {
     '/metrics': async () => ({ type: metrics.registry.contentType, text: await metrics.text() }),
-    '/monitoring/system': async () => ({ type: 'application/json', text: JSON.stringify(await readMachine()) }),
+    '/monitoring/system': async () => json(200, await readMachine()),
+    '/livez': async () => await Promise.resolve(json(200, { status: 'alive' })),
+    ...(readReadiness === undefined ? {} : { '/readyz': async () => readyPage(await readReadiness()) }),
   };
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0] ?? '';
     const page = request.method === 'GET' && Object.hasOwn(pages, path) ? pages[path] : undefined;
     if (page === undefined) {
-      response.writeHead(404).end('Only GET /metrics and GET /monitoring/system are here.\n');
+      response.writeHead(404).end(`Only GET of ${Object.keys(pages).join(', ')} is here.\n`);
       return;
     }
     page().then(
-      ({ type, text }) => response.writeHead(200, { 'content-type': type }).end(text),
+      ({ status = 200, type, text }) => response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text),
       (error: unknown) => {
-        log.warn('The metrics could not be collected', { error });
+        log.warn('A page of the metrics port could not be made', { path, error });
         response.writeHead(500).end();
       },
     );
@@ -48,3 +66,15 @@ export async function startMetricsServer(
     },
   };
 }
+
+const json = (status: number, body: object): Page => ({ status, type: 'application/json', text: JSON.stringify(body) });
+
+const readyPage = ({ checks, detail, lastSweepAgeSeconds }: Awaited<ReturnType<ReadReadiness>>): Page => {
+  const isReady = Object.values(checks).every((found) => found === 'ok' || found === 'unused');
+  return json(isReady ? 200 : 503, {
+    status: isReady ? 'ready' : 'not_ready',
+    checks,
+    ...(detail === null ? {} : { detail }),
+    lastSweepAgeSeconds,
+  });
+};

@@ -3,13 +3,10 @@ import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { CallbackBody } from '../contracts/callback';
+import { readRetryAfterMs, type CallbackReply } from '../domain/callback-answer';
 import { parseJson } from '../domain/json';
 import type { Sensitive } from '../domain/sensitive';
 import { AddressNotAllowed, createCheckedLookup, findAddressProblem } from './allowed-address';
-
-/** `skipped`: the product's task is already terminal. `refused`: the address is not allowed, and no later try will change that. */
-export type CallbackReply =
-  { kind: 'accepted' } | { kind: 'skipped' } | { kind: 'refused'; error: string } | { kind: 'failed'; error: string };
 
 export interface CallbackClient {
   /** Never throws; its errors name neither the address nor what was answered. */
@@ -24,6 +21,8 @@ export interface CallbackClientOptions {
   timeoutMs: number;
   /** A longer answer is not read to its end. */
   answerBytesMax: number;
+  /** The longest wait that an answer may ask for. */
+  retryAfterMaxMs: number;
 }
 
 const skippedSchema = z.object({ skipped: z.literal(true) });
@@ -63,11 +62,10 @@ interface Post {
 
 const post = async (
   { url, text, lookup, signal }: Post,
-  { serviceSecret, answerBytesMax, timeoutMs }: CallbackClientOptions,
+  { serviceSecret, answerBytesMax, retryAfterMaxMs, timeoutMs }: CallbackClientOptions,
 ): Promise<CallbackReply> =>
   await new Promise((resolve) => {
-    const fail = (error: unknown): void =>
-      resolve(signal.aborted ? { kind: 'failed', error: `no answer within ${timeoutMs} ms` } : toReply(error));
+    const fail = (error: unknown): void => resolve(signal.aborted ? noAnswer(`no answer within ${timeoutMs} ms`) : toReply(error));
     const request = url.protocol === 'https:' ? requestHttps : requestHttp;
     const headers = {
       'content-type': 'application/json',
@@ -77,7 +75,7 @@ const post = async (
       ...(serviceSecret === null ? {} : { 'x-gh-service-key': serviceSecret.unredacted() }),
     };
     const sent = request(url, { method: 'POST', agent: false, lookup, signal, headers }, (response) => {
-      readAnswer(response, answerBytesMax).then((answer) => resolve(judge(response.statusCode ?? 0, answer)), fail);
+      readAnswer(response, answerBytesMax).then((answer) => resolve(judge(response, answer, retryAfterMaxMs)), fail);
     });
     sent.on('error', fail);
     sent.end(text);
@@ -86,8 +84,10 @@ const post = async (
 const toReply = (error: unknown): CallbackReply => {
   if (error instanceof AddressNotAllowed) return { kind: 'refused', error: error.message };
   const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
-  return { kind: 'failed', error: typeof code === 'string' ? code : 'the connection failed' };
+  return noAnswer(typeof code === 'string' ? code : 'the connection failed');
 };
+
+const noAnswer = (error: string): CallbackReply => ({ kind: 'failed', error, status: null, retryAfterMs: null });
 
 /** Null when it is longer than allowed; what it says is then of no interest. */
 const readAnswer = async (response: IncomingMessage, bytesMax: number): Promise<string | null> => {
@@ -102,8 +102,10 @@ const readAnswer = async (response: IncomingMessage, bytesMax: number): Promise<
   return Buffer.concat(chunks).toString('utf8');
 };
 
-const judge = (status: number, answer: string | null): CallbackReply => {
-  if (status >= 300 && status < 400) return { kind: 'failed', error: `HTTP ${status}: redirects are not followed` };
-  if (status < 200 || status >= 400) return { kind: 'failed', error: `HTTP ${status}` };
-  return answer !== null && skippedSchema.safeParse(parseJson(answer)).success ? { kind: 'skipped' } : { kind: 'accepted' };
+const judge = ({ statusCode: status = 0, headers }: IncomingMessage, answer: string | null, retryAfterMaxMs: number): CallbackReply => {
+  if (status >= 200 && status < 300)
+    return answer !== null && skippedSchema.safeParse(parseJson(answer)).success ? { kind: 'skipped' } : { kind: 'accepted' };
+  const error = status >= 300 && status < 400 ? `HTTP ${status}: redirects are not followed` : `HTTP ${status}`;
+  const answered = { retryAfter: headers['retry-after'], date: headers.date };
+  return { kind: 'failed', error, status, retryAfterMs: readRetryAfterMs(answered, { now: new Date(), maxMs: retryAfterMaxMs }) };
 };

@@ -66,7 +66,10 @@ describe('outages during load', () => {
     const during = await submitJobs(load, mixJobs(20, random), { overMs: 10_000 });
     await outage;
     await stack.restartTemporal();
-    await until(async () => (await fetch(`${load.plane.gatewayUrl}/readyz`)).ok, { what: 'the gateway is ready again', timeoutMs: 30_000 });
+    await until(async () => (await (await fetch(`${load.plane.gatewayUrl}/readyz`)).text()).includes('"temporal":"ok"'), {
+      what: 'the gateway reaches Temporal again',
+      timeoutMs: 30_000,
+    });
     const after = await submitJobs(load, mixJobs(10, random), { overMs: 2_000 });
     submitted.push(...before, ...during, ...after);
 

@@ -394,8 +394,6 @@ describe("the product's paths below a machine", () => {
 describe('words and roles', () => {
   it.each([
     ['POST', '/fleet/wake', 'error'],
-    ['POST', `/fleet/${serverId}/wake`, 'error'],
-    ['POST', `/fleet/${serverId}/stop`, 'error'],
     ['GET', '/secrets/list', 'error'],
     ['GET', '/secrets/ghosthands?environment=staging', 'error'],
     ['GET', '/internal/llm-proxy-config', 'error'],
@@ -406,6 +404,9 @@ describe('words and roles', () => {
     ['PUT', '/admin/secrets/vars', 'message'],
     ['POST', '/admin/refresh-secrets', 'message'],
   ])('%s %s is not taken over, and says so in its shape', async (method, path, field) => {
+    const stranger = await call(`${gateway.url}${path}`, { method });
+    expect(stranger.status).toBe(401);
+    expect(Object.keys(atmErrorSchema.parse(stranger.body))).toContain(field);
     const reply = await call(`${gateway.url}${path}`, { method, headers: { 'x-deploy-secret': testKeys.deployer } });
     expect(reply.status).toBe(501);
     expect(Object.keys(atmErrorSchema.parse(reply.body))).toContain(field);
@@ -414,6 +415,39 @@ describe('words and roles', () => {
   it('has no secrets, and says so where the dashboard asks', async () => {
     expect(await get('/secrets/status', null)).toMatchObject({ status: 200, body: { connected: false } });
   });
+
+  it.each(['wake', 'stop'])('says of %s what the machine is, as ATM does, before it says that it is not taken over', async (act) => {
+    const asked = async (server: string, secret?: string): Promise<Reply> =>
+      await call(`${gateway.url}/fleet/${server}/${act}`, {
+        method: 'POST',
+        headers: secret === undefined ? {} : { 'x-deploy-secret': secret },
+      });
+    expect(await asked('gh-nobody')).toMatchObject({ status: 401, body: { error: expect.any(String) } });
+    expect(await asked('gh-nobody', testKeys.deployer)).toMatchObject({ status: 404, body: { error: 'Unknown server: gh-nobody' } });
+    expect(await asked('yardmaster', testKeys.deployer)).toMatchObject({
+      status: 400,
+      body: { error: 'yardmaster is no machine of the fleet' },
+    });
+    await addMachine();
+    const { status, body } = await asked(id, testKeys.deployer);
+    const running = { status: 'already_running', serverId: id, instanceId: 'i-0123456789abcdef0', ip: address };
+    const refused = { error: 'Yardmaster starts and stops no machines; POST /v1/workers/:workerId/drain empties one' };
+    expect({ status, body }).toEqual(act === 'wake' ? { status: 200, body: running } : { status: 501, body: refused });
+  });
+
+  it('says that it starts no machine where one is off', async () => {
+    await addMachine({ status: 'offline', isWorkerUp: false });
+    expect(await post(`/fleet/${id}/wake`)).toMatchObject({ status: 501, body: { error: expect.stringMatching(/no machines/) } });
+  });
+
+  it.each(['/fleet/atm-gw1/nothing/here', '/fleet/yardmaster/v1/nothing', '/fleet/gh-nobody/health'])(
+    'GET %s is a 404 in ATM’s shape',
+    async (path) => {
+      const reply = await get(path);
+      expect(reply.status).toBe(404);
+      expect(Object.keys(reply.body)).toEqual(['error']);
+    },
+  );
 
   it('answers an unknown path and a wrong method alike', async () => {
     expect(await get('/fleet')).toMatchObject({ status: 200 });

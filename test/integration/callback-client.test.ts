@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { CallbackBody } from '../../src/contracts/callback';
+import type { CallbackReply } from '../../src/domain/callback-answer';
 import { sensitive } from '../../src/domain/sensitive';
-import { createCallbackClient, type CallbackClientOptions, type CallbackReply } from '../../src/product/callback-client';
+import { createCallbackClient, type CallbackClientOptions } from '../../src/product/callback-client';
 
 const body: CallbackBody = { job_id: 'j1', valet_task_id: 't1', status: 'completed', result_summary: 'déjà vu ✓' };
 
@@ -55,8 +56,16 @@ const send = async (url: string, options: Partial<CallbackClientOptions> = {}): 
     allowPrivateAddresses: true,
     timeoutMs: 30_000,
     answerBytesMax: 1_024,
+    retryAfterMaxMs: 3_600_000,
     ...options,
   }).send(url, body);
+
+const failed = (error: string, status: number | null = null, retryAfterMs: number | null = null): CallbackReply => ({
+  kind: 'failed',
+  error,
+  status,
+  retryAfterMs,
+});
 
 const json =
   (status: number, value: unknown, headers: Record<string, string> = {}): Answer =>
@@ -85,11 +94,18 @@ it.each<[string, Answer, CallbackReply]>([
   ['text as accepted', (response) => response.end('ok'), { kind: 'accepted' }],
   ['{skipped: true} as skipped', json(200, { skipped: true, reason: 'terminal' }), { kind: 'skipped' }],
   ['{skipped: false} as accepted', json(200, { skipped: false }), { kind: 'accepted' }],
-  ['skipped with an error status as failed', json(500, { skipped: true }), { kind: 'failed', error: 'HTTP 500' }],
-  ['a refusal as failed', json(401, { secret: 'x' }), { kind: 'failed', error: 'HTTP 401' }],
-  ['too many requests as failed', json(429, {}), { kind: 'failed', error: 'HTTP 429' }],
-  ['a closed connection as failed', (response) => response.destroy(), { kind: 'failed', error: 'ECONNRESET' }],
-  ['an answer cut off in the middle as failed', cutOff, { kind: 'failed', error: 'ECONNRESET' }],
+  ['skipped with an error status as failed', json(500, { skipped: true }), failed('HTTP 500', 500)],
+  ['a refusal as failed', json(401, { secret: 'x' }), failed('HTTP 401', 401)],
+  ['too many requests as failed for as long as it says', json(429, {}, { 'retry-after': '30' }), failed('HTTP 429', 429, 30_000)],
+  ['a wait of a day as one of an hour', json(503, {}, { 'retry-after': '86400' }), failed('HTTP 503', 503, 3_600_000)],
+  [
+    'a date as the time to it by the clock of the answer',
+    json(503, {}, { date: 'Wed, 01 Jul 2026 12:00:00 GMT', 'retry-after': 'Wed, 01 Jul 2026 12:01:00 GMT' }),
+    failed('HTTP 503', 503, 60_000),
+  ],
+  ['too many requests without a time as failed', json(429, {}), failed('HTTP 429', 429)],
+  ['a closed connection as failed', (response) => response.destroy(), failed('ECONNRESET')],
+  ['an answer cut off in the middle as failed', cutOff, failed('ECONNRESET')],
 ])('takes %s', async (_what, answer, reply) => {
   await withProduct(answer, async ({ origin }) => {
     await expect(send(`${origin}/`)).resolves.toEqual(reply);
@@ -129,7 +145,7 @@ it.each<[string, Answer]>([
 ])('gives up after the whole time when the product %s', async (_how, answer) => {
   await withProduct(answer, async ({ origin }) => {
     const startedAt = performance.now();
-    await expect(send(`${origin}/`, { timeoutMs: 300 })).resolves.toEqual({ kind: 'failed', error: 'no answer within 300 ms' });
+    await expect(send(`${origin}/`, { timeoutMs: 300 })).resolves.toEqual(failed('no answer within 300 ms'));
     expect(performance.now() - startedAt).toBeLessThan(15_000);
   });
 });
@@ -168,12 +184,13 @@ describe('the address', () => {
       allowPrivateAddresses: false,
       timeoutMs: 1_000,
       answerBytesMax: 1_024,
+      retryAfterMaxMs: 3_600_000,
     });
     await expect(client.send(url, body)).resolves.toMatchObject({ kind: 'refused' });
   });
 
   it('fails, and may be tried again, when nobody listens or the name is unknown', async () => {
-    await expect(send('http://127.0.0.1:1/')).resolves.toEqual({ kind: 'failed', error: 'ECONNREFUSED' });
+    await expect(send('http://127.0.0.1:1/')).resolves.toEqual(failed('ECONNREFUSED'));
     await expect(send('http://nobody.invalid/')).resolves.toMatchObject({
       kind: 'failed',
       error: expect.stringMatching(/^E(NOTFOUND|AI_AGAIN)$/),

@@ -1,6 +1,5 @@
 import type { Pool } from 'pg';
 import { createCallbackActivities, type CallbackActivities } from '../../activities/callbacks';
-import type { CallbackReply } from '../../activities/deps';
 import type { CallbackBody, CallbackStatus } from '../../src/contracts/callback';
 import { limits } from '../../src/contracts/limits';
 import {
@@ -13,6 +12,7 @@ import {
 } from '../../src/db/callbacks';
 import { listStalledCallbacks } from '../../src/db/stalled-work';
 import { createPool } from '../../src/db/pool';
+import type { CallbackReply } from '../../src/domain/callback-answer';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, emptyTables } from '../support/fleet-rows';
 import { makeDeps } from '../support/orchestrator-deps';
@@ -40,6 +40,13 @@ const settle = async (seq: number, name: string, settledAs: 'delivered' | 'super
   await settleCallback(pool, { jobId, generation: 1, seq, lease: name }, { settledAs, error: null });
 const rowsOf = async (columns: string): Promise<object[]> =>
   (await pool.query<object>(`select ${columns} from yardmaster.callback where job_id = $1 order by generation, seq`, [jobId])).rows;
+
+const failed = (status: number, retryAfterMs: number | null = null): CallbackReply => ({
+  kind: 'failed',
+  error: `HTTP ${status}`,
+  status,
+  retryAfterMs,
+});
 
 /** The real activity with a product that answers as the test says. */
 const deliverWith = (answer: (body: CallbackBody) => Promise<CallbackReply> | CallbackReply): CallbackActivities['deliverDueCallbacks'] => {
@@ -185,7 +192,7 @@ describe('delivering callbacks', () => {
     const sent: CallbackStatus[] = [];
     const deliver = deliverWith(({ status }) => {
       sent.push(status);
-      return { kind: 'failed', error: 'HTTP 503' };
+      return failed(503);
     });
     const { nextInMs } = await deliver({ jobId, generation: 1 });
     expect(sent).toEqual(['running']);
@@ -220,10 +227,80 @@ describe('delivering callbacks', () => {
     ]);
   });
 
+  test('P5: leaves out a progress message that is refused for good, and tells the end at once', async () => {
+    for (const status of ['running', 'paused', 'completed'] as const) await enqueue(status, { isFinal: status === 'completed' });
+    const deliver = deliverWith(({ status }) => (status === 'completed' ? { kind: 'accepted' } : failed(400)));
+    await expect(deliver({ jobId, generation: 1 })).resolves.toEqual({ nextInMs: null });
+    await expect(rowsOf('word, settled_as, last_error, tries')).resolves.toEqual([
+      { word: 'running', settled_as: 'refused', last_error: 'HTTP 400', tries: 1 },
+      { word: 'paused', settled_as: 'refused', last_error: 'HTTP 400', tries: 1 },
+      { word: 'completed', settled_as: 'delivered', last_error: null, tries: 1 },
+    ]);
+  });
+
+  test('P5: keeps a progress message before a receiver that refuses its key, until the end waits behind it', async () => {
+    await enqueue('running');
+    await enqueue('paused');
+    const deliver = deliverWith(() => failed(401));
+    const { nextInMs } = await deliver({ jobId, generation: 1 });
+    expect(nextInMs).toBeGreaterThan(0);
+    await enqueue('failed', { isFinal: true });
+    await pool.query('update yardmaster.callback set next_try_at = now()');
+    await deliver({ jobId, generation: 1 });
+    await expect(rowsOf('word, settled_as')).resolves.toEqual([
+      { word: 'running', settled_as: 'refused' },
+      { word: 'paused', settled_as: 'refused' },
+      { word: 'failed', settled_as: null },
+    ]);
+  });
+
+  test('P5: tells a refused end again, until the next generation has something to tell', async () => {
+    await enqueue('failed', { isFinal: true });
+    const sent: CallbackStatus[] = [];
+    const deliver = deliverWith(({ status }) => {
+      sent.push(status);
+      return status === 'failed' ? failed(422) : { kind: 'accepted' };
+    });
+    await deliver({ jobId, generation: 1 });
+    await expect(rowsOf('settled_as, tries, last_error')).resolves.toEqual([{ settled_as: null, tries: 1, last_error: 'HTTP 422' }]);
+    await enqueue('running', { generation: 2 });
+    await pool.query('update yardmaster.callback set next_try_at = now()');
+    await expect(deliver({ jobId, generation: 2 })).resolves.toEqual({ nextInMs: null });
+    expect(sent).toEqual(['failed', 'failed', 'running']);
+    await expect(rowsOf('settled_as')).resolves.toEqual([{ settled_as: 'refused' }, { settled_as: 'delivered' }]);
+  });
+
+  test('ends a generation whose receiver is gone for good', async () => {
+    for (const word of ['running', 'completed'] as const) await enqueue(word, { isFinal: word === 'completed' });
+    await enqueue('running', { generation: 2 });
+    const sent: number[] = [];
+    const deliver = deliverWith(() => (sent.push(410), failed(410)));
+    await expect(deliver({ jobId, generation: 2 })).resolves.toEqual({ nextInMs: null });
+    expect(sent).toHaveLength(2);
+    await expect(rowsOf('generation, settled_as, tries')).resolves.toEqual([
+      { generation: 1, settled_as: 'refused', tries: 1 },
+      { generation: 1, settled_as: 'refused', tries: 0 },
+      { generation: 2, settled_as: 'refused', tries: 1 },
+    ]);
+  });
+
+  test('comes back when the product asked it to, and not before the back-off', async () => {
+    await enqueue('running');
+    const waits: (number | null)[] = [];
+    for (const retryAfterMs of [600_000, 0]) {
+      await pool.query('update yardmaster.callback set next_try_at = now()');
+      waits.push((await deliverWith(() => failed(429, retryAfterMs))({ jobId, generation: 1 })).nextInMs);
+    }
+    expect(waits[0]).toBeGreaterThan(590_000);
+    expect(waits[0]).toBeLessThanOrEqual(600_000);
+    expect(waits[1]).toBeGreaterThan(1_000);
+    expect(waits[1]).toBeLessThanOrEqual(2_000);
+  });
+
   test('gives up after a day of failures, with the reason, and goes on', async () => {
     await enqueue('running');
     await pool.query(`update yardmaster.callback set give_up_at = now() - interval '1 s'`);
-    const deliver = deliverWith(() => ({ kind: 'failed', error: 'HTTP 500' }));
+    const deliver = deliverWith(() => failed(500));
     await expect(deliver({ jobId, generation: 1 })).resolves.toEqual({ nextInMs: null });
     await expect(rowsOf('settled_as, last_error, tries')).resolves.toEqual([{ settled_as: 'given_up', last_error: 'HTTP 500', tries: 1 }]);
   });

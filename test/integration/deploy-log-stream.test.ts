@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { endpointNames, endpoints } from '../../src/gateway/endpoints';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { withDatabase } from '../support/database';
 import { followLog, readEvents, type EventReader } from '../support/event-reader';
@@ -210,6 +211,45 @@ it('lets no more readers in than it may have, and the next one when one has left
   readers[0]?.cut();
   await until(async () => (await read(deployId)).status === 200, { what: 'there is a place again' });
 });
+
+it('lets no key have more than its share of them, whatever stream it reads', async () => {
+  const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+  const shared = await startTestGateway({
+    pool: database.pool,
+    workflows,
+    limits: { logReadersOfOneMax: 3 },
+    settings: { atmOpenReads: true },
+  });
+  const deployId = await addDeploy(database.pool);
+  const statusOf = async (path: string, headers: Record<string, string>): Promise<number> => {
+    const reader = await readEvents(`${shared.url}${path}`, { headers });
+    open.push(reader);
+    return reader.status;
+  };
+  const path = `/v1/deploys/${deployId}/stream`;
+  expect([await statusOf(path, key), await statusOf(path, key), await statusOf('/deploy/stream', key)]).toEqual([200, 200, 200]);
+  expect(await statusOf('/deploy/stream', key)).toBe(503);
+  expect(await statusOf(path, { 'x-api-key': testKeys.operator })).toBe(200);
+  const anybody = [1, 2, 3, 4].map(async () => await statusOf('/deploy/stream', {}));
+  expect((await Promise.all(anybody)).toSorted((a, b) => a - b)).toEqual([200, 200, 200, 503]);
+  await shared.stop();
+});
+
+it.each(endpointNames.filter((name) => endpoints[name].method === 'get'))(
+  'a HEAD of %s is answered, and takes no place of a reader',
+  async (name) => {
+    const deployId = await addDeploy(database.pool);
+    const path = endpoints[name].path.replace(':deployId', deployId).replaceAll(/[:*]\w+/g, '1');
+    const { status } = await fetch(`${gateway.url}${path}`, {
+      method: 'HEAD',
+      headers: { 'x-api-key': testKeys.operator },
+      signal: AbortSignal.timeout(20_000),
+    });
+    expect(status).toBeLessThan(600);
+    const figures = await gateway.metrics.registry.metrics();
+    expect(figures).not.toMatch(/yardmaster_stream_readers\{[^}]*\} [1-9]/);
+  },
+);
 
 it('says goodbye with a time to come back when the gateway drains, and the reader goes on at its neighbour', async () => {
   const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000 });

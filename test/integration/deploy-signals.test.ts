@@ -52,6 +52,23 @@ test.each(['cancel', 'reject'] as const)('a %s whose deployer dies in the middle
   expect(await acts()).toEqual([`deploy_${kind}`]);
 });
 
+test('P8: what a person typed into a signal or a start of a deploy is kept without its passwords, and cut', async () => {
+  const typed = `token=hunter2planted ask planted@applicant.test\u0000${' because'.repeat(190_000)}`;
+  const deployId = await addDeploy(database.pool, staging);
+  const view = await activities.noteDeployWord({ deployId, kind: 'cancel', actor: typed, reason: typed });
+  const owner = randomUUID();
+  await database.pool.query(`update yardmaster.deploy set outcome = 'aborted', phase = 'done', ended_at = now()`);
+  const started = { destination: 'staging', version: 'v1', actor: typed, reason: typed, workflowId: makeKamalDeployId(staging), owner };
+  const opened = await activities.openDeploy(started);
+  const { rows } = await database.pool.query<{ row: string }>(
+    `select d::text as row from yardmaster.deploy d union all select a::text from yardmaster.audit a union all select l::text from yardmaster.deploy_log l`,
+  );
+  const all = JSON.stringify([rows, view, opened]);
+  expect(all).toContain('token=[redacted] ask [e-mail] because');
+  expect(all).not.toMatch(/hunter2planted|planted@/);
+  expect(Math.max(...rows.map(({ row }) => row.length))).toBeLessThan(5_000);
+});
+
 test('a deploy that was started by hand is in the audit, also when its deployer dies as it writes the row', async () => {
   const owner = randomUUID();
   const input = { destination: 'staging', version: 'v1', actor: 'zoe', workflowId: makeKamalDeployId(staging), owner };

@@ -360,13 +360,31 @@ describe('resolve', () => {
     expect(reply.body.detail).toMatch(words);
   });
 
-  it('settles a retry or resolve that nobody waited for when somebody reads it', async () => {
+  it('writes nothing when somebody looks: what carries a word out ends it, and the sweep what is left', async () => {
     const { jobId } = await insertJob(database.pool, { state: 'uncertain', submission: 'maybe' });
     const reply = await post(`/v1/jobs/${jobId}/resolve?wait=0`, { submitted: true });
     expect(reply.status).toBe(202);
+    const rows = async (): Promise<unknown> =>
+      (
+        await database.pool.query(
+          `select c.*, (select count(*) from yardmaster.audit) as acts from yardmaster.command c where job_id = $1`,
+          [jobId],
+        )
+      ).rows;
     await setJob(database.pool, jobId, { state: 'succeeded', reason: 'resolved_submitted', submission: 'yes' });
-    expect((await get(reply.headers.get('location') ?? '')).body).toMatchObject({ outcome: 'resolved', endedAt: expect.any(String) });
-    expect((await findCommand(database.pool, String(reply.body.commandId)))?.outcome).toBe('resolved');
+    const before = await rows();
+    await get(reply.headers.get('location') ?? '');
+    await get(`/v1/jobs/${jobId}/commands`);
+    await get(`/v1/jobs/${jobId}`);
+    expect(await rows()).toEqual(before);
+  });
+
+  it('ends a word that nobody waited for before the next one, which it would be in the way of', async () => {
+    const { jobId } = await insertJob(database.pool, { state: 'uncertain', submission: 'maybe' });
+    const { body } = await post(`/v1/jobs/${jobId}/resolve?wait=0`, { submitted: true });
+    await setJob(database.pool, jobId, { state: 'succeeded', reason: 'resolved_submitted', submission: 'yes' });
+    expect(await post(`/v1/jobs/${jobId}/resolve`, { submitted: false })).toMatchObject({ status: 409, body: { outcome: 'refused' } });
+    expect((await findCommand(database.pool, String(body.commandId)))?.outcome).toBe('resolved');
   });
 
   it('answers 503 while Temporal is away, and leaves nothing open that nobody carries out', async () => {

@@ -129,6 +129,19 @@ describe('a deploy that is asked for', () => {
     expect(await countDeploys()).toBe(1);
   });
 
+  it('is another deploy under the same key of another caller', async () => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const first = await post('/v1/deploys', order, { headers });
+    deployer.finish();
+    await ended(first.body.deployId);
+    await database.pool.query(`update yardmaster.deploy set actor = 'somebody else'`);
+    const second = await post('/v1/deploys', order, { headers });
+    expect(second.status).toBe(201);
+    expect(second.body.deployId).not.toBe(first.body.deployId);
+    deployer.finish();
+    await ended(second.body.deployId);
+  });
+
   it('is refused while another one runs, rollbacks too, naming who holds the destination and since when', async () => {
     const first = await post('/v1/deploys', order);
     for (const kind of ['deploy', 'rollback']) {

@@ -8,6 +8,8 @@ import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { ensureSearchAttributes } from '../../src/temporal';
 import { workerCleanupScheduleId } from '../../src/contracts/ids';
 import { withDatabase } from '../support/database';
+import { countStatements } from '../support/statement-count';
+import { submitJobExamples } from '../../src/gateway/examples';
 import { call, startTestGateway, testKeys, type TestGateway } from '../support/gateway';
 import { withTemporal } from '../support/temporal';
 import { until } from '../support/until';
@@ -30,12 +32,15 @@ const pathOf = (path: string): string =>
     .replace(':seq', '1')
     .replace('*path', 'health/deep');
 
+/** Empty, it would pause the fleet, which not everybody may who may drain a worker. */
+const bodyOf: Readonly<Record<string, string>> = { '/worker/drain': '{"worker_id": "nobody"}' };
+
 /** A stream of events has no end: its first bytes are enough. */
 const tryEndpoint = async (method: string, path: string, key?: string): Promise<{ status: number; text: string }> => {
   const response = await fetch(`${gateway.url}${pathOf(path)}`, {
     method: method.toUpperCase(),
     headers: { ...(key === undefined ? {} : { 'x-api-key': key }), ...(method === 'post' ? { 'content-type': 'application/json' } : {}) },
-    ...(method === 'post' ? { body: '{}' } : {}),
+    ...(method === 'post' ? { body: bodyOf[path] ?? '{}' } : {}),
   });
   if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true)
     return { status: response.status, text: await response.text() };
@@ -44,9 +49,6 @@ const tryEndpoint = async (method: string, path: string, key?: string): Promise<
 };
 
 describe('roles', () => {
-  // An operator's empty POST /worker/drain is a whole request: it pauses the fleet.
-  afterAll(async () => await database.pool.query('delete from yardmaster.host_hold'));
-
   const keyOf: Record<Exclude<Role, 'worker'>, string> = {
     product: testKeys.product,
     operator: testKeys.operator,
@@ -81,11 +83,70 @@ describe('health', () => {
       status: 'ready',
       checks: { postgres: 'ok', temporal: 'ok' },
       isDraining: false,
+      lastSweepAgeSeconds: null,
       fleet: { isPaused: false, pause: null },
     });
   });
 
-  it('is not ready without Temporal or without Postgres, says which, and answers in time', async () => {
+  it('stays ready without Temporal, since jobs are accepted then with 202, and says that it is away', async () => {
+    const connection = Connection.lazy({ address: '127.0.0.1:1' });
+    const workflows = createWorkflowsClient(new Client({ connection }), { deadlineMs: 100 });
+    const without = await startTestGateway({ pool: database.pool, workflows });
+    const ready = await call(`${without.url}/readyz`);
+    expect(ready).toMatchObject({ status: 200, body: { status: 'ready', checks: { postgres: 'ok', temporal: 'away' } } });
+    const submitted = await call(`${without.url}/v1/jobs`, { key: testKeys.product, json: submitJobExamples['another kind of job'] });
+    expect(submitted).toMatchObject({ status: 202, body: { isStarted: false } });
+    await without.stop();
+    await connection.close();
+  });
+
+  it('is not ready where Postgres takes no writes, and says so', async () => {
+    const pool = createPool(`${database.databaseUrl}?options=-c%20default_transaction_read_only%3Don`, { max: 2, applicationName: 'test' });
+    const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+    const without = await startTestGateway({ pool, workflows });
+    const { status, body } = await call(`${without.url}/readyz`);
+    expect({ status, body: readyAnswerSchema.parse(body) }).toMatchObject({
+      status: 503,
+      body: { checks: { postgres: 'read_only' }, detail: expect.stringMatching(/no writes/), fleet: { isPaused: false } },
+    });
+    await without.stop();
+    await pool.end();
+  });
+
+  it('tells how old the last pass over the fleet is', async () => {
+    await database.pool.query(
+      `insert into yardmaster.sweep_report (started_at, ended_at, kind, is_dry_run, counts, items)
+       values (now(), now() - interval '5 min', 'full', false, '{}', '[]'), (now(), now(), 'full', true, '{}', '[]')`,
+    );
+    const { body } = await call(`${gateway.url}/readyz`);
+    await database.pool.query('delete from yardmaster.sweep_report');
+    expect(Math.floor(readyAnswerSchema.parse(body).lastSweepAgeSeconds ?? 0)).toBe(300);
+  });
+
+  it.each(['/readyz', '/health', '/monitoring/health', '/worker/status', '/worker/health'])(
+    'asks its own questions once for 600 who ask for %s in one moment',
+    async (path) => {
+      const counted = countStatements(database.databaseUrl);
+      let asked = 0;
+      const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+      const check = async (): Promise<void> => {
+        asked++;
+        await workflows.check();
+      };
+      const crowded = await startTestGateway({
+        pool: counted.pool,
+        workflows: { ...workflows, check },
+        limits: { readinessKeptMs: 600_000 },
+      });
+      const statuses = await Promise.all(Array.from({ length: 600 }, async () => (await call(`${crowded.url}${path}`)).status));
+      expect(new Set(statuses)).toEqual(new Set([200]));
+      expect([counted.sent(), asked].map((count) => count <= 3)).toEqual([true, true]);
+      await crowded.stop();
+      await counted.end();
+    },
+  );
+
+  it('is not ready without Postgres, says so, and answers in time', async () => {
     const connection = Connection.lazy({ address: '127.0.0.1:1' });
     const pool = createPool('postgres://nobody:x@127.0.0.1:1/none', { max: 1, applicationName: 'test' });
     const without = await startTestGateway({
@@ -100,6 +161,7 @@ describe('health', () => {
       status: 'not_ready',
       checks: { postgres: 'away', temporal: 'away' },
       isDraining: false,
+      lastSweepAgeSeconds: null,
       fleet: null,
     });
     const list = await call(`${without.url}/v1/jobs`, { key: testKeys.readOnly });

@@ -83,6 +83,7 @@ describe('GET /v1/jobs', () => {
     );
     expect(idsOf(await get('/v1/jobs?state=running'))).toEqual([running]);
     expect(idsOf(await get('/v1/jobs?state=failed,waiting'))).toEqual([waiting, failed]);
+    expect(idsOf(await get('/v1/jobs?state=failed&state=waiting'))).toEqual([waiting, failed]);
     expect(idsOf(await get(`/v1/jobs?userId=${userId.toUpperCase()}`))).toEqual([waiting, running]);
     expect(idsOf(await get('/v1/jobs?taskId=task-1'))).toEqual([failed]);
     expect(idsOf(await get('/v1/jobs?workerId=gh-1'))).toEqual([failed]);

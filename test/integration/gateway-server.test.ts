@@ -1,3 +1,4 @@
+import { Agent, request } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import type { PoolClient } from 'pg';
@@ -84,6 +85,46 @@ it('lets a request in flight finish before it stops, takes no new one meanwhile,
   expect(rows).toHaveLength(0);
 });
 
+/** One request by a pool of kept connections. */
+const postBy = async (
+  agent: Agent,
+  url: string,
+): Promise<{ isReused: boolean; status: number; connection: string | undefined; keepAlive: unknown }> =>
+  await new Promise((resolve, reject) => {
+    const sent = request(`${url}/v1/fleet/sweep`, { method: 'POST', agent, headers: { 'x-api-key': key } }, (response) => {
+      response.resume().once('end', () => {
+        const { connection, 'keep-alive': keepAlive } = response.headers;
+        resolve({ isReused: sent.reusedSocket, status: response.statusCode ?? 0, connection, keepAlive });
+      });
+    });
+    sent.once('error', reject).end();
+  });
+
+it('keeps the connections of a pool for longer than proxies do, and answers once more on each of them when it stops', async () => {
+  const gateway = await start();
+  const agent = new Agent({ keepAlive: true });
+  const fleet = 8;
+  const all = async () => await Promise.all(Array.from({ length: fleet }, async () => await postBy(agent, gateway.url)));
+  const opened = await all();
+  expect(opened.map(({ isReused, connection, keepAlive }) => [isReused, connection, keepAlive])).toEqual(
+    opened.map(() => [false, 'keep-alive', 'timeout=75']),
+  );
+  const stopped = gateway.stop();
+  const last = await all();
+  expect(last.map(({ isReused, connection }) => [isReused, connection])).toEqual(last.map(() => [true, 'close']));
+  expect(new Set([...opened, ...last].map(({ status }) => status < 500 || status === 503))).toEqual(new Set([true]));
+  await stopped;
+  agent.destroy();
+});
+
+it('keeps them for as long as the setting says', async () => {
+  const gateway = await start({ KEEP_ALIVE_SECONDS: '600' });
+  const agent = new Agent({ keepAlive: true });
+  expect(await postBy(agent, gateway.url)).toMatchObject({ keepAlive: 'timeout=600' });
+  agent.destroy();
+  await gateway.stop();
+});
+
 it('does not wait longer than its grace for a request that never ends', async () => {
   const gateway = await start({ SHUTDOWN_GRACE_SECONDS: '1' });
   await withLockedHolds(async (unlock) => {
@@ -104,7 +145,7 @@ it('answers 503 in readiness while Postgres accepts connections and says nothing
   await withLockedHolds(async () => {
     expect(await call(`${gateway.url}/readyz`)).toMatchObject({ status: 503, body: { checks: { postgres: 'away', temporal: 'ok' } } });
   });
-  expect(await call(`${gateway.url}/readyz`)).toMatchObject({ status: 200, body: { status: 'ready' } });
+  await until(async () => (await call(`${gateway.url}/readyz`)).status === 200, { what: 'it is ready when Postgres answers again' });
   await gateway.stop();
 });
 

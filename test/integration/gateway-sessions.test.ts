@@ -1,3 +1,9 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { limits } from '../../src/contracts/limits';
+import { createPool } from '../../src/db/pool';
+import { createReaders } from '../../src/gateway/sse/reader';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { withDatabase } from '../support/database';
 import { readEvents } from '../support/event-reader';
@@ -15,8 +21,9 @@ beforeAll(async () => {
   const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 30_000 });
   const { pool } = database;
   [gateway, other, brief] = await Promise.all([
-    startTestGateway({ pool, workflows }),
-    startTestGateway({ pool, workflows, settings: { publicUrl: 'https://yard.test' } }),
+    startTestGateway({ pool, workflows, directUrl: database.databaseUrl }),
+    // Without LISTEN.
+    startTestGateway({ pool, workflows, limits: { logPollMs: 100 }, settings: { publicUrl: 'https://yard.test' } }),
     startTestGateway({ pool, workflows, limits: { sessionLifeMs: 1 } }),
   ]);
 });
@@ -90,6 +97,73 @@ it('ends in time, and is taken back from the browser', async () => {
   const out = await call(`${gateway.url}/v1/session`, { method: 'DELETE' });
   expect(out).toMatchObject({ status: 200, body: { isSignedIn: false } });
   expect(out.headers.get('set-cookie')).toMatch(/^yardmaster_session=; Path=\/; Max-Age=0/);
+});
+
+it('is over everywhere when it is signed out, for copies of the cookie and for what is read under it', async () => {
+  const deployId = await addDeploy(database.pool);
+  const [cookie, another] = [await signIn(testKeys.operator), await signIn(testKeys.readOnly)];
+  const streams = [`/v1/deploys/${deployId}/stream`, '/deploy/stream'].flatMap((path) =>
+    [gateway, other].map(async ({ url }) => await readEvents(`${url}${path}`, { headers: { cookie } })),
+  );
+  const readers = await Promise.all(streams);
+  const stays = await readEvents(`${gateway.url}/v1/deploys/${deployId}/stream`, { headers: { cookie: another } });
+  expect(readers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+
+  const headers = { cookie, 'sec-fetch-site': 'same-origin', 'x-requested-with': 'test' };
+  expect((await call(`${gateway.url}/v1/session`, { method: 'DELETE', headers: { cookie } })).status).toBe(403);
+  expect(await call(`${gateway.url}/v1/session`, { method: 'DELETE', headers })).toMatchObject({
+    status: 200,
+    body: { isSignedIn: false },
+  });
+  for (const { url } of [gateway, other]) {
+    expect((await call(`${url}/v1/session`, { headers: { cookie } })).status).toBe(401);
+    expect((await call(`${url}/v1/pause`, { json: pause, headers })).status).toBe(401);
+    expect((await call(`${url}/v1/session`, { headers: { cookie: another } })).status).toBe(200);
+  }
+  await Promise.all(readers.map(async ({ ended }) => await ended));
+  expect(stays.endedCleanly()).toBeNull();
+  stays.cut();
+
+  const { rows } = await database.pool.query<{ session_id: string }>('select session_id from yardmaster.ended_session');
+  expect(rows).toHaveLength(1);
+  expect(cookie).not.toContain(rows[0]?.session_id);
+});
+
+it('keeps no session that was signed out for longer than it would have been good', async () => {
+  await database.pool.query(`insert into yardmaster.ended_session values ('old', now() - interval '1 s')`);
+  await call(`${gateway.url}/v1/session`, {
+    method: 'DELETE',
+    headers: { cookie: await signIn(testKeys.operator), 'sec-fetch-site': 'same-origin', 'x-requested-with': 'test' },
+  });
+  expect((await database.pool.query(`select from yardmaster.ended_session where session_id = 'old'`)).rowCount).toBe(0);
+});
+
+it('ends its streams when its time is over, and not those of a key', async () => {
+  const readers = createReaders({ ...limits, streamHeartbeatMs: 150 });
+  const server = createServer((request, response) => {
+    readers.admit(response, { owner: 'key ops', sessionId: 'a', until: request.url === '/session' ? Date.now() : Infinity });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const byKey = await readEvents(`http://127.0.0.1:${port}/key`);
+  await (
+    await readEvents(`http://127.0.0.1:${port}/session`)
+  ).ended;
+  expect(byKey.endedCleanly()).toBeNull();
+  readers.close();
+  await byKey.ended;
+  server.close();
+});
+
+it('is neither taken nor called over while nobody can tell whether it was signed out', async () => {
+  const pool = createPool('postgres://nobody:x@127.0.0.1:1/none', { max: 1, applicationName: 'test' });
+  const away = await startTestGateway({ pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+  const headers = { cookie: await signIn(testKeys.operator) };
+  expect((await call(`${away.url}/v1/session`, { headers })).status).toBe(503);
+  expect((await call(`${away.url}/livez`, { headers })).status).toBe(200);
+  expect((await call(`${away.url}/v1/session`, { key: testKeys.operator, headers })).status).toBe(200);
+  await away.stop();
+  await pool.end();
 });
 
 it('leaves no key and no cookie in the log', async () => {

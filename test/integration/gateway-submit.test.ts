@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { ensureSearchAttributes } from '../../src/temporal';
 import { makeApplyJobId } from '../../src/contracts/ids';
-import { submitJobExamples } from '../../src/gateway/examples';
+import { applyExamples, submitJobExamples } from '../../src/gateway/examples';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { withDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
@@ -94,6 +94,34 @@ it('writes the row in the words of GH, unclaimable, with its inputs as GH expect
   expect(row.metadata).not.toHaveProperty('callback_url');
 });
 
+it('keeps free data exactly as they were sent', async () => {
+  const metadata =
+    '{"id": "1546130668394913823", "n": [0.1, 1e3, 1E-7, 9007199254740992], "constructor": {"toString": 1}, "": null, "ä\\ud83d\\ude00": "\\u0001"}';
+  const { jobType, taskDescription, userId, targetUrl } = submitJobExamples['another kind of job'];
+  const rest = JSON.stringify({ jobType, taskDescription, userId, targetUrl }).slice(1, -1);
+  const { status, body } = await call(`${gateway.url}/v1/jobs`, {
+    key: testKeys.product,
+    raw: `{"metadata": ${metadata}, "inputData": ${metadata}, ${rest}}`,
+  });
+  expect(status).toBe(201);
+  const { rows } = await database.pool.query(
+    `select metadata - '{source,quality_preset}'::text[] = $2::jsonb as metadata, input_data = $2::jsonb as input from gh_automation_jobs where id = $1`,
+    [body.jobId, metadata],
+  );
+  expect(rows).toEqual([{ metadata: true, input: true }]);
+});
+
+it.each([
+  ['metadata.source', { metadata: { source: 'a campaign' } }],
+  ['metadata.yardmaster', { metadata: { yardmaster: {} } }],
+  ['inputData.model', { model: 'a', inputData: { model: 'b' } }],
+])('refuses %s, over which it would write', async (field, fields) => {
+  expect(await post({ ...submitJobExamples['another kind of job'], ...fields })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: field }] },
+  });
+});
+
 it('accepts every example of its own page', async () => {
   for (const example of Object.values(submitJobExamples)) {
     const { taskId: _taskId, ...rest } = { taskId: undefined, ...example };
@@ -122,6 +150,42 @@ it('answers a repeated request with 200 and the same job, whatever the order of 
   const turned = Object.fromEntries(Object.entries({ ...application, taskId: 'again' }).toReversed());
   const second = await post(turned, headers);
   expect(second).toMatchObject({ status: 200, body: { jobId: first.body.jobId, isReplay: true, acceptedAt: first.body.acceptedAt } });
+});
+
+it('tells the keys of two callers apart, whatever they ask for, and says nothing of the other one', async () => {
+  const headers = { 'idempotency-key': 'shared-1' };
+  const by = async (key: string, json: object): Promise<Reply> => await call(`${gateway.url}/v1/jobs`, { key, json, headers });
+  const request = { ...application, taskId: undefined };
+  const [first, second] = [await by(testKeys.product, request), await by(testKeys.operator, request)];
+  expect([first.status, second.status]).toEqual([201, 201]);
+  expect(second.body.jobId).not.toBe(first.body.jobId);
+  expect(await by(testKeys.product, request)).toMatchObject({ status: 200, body: { jobId: first.body.jobId } });
+  expect(await by(testKeys.operator, request)).toMatchObject({ status: 200, body: { jobId: second.body.jobId } });
+  const refused = await by(testKeys.operator, { ...request, priority: 9 });
+  expect(refused.status).toBe(409);
+  expect(refused.text).toContain(second.body.jobId);
+  const valet = await call(`${gateway.url}/api/v1/gh/valet/apply`, {
+    key: testKeys.service,
+    json: { ...applyExamples['what VALET sends'], valet_task_id: 'shared', idempotency_key: 'shared-1' },
+  });
+  expect(valet.status).toBe(201);
+  // GH keeps one row a key.
+  expect([await jobRow(first.body.jobId), await jobRow(second.body.jobId)]).toMatchObject([
+    { idempotency_key: 'shared-1', our_key: 'shared-1' },
+    { idempotency_key: null, our_key: 'shared-1' },
+  ]);
+});
+
+it('makes two jobs of twenty racing submits of two callers under one key', async () => {
+  const request = { ...application, taskId: undefined };
+  const replies = await Promise.all(
+    Array.from({ length: 20 }, async (_item, index) => {
+      const key = index % 2 === 0 ? testKeys.product : testKeys.operator;
+      return await call(`${gateway.url}/v1/jobs`, { key, json: request, headers: { 'idempotency-key': 'race-2' } });
+    }),
+  );
+  expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200, 201]));
+  expect(new Set(replies.map(({ body }) => body.jobId)).size).toBe(2);
 });
 
 it('refuses another request under a key that is taken, names the job and writes nothing', async () => {

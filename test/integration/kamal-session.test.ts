@@ -233,6 +233,13 @@ it('lists the destinations, also one that cannot be deployed, and why', async ()
   expect(known[1]?.problem).toMatch(/^config\/deploy\.broken\.yml is no YAML that Kamal reads/);
 });
 
+it('names the secrets that are too short to be hidden, for the log of the deploy', async () => {
+  theirs.secrets.set('DATABASE_URL', 'short-7');
+  const session = await openSession(kamal);
+  expect(session.shownSecrets).toEqual(['DATABASE_URL']);
+  await session.close();
+});
+
 it('does not hide a word of the configuration that is also given as a secret', async () => {
   play('console.log("deploys staging of ghosthands")');
   theirs.secrets.set('DATABASE_URL', 'ghosthands');

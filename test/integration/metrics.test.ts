@@ -37,6 +37,23 @@ it('tells beside them how busy the machine is', async () => {
   expect(figures.disk.totalGb).toBeGreaterThan(0);
 });
 
+it.each([
+  [200, { postgres: 'ok', temporal: 'ok' }, null],
+  [200, { postgres: 'unused', temporal: 'ok' }, null],
+  [503, { postgres: 'ok', temporal: 'away' }, null],
+  [503, { postgres: 'read_only', temporal: 'ok' }, 'no writes'],
+])('tells beside them whether the process lives, and is ready: %d of %j', async (status, checks, detail) => {
+  const readReadiness = async () => await Promise.resolve({ checks, detail, lastSweepAgeSeconds: 4 });
+  const log = createLog({ level: 'error', process: 'test' });
+  server = await startMetricsServer(createMetrics({ process: 'deployer' }), { host: '127.0.0.1', port: 0, log, readReadiness });
+  expect(await scrape(server, '/livez')).toMatchObject({ status: 200 });
+  const ready = await scrape(server, '/readyz');
+  expect({ status: ready.status, body: JSON.parse(ready.text) as unknown }).toEqual({
+    status,
+    body: { status: status === 200 ? 'ready' : 'not_ready', checks, ...(detail === null ? {} : { detail }), lastSweepAgeSeconds: 4 },
+  });
+});
+
 it('tells the figures of the process and of the fleet as they are at the scrape', async () => {
   const metrics = createMetrics({ process: 'gateway' });
   fleetGauges(database.pool, limits).forEach(metrics.addGauge);

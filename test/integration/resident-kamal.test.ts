@@ -155,10 +155,10 @@ describe('a resident that is stopped', () => {
     const onChunk = (): void => (chunks.length === last ? asked.abort() : undefined);
     const { chunks, ended } = start(testbed(), { onChunk, signal: asked.signal, env: { ...testbed().kamalEnv, RUBYOPT: `-r${sync}` } });
     expect(await ended).toEqual({ kind: 'stopped' });
-    const read = async (): Promise<unknown> => [chunks.length, await readEverything(path.join(testbed().configDir, '..'))];
-    const atOnce = await read();
+    const readAll = async (): Promise<unknown> => [chunks.length, await readEverything(path.join(testbed().configDir, '..'))];
+    const atOnce = await readAll();
     await delay(100);
-    expect(await read()).toEqual(atOnce);
+    expect(await readAll()).toEqual(atOnce);
   });
 
   test('before it has begun does not begin', async () => {

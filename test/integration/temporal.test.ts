@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { temporal as proto } from '@temporalio/proto';
 import { loadConfig, type TemporalConfig } from '../../src/config';
 import { makeApplyJobId, workerCleanupScheduleId } from '../../src/contracts/ids';
+import { keepSchedule } from '../../workers/keep-schedule';
 import { searchAttributes } from '../../src/contracts/messages';
 import {
   connectNative,
@@ -130,6 +131,30 @@ describe('the schedule of the sweep', () => {
       action: { workflowType: 'workerCleanup', taskQueue: 'yardmaster' },
       state: { paused: false },
     });
+  });
+
+  it('keeps what a person changed of it, until another release makes it anew', async () => {
+    const handle = temporal.client.schedule.getHandle(workerCleanupScheduleId);
+    await handle.update((present) => ({ ...present, spec: { intervals: [{ every: 45_000 }] } }));
+    expect(await ensureWorkerCleanupSchedule(temporal.client)).toBe('kept');
+    expect(await describeSchedule()).toMatchObject({ spec: { intervals: [{ every: 45_000 }] } });
+    expect(await ensureWorkerCleanupSchedule(temporal.client, { everyMs: 20_000 })).toBe('updated');
+    expect(await describeSchedule()).toMatchObject({ spec: { intervals: [{ every: 20_000 }] } });
+  });
+
+  it('is made again by whoever looks after it when somebody has deleted it, and then by one alone', async () => {
+    await temporal.client.schedule.getHandle(workerCleanupScheduleId).delete();
+    const ending = new AbortController();
+    const warned: string[] = [];
+    const log = { warn: (message: string) => warned.push(message) };
+    const keeping = [1, 2].map(async () => await keepSchedule(temporal.client, { log, signal: ending.signal, everyMs: 50 }));
+    expect(await until(async () => await describeSchedule().catch(() => null), { what: 'it is there again' })).toMatchObject({
+      spec: { intervals: [{ every: 10_000 }] },
+      state: { paused: false },
+    });
+    ending.abort();
+    await Promise.all(keeping);
+    expect(warned).toEqual(['The schedule of the sweep was gone, and is made again']);
   });
 
   it('stays paused when a person paused it', async () => {

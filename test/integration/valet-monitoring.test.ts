@@ -136,14 +136,18 @@ describe('the worker pages', () => {
     expect(workerHealthPageSchema.parse(busy.body)).toEqual({ status: 'busy', active_jobs: 1, deploy_safe: false });
   });
 
-  it('drain pauses the fleet, or one worker, for who may', async () => {
+  it('drain one worker, or, for an operator and with no slip in the body, pause the fleet', async () => {
     const { workerId } = await addWorker(database.pool);
     expect((await call(`${gateway.url}/worker/drain`, { method: 'POST' })).status).toBe(401);
     const one = await call(`${gateway.url}/worker/drain`, { key: testKeys.operator, json: { worker_id: workerId } });
     expect(one).toMatchObject({ status: 200, body: { status: 'draining', active_jobs: 0, worker_id: workerId } });
     expect((await database.pool.query('select from yardmaster.host_hold where expires_at is not null')).rowCount).toBe(1);
     expect((await open('/worker/status')).body.is_draining).toBe(false);
-    const all = await call(`${gateway.url}/worker/drain`, { method: 'POST', key: testKeys.deployer });
+    expect(await call(`${gateway.url}/worker/drain`, { method: 'POST', key: testKeys.deployer })).toMatchObject({ status: 403 });
+    const slip = await call(`${gateway.url}/worker/drain`, { key: testKeys.operator, json: { workerId } });
+    expect(slip).toMatchObject({ status: 422, body: { details: [{ field: 'workerId', message: 'unknown field' }] } });
+    expect(await open('/worker/status')).toMatchObject({ body: { is_draining: false } });
+    const all = await call(`${gateway.url}/worker/drain`, { method: 'POST', key: testKeys.operator });
     expect(all).toMatchObject({ status: 200, body: { status: 'draining', worker_id: 'yardmaster' } });
     expect(await open('/worker/health')).toMatchObject({ status: 503, body: { status: 'draining', deploy_safe: false } });
   });

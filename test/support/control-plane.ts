@@ -33,6 +33,7 @@ export interface ControlPlane {
   simulator: Simulator;
   product: ProductReceiver;
   operatorKey: string;
+  deployKey: string;
   /** What may stand in no log and no history: the applicants' data and our keys. */
   unspeakable: readonly string[];
   secrets: readonly string[];
@@ -67,6 +68,7 @@ export const startControlPlane = async (options: ControlPlaneOptions): Promise<C
 const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unknown>)[]): Promise<Omit<ControlPlane, 'stop'>> => {
   const marker = randomBytes(6).toString('hex');
   const operatorKey = `operator-key-${randomBytes(8).toString('hex')}`;
+  const deployKey = `deploy-key-${randomBytes(8).toString('hex')}`;
   const serviceSecret = `service-secret-${randomBytes(8).toString('hex')}`;
 
   const product = await startProductReceiver({ behaviour: options.productBehaviour });
@@ -84,7 +86,8 @@ const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unkn
     GATEWAY_PORT: String(gatewayPort),
     GATEWAY_PUBLIC_URL: gatewayUrl,
     CALLBACK_BASE_URL: gatewayUrl,
-    YARDMASTER_KEYS: `test:operator:${operatorKey}`,
+    YARDMASTER_KEYS: `test:operator:${operatorKey},deploys:deployer:${deployKey}`,
+    SECRETS_KEY: randomBytes(32).toString('hex'),
     GH_SERVICE_SECRET: serviceSecret,
     CALLBACK_ALLOWED_ORIGINS: product.origin,
     CALLBACK_ALLOW_PRIVATE_ADDRESSES: 'true',
@@ -114,8 +117,9 @@ const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unkn
     simulator,
     product,
     operatorKey,
-    unspeakable: [marker, operatorKey, serviceSecret],
-    secrets: [operatorKey, serviceSecret],
+    deployKey,
+    unspeakable: [marker, operatorKey, deployKey, serviceSecret],
+    secrets: [operatorKey, deployKey, serviceSecret],
     async submit(targetUrl, more = {}) {
       const sentAt = Date.now();
       const response = await fetch(`${gatewayUrl}/v1/jobs`, {

@@ -26,7 +26,7 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
     admin.query(`create database ${name} template ${variant === 'none' ? 'template0' : templateName(runId, variant)}`),
   );
   const databaseUrl = withDatabaseName(adminUrl, name);
-  const pool = createPool(databaseUrl, { max: 10, applicationName: 'yardmaster-test', prepares: true });
+  const pool = createPool(databaseUrl, { max: 10, applicationName: 'yardmaster-test', isDirect: true });
   return {
     databaseUrl,
     name,

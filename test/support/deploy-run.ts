@@ -6,7 +6,7 @@ import { createPool } from '../../src/db/pool';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { claimPort } from '../../src/dev/ports';
-import { createGatewayProcess, createKamalDeployerProcess, type OwnProcess } from './orchestrator-process';
+import { createGatewayProcess, createKamalDeployerProcess, createOrchestratorProcess, type OwnProcess } from './orchestrator-process';
 import { startOwnStack, type OwnStack } from './own-stack';
 import { until } from './until';
 
@@ -18,10 +18,12 @@ export interface DeployRun {
   simulator: Simulator;
   gateway: OwnProcess;
   deployers: OwnProcess[];
+  orchestrators: OwnProcess[];
   /** Where the private directories of deploys are. */
   stateDir: string;
   gatewayUrl: string;
   key: string;
+  operatorKey: string;
   /** The deployer that has the lock, or had it last. */
   findActive(): Promise<OwnProcess>;
   /** Starts what has ended, as a service manager does. */
@@ -36,6 +38,8 @@ export interface DeployRunOptions {
   dir: string;
   destinations: readonly string[];
   hostsOfEach: number;
+  /** Besides, for jobs; none by default. */
+  orchestrators?: number;
 }
 
 const firstVersion = 'v0';
@@ -55,7 +59,7 @@ export const startDeployRun = async (options: DeployRunOptions): Promise<DeployR
 };
 
 const start = async (
-  { dir, destinations, hostsOfEach }: DeployRunOptions,
+  { dir, destinations, hostsOfEach, orchestrators: orchestratorCount = 0 }: DeployRunOptions,
   stopping: (() => Promise<unknown>)[],
 ): Promise<Omit<DeployRun, 'stop'>> => {
   const stack = await startOwnStack(path.join(dir, 'stack'));
@@ -77,14 +81,19 @@ const start = async (
 
   const stateDir = path.join(dir, 'deploys');
   const key = `deployer-key-${randomBytes(8).toString('hex')}`;
+  const operatorKey = `operator-key-${randomBytes(8).toString('hex')}`;
   const port = await freePort();
   const gatewayUrl = `http://127.0.0.1:${port}`;
-  const env = environmentOf({ stack, simulator, testbed, stateDir, key, port });
+  const env = environmentOf({ stack, simulator, testbed, stateDir, key, operatorKey, port });
   const logs = path.join(dir, 'logs');
   const gateway = createGatewayProcess({ name: 'gateway', dir: logs, env, readyUrl: `${gatewayUrl}/livez` });
   stopping.push(gateway.stop);
   const deployers = ['deployer-1', 'deployer-2'].map((name) => createKamalDeployerProcess({ name, dir: logs, env }));
   stopping.push(async () => await Promise.all(deployers.map(async (each) => await each.stop())));
+  const orchestrators = Array.from({ length: orchestratorCount }, (_, index) =>
+    createOrchestratorProcess({ name: `orchestrator-${index + 1}`, dir: logs, env }),
+  );
+  stopping.push(async () => await Promise.all(orchestrators.map(async (each) => await each.stop())));
   /** Several ask at once; a second start of the same process would be refused. */
   let reviving: Promise<void> | null = null;
   const run: Omit<DeployRun, 'stop'> = {
@@ -94,9 +103,11 @@ const start = async (
     simulator,
     gateway,
     deployers,
+    orchestrators,
     stateDir,
     gatewayUrl,
     key,
+    operatorKey,
     findActive: async () => {
       const turns = await Promise.all(deployers.map(async (each) => ({ each, at: await activeSince(each) })));
       const active = turns.filter(({ each, at }) => each.isRunning() && at !== '').toSorted((a, b) => b.at.localeCompare(a.at))[0];
@@ -121,7 +132,7 @@ const start = async (
   await Promise.all([
     ...destinations.map(async (name) => await startFirst(testbed, name)),
     gateway.start(),
-    ...deployers.map(async (each) => await each.start()),
+    ...[...deployers, ...orchestrators].map(async (each) => await each.start()),
   ]);
   await until(run.findActive, { what: 'a deployer is active', timeoutMs: 60_000 });
   return run;
@@ -147,9 +158,9 @@ const activeSince = async (deployer: OwnProcess): Promise<string> => {
   return at;
 };
 
-type ProcessSettings = Pick<DeployRun, 'stack' | 'simulator' | 'testbed' | 'stateDir' | 'key'> & { port: number };
+type ProcessSettings = Pick<DeployRun, 'stack' | 'simulator' | 'testbed' | 'stateDir' | 'key' | 'operatorKey'> & { port: number };
 
-const environmentOf = ({ stack, simulator, testbed, stateDir, key, port }: ProcessSettings): Record<string, string> => {
+const environmentOf = ({ stack, simulator, testbed, stateDir, key, operatorKey, port }: ProcessSettings): Record<string, string> => {
   return {
     ...testbed.kamalEnv,
     DATABASE_URL: stack.databaseUrl,
@@ -159,7 +170,7 @@ const environmentOf = ({ stack, simulator, testbed, stateDir, key, port }: Proce
     GATEWAY_PORT: String(port),
     GATEWAY_PUBLIC_URL: `http://127.0.0.1:${port}`,
     CALLBACK_BASE_URL: `http://127.0.0.1:${port}`,
-    YARDMASTER_KEYS: `test:deployer:${key}`,
+    YARDMASTER_KEYS: `test:deployer:${key},ops:operator:${operatorKey}`,
     GH_SERVICE_SECRET: serviceSecret,
     HOST_ADDRESS_MAP: simulator.hosts
       .map(({ ip, ports }) => `${ip}=http://127.0.0.1:${ports.api}|http://127.0.0.1:${ports.status}`)

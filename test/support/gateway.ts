@@ -11,6 +11,7 @@ import type { GatewayDeps } from '../../src/gateway/gateway-deps';
 import { createGatewayMetrics } from '../../src/gateway/gateway-metrics';
 import type { DeploysClient } from '../../src/gateway/deploys-client';
 import { createModelsReader } from '../../src/gateway/models-reader';
+import { createSharedChecks } from '../../src/gateway/shared-checks';
 import { createLogStreams } from '../../src/gateway/sse/log-streams';
 import type { WorkflowsClient } from '../../src/gateway/workflows-client';
 import { createHostClient } from '../../src/ghosthands/client';
@@ -56,7 +57,8 @@ export interface TestGateway {
 
 /** The real gateway on a free port of loopback. */
 export const startTestGateway = async (options: TestGatewayOptions): Promise<TestGateway> => {
-  const limits = { ...realLimits, ...options.limits };
+  // A test that changes something asks at once; what is kept is a test of its own.
+  const limits = { ...realLimits, readinessKeptMs: 0, ...options.limits };
   const { pool } = options;
   const metrics = createMetrics({ process: 'gateway' });
   const logLines: string[] = [];
@@ -85,6 +87,7 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
     hosts: createHostClient({ addressMap: options.addressMap ?? {}, timeoutMs: 2_000, answerBytesMax: 65_536, serviceSecret: null }),
     fleetConfig: options.fleetConfig ?? { read: async () => await Promise.resolve(noFleetConfig), current: () => noFleetConfig },
     metrics: createGatewayMetrics(metrics),
+    checks: createSharedChecks({ pool, workflows: options.workflows, limits, log }),
     keyRing: {
       keys: [
         { name: 'app', role: 'product', secret: sensitive(testKeys.product) },

@@ -3,12 +3,13 @@ import { DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, ty
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createDeployActivities, createOrchestratorActivities } from '../../activities';
-import type { CallbackReply, CommandDeps } from '../../activities/deps';
+import type { CommandDeps } from '../../activities/deps';
 import type { CallbackBody } from '../../src/contracts/callback';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
 import type { Observe } from '../../src/contracts/observations';
+import type { CallbackReply } from '../../src/domain/callback-answer';
 import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
 import { createLog, type Log } from '../../src/log';
 import type { Sensitive } from '../../src/domain/sensitive';
@@ -132,10 +133,10 @@ const createDeployer = async (
 const sendPlainly = async (url: string, body: CallbackBody): Promise<CallbackReply> => {
   try {
     const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
-    if (!response.ok) return { kind: 'failed', error: `HTTP ${response.status}` };
+    if (!response.ok) return { kind: 'failed', error: `HTTP ${response.status}`, status: response.status, retryAfterMs: null };
     const answer = (await response.json()) as { skipped?: boolean };
     return { kind: answer.skipped === true ? 'skipped' : 'accepted' };
   } catch (error) {
-    return { kind: 'failed', error: String(error) };
+    return { kind: 'failed', error: String(error), status: null, retryAfterMs: null };
   }
 };

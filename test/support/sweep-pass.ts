@@ -47,6 +47,8 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     ensureApplyJob: async (jobId, { reason, examineOwner }) =>
       void notified.push(`${examineOwner === true ? 'examine' : 'ensure'} ${jobId} ${reason}`),
     ensureCommand: async ({ jobId, kind }) => void notified.push(`command ${jobId} ${kind}`),
+    repeatMessage: async ({ jobId, kind, generation, submitted, actor, note }) =>
+      void notified.push(`${kind} ${jobId} ${generation} ${submitted} ${actor} ${note}`),
     ensureDeliverCallbacks: async (jobId, generation) => void notified.push(`callbacks ${jobId} ${generation}`),
     ensureKamalDeploy: async ({ deployId }) => void notified.push(`deploy ${deployId}`),
     listAbortedApplyJobs: async () => [],

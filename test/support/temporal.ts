@@ -6,6 +6,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { projectRoot } from '../../src/dev/project-root';
 import { findTemporalCli } from '../../src/dev/temporal-cli';
 import { startTemporalServer, type RunningTemporal } from '../../src/dev/temporal-server';
+import { dataConverter } from '../../src/temporal';
 import { hasFailedTest, testFileName, writeArtifact } from './failure';
 
 export interface TestTemporal {
@@ -36,7 +37,7 @@ export function withTemporal({ settings }: { settings?: Record<string, string> }
     const connection = await Connection.connect({ address });
     const namespace = uniqueName(testFileName());
     await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: msToTs('72h') });
-    made = { address, namespace, connection, client: new Client({ connection, namespace }), unique: uniqueName };
+    made = { address, namespace, connection, client: new Client({ connection, namespace, dataConverter }), unique: uniqueName };
   });
   afterAll(async () => {
     if (!made) return;

@@ -25,23 +25,27 @@ import { until } from './until';
 import { workflowBundle } from './workflow-bundle';
 
 export interface TestDeployer {
+  activities: ReturnType<typeof createDeployActivities>;
   /** As at a shutdown: the command that runs may end, no other one begins. */
   stop(): Promise<void>;
 }
 
-/** Serves the queue `deploy` from this process. The yard is the real one or the stand-in's, and says how its Kamal runs. */
+/** Serves the queue `deploy` from this process. The test bed is the real one or the stand-in's, and says how its Kamal runs. */
 export const startTestDeployer = async ({
   pool,
   temporal,
   testbed,
   limits,
   addressMap = {},
+  watch = (activities) => activities,
 }: {
   pool: Pool;
   temporal: TestTemporal;
   testbed: DeployTestbed;
   limits: Limits;
   addressMap?: HostAddressMap;
+  /** Sees each activity that runs. */
+  watch?: <Activities extends object>(activities: Activities) => Activities;
 }): Promise<TestDeployer> => {
   const connection = await NativeConnection.connect({ address: temporal.address });
   const log = createLog({ level: process.env.TEST_LOG_LEVEL ?? 'error', process: 'test' });
@@ -79,12 +83,8 @@ export const startTestDeployer = async ({
     draining: draining.signal,
     onDeployEnded: () => undefined,
   };
-  const worker = await createTunedWorker({
-    connection,
-    namespace: temporal.namespace,
-    taskQueue: taskQueues.deploy,
-    workflowBundle: { codePath: await workflowBundle() },
-    activities: createDeployActivities({
+  const activities = watch(
+    createDeployActivities({
       log,
       limits,
       redact: (text) => text,
@@ -94,12 +94,20 @@ export const startTestDeployer = async ({
       cancellation: () => Context.current().cancellationSignal,
       deploys,
     }),
+  );
+  const worker = await createTunedWorker({
+    connection,
+    namespace: temporal.namespace,
+    taskQueue: taskQueues.deploy,
+    workflowBundle: { codePath: await workflowBundle() },
+    activities,
     shutdownGraceTime: '5 seconds',
     // A cancel reaches an activity in a heartbeat's reply.
     maxHeartbeatThrottleInterval: '100 milliseconds',
   });
   const running = worker.run();
   return {
+    activities,
     async stop() {
       draining.abort();
       worker.shutdown();

@@ -4,6 +4,7 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { projectRoot } from '../../src/dev/project-root';
+import { dataConverter } from '../../src/temporal';
 import { readSources } from './source-tree';
 
 const folder = path.join(projectRoot(), '.yardmaster');
@@ -15,7 +16,11 @@ const keptForMs = 24 * 3_600_000;
 export const workflowBundle = async (): Promise<string> => {
   const file = path.join(folder, `${prefix}${hashOfSources()}.js`);
   if (existsSync(file)) return file;
-  const { code } = await bundleWorkflowCode({ workflowsPath: path.join(projectRoot(), 'workflows', 'index.ts'), logger: quiet });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: path.join(projectRoot(), 'workflows', 'index.ts'),
+    logger: quiet,
+    ...dataConverter,
+  });
   await mkdir(folder, { recursive: true });
   await writeFile(`${file}.${process.pid}`, code);
   await rename(`${file}.${process.pid}`, file);

@@ -121,6 +121,18 @@ it.each(['gateway', 'orchestrator', 'deployer'] as const)(
   },
 );
 
+it.each(['migrate', 'gateway', 'orchestrator', 'deployer'] as const)('can let the %s log in as a role of its own', (name) => {
+  const { environment } = service(name);
+  const env = { ...needed, DATABASE_DIRECT_URL: needed.DATABASE_URL };
+  expect(environment).toMatchObject({
+    DATABASE_USER: `\${${name.toUpperCase()}_DATABASE_USER:-}`,
+    DATABASE_PASSWORD: `\${${name.toUpperCase()}_DATABASE_PASSWORD:-}`,
+  });
+  const { database } = loadConfig({ ...env, DATABASE_USER: `yardmaster_${name}`, DATABASE_PASSWORD: 'p@ss:word/1' }, name);
+  for (const url of [database.url, database.directUrl])
+    expect(url?.unredacted()).toBe(`postgres://yardmaster_${name}:p%40ss%3Aword%2F1@postgres:5432/fleet`);
+});
+
 it('checks the health of what others wait for, and of what is ours', () => {
   const watched = ['postgres', 'temporal', 'gateway', 'orchestrator', 'deployer'];
   expect(watched.filter((name) => service(name).healthcheck === undefined)).toEqual([]);

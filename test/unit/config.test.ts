@@ -215,10 +215,25 @@ it('reads origins, hosts and TLS', () => {
 
 it('hands the log every secret, and prints none itself', () => {
   const config = loadConfig(
-    { ...least, YARDMASTER_KEYS: 'ops:operator:ops-secret-1', GH_DEPLOY_SECRET: 'old-secret-1', TEMPORAL_API_KEY: 'api-key-1' },
+    {
+      ...least,
+      YARDMASTER_KEYS: 'ops:operator:ops-secret-1',
+      GH_DEPLOY_SECRET: 'old-secret-1',
+      TEMPORAL_API_KEY: 'api-key-1',
+      DATABASE_PASSWORD: 'own p@ssword',
+    },
     'gateway',
   );
-  const secrets = ['ops-secret-1', 'old-secret-1', 'api-key-1', 'service-secret-1', 'db-password', least.DATABASE_URL];
+  const secrets = [
+    'ops-secret-1',
+    'old-secret-1',
+    'api-key-1',
+    'service-secret-1',
+    'db-password',
+    'own p@ssword',
+    'own%20p%40ssword',
+    least.DATABASE_URL,
+  ];
   expect(config.secrets.map((secret) => secret.unredacted())).toEqual(expect.arrayContaining(secrets));
   const printed = inspect(config, { depth: 9 }) + JSON.stringify(config);
   expect(secrets.filter((secret) => printed.includes(secret))).toEqual([]);

@@ -54,7 +54,7 @@ test('the old version runs and does not answer: the way back starts it anew', as
   const [host] = fixture.simulator.hosts;
   host?.stopApi();
   await fixture.kamal.misbehave({ on: 'app stop', at: 'stop', times: 1, do: { error: { message: 'connection closed by remote host' } } });
-  // Nobody waits for it at the first look, and at the next one it has its time.
+  // Nobody waits for it at the first check, and at the next one it has its time.
   fixture.setLimits({ deployVerifyMs: 100, deployCompensateRetryMs: 2_000 });
   const { deployId, handle } = await fixture.deploy({ version: 'v2' });
   await until(async () => (await fixture.lines(deployId)).some(({ line }) => line.startsWith('not all are back; tries again')), {

@@ -52,6 +52,23 @@ test('its log is numbered without a gap, tells each phase as ours and each line 
   expect((await fixture.getDeploy(deployId)).lastSeq).toBe(lines.length);
 });
 
+test('its own log names a secret that is too short to be hidden in it', async () => {
+  const { secrets } = fixture.kamal;
+  const whole = { ...secrets };
+  await fixture.stopDeployer();
+  secrets.DATABASE_URL = 'tiny';
+  await fixture.startDeployer();
+  try {
+    const { deployId } = await deployed('v1');
+    const ours = (await fixture.lines(deployId)).filter(({ stream }) => stream === 'yardmaster').map(({ line }) => line);
+    expect(ours).toContainEqual(expect.stringMatching(/^✓ secrets: .* too short to be hidden in this log: DATABASE_URL \(/));
+  } finally {
+    Object.assign(secrets, whole);
+    await fixture.stopDeployer();
+    await fixture.startDeployer();
+  }
+});
+
 test('the lock is taken after the drain, names us, and every later step runs under it', async () => {
   await fixture.reset('v0');
   await deployed('v1');

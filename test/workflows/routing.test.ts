@@ -170,6 +170,7 @@ describe('the route of a cancel', () => {
         wake: nothing,
         ensureApplyJob: nothing,
         ensureCommand: nothing,
+        repeatMessage: nothing,
         ensureDeliverCallbacks: nothing,
         ensureKamalDeploy: nothing,
         listAbortedApplyJobs: async () => [],

@@ -1,6 +1,8 @@
 import { CancellationScope, condition, log, setHandler } from '@temporalio/workflow';
 import type { DeployView } from '../../src/contracts/deploy';
 import { approveSignal, cancelDeploySignal, deployStatusQuery, rejectSignal, type DeploySignal } from '../../src/contracts/messages';
+import { messageShapes } from '../../src/domain/workflow-inputs';
+import { takeMessage } from './input';
 
 export type Verdict = { kind: 'approve' | 'reject'; actor: string; reason: string | null };
 export type Cancel = { kind: 'cancel'; actor: string; reason: string | null };
@@ -27,10 +29,12 @@ export const openDeployInbox = (): DeployInbox => {
 
   /** Signals may arrive with the start, before the deploy knows its own id. */
   const receive =
-    (name: string, act: (message: { actor: string; reason: string | null }) => void) => async (message: DeploySignal | undefined) => {
+    (name: string, act: (message: { actor: string; reason: string | null }) => void) => async (given: DeploySignal | undefined) => {
+      const message = takeMessage(messageShapes.toDeploy, given);
+      if (message === null) return;
       await condition(() => deployId !== null || isOver);
-      if (typeof message?.deployId === 'string' && message.deployId === deployId) act(textsOf(message));
-      else log.warn(`${name} names another deploy, or none, and has no effect`, { deployId, named: nameOf(message) });
+      if (message.deployId === deployId) act({ actor: message.actor ?? 'temporal', reason: message.reason ?? null });
+      else log.warn(`${name} names another deploy and has no effect`, { deployId, named: message.deployId });
     };
   const putCancel = (by: { actor: string; reason: string | null }): void => void (cancel ??= { kind: 'cancel', ...by });
 
@@ -83,12 +87,3 @@ export const openDeployInbox = (): DeployInbox => {
     },
   };
 };
-
-/** People type signals by hand: only texts are taken for texts, and no more of them than a row should hold. */
-const textsOf = (message: { actor?: unknown; reason?: unknown }): { actor: string; reason: string | null } => ({
-  actor: typeof message.actor === 'string' && message.actor !== '' ? message.actor.slice(0, 200) : 'temporal',
-  reason: typeof message.reason === 'string' && message.reason !== '' ? message.reason.slice(0, 2_000) : null,
-});
-
-const nameOf = (message: { deployId?: unknown } | undefined): string | null =>
-  typeof message?.deployId === 'string' ? message.deployId.slice(0, 64) : null;

@@ -9,15 +9,18 @@ import {
   wakeSignal,
   type WakeSignal,
 } from '../../src/contracts/messages';
-import { resolutionTypes, type ResolutionType } from '../../src/contracts/command';
+import type { ResolutionType } from '../../src/contracts/command';
+import { parseFields, type FieldRules, type Parsed, type Shape } from '../../src/domain/field-rules';
+import { messageShapes } from '../../src/domain/workflow-inputs';
+import { takeMessage } from './input';
 
 /** A message to a job. Wakes fold into one, since the row is read once for all of them; people's messages keep their order. */
 export type Message =
   | { kind: 'wake'; examineOwner: boolean; stopped: Stopped | null; unreachableAttemptId: string | null }
   | { kind: 'cancel'; reason?: string; actor?: string }
   | { kind: 'resume'; resolutionType: ResolutionType; note?: string; actor?: string }
-  | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string }
-  | { kind: 'retry'; confirm?: boolean; actor?: string };
+  | { kind: 'resolve'; submitted: boolean; note?: string; actor?: string; generation?: number }
+  | { kind: 'retry'; confirm?: boolean; actor?: string; generation?: number };
 
 type Wake = Extract<Message, { kind: 'wake' }>;
 
@@ -42,18 +45,22 @@ export const openInbox = (): Inbox => {
     else messages.push(message);
   };
 
-  setHandler(wakeSignal, (message) => put(makeWake(message)), {
+  setHandler(wakeSignal, (message) => hear(messageShapes.wake, message, (heard) => put(makeWake(heard))), {
     description: 'Look at the rows again. {"reason":"…","examineOwner":true}',
   });
-  setHandler(cancelSignal, (message) => put({ kind: 'cancel', ...textsOf(message) }), {
-    description: 'Cancel the job. {"reason":"…","actor":"…"}',
-  });
+  setHandler(
+    cancelSignal,
+    (message) => hear(messageShapes.cancel, objectOrEmpty(message), (cancel) => put({ kind: 'cancel', ...cancel })),
+    {
+      description: 'Cancel the job. {"reason":"…","actor":"…"}',
+    },
+  );
   setHandler(
     resumeSignal,
     (message) => {
-      if (hasOnly(message, ['resolutionType', 'note', 'actor']))
-        put({ kind: 'resume', resolutionType: resolutionOf(message), ...textsOf(message) });
-      // Its name at most: histories are kept and shared, logs are read by many.
+      if (parseFields(message, messageShapes.resume).unknown.length === 0)
+        hear(messageShapes.resume, message, (resume) => put({ kind: 'resume', resolutionType: 'manual', ...resume }));
+      // Not even its names: histories are kept and shared, logs are read by many.
       else
         log.warn(
           'A resume with more than resolutionType, note and actor is ignored: codes and passwords come over REST only, POST /v1/jobs/:jobId/resume',
@@ -63,16 +70,10 @@ export const openInbox = (): Inbox => {
       description: 'The person at the page is done. {"resolutionType":"manual","note":"…","actor":"…"}; codes and passwords over REST only',
     },
   );
-  setHandler(
-    resolveSignal,
-    (message) => {
-      // A signal cannot be refused; one that says nothing must not end a job.
-      if (typeof message?.submitted === 'boolean') put({ kind: 'resolve', submitted: message.submitted, ...textsOf(message) });
-      else log.warn('A resolve without submitted: true or false is ignored');
-    },
-    { description: 'Say how a review or an uncertain job ended. {"submitted":true|false,"note":"…","actor":"…"}' },
-  );
-  setHandler(retrySignal, (message) => put({ kind: 'retry', confirm: message?.confirm === true, ...textsOf(message) }), {
+  setHandler(resolveSignal, (message) => hear(messageShapes.resolve, message, (resolve) => put({ kind: 'resolve', ...resolve })), {
+    description: 'Say how a review or an uncertain job ended. {"submitted":true|false,"note":"…","actor":"…"}',
+  });
+  setHandler(retrySignal, (message) => hear(messageShapes.retry, message, (retry) => put({ kind: 'retry', ...retry })), {
     description: 'Try an uncertain job again, as its next generation. {"confirm":true,"actor":"…"}',
   });
   setHandler(statusQuery, () => latest, { description: 'What the workflow knows of its job' });
@@ -97,11 +98,23 @@ export const openInbox = (): Inbox => {
   };
 };
 
-const makeWake = (message: WakeSignal | undefined): Wake => ({
+const hear = <Needed extends FieldRules, Optional extends FieldRules>(
+  shape: Shape<Needed, Optional>,
+  given: unknown,
+  act: (message: Parsed<Needed, Optional>) => void,
+): void => {
+  const message = takeMessage(shape, given);
+  if (message !== null) act(message);
+};
+
+/** "closed" instead of {"reason":"closed"}: the name of a cancel says enough. */
+const objectOrEmpty = (given: unknown): unknown => (typeof given === 'object' ? given : {});
+
+const makeWake = ({ examineOwner, stopped, unreachableAttemptId }: Partial<Omit<WakeSignal, 'reason'>>): Wake => ({
   kind: 'wake',
-  examineOwner: message?.examineOwner === true,
-  stopped: message?.stopped ?? null,
-  unreachableAttemptId: message?.unreachableAttemptId ?? null,
+  examineOwner: examineOwner === true,
+  stopped: stopped ?? null,
+  unreachableAttemptId: unreachableAttemptId ?? null,
 });
 
 const foldWakes = (earlier: Wake | null, later: Wake): Wake => ({
@@ -109,19 +122,4 @@ const foldWakes = (earlier: Wake | null, later: Wake): Wake => ({
   examineOwner: later.examineOwner || (earlier?.examineOwner ?? false),
   stopped: later.stopped ?? earlier?.stopped ?? null,
   unreachableAttemptId: later.unreachableAttemptId ?? earlier?.unreachableAttemptId ?? null,
-});
-
-const hasOnly = (message: object | undefined, names: readonly string[]): boolean =>
-  Object.keys(message ?? {}).every((name) => names.includes(name));
-
-const resolutionOf = (message: { resolutionType?: unknown } | undefined): ResolutionType =>
-  resolutionTypes.find((type) => type === message?.resolutionType) ?? 'manual';
-
-/** People type signals by hand: only texts are taken for texts. */
-const textsOf = (
-  message: { reason?: unknown; note?: unknown; actor?: unknown } | undefined,
-): { reason?: string; note?: string; actor?: string } => ({
-  ...(typeof message?.reason === 'string' ? { reason: message.reason } : {}),
-  ...(typeof message?.note === 'string' ? { note: message.note } : {}),
-  ...(typeof message?.actor === 'string' ? { actor: message.actor } : {}),
 });

@@ -1,26 +1,29 @@
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, log } from '@temporalio/workflow';
 import { failureTypes } from '../../src/contracts/errors';
-import { uuidPattern } from '../../src/contracts/ids';
+import { parseFields, type FieldRules, type Parsed, type Shape } from '../../src/domain/field-rules';
+import { parseStart } from '../../src/domain/workflow-inputs';
 
 /**
- * The CLI and the Web UI start workflows too, with whatever was typed. Without this a missing input would be a TypeError, which Temporal tries again for
- * ever, and every later start would join the run that hangs.
+ * The CLI and the Web UI start workflows too, with whatever was typed. What cannot be used fails the workflow at once, for the CLI to show; it would be
+ * tried again for ever otherwise, and every later start would join the run that hangs.
  */
-export const mustNameJob = <Input extends { jobId: string }>(input: Input | undefined): Input => {
-  if (typeof input?.jobId === 'string' && uuidPattern.test(input.jobId)) return input;
-  throw invalidInput('The input has to name the job: {"jobId":"…"}, a UUID');
+export const mustParse = <Needed extends FieldRules, Optional extends FieldRules>(
+  shape: Shape<Needed, Optional>,
+  given: unknown,
+): Parsed<Needed, Optional> => {
+  const parsed = parseStart(shape, given);
+  if ('refusal' in parsed) throw invalidInput(parsed.refusal);
+  return parsed.input;
 };
 
-export const mustNameWorker = <Input extends { workerId: string }>(input: Input | undefined): Input => {
-  if (typeof input?.workerId === 'string' && input.workerId !== '') return input;
-  throw invalidInput('The input has to name the worker: {"workerId":"…"}');
-};
-
-/** "false" in quotes would be a yes. */
-export const mustBeFlags = <Input extends object>(input: Input): Input => {
-  for (const [name, flag] of Object.entries(input) as [string, unknown][])
-    if (flag !== undefined && typeof flag !== 'boolean')
-      throw invalidInput(`The input has to say true or false in ${name}, without quotes`);
+/** What can be used of a signal, or null: then it has no effect. Nobody can refuse a signal, so the log says what is wrong with it. */
+export const takeMessage = <Needed extends FieldRules, Optional extends FieldRules>(
+  shape: Shape<Needed, Optional>,
+  given: unknown,
+): Parsed<Needed, Optional> | null => {
+  const { input, problems } = parseFields(given, shape);
+  if (problems.length > 0)
+    log.warn(input === null ? 'A signal is ignored' : 'A part of a signal is ignored', { signal: shape.of, problems });
   return input;
 };
 

@@ -1,4 +1,4 @@
-// Kamal's command line without servers: hosts, containers, images, lock and audit are files in the directory of a yard, and a control file there
+// Kamal's command line without servers: hosts, containers, images, lock and audit are files in the directory of a test bed, and a control file there
 // makes it misbehave (misbehaviour.mjs). It says what Kamal 2.11 says, and lies where Kamal lies (kamal §2); test/support/kamal-sequence.ts
 // holds the commands that both are tried on.
 import { parseArgs } from 'node:util';
@@ -9,10 +9,10 @@ import { createOutput } from './output.mjs';
 import { createRun } from './run.mjs';
 
 /**
- * What a run sees of the world besides the files of its yard: a process has the true one (../kamal-stand-in.mjs), a resident one of its own.
+ * What a run sees of the world besides the files of its test bed: a process has the true one (../kamal-stand-in.mjs), a resident one of its own.
  *
  * @typedef {object} World
- * @property {string} dir The yard's.
+ * @property {string} dir The test bed's.
  * @property {Readonly<Record<string, string | undefined>>} env
  * @property {string} cwd
  * @property {number} pid

@@ -11,7 +11,7 @@ import { runCommandLine, type World } from './command-line.mjs';
 let lastPid = 5_000_000;
 
 /**
- * `streamChild` for the Kamal of a stand-in's yard, without a process: its program is run in this one. The end is as sudden as that of a process:
+ * `streamChild` for the Kamal of a stand-in's test bed, without a process: its program is run in this one. The end is as sudden as that of a process:
  * whatever it would have done afterwards does not happen. Nothing of it outlives this process, so it has no pid file.
  */
 export const streamResident: StreamChild = async ({ command, env, cwd = '.', timeoutMs, silentMs, onChunk, signal }) => {

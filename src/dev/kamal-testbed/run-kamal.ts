@@ -24,7 +24,7 @@ export const prepareRepository = async (folder: string, env: Record<string, stri
   await git('commit', '--quiet', '--allow-empty', '--message=testbed');
 };
 
-/** Kamal to its end, as every yard has it. */
+/** Kamal to its end, as every test bed has it. */
 export const playKamal = ({
   kamalBin,
   kamalEnv,

@@ -1,7 +1,7 @@
-import { problems, type ProblemCode } from '../../contracts/errors';
 import { viewCommand, type Command } from '../../db/commands';
 import { outcomes } from '../../domain/command-outcome';
 import type { Answer } from '../endpoint';
+import { problemBody } from '../problem';
 
 /** The public view with what its outcome means, in words. */
 export const commandView = (command: Command): object => ({ ...viewCommand(command), words: wordsOf(command) });
@@ -21,19 +21,13 @@ export const commandAnswer = (
   const status = outcome === null || !isStarted ? 202 : outcomes[outcome].httpStatus;
   const headers = { Location: `/v1/commands/${commandId}` };
   if (status < 400) return { status, headers, body: commandView(command) };
+  const message = command.detail === '' ? wordsOf(command) : command.detail;
   return {
     status,
     headers: { ...headers, 'Content-Type': 'application/problem+json' },
-    body: { ...commandView(command), ...problemFields(command, code, requestId) },
+    body: {
+      ...commandView(command),
+      ...problemBody({ code, message }, { instance: `/v1/jobs/${command.jobId}/${command.kind}`, requestId }),
+    },
   };
 };
-
-const problemFields = (command: Command, code: ProblemCode, requestId: string): object => ({
-  type: `urn:yardmaster:problem:${code}`,
-  title: problems[code].title,
-  status: problems[code].status,
-  detail: command.detail === '' ? wordsOf(command) : command.detail,
-  instance: `/v1/jobs/${command.jobId}/${command.kind}`,
-  code,
-  requestId,
-});

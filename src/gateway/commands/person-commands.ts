@@ -1,5 +1,5 @@
 import { recordAct, recordCommandEnd, type Act } from '../../db/audit';
-import { findCommand, listCommands, openCommand, updateCommand, type Command, type NewCommand } from '../../db/commands';
+import { findCommand, openCommand, updateCommand, type Command, type NewCommand } from '../../db/commands';
 import { findJob, openNextGeneration, type Job } from '../../db/jobs';
 import { mirrorJob } from '../../db/mirror';
 import { findRefusal } from '../../db/outage';
@@ -29,7 +29,7 @@ export const retryJob = async (
   { jobId, confirm, waitMs }: { jobId: string; confirm: boolean; waitMs: number },
   facts: RequestFacts,
 ): Promise<PersonCommandReply> => {
-  await settleOpen(deps, jobId);
+  await settlePersonCommand(deps, jobId);
   const by = actorOf(facts);
   const { job, command, isConfirmNeeded } = await reopening(jobId, () =>
     withTransaction(deps.pool, async (client) => {
@@ -75,13 +75,17 @@ export const resolveJob = async (
   { jobId, submitted, note, waitMs }: { jobId: string; submitted: boolean; note: string | null; waitMs: number },
   facts: RequestFacts,
 ): Promise<PersonCommandReply> => {
-  await settleOpen(deps, jobId);
+  await settlePersonCommand(deps, jobId);
   const by = actorOf(facts);
   const command = await withTransaction(deps.pool, async (client) => {
     const job = await findJob(client, jobId, { lock: true });
     if (job === null) throw noSuchJob(jobId);
     const act = { ...by, act: 'resolve', subjectKind: 'job', subject: jobId, detail: { generation: job.generation, submitted } } as const;
-    const open = await openPersonCommand(client, { jobId, kind: 'resolve', actor: by.actor, source: by.source, reason: note }, act);
+    const open = await openPersonCommand(
+      client,
+      { jobId, kind: 'resolve', actor: by.actor, source: by.source, reason: note, submitted },
+      act,
+    );
     return isResolvable(job) ? open : await endPersonCommand(client, open, 'refused', whyNotResolvable(job));
   });
   if (command.endedAt !== null) return { command, isConfirmNeeded: false, isStarted: true };
@@ -94,12 +98,6 @@ const confirmDetail = 'It may already be submitted: check at the employer, then 
 const whyNotResolvable = ({ state, humanKind }: Job): string => {
   if (state === 'waiting_human' && humanKind === 'blocker') return 'The job waits at a blocker: resume it';
   return `The job is ${state}: only one that is uncertain, or waits at its review page, is resolved by a word`;
-};
-
-/** Commands that nobody waited for are settled here too, so that an old one does not stand in the way of a new one. */
-const settleOpen = async (deps: GatewayDeps, jobId: string): Promise<void> => {
-  const commands = await listCommands(deps.pool, { jobId, rows: deps.limits.lastCommandsShown });
-  for (const command of commands) await settlePersonCommand(deps, command);
 };
 
 const openPersonCommand = async (client: Queryable, command: NewCommand, act: Act): Promise<Command> => {

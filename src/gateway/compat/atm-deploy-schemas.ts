@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { deployNamePattern, versionPattern } from '../../contracts/deploy';
+import { printableSchema } from '../schemas/values';
 
 const destinationSchema = z.string().regex(deployNamePattern, 'must be a destination such as staging');
 const versionSchema = z.string().regex(versionPattern, 'must be an image tag');
 
+/** Strict, unlike ATM: with a slip in `destination` or in a worker's name the act would go to the default, which is more than was meant. */
 export const deployKamalBodySchema = z
-  .object({
+  .strictObject({
     destination: destinationSchema
       .optional()
       .meta({ description: 'By itself the one that is called as FLEET_ENVIRONMENT is, or the only one that there is.' }),
@@ -16,11 +18,13 @@ export const deployKamalBodySchema = z
   .meta({ id: 'AtmDeploy' });
 
 export const rollbackKamalBodySchema = z
-  .object({ destination: destinationSchema.optional(), version: versionSchema })
+  .strictObject({ destination: destinationSchema.optional(), version: versionSchema })
   .meta({ id: 'AtmRollback' });
 
 export const forceQuerySchema = z.object({
-  force: z.string().optional().meta({ description: '`true` interrupts the jobs that run on the hosts, instead of waiting for them.' }),
+  force: printableSchema(100)
+    .optional()
+    .meta({ description: '`true` interrupts the jobs that run on the hosts, instead of waiting for them.' }),
 });
 
 export const startedSchema = z
@@ -45,9 +49,11 @@ export const deployRecordSchema = z
   })
   .meta({ id: 'AtmDeployRecord' });
 
+export const deployRecordsSchema = z.array(deployRecordSchema).meta({ id: 'AtmDeployRecords' });
+
 /** ATM takes whatever comes, and answers everything to what is no number (atm §1.3). */
-export const recordsQuerySchema = z.object({ limit: z.string().optional() });
-export const recordParamsSchema = z.object({ deployId: z.string() });
+export const recordsQuerySchema = z.object({ limit: printableSchema(100).optional() });
+export const recordParamsSchema = z.object({ deployId: printableSchema(255) });
 export const destinationQuerySchema = z.object({ destination: destinationSchema.optional() });
 
 export const kamalStatusSchema = z
@@ -77,7 +83,7 @@ export const kamalHostsSchema = z.record(z.string(), z.record(z.string(), z.arra
 
 const drainMsMax = 1_800_000;
 export const drainBodySchema = z
-  .object({
+  .strictObject({
     timeoutMs: z
       .number()
       .positive()

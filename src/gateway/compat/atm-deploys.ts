@@ -43,6 +43,7 @@ export const createAtmDeployRoutes = (deps: GatewayDeps): Record<Names, RequestH
   }),
 
   streamNewestDeploy: async (request, response) => {
+    if (request.method === 'HEAD') return void response.status(200).type('text/event-stream').end();
     let reader: Reader | null = null;
     const newest = await deps.streams.source.tails.followNewest(() => reader?.wake());
     try {

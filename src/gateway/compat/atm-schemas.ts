@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { healthStatuses } from '../../domain/health';
-import { textSchema } from '../schemas/values';
+import { printableSchema, textSchema } from '../schemas/values';
 
 /** Shapes and types as the dashboard relies on them (atm §4.1): it calls `.toFixed` on numbers, `.length` on strings, `Number()` on an uptime. */
 export const atmErrorSchema = z
@@ -72,7 +72,10 @@ const serverSchema = z.strictObject({
   ec2InstanceId: z.string().optional(),
 });
 
-export const fleetQuerySchema = z.object({ environment: z.string().max(50).optional(), includeTerminated: z.string().max(10).optional() });
+export const fleetQuerySchema = z.object({
+  environment: printableSchema(50).optional(),
+  includeTerminated: printableSchema(10).optional(),
+});
 export const fleetListSchema = z
   .strictObject({
     servers: z.array(serverSchema),
@@ -102,9 +105,17 @@ export const idleStatusSchema = z
   .meta({ id: 'AtmIdleStatus' });
 
 export const serverParamsSchema = z.object({ serverId: textSchema });
-export const proxyParamsSchema = z.object({ serverId: textSchema, path: z.array(z.string()) });
+export const proxyParamsSchema = z.object({
+  serverId: textSchema,
+  path: z.array(printableSchema(2_048)).meta({ type: 'string', items: undefined, description: 'Slashes are taken as they are.' }),
+});
+
+export const alreadyRunningSchema = z
+  .strictObject({ status: z.literal('already_running'), serverId: z.string(), instanceId: z.string(), ip: z.string().nullable() })
+  .meta({ id: 'AtmAlreadyRunning' });
 
 export const secretsStatusSchema = z.strictObject({ connected: z.literal(false), error: z.string() }).meta({ id: 'AtmSecretsStatus' });
 
-export const atmDrainSchema = z.object({ worker_id: textSchema.optional() }).meta({ id: 'AtmWorkerDrain' });
+/** Strict: with a slip in the name every worker of the machine would be drained. */
+export const atmDrainSchema = z.strictObject({ worker_id: textSchema.optional() }).meta({ id: 'AtmWorkerDrain' });
 export const atmDrainedSchema = z.strictObject({ success: z.literal(true), message: z.string() }).meta({ id: 'AtmWorkerDraining' });

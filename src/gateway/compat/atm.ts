@@ -14,6 +14,7 @@ import type { RequestFacts } from '../request-facts';
 import { version } from '../version';
 import { drainWorker } from '../worker-act';
 import { activeJobsOf, hostHealth, isKnownDown, readHostMetrics, readHostVersion } from './atm-pages';
+import { noMachines } from './atm-refused';
 import { toDeployRecord } from './atm-records';
 import { findServer, listServers, type AtmServer } from './atm-servers';
 
@@ -32,6 +33,8 @@ type Names =
   | 'hostContainers'
   | 'hostDeploys'
   | 'secretsStatus'
+  | 'wakeHost'
+  | 'stopHost'
   | 'atmDrain'
   | 'hostDrain'
   | 'hostWorkerDrain';
@@ -52,6 +55,12 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
 
   const servers = async (): Promise<AtmServer[]> => listServers(fleetConfig.current(), (await readFleet(deps)).hosts, environment);
   const server = async (id: string): Promise<AtmServer> => await getServer(deps, id);
+  const machine = async (id: string): Promise<AtmServer & { instanceId: string }> => {
+    const found = await server(id);
+    if (found.role !== 'ghosthands') throw new Problem('malformed', `${found.id} is no machine of the fleet`);
+    if (found.instanceId === null) throw new Problem('malformed', `Nobody knows the instance of ${found.id}`);
+    return { ...found, instanceId: found.instanceId };
+  };
   const currentDeploy = async (): Promise<string | null> => (await readFleetSummary(pool, limits)).currentDeploy;
   const fleet = async (wanted: string | undefined, facts: RequestFacts) => {
     const listed =
@@ -104,7 +113,7 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
             serverId: id,
             ip: address,
             instanceId,
-            ec2State: host === null || host.health === 'offline' ? 'unknown' : 'running',
+            ec2State: isRunning(host) ? 'running' : 'unknown',
             activeJobs: activeJobsOf(host),
             idleSinceMs: null,
             transitioning: false,
@@ -150,6 +159,16 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
       status: 200,
       body: { connected: false, error: 'Yardmaster keeps no secrets of others' },
     })),
+
+    wakeHost: answer(endpoints.wakeHost, async ({ params: { serverId } }) => {
+      const { id, instanceId, address, host } = await machine(serverId);
+      if (!isRunning(host)) throw new Problem('not_taken_over', noMachines);
+      return { status: 200, body: { status: 'already_running', serverId: id, instanceId, ip: address } };
+    }),
+    stopHost: answer(endpoints.stopHost, async ({ params: { serverId } }) => {
+      await machine(serverId);
+      throw new Problem('not_taken_over', `${noMachines}; POST /v1/workers/:workerId/drain empties one`);
+    }),
 
     atmDrain: answer(endpoints.atmDrain, async ({ body }, facts) => {
       if (body.worker_id === undefined)
@@ -216,6 +235,8 @@ const atmWorkerStatus = ({ status, condition, job }: FleetWorker, own: FleetProb
   if (own === null || !own.isFresh || !own.isWorkerUp) return 'unreachable';
   return job !== null ? 'busy' : condition === 'idle' ? 'idle' : status;
 };
+
+const isRunning = (host: FleetHost | null): boolean => host !== null && host.health !== 'offline';
 
 const imageOf = (tag: string): string => (tag.includes(':') ? tag : `ghosthands:${tag}`);
 

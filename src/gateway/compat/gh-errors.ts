@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import type { ProblemCode } from '../../contracts/errors';
+import { problems, type ProblemCode } from '../../contracts/errors';
 import type { Problem } from '../problem';
 
 /** GH's words for an error (ghosthands §1.1). */
@@ -39,16 +39,19 @@ const ghErrors: Readonly<Record<ProblemCode, string>> = {
 const stateCodes: readonly ProblemCode[] = ['job_state_conflict', 'confirmation_needed', 'command_under_way', 'worker_busy'];
 
 /** The product takes any 409 for success (valet §1.3), so that a refusal is never one: 423 where the state forbids it, else 422. */
-const statusFor = ({ code, status }: Problem): number => {
+export const ghErrorStatus = (code: ProblemCode): number => {
+  const { status } = problems[code];
   if (status !== 409) return status;
   return stateCodes.includes(code) ? 423 : 422;
 };
 
+export const ghErrorBody = ({ code, message, errors }: Pick<Problem, 'code' | 'message' | 'errors'>): object => ({
+  error: ghErrors[code],
+  ...(code === 'invalid' && errors.length > 0
+    ? { details: errors.map((error) => ({ field: error.path, message: error.message, code: error.code })) }
+    : { message: code === 'internal' ? 'An unexpected error occurred' : message }),
+});
+
 export const answerInGhDialect = (response: Response, problem: Problem): void => {
-  response.status(statusFor(problem)).json({
-    error: ghErrors[problem.code],
-    ...(problem.code === 'invalid' && problem.errors.length > 0
-      ? { details: problem.errors.map(({ path, message, code }) => ({ field: path, message, code })) }
-      : { message: problem.code === 'internal' ? 'An unexpected error occurred' : problem.message }),
-  });
+  response.status(ghErrorStatus(problem.code)).json(ghErrorBody(problem));
 };

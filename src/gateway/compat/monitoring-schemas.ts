@@ -114,8 +114,9 @@ export const workerHealthPageSchema = z
   .strictObject({ status: z.enum(['idle', 'busy', 'draining']), active_jobs: count, deploy_safe: z.boolean() })
   .meta({ id: 'WorkerHealthPage' });
 
+/** Strict: with a slip in the name the whole fleet would be paused. */
 export const workerDrainSchema = z
-  .object({
+  .strictObject({
     worker_id: textSchema.optional().meta({ description: 'This worker alone; without it, the whole fleet is paused.' }),
   })
   .meta({ id: 'WorkerDrain' });

@@ -1,15 +1,18 @@
 import type { RequestHandler } from 'express';
 import { recordAct } from '../../db/audit';
 import { listProbes, listWorkers } from '../../db/fleet';
-import { listRegistryPage, listSilentJobs, readFleetSummary, readJobTotals, type FleetSummary } from '../../db/fleet-summary';
+import { listRegistryPage, listSilentJobs, readJobTotals } from '../../db/fleet-summary';
 import { listHolds, pauseFleet } from '../../db/holds';
 import { withTransaction } from '../../db/pool';
+import { shareRead } from '../../db/shared-read';
 import { reportHosts } from '../../domain/fleet-report';
 import { readMachine } from '../../metrics/machine';
+import { access } from '../access';
 import { actorOf } from '../actor';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
+import { requireRole } from '../middleware/auth';
 import { version } from '../version';
 import { drainWorker } from '../worker-act';
 
@@ -30,18 +33,24 @@ const silentMs = 120_000;
 const stuckMs = 300_000;
 const dayMs = 24 * 3_600_000;
 const workersShown = 1_000;
+/** Of both checks, each of which has a time of its own. */
+const checksTakeMs = 10_000;
 
 /** What the product's administration reads of the fleet, where it would ask one GH. A job in it is always the public one. */
 export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, RequestHandler> => {
   const { pool, limits, metrics } = deps;
   const startedAt = Date.now();
-  const summary = async (): Promise<FleetSummary> => await readFleetSummary(pool, limits);
+  const summary = deps.checks.readFleetSummary;
+  const healthChecks = shareRead(async () => [...(await checkDatabase(pool)), ...(await checkTemporal(deps))], {
+    keptMs: limits.readinessKeptMs,
+    timeoutMs: checksTakeMs,
+  });
 
   return {
     machine: answer(endpoints.machine, async () => ({ status: 200, body: await readMachine() })),
 
     monitoringHealth: answer(endpoints.monitoringHealth, async () => {
-      const checks = [...(await checkDatabase(pool)), ...(await checkTemporal(deps))];
+      const checks = await healthChecks().catch(() => [databaseSilent(checksTakeMs)]);
       const statuses = checks.map(({ status }) => status);
       const status = statuses.includes('unhealthy') ? 'unhealthy' : statuses.includes('degraded') ? 'degraded' : 'healthy';
       return {
@@ -140,6 +149,8 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
         const { job } = await drainWorker(deps, { workerId, reason, deadlineMs, waitMs: 0, holdMs }, facts);
         return { status: 200, body: { status: 'draining', active_jobs: job === null ? 0 : 1, worker_id: workerId } };
       }
+      // A pause has no end of its own, and only who may pause may end it.
+      requireRole(facts.caller, access.pause, 'without a worker_id the whole fleet is paused');
       await withTransaction(pool, async (client) => {
         await recordAct(client, { ...actorOf(facts), act: 'pause', subjectKind: 'fleet', subject: '*', detail: { reason } });
         await pauseFleet(client, { reason, actor: facts.caller?.name ?? '' });
@@ -171,9 +182,16 @@ const checkDatabase = async (pool: GatewayDeps['pool']): Promise<Check[]> => {
     ];
   } catch {
     // What exactly Postgres said is in the log of whoever needs it, and nobody's business on an open page.
-    return [{ name: 'database', status: 'unhealthy', message: 'Postgres does not answer', latencyMs: Date.now() - since }];
+    return [databaseSilent(Date.now() - since)];
   }
 };
+
+const databaseSilent = (latencyMs: number): Check => ({
+  name: 'database',
+  status: 'unhealthy',
+  message: 'Postgres does not answer',
+  latencyMs,
+});
 
 /** Without Temporal jobs are still accepted. */
 const checkTemporal = async ({ workflows }: GatewayDeps): Promise<Check[]> => {

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { commandOutcomes, resolutionTypes, routes, type ResolutionType } from '../../contracts/command';
 import { jobStates } from '../../contracts/job';
 import type { ResolutionData } from '../commands/resume';
-import { codeSchema, noteSchema, passwordSchema, userNameSchema } from '../schemas/commands';
+import { codeSchema, passwordSchema, userNameSchema } from '../schemas/commands';
+import { noteSchema } from '../schemas/person-text';
 
 /** What VALET's client and GH's own one send with a command (valet §1.2, ghosthands §1.4); fields that GH does not know it drops, and so do we. */
 export const valetCancelSchema = z.object({ reason: noteSchema.nullish() }).meta({ id: 'ValetCancel' });
@@ -20,14 +21,16 @@ const resolutionDataSchema = z.object({
   password: passwordSchema.optional(),
 });
 
+const resumeBodyFields = {
+  resolved_by: z.enum(['human', 'system']).default('human'),
+  notes: noteSchema.nullish().meta({ description: "VALET's word." }),
+  resolution_notes: noteSchema.nullish().meta({ description: "GH's word." }),
+  resolution_type: z.enum(resolutionTypes).nullish(),
+  resolution_data: resolutionDataSchema.nullish(),
+};
+
 export const valetResumeSchema = z
-  .object({
-    resolved_by: z.enum(['human', 'system']).default('human'),
-    notes: noteSchema.nullish().meta({ description: "VALET's word." }),
-    resolution_notes: noteSchema.nullish().meta({ description: "GH's word." }),
-    resolution_type: z.enum(resolutionTypes).nullish(),
-    resolution_data: resolutionDataSchema.nullish(),
-  })
+  .object(resumeBodyFields)
   .superRefine(({ resolution_type: type, resolution_data: data }, context) => {
     const need = (name: string): void =>
       context.addIssue({ code: 'custom', path: ['resolution_data', name], message: `is needed for resolution_type ${type}` });
@@ -36,6 +39,29 @@ export const valetResumeSchema = z
     if (data?.username === undefined && data?.email === undefined) need('username');
     if (data?.password === undefined) need('password');
   })
+  .meta({ id: 'AnyValetResumeCommand' });
+
+const whoIsKnown = [{ username: userNameSchema }, { email: userNameSchema }] as const;
+
+/** The same rules as an object for each kind of resolution. */
+export const valetResumeShownSchema = z
+  .union([
+    z.object({ ...resumeBodyFields, resolution_type: z.enum(['manual', 'skip']).nullish() }).meta({ id: 'ValetResumeByHandOrData' }),
+    z
+      .object({
+        ...resumeBodyFields,
+        resolution_type: z.literal('code_entry'),
+        resolution_data: resolutionDataSchema.extend({ code: codeSchema }),
+      })
+      .meta({ id: 'ValetResumeWithCode' }),
+    z
+      .object({
+        ...resumeBodyFields,
+        resolution_type: z.literal('credentials'),
+        resolution_data: z.union(whoIsKnown.map((who) => resolutionDataSchema.extend({ ...who, password: passwordSchema }))),
+      })
+      .meta({ id: 'ValetResumeWithCredentials' }),
+  ])
   .meta({
     id: 'ValetResumeCommand',
     description: 'Both vocabularies. Without a type it follows from the data; without both it was done by hand.',

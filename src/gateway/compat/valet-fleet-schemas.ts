@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { commandOutcomes } from '../../contracts/command';
-import { limits } from '../../contracts/limits';
+import { noteSchema } from '../schemas/person-text';
 import { idSchema, textSchema } from '../schemas/values';
 
 /** As GH takes it; what VALET sends as the target is a sandbox's UUID (valet §1.2). */
 export const deregisterSchema = z
   .object({
     target_worker_id: textSchema,
-    reason: z.string().max(limits.reasonLengthMax).optional(),
+    reason: noteSchema.optional(),
     cancel_active_jobs: z.boolean().default(false),
     drain_timeout_seconds: z.int().min(0).max(300).optional().meta({ description: 'Without effect, as at GH.' }),
   })
@@ -53,3 +53,4 @@ export const clearedSessionSchema = z
   .strictObject({ user_id: z.guid(), domain: z.string(), deleted: z.literal(true) })
   .meta({ id: 'ClearedSession' });
 export const clearedSessionsSchema = z.strictObject({ user_id: z.guid(), deleted_count: z.int() }).meta({ id: 'ClearedSessions' });
+export const clearedSchema = z.union([clearedSessionsSchema, clearedSessionSchema]).meta({ id: 'ClearedSessionOrSessions' });

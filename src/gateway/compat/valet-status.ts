@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ProductStatus } from '../../db/product-status';
 import { ghStatusOf, isTerminal } from '../../domain/job-state';
+import { withoutPageSecrets } from '../../domain/url-secrets';
 
 /** GH's answer and the one that VALET's types expect, in one (valet §1.2). */
 export const makeStatusAnswer = (job: ProductStatus): object => {
@@ -70,7 +71,7 @@ const interactionSchema = z
   .catch({ description: null, details: null, screenshot_url: null, page_url: null });
 
 const interactionOf = (job: ProductStatus): object => {
-  const { details, description, ...urls } = interactionSchema.parse(job.interaction);
+  const { details, description, ...urls } = interactionSchema.parse(withoutPageSecrets(job.interaction));
   return {
     type: job.humanKind === 'review' ? 'review' : (job.interactionType ?? 'unknown'),
     description: description ?? (typeof details === 'string' ? details : null),

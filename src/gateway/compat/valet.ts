@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import type { NewJob } from '../../contracts/job';
-import { readFleetSummary, type FleetSummary } from '../../db/fleet-summary';
+import type { FleetSummary } from '../../db/fleet-summary';
 import { findJob } from '../../db/jobs';
 import { findProductStatus } from '../../db/product-status';
 import { ghStatusOf } from '../../domain/job-state';
@@ -43,7 +43,7 @@ export const createValetRoutes = (
 
   // Always 200 and `ok`, as at GH: the product's client reads `status`, whoever wants to know more asks /readyz.
   health: answer(endpoints.health, async () => {
-    const fleet = await readFleetSummary(deps.pool, deps.limits).catch(() => null);
+    const fleet = await deps.checks.readFleetSummary().catch(() => null);
     return { status: 200, body: { ...ghHealth(fleet), ...atmHealth(fleet) } };
   }),
 });

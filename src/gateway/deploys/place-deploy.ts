@@ -47,7 +47,8 @@ export class DeployUnderWay extends Problem {
  */
 export const placeDeploy = async (deps: GatewayDeps, request: DeployRequest, facts: RequestFacts): Promise<PlacedDeploy> => {
   const requestHash = makeRequestHash({ ...request, idempotencyKey: null });
-  const earlier = await findAcceptedDeploy(deps.pool, { ...request, requestHash });
+  const by = actorOf(facts);
+  const earlier = await findAcceptedDeploy(deps.pool, { ...request, requestHash }, by.actor);
   if (earlier !== null) return replayOf(earlier);
   await refuseWhileOneRuns(deps, request);
   const { service, resolvedVersion } = await resolveVersion(deps, request);
@@ -59,7 +60,6 @@ export const placeDeploy = async (deps: GatewayDeps, request: DeployRequest, fac
     strategy: { ...defaultStrategy, ...request.strategy },
     requestHash,
   };
-  const by = actorOf(facts);
   const acceptance = await withTransaction(deps.pool, async (client) => await acceptDeploy(client, deploy, by));
   switch (acceptance.kind) {
     case 'created':

@@ -1,6 +1,7 @@
 import {
   deployKamalBodySchema,
   deployRecordSchema,
+  deployRecordsSchema,
   destinationQuerySchema,
   drainBodySchema,
   forceQuerySchema,
@@ -14,7 +15,6 @@ import {
   startedSchema,
 } from '../compat/atm-deploy-schemas';
 import type { Endpoint } from '../endpoint';
-import { z } from 'zod';
 
 const atm = { dialect: 'atm', tag: 'ATM' } as const;
 const started = {
@@ -62,7 +62,7 @@ export const atmDeployEndpoints = {
     path: '/deploys',
     summary: 'Deploys as ATM records them',
     query: recordsQuerySchema,
-    answers: { 200: { description: 'Newest first.', schema: z.array(deployRecordSchema) } },
+    answers: { 200: { description: 'Newest first.', schema: deployRecordsSchema } },
   },
   getDeployRecord: {
     ...atm,

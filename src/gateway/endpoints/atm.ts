@@ -1,5 +1,6 @@
-import { deployRecordSchema, recordsQuerySchema } from '../compat/atm-deploy-schemas';
+import { deployRecordsSchema, recordsQuerySchema } from '../compat/atm-deploy-schemas';
 import {
+  alreadyRunningSchema,
   atmDrainedSchema,
   atmDrainSchema,
   atmMetricsSchema,
@@ -20,7 +21,6 @@ import {
 import { workerDrainingSchema, workerHealthPageSchema, workerStatusPageSchema } from '../compat/monitoring-schemas';
 import type { Endpoint } from '../endpoint';
 import { atmDrainExamples } from '../examples';
-import { z } from 'zod';
 
 const tag = "ATM's dashboard";
 const page = { method: 'get', dialect: 'atm', tag } as const;
@@ -108,7 +108,29 @@ export const atmEndpoints = {
     path: '/fleet/:serverId/deploys',
     summary: 'Deploys of a machine',
     query: recordsQuerySchema,
-    answers: { 200: { description: 'Newest first.', schema: z.array(deployRecordSchema) } },
+    answers: { 200: { description: 'Newest first.', schema: deployRecordsSchema } },
+  },
+  wakeHost: {
+    ...ofHost,
+    method: 'post',
+    path: '/fleet/:serverId/wake',
+    summary: 'Wake a machine, as ATM is asked to',
+    description: 'We start no machines, but say so of one that runs.',
+    answers: {
+      200: { description: 'It runs.', schema: alreadyRunningSchema },
+      400: { description: 'It is no machine of the fleet, or nobody knows its instance.' },
+      501: { description: 'It does not run, or nobody can tell.' },
+    },
+  },
+  stopHost: {
+    ...ofHost,
+    method: 'post',
+    path: '/fleet/:serverId/stop',
+    summary: 'Stop a machine, as ATM is asked to',
+    answers: {
+      400: { description: 'It is no machine of the fleet, or nobody knows its instance.' },
+      501: { description: 'We stop no machines.' },
+    },
   },
   hostDrain: {
     ...ofHost,
@@ -134,22 +156,26 @@ export const atmEndpoints = {
   },
   hostWorkerStatus: {
     ...ofHost,
+    isPassedOn: true,
     path: '/fleet/:serverId/worker/status',
     summary: "A worker's own status",
     description: 'VALET shows no key there (valet §1.1).',
-    answers: { 200: { description: 'As it answers.', schema: workerStatusPageSchema } },
+    answers: { 200: { description: 'As it answers.', schema: workerStatusPageSchema }, 502: { description: 'It does not.' } },
   },
   hostWorkerHealth: {
     ...ofHost,
+    isPassedOn: true,
     path: '/fleet/:serverId/worker/health',
     summary: "A worker's own health",
     answers: {
       200: { description: 'Idle.', schema: workerHealthPageSchema },
+      502: { description: 'It does not answer.' },
       503: { description: 'Busy or draining.', schema: workerHealthPageSchema },
     },
   },
   proxyToHost: {
     ...page,
+    isPassedOn: true,
     path: '/fleet/:serverId/*path',
     params: proxyParamsSchema,
     summary: 'Any other page of a machine',

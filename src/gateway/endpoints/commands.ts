@@ -2,19 +2,25 @@ import type { Endpoint } from '../endpoint';
 import { cancelExamples, resolveExamples, resumeExamples, retryExamples } from '../examples';
 import {
   cancelBodySchema,
+  commandConflictSchema,
   commandListSchema,
   commandParamsSchema,
-  commandProblemSchema,
   commandSchema,
   resolveBodySchema,
   resumeBodySchema,
+  resumeBodyShownSchema,
   retryBodySchema,
   waitQuerySchema,
 } from '../schemas/commands';
 import { jobParamsSchema } from '../schemas/requests';
 
-const problemType = 'application/problem+json';
-const underWayAnswer = { description: 'Not over yet; Location tells where to look.', schema: commandSchema } as const;
+const refusedAnswer = (description: string) =>
+  ({ description, schema: commandConflictSchema, contentType: 'application/problem+json' }) as const;
+const underWayAnswer = {
+  description: 'Not over yet; Location tells where to look.',
+  schema: commandSchema,
+  headers: ['Location'],
+} as const;
 
 /** What a person or a program may ask of a job. */
 export const commandEndpoints = {
@@ -33,9 +39,9 @@ export const commandEndpoints = {
     bodyExamples: cancelExamples,
     isBodyOptional: true,
     answers: {
-      200: { description: 'Over: `outcome` says how.', schema: commandSchema },
+      200: { description: 'Over: `outcome` says how.', schema: commandSchema, headers: ['Location'] },
       202: underWayAnswer,
-      409: { description: 'The job had ended first; `jobState` says how.', schema: commandProblemSchema, contentType: problemType },
+      409: refusedAnswer('The job had ended first; `jobState` says how.'),
     },
   },
   resumeJob: {
@@ -49,11 +55,12 @@ export const commandEndpoints = {
     params: jobParamsSchema,
     query: waitQuerySchema,
     body: resumeBodySchema,
+    bodyShown: resumeBodyShownSchema,
     bodyExamples: resumeExamples,
     answers: {
-      200: { description: 'Over: `outcome` says whether its worker goes on.', schema: commandSchema },
+      200: { description: 'Over: `outcome` says whether its worker goes on.', schema: commandSchema, headers: ['Location'] },
       202: underWayAnswer,
-      409: { description: 'Refused; the detail says what happens instead.', schema: commandProblemSchema, contentType: problemType },
+      409: refusedAnswer('Refused; the detail says what happens instead.'),
     },
   },
   retryJob: {
@@ -69,9 +76,9 @@ export const commandEndpoints = {
     bodyExamples: retryExamples,
     isBodyOptional: true,
     answers: {
-      200: { description: 'The next generation is open.', schema: commandSchema },
+      200: { description: 'The next generation is open.', schema: commandSchema, headers: ['Location'] },
       202: underWayAnswer,
-      409: { description: 'It has not ended, or `confirm` is needed.', schema: commandProblemSchema, contentType: problemType },
+      409: refusedAnswer('It has not ended, or `confirm` is needed.'),
     },
   },
   resolveJob: {
@@ -86,9 +93,9 @@ export const commandEndpoints = {
     body: resolveBodySchema,
     bodyExamples: resolveExamples,
     answers: {
-      200: { description: 'It ended as the person said.', schema: commandSchema },
+      200: { description: 'It ended as the person said.', schema: commandSchema, headers: ['Location'] },
       202: underWayAnswer,
-      409: { description: 'The job is in another state.', schema: commandProblemSchema, contentType: problemType },
+      409: refusedAnswer('The job is in another state.'),
     },
   },
   listCommands: {

@@ -17,7 +17,13 @@ import {
   placeDeployHeadersSchema,
 } from '../schemas/deploys';
 
-const taken = { 202: { description: 'Its workflow has taken the word; the deploy as its row says at this moment.', schema: deploySchema } };
+const taken = {
+  202: {
+    description: 'Its workflow has taken the word; the deploy as its row says at this moment.',
+    schema: deploySchema,
+    headers: ['Location'],
+  },
+} as const;
 const deploySignalEndpoint = {
   method: 'post',
   dialect: 'native',
@@ -43,8 +49,8 @@ export const deployEndpoints = {
     body: placeDeployBodySchema,
     bodyExamples: deployExamples,
     answers: {
-      201: { description: 'Started.', schema: deploySchema },
-      200: { description: 'The same request again: the deploy as it is now.', schema: deploySchema },
+      201: { description: 'Started.', schema: deploySchema, headers: ['Location'] },
+      200: { description: 'The same request again: the deploy as it is now.', schema: deploySchema, headers: ['Location'] },
       409: { description: 'Another deploy holds the destination, who started it and since when; or the key was used for another request.' },
       503: { description: 'No deployer answers, or Temporal or Postgres is away. Nothing was started.' },
     },
@@ -67,7 +73,7 @@ export const deployEndpoints = {
     summary: 'One deploy',
     description: 'Its phase, hosts with the versions before and now, where exit codes lied, and the jobs that it interrupted.',
     params: deployParamsSchema,
-    answers: { 200: { description: 'As its rows say.', schema: deploySchema } },
+    answers: { 200: { description: 'As its rows say.', schema: deploySchema, headers: ['Location'] } },
   },
   approveDeploy: {
     ...deploySignalEndpoint,
@@ -100,7 +106,7 @@ export const deployEndpoints = {
     headers: logStreamHeadersSchema,
     answers: {
       200: { description: 'The stream.', contentType: 'text/event-stream' },
-      204: { description: 'Everything was seen, `end` included.', contentType: 'text/event-stream' },
+      204: { description: 'Everything was seen, `end` included.' },
       422: { description: '`after` or Last-Event-ID is beyond the end of the log.' },
     },
   },

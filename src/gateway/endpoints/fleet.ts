@@ -6,7 +6,6 @@ import {
   hostAnswerSchema,
   hostParamsSchema,
   oneWorkerSchema,
-  releaseBodySchema,
   sweepAskedSchema,
   sweepBodySchema,
   sweepReportSchema,
@@ -15,10 +14,10 @@ import {
 } from '../schemas/fleet';
 import { waitQuerySchema } from '../schemas/commands';
 import { fleetSchema } from '../schemas/job-answers';
-import { drainBodySchema, recycleBodySchema, releasedWorkerSchema, releaseWorkerBodySchema, workerActSchema } from '../schemas/worker-acts';
-import { pauseBodySchema } from '../schemas/requests';
+import { drainBodySchema, recycleBodySchema, releasedWorkerSchema, workerActSchema } from '../schemas/worker-acts';
+import { pauseBodySchema, releaseBodySchema } from '../schemas/requests';
 
-const actUnderWay = { description: 'Not over yet; Location tells where to look.', schema: workerActSchema } as const;
+const actUnderWay = { description: 'Not over yet; Location tells where to look.', schema: workerActSchema, headers: ['Location'] } as const;
 
 /** Hosts, workers, and who may get work. */
 export const fleetEndpoints = {
@@ -39,8 +38,9 @@ export const fleetEndpoints = {
     dialect: 'native',
     tag: 'Fleet',
     summary: 'End the pause',
-    body: pauseBodySchema,
-    bodyExamples: pauseExamples,
+    body: releaseBodySchema,
+    bodyExamples: releaseExamples,
+    isBodyOptional: true,
     answers: { 200: { description: 'Not paused.', schema: fleetSchema } },
   },
   holdHost: {
@@ -65,6 +65,7 @@ export const fleetEndpoints = {
     params: hostParamsSchema,
     body: releaseBodySchema,
     bodyExamples: releaseExamples,
+    isBodyOptional: true,
     answers: { 200: { description: 'Not held by a person; `holds` names the others.', schema: hostAnswerSchema } },
   },
   sweepFleet: {
@@ -124,7 +125,11 @@ export const fleetEndpoints = {
     body: drainBodySchema,
     bodyExamples: drainExamples,
     answers: {
-      200: { description: 'Over: `outcome` says whether it is drained, and `job` what is still there.', schema: workerActSchema },
+      200: {
+        description: 'Over: `outcome` says whether it is drained, and `job` what is still there.',
+        schema: workerActSchema,
+        headers: ['Location'],
+      },
       202: actUnderWay,
     },
   },
@@ -145,8 +150,9 @@ export const fleetEndpoints = {
     summary: 'Let a drained worker have jobs again',
     description: 'Also one that is registered no more, whose hold keeps jobs from the worker that is on its machine now.',
     params: workerParamsSchema,
-    body: releaseWorkerBodySchema,
+    body: releaseBodySchema,
     bodyExamples: releaseExamples,
+    isBodyOptional: true,
     answers: { 200: { description: 'It is not held by a drain any more; `holds` names what stays.', schema: releasedWorkerSchema } },
   },
   recycleWorker: {
@@ -161,7 +167,11 @@ export const fleetEndpoints = {
     body: recycleBodySchema,
     bodyExamples: recycleExamples,
     answers: {
-      200: { description: 'Over: `outcome` says what came of it, `job` what was interrupted.', schema: workerActSchema },
+      200: {
+        description: 'Over: `outcome` says what came of it, `job` what was interrupted.',
+        schema: workerActSchema,
+        headers: ['Location'],
+      },
       202: actUnderWay,
       409: { description: 'A job runs there, and `force` is not set.' },
     },

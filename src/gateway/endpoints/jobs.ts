@@ -10,7 +10,7 @@ import {
   submitHeadersSchema,
   workerCallbackParamsSchema,
 } from '../schemas/requests';
-import { submitJobSchema } from '../schemas/submit-job';
+import { submitJobSchema, submitJobShownSchema } from '../schemas/submit-job';
 
 /** The jobs, and what GH workers say about them. */
 export const jobEndpoints = {
@@ -23,11 +23,12 @@ export const jobEndpoints = {
     description: 'Answered when the job is durable: a repeated request under the same Idempotency-Key finds it.',
     headers: submitHeadersSchema,
     body: submitJobSchema,
+    bodyShown: submitJobShownSchema,
     bodyExamples: submitJobExamples,
     answers: {
-      201: { description: 'Accepted, and its workflow runs.', schema: acceptedJobSchema },
-      200: { description: 'Accepted before: the same request under the same key.', schema: acceptedJobSchema },
-      202: { description: 'Accepted while Temporal is away; it starts by itself later.', schema: acceptedJobSchema },
+      201: { description: 'Accepted, and its workflow runs.', schema: acceptedJobSchema, headers: ['Location'] },
+      200: { description: 'Accepted before: the same request under the same key.', schema: acceptedJobSchema, headers: ['Location'] },
+      202: { description: 'Accepted while Temporal is away; it starts by itself later.', schema: acceptedJobSchema, headers: ['Location'] },
       409: { description: 'The key, or a live job of the task, came with another request.' },
     },
   },

@@ -10,6 +10,7 @@ import {
   workerStatusPageSchema,
 } from '../compat/monitoring-schemas';
 import {
+  clearedSchema,
   clearedSessionSchema,
   clearedSessionsSchema,
   clearSessionsQuerySchema,
@@ -84,7 +85,7 @@ export const monitoringEndpoints = {
     path: '/worker/drain',
     summary: 'Drain a worker, or pause the fleet',
     description:
-      'Unlike at GH it can be taken back: POST /v1/workers/:workerId/release, which four hours do by themselves; POST /v1/unpause.',
+      'The pause, which is what a body without `worker_id` asks for, needs the role operator. Unlike at GH it can be taken back: POST /v1/workers/:workerId/release, which four hours do by themselves; POST /v1/unpause.',
     body: workerDrainSchema,
     bodyExamples: workerDrainExamples,
     isBodyOptional: true,
@@ -122,7 +123,7 @@ export const monitoringEndpoints = {
     summary: 'Clear one or all',
     query: clearSessionsQuerySchema,
     answers: {
-      200: { description: 'Gone.', schema: clearedSessionsSchema.or(clearedSessionSchema) },
+      200: { description: 'Gone.', schema: clearedSchema },
       404: { description: 'That user has no session there.' },
     },
   },

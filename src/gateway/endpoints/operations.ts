@@ -1,6 +1,6 @@
 import type { Endpoint } from '../endpoint';
 import { auditPageSchema, auditQuerySchema } from '../schemas/audit';
-import { liveAnswerSchema, readyAnswerSchema } from '../schemas/operations';
+import { liveAnswerSchema, openApiSchema, readyAnswerSchema } from '../schemas/operations';
 
 /** What an operator and a monitor look at, and the documents about it all. */
 export const operationsEndpoints = {
@@ -27,8 +27,8 @@ export const operationsEndpoints = {
     path: '/readyz',
     dialect: 'native',
     tag: 'Health',
-    summary: 'Is everything there that it needs?',
-    description: 'Without Temporal it still accepts jobs, with 202.',
+    summary: 'Can it keep what it is given?',
+    description: 'Postgres takes writes, and the process does not end. The parts are told beside it, looked at once a second at most.',
     answers: {
       200: { description: 'Ready.', schema: readyAnswerSchema },
       503: { description: 'What is missing, or that the process ends.', schema: readyAnswerSchema },
@@ -40,7 +40,7 @@ export const operationsEndpoints = {
     dialect: 'native',
     tag: 'Documents',
     summary: 'This document',
-    answers: { 200: { description: 'OpenAPI 3.1.' } },
+    answers: { 200: { description: 'OpenAPI 3.1.', schema: openApiSchema } },
   },
   docs: {
     method: 'get',

@@ -4,6 +4,7 @@ import {
   valetRefusedSchema,
   valetResumedSchema,
   valetResumeSchema,
+  valetResumeShownSchema,
   valetRetriedSchema,
   valetRetrySchema,
 } from '../compat/valet-command-schemas';
@@ -98,6 +99,7 @@ export const productEndpoints = {
     summary: 'Resume a job as VALET does',
     params: jobParamsSchema,
     body: valetResumeSchema,
+    bodyShown: valetResumeShownSchema,
     bodyExamples: valetResumeExamples,
     isBodyOptional: true,
     answers: {

@@ -7,6 +7,8 @@ const sessionSchema = z
   .strictObject({ name: z.string().meta({ description: 'Name of the key.' }), role: z.string(), expiresAt: instantSchema.nullable() })
   .meta({ id: 'Session' });
 
+const signedOutSchema = z.strictObject({ isSignedIn: z.literal(false) }).meta({ id: 'SignedOut' });
+
 /** Signing in with a browser, and the page that it then shows. */
 export const sessionEndpoints = {
   signIn: {
@@ -17,7 +19,7 @@ export const sessionEndpoints = {
     summary: 'Sign in with a key',
     description:
       'For browsers, whose EventSource cannot send a header: send the key as always, and get a cookie (HttpOnly, SameSite=Strict) that stands for it for 12 hours. It reads; it acts only from pages of this gateway. It ends with its key.',
-    answers: { 201: { description: 'Signed in.', schema: sessionSchema } },
+    answers: { 201: { description: 'Signed in.', schema: sessionSchema, headers: ['Set-Cookie'] } },
   },
   getSession: {
     method: 'get',
@@ -34,8 +36,8 @@ export const sessionEndpoints = {
     tag: 'Session',
     summary: 'Sign out',
     description:
-      'Takes the cookie back from the browser. Nothing is kept of sessions here, so a copy of it would stay good until it expires.',
-    answers: { 200: { description: 'The cookie is gone.', schema: z.strictObject({ isSignedIn: z.literal(false) }) } },
+      'Ends the session of the cookie at every gateway, for copies of it too, and the streams that it reads; takes the cookie back.',
+    answers: { 200: { description: 'The session is over.', schema: signedOutSchema, headers: ['Set-Cookie'] } },
   },
   watchDeploy: {
     method: 'get',

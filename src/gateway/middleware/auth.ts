@@ -25,16 +25,33 @@ export interface KeyRing {
 /** Finds out who calls; who may do what is asked later, when the endpoint is known. */
 export const identify = (
   { serviceSecrets, legacySecretInQuery }: KeyRing,
-  { callers, sessions, publicUrl }: { callers: readonly KnownCaller[]; sessions: Sessions<KnownCaller>; publicUrl: string },
+  {
+    callers,
+    sessions,
+    publicUrl,
+    isSignedOut,
+  }: {
+    callers: readonly KnownCaller[];
+    sessions: Sessions<KnownCaller>;
+    publicUrl: string;
+    isSignedOut: (sessionId: string) => Promise<boolean>;
+  },
 ): RequestHandler => {
   const workers = serviceSecrets.map((secret) => knownCaller({ name: 'ghosthands', role: 'worker', secret }));
-  return (request, _response, next) => {
+  return async (request, _response, next) => {
     const facts = getFacts(request);
     const isWorker = isWorkerPath(request.path);
     const shown = isWorker ? findWorkerSecret(request, legacySecretInQuery) : findKey(request);
     // A key that is shown decides, even a wrong one.
     if (shown !== undefined) facts.caller = findCaller(isWorker ? workers : callers, shown);
-    else if (!isWorker) facts.caller = findSession(request, sessions);
+    else if (!isWorker) {
+      const caller = findSession(request, sessions);
+      try {
+        facts.caller = caller?.sessionId !== undefined && (await isSignedOut(caller.sessionId)) ? null : caller;
+      } catch (error) {
+        facts.sessionError = error;
+      }
+    }
     if (facts.caller?.sessionUntil !== undefined) refuseForeignPages(request, publicUrl);
     next();
   };
@@ -59,24 +76,33 @@ const findSession = (request: Request, sessions: Sessions<KnownCaller>): Caller 
   const cookie = findSessionCookie(request.headers.cookie);
   const session = cookie === undefined ? null : sessions.read(cookie);
   if (session === null) return null;
-  const { caller, expiresAt } = session;
-  return { name: caller.name, role: caller.role, keyId: caller.keyId, sessionUntil: expiresAt };
+  const { caller, sessionId, expiresAt } = session;
+  return { name: caller.name, role: caller.role, keyId: caller.keyId, sessionUntil: expiresAt, sessionId };
 };
 
 /** 401 without a known key, 403 when its role does not include this. */
 export const authorise = (roles: readonly Role[] | 'public'): RequestHandler => {
   return (request, _response, next) => {
     if (roles === 'public') return next();
-    const { caller } = getFacts(request);
-    if (caller === null) {
-      const how = roles.includes('worker') ? headerOf.product : headerOf[dialectOf(request.path)];
-      throw new Problem('unauthorized', `A valid key is needed: send it as ${how}`, { headers: { 'WWW-Authenticate': 'Bearer' } });
-    }
-    if (!roles.includes(caller.role)) {
-      throw new Problem('forbidden', `The key "${caller.name}" has the role ${caller.role}; this needs ${roles.join(' or ')}`);
-    }
+    requireRole(requireKey(request, roles.includes('worker') ? headerOf.product : undefined), roles);
     next();
   };
+};
+
+export const requireKey = (request: Request, how: string = headerOf[dialectOf(request.path)]): Caller => {
+  const { caller, sessionError } = getFacts(request);
+  if (caller !== null) return caller;
+  if (sessionError !== undefined) throw sessionError;
+  throw new Problem('unauthorized', `A valid key is needed: send it as ${how}`, { headers: { 'WWW-Authenticate': 'Bearer' } });
+};
+
+/** Also for a form of an endpoint that does more than the others. */
+export const requireRole = (caller: Caller | null, roles: readonly Role[] | 'public', what?: string): void => {
+  if (roles === 'public' || (caller !== null && roles.includes(caller.role))) return;
+  throw new Problem(
+    'forbidden',
+    `The key "${caller?.name}" has the role ${caller?.role}; ${what === undefined ? 'this' : `${what}, which`} needs ${roles.join(' or ')}`,
+  );
 };
 
 const headerOf = { native: 'X-API-Key or Authorization: Bearer', product: 'X-GH-Service-Key', atm: 'X-Deploy-Secret' } as const;

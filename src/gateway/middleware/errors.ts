@@ -1,10 +1,9 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
-import { problems } from '../../contracts/errors';
-import { isDatabaseOutage } from '../../db/outage';
+import { isDatabaseOutage, isLackOfSchema, isReadOnly } from '../../db/outage';
 import { answerInAtmDialect } from '../compat/atm-errors';
 import { answerInGhDialect } from '../compat/gh-errors';
-import { dialectOf } from '../dialect';
-import { Problem } from '../problem';
+import { dialectOf, type Dialect } from '../dialect';
+import { Problem, problemBody } from '../problem';
 import { getFacts } from '../request-facts';
 
 const retryAfterSeconds = '2';
@@ -13,12 +12,12 @@ const retryAfterSeconds = '2';
 export const answerErrors: ErrorRequestHandler = (error: unknown, request, response, next) => {
   const { log } = getFacts(request);
   const problem = toProblem(error);
-  if (problem.code === 'internal') log.error('A request failed', { error });
+  if (problem.code === 'internal' || isLackOfSchema(error)) log.error('A request failed', { error });
   else if (problem.code === 'unavailable') log.warn('A request found Postgres away', { error });
   // Its first bytes are out: only cutting the connection tells that the rest is missing.
   if (response.headersSent) return next(error);
   response.set(problem.headers);
-  const dialect = dialectOf(request.path);
+  const dialect = dialectOfRequest(request);
   if (dialect === 'product') answerInGhDialect(response, problem);
   else if (dialect === 'atm') answerInAtmDialect(response, problem, request.path);
   else answerProblem(request, response, problem);
@@ -31,33 +30,35 @@ export const answerNotFound: RequestHandler = (request) => {
   );
 };
 
-/** RFC 9457. */
 const answerProblem = (request: Request, response: Response, problem: Problem): void => {
+  const { requestId } = getFacts(request);
   response
     .status(problem.status)
     .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: `urn:yardmaster:problem:${problem.code}`,
-        title: problems[problem.code].title,
-        status: problem.status,
-        detail: problem.message,
-        instance: request.path,
-        code: problem.code,
-        requestId: getFacts(request).requestId,
-        ...(problem.errors.length === 0 ? {} : { errors: problem.errors.map(({ path, message }) => ({ path, message })) }),
-      }),
-    );
+    .send(JSON.stringify(problemBody(problem, { instance: request.path, requestId })));
+};
+
+/** Below `/fleet/:id` whoever asked reads ATM's words, or GH's, whatever the path leads to. */
+const dialectOfRequest = ({ path, originalUrl }: Request): Dialect => {
+  const own = dialectOf(path);
+  return own === 'native' && /^\/fleet\//i.test(originalUrl) ? 'atm' : own;
 };
 
 const toProblem = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
-  if (isDatabaseOutage(error)) {
-    return new Problem('unavailable', `Postgres does not answer; repeat the request in ${retryAfterSeconds} s`, {
+  const outage = outageOf(error);
+  if (outage !== null) {
+    return new Problem('unavailable', `${outage}; repeat the request in ${retryAfterSeconds} s`, {
       headers: { 'Retry-After': retryAfterSeconds },
     });
   }
   return fromExpress(error) ?? new Problem('internal', 'Something failed on our side; the request id finds it in the log');
+};
+
+const outageOf = (error: unknown): string | null => {
+  if (isReadOnly(error)) return 'Postgres takes no writes at the moment';
+  if (isLackOfSchema(error)) return 'The database has not what this version needs, and npm run migrate may be due';
+  return isDatabaseOutage(error) ? 'Postgres does not answer' : null;
 };
 
 /** What Express and its body parser refuse carries a type or a status. */

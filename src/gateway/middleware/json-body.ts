@@ -1,41 +1,60 @@
 import express, { type RequestHandler } from 'express';
+import { z } from 'zod';
+import { findJsonLosses } from '../../domain/exact-json';
 import { Problem } from '../problem';
 
-const depthMax = 32;
-
-/** Reads a JSON body within the limit, and refuses what Postgres cannot keep. Comes after the key was checked: strangers' bodies are not read. */
-export const jsonBody = (bytesMax: number): RequestHandler[] => [
-  (request, _response, next) => {
-    if (request.get('transfer-encoding') === undefined && (request.get('content-length') ?? '0') === '0') {
-      throw new Problem('malformed', 'The body is missing: send a JSON object');
-    }
-    if (request.is(['json', '+json']) === false) {
-      throw new Problem('unsupported_media_type', 'The body must be JSON: send Content-Type: application/json');
-    }
-    next();
-  },
-  // Any JSON is read: that it is no object is for the schema to say, as of a list.
-  express.json({ limit: bytesMax, type: ['json', '+json'], strict: false }),
-  (request, _response, next) => {
-    const problem = findUnstorable(request.body);
-    if (problem === null) return next();
-    const path = problem.path.join('.');
-    throw new Problem('invalid', `${path}: ${problem.message}`, { errors: [{ path, message: problem.message, code: 'custom' }] });
-  },
-];
-
-/** Postgres keeps no NUL and no half of a surrogate pair, in text as in jsonb. */
-const findUnstorable = (value: unknown, path: readonly string[] = []): { path: readonly string[]; message: string } | null => {
-  if (path.length > depthMax) return { path: path.slice(0, 5), message: `is nested deeper than ${depthMax} levels` };
-  if (typeof value === 'string')
-    return isStorable(value) ? null : { path, message: 'contains a character that no text may hold (NUL or half a pair)' };
-  if (typeof value !== 'object' || value === null) return null;
-  for (const [name, item] of Object.entries(value)) {
-    if (!isStorable(name)) return { path, message: 'has a field name with a character that no text may hold' };
-    const found = findUnstorable(item, [...path, name]);
-    if (found !== null) return found;
-  }
-  return null;
+/**
+ * Reads a JSON body within the limit, and refuses what could not be kept as it was sent. Comes after the key was checked: strangers' bodies are not read.
+ */
+export const jsonBody = (bytesMax: number): ((schema: z.ZodType) => RequestHandler[]) => {
+  const readBytes = express.raw({ limit: bytesMax, type: jsonTypes });
+  return (schema) => [
+    (request, _response, next) => {
+      if (request.get('transfer-encoding') === undefined && (request.get('content-length') ?? '0') === '0') {
+        throw new Problem('malformed', 'The body is missing: send a JSON object');
+      }
+      const charset = /charset *= *"?([^\s;"]+)/i.exec(request.get('content-type') ?? '')?.[1] ?? 'utf-8';
+      if (request.is(jsonTypes) === false || !/^(utf-?8|us-ascii)$/i.test(charset)) {
+        throw new Problem('unsupported_media_type', 'The body must be JSON in UTF-8: send Content-Type: application/json');
+      }
+      next();
+    },
+    readBytes,
+    (request, _response, next) => {
+      const bytes: unknown = request.body;
+      const text = Buffer.isBuffer(bytes) && bytes.length > 0 ? decode(bytes) : '{}';
+      request.body = parseJson(text);
+      refuseLosses(text, schema);
+      next();
+    },
+  ];
 };
 
-const isStorable = (text: string): boolean => !text.includes('\0') && !/\p{Surrogate}/u.test(text);
+const jsonTypes = ['json', '+json'];
+
+/** Bytes that are no UTF-8 would come out as question marks. */
+const decode = (bytes: Buffer): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Problem('malformed', 'The body is not valid UTF-8');
+  }
+};
+
+/** Any JSON is read: that it is no object is for the schema to say, as of a list. */
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem('malformed', 'The body is not valid JSON');
+  }
+};
+
+/** What is in a field that the schema does not know is dropped or refused with it, so nothing of it can be changed. */
+const refuseLosses = (text: string, schema: z.ZodType): void => {
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : null;
+  const losses = findJsonLosses(text).filter(({ path: [field] }) => field === undefined || known === null || known.includes(field));
+  const errors = losses.map(({ path, message }) => ({ path: path.join('.').slice(0, 200), message, code: 'custom' }));
+  const [first] = errors;
+  if (first !== undefined) throw new Problem('invalid', `${first.path === '' ? 'body' : first.path}: ${first.message}`, { errors });
+};

@@ -6,6 +6,7 @@ import { getFacts } from '../request-facts';
 
 const windowMs = 60_000;
 const probes = new Set(['/livez', '/readyz', '/health']);
+export const isUncounted = (path: string): boolean => probes.has(path);
 
 /**
  * Per key, or per address for who shows none. Workers share one secret, so their callbacks are counted per attempt: a fleet at work is no abuse,
@@ -18,7 +19,7 @@ export const limitRate = (perMinute: number): RequestHandler =>
     standardHeaders: 'draft-8',
     legacyHeaders: false,
     identifier: 'requests',
-    skip: (request) => probes.has(request.path),
+    skip: (request) => isUncounted(request.path),
     keyGenerator: (request) => {
       const { caller } = getFacts(request);
       if (caller === null) return `address ${ipKeyGenerator(request.ip ?? '')}`;

@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { listCommands } from '../../db/commands';
 import { findJob } from '../../db/jobs';
 import { sensitive } from '../../domain/sensitive';
-import { readCommand, settlePersonCommand } from '../commands/await-command';
+import { readCommand } from '../commands/await-command';
 import { cancelJob } from '../commands/cancel';
 import { commandAnswer, commandView } from '../commands/command-answer';
 import { resolveJob, retryJob } from '../commands/person-commands';
@@ -45,10 +45,7 @@ export const createCommandRoutes = (deps: GatewayDeps): Record<Names, RequestHan
     listCommands: answer(endpoints.listCommands, async ({ params: { jobId } }) => {
       if ((await findJob(deps.pool, jobId)) === null) throw noSuchJob(jobId);
       const commands = await listCommands(deps.pool, { jobId, rows: deps.limits.pageRowsMax });
-      return {
-        status: 200,
-        body: { commands: (await Promise.all(commands.map((command) => settlePersonCommand(deps, command)))).map(commandView) },
-      };
+      return { status: 200, body: { commands: commands.map(commandView) } };
     }),
 
     getCommand: answer(endpoints.getCommand, async ({ params: { commandId } }) => ({

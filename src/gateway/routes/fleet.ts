@@ -27,7 +27,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
     return { status: 200, body: fleetAnswer(pause) };
   }),
 
-  unpause: answer(endpoints.unpause, async ({ body: { reason } }, facts) => {
+  unpause: answer(endpoints.unpause, async ({ body: { reason = null } }, facts) => {
     const { log, caller } = facts;
     const wasPaused = await withTransaction(deps.pool, async (client) => {
       await recordAct(client, { ...actorOf(facts), act: 'unpause', subjectKind: 'fleet', subject: '*', detail: { reason } });
@@ -52,7 +52,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
     return { status: 200, body };
   }),
 
-  releaseHost: answer(endpoints.releaseHost, async ({ params: { host }, body: { reason } }, facts) => {
+  releaseHost: answer(endpoints.releaseHost, async ({ params: { host }, body: { reason = null } }, facts) => {
     const { log, caller } = facts;
     const { wasHeld, ...left } = await withTransaction(deps.pool, async (client) => {
       await recordAct(client, { ...actorOf(facts), act: 'release', subjectKind: 'host', subject: host, detail: { reason } });

@@ -1,18 +1,22 @@
 import type { RequestHandler } from 'express';
+import type { Pool } from 'pg';
 import type { Limits } from '../../contracts/limits';
+import { endSession } from '../../db/ended-sessions';
 import type { KnownCaller } from '../middleware/auth';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import { Problem } from '../problem';
-import { sessionCookie, type Sessions } from '../sessions';
+import { findSessionCookie, sessionCookie, type Sessions } from '../sessions';
 
 interface SessionDeps {
+  pool: Pool;
   sessions: Sessions<KnownCaller>;
   limits: Pick<Limits, 'sessionLifeMs'>;
   settings: { publicUrl: string };
 }
 
 export const createSessionRoutes = ({
+  pool,
   sessions,
   limits,
   settings,
@@ -38,10 +42,16 @@ export const createSessionRoutes = ({
       body: { name: caller?.name ?? '', role: caller?.role ?? '', expiresAt: caller?.sessionUntil ?? null },
     })),
 
-    signOut: answer(endpoints.signOut, () => ({
-      status: 200,
-      headers: { 'Set-Cookie': sessionCookie('', { maxAgeMs: 0, isSecure }) },
-      body: { isSignedIn: false },
-    })),
+    signOut: async (request, response, next) => {
+      const cookie = findSessionCookie(request.headers.cookie);
+      const session = cookie === undefined ? null : sessions.read(cookie);
+      // First, so that who is told that he is signed out is.
+      if (session !== null) await endSession(pool, session);
+      await answer(endpoints.signOut, () => ({
+        status: 200,
+        headers: { 'Set-Cookie': sessionCookie('', { maxAgeMs: 0, isSecure }) },
+        body: { isSignedIn: false },
+      }))(request, response, next);
+    },
   };
 };

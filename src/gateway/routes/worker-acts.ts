@@ -33,7 +33,7 @@ export const createWorkerActRoutes = (deps: GatewayDeps): Record<Names, RequestH
 
     getDrain: answer(endpoints.getDrain, async ({ params: { workerId } }) => await read(workerId, 'drain')),
 
-    releaseWorker: answer(endpoints.releaseWorker, async ({ params: { workerId }, body: { reason } }, facts) => {
+    releaseWorker: answer(endpoints.releaseWorker, async ({ params: { workerId }, body: { reason = null } }, facts) => {
       const { wasHeld, holds } = await withTransaction(deps.pool, async (client) => {
         const hosts = await releaseHolder(client, makeWorkerHolder({ workerId }));
         const worker = await findWorker(client, deps.limits, workerId);

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { commandKinds, commandOutcomes, resolutionTypes, routes } from '../../contracts/command';
 import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
+import { noteSchema } from './person-text';
 import { problemSchema } from './problem';
-import { idSchema, instantSchema } from './values';
+import { idSchema, instantSchema, wholeNumberSchema } from './values';
 
 /** Longer than any code that a site sends, short enough that nobody parks a document here. */
 const codeLengthMax = 64;
@@ -13,34 +14,29 @@ const passwordLengthMax = 256;
 export const codeSchema = z.string().min(1).max(codeLengthMax);
 export const userNameSchema = z.string().min(1).max(userNameLengthMax);
 export const passwordSchema = z.string().min(1).max(passwordLengthMax);
-export const noteSchema = z.string().trim().max(limits.reasonLengthMax);
 
 export const commandParamsSchema = z.strictObject({ commandId: idSchema });
 
 export const waitQuerySchema = z.strictObject({
-  wait: z
-    .string()
-    .regex(/^\d{1,2}$/, `must be a whole number from 0 to ${limits.commandWaitSecondsMax}`)
-    .transform(Number)
-    .pipe(z.number().max(limits.commandWaitSecondsMax))
+  wait: wholeNumberSchema({ least: 0, most: limits.commandWaitSecondsMax })
     .optional()
-    .meta({
-      description: `Seconds to wait for the outcome, 0 to ${limits.commandWaitSecondsMax}; ${limits.commandWaitSecondsDefault} by itself. Then 202 tells where to look.`,
-    }),
+    .meta({ description: 'Seconds to wait for the outcome; then 202 tells where to look.', default: limits.commandWaitSecondsDefault }),
 });
 
 const text = noteSchema.optional().meta({ description: 'For people; never a code or a password.' });
 
 export const cancelBodySchema = z.strictObject({ reason: text }).meta({ id: 'CancelJob' });
 
+const resumeFields = {
+  resolutionType: z.enum(resolutionTypes).meta({ description: '`manual`: done at the page by hand. `skip`: go on without.' }),
+  code: codeSchema.optional().meta({ description: 'For `code_entry`. Encrypted at rest, used once, gone within minutes.' }),
+  username: userNameSchema.optional(),
+  password: passwordSchema.optional().meta({ description: 'For `credentials`, with `username`. Kept like a code.' }),
+  note: text,
+};
+
 export const resumeBodySchema = z
-  .strictObject({
-    resolutionType: z.enum(resolutionTypes).meta({ description: '`manual`: done at the page by hand. `skip`: go on without.' }),
-    code: codeSchema.optional().meta({ description: 'For `code_entry`. Encrypted at rest, used once, gone within minutes.' }),
-    username: userNameSchema.optional(),
-    password: passwordSchema.optional().meta({ description: 'For `credentials`, with `username`. Kept like a code.' }),
-    note: text,
-  })
+  .strictObject(resumeFields)
   .superRefine((body, context) => {
     const wanted: Record<(typeof resolutionTypes)[number], readonly SecretField[]> = {
       manual: [],
@@ -55,8 +51,21 @@ export const resumeBodySchema = z
       context.addIssue({ code: 'custom', path: [name], message });
     }
   })
-  .meta({ id: 'ResumeJob' });
+  .meta({ id: 'AnyResume' });
 type SecretField = 'code' | 'username' | 'password';
+
+const { resolutionType: _type, code, username: _username, password, note } = resumeFields;
+
+/** The same rules as an object for each kind of resolution. */
+export const resumeBodyShownSchema = z
+  .discriminatedUnion('resolutionType', [
+    z.strictObject({ resolutionType: z.enum(['manual', 'skip']), note }).meta({ id: 'ResumeByHand' }),
+    z.strictObject({ resolutionType: z.literal('code_entry'), code: code.unwrap(), note }).meta({ id: 'ResumeWithCode' }),
+    z
+      .strictObject({ resolutionType: z.literal('credentials'), username: userNameSchema, password: password.unwrap(), note })
+      .meta({ id: 'ResumeWithCredentials' }),
+  ])
+  .meta({ id: 'ResumeJob' });
 
 export const retryBodySchema = z
   .strictObject({
@@ -117,3 +126,6 @@ export const commandListSchema = z.strictObject({ commands: z.array(commandSchem
 export const commandProblemSchema = z
   .strictObject({ ...commandFields, ...problemSchema.shape })
   .meta({ id: 'CommandProblem', description: 'A problem (RFC 9457) with the fields of the command beside its own.' });
+
+/** Where another one is in the way (a resume that is under way, another live job of the task) there is no command of the caller's own. */
+export const commandConflictSchema = z.union([commandProblemSchema, problemSchema]).meta({ id: 'CommandConflict' });

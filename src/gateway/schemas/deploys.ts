@@ -7,9 +7,9 @@ import {
   deployPhases,
   strategyBounds,
   versionPattern,
-  type DeployOutcome,
 } from '../../contracts/deploy';
-import { idSchema, instantSchema, keySchema, pageFields, reasonSchema } from './values';
+import { reasonSchema } from './person-text';
+import { flagSchema, idSchema, instantSchema, keySchema, pageFields, printableSchema, wholeNumberSchema, listSchema } from './values';
 
 const nameSchema = z
   .string()
@@ -22,7 +22,7 @@ export const destinationParamsSchema = z.strictObject({ destination: nameSchema 
 export const placeDeployHeadersSchema = z.object({
   'idempotency-key': keySchema
     .optional()
-    .meta({ description: 'The same request under the same key is one deploy, however often it comes.' }),
+    .meta({ description: 'The same request of the same caller under the same key is one deploy, however often it comes.' }),
 });
 
 const within = ({ least, most }: { least: number; most: number }) => z.int().min(least).max(most);
@@ -59,17 +59,12 @@ export const placeDeployBodySchema = z
 export const deploySignalBodySchema = z.strictObject({ reason: reasonSchema.optional() }).meta({ id: 'DeployWord' });
 export const breakLockBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'BreakDeployLock' });
 
-const isOutcome = (word: string): word is DeployOutcome => (deployOutcomes as readonly string[]).includes(word);
-const flagSchema = z.enum(['true', 'false']).transform((word) => word === 'true');
-
 export const listDeploysQuerySchema = z.strictObject({
   destination: nameSchema.optional(),
   live: flagSchema.optional().meta({ description: '`true`: those that have not ended; `false`: those that have.' }),
-  outcome: z
-    .string()
-    .refine((words) => words.split(',').every(isOutcome), `must be one or more of ${deployOutcomes.join(', ')}, with commas between them`)
-    .transform((words) => deployOutcomes.filter((outcome) => words.split(',').includes(outcome)))
-    .optional(),
+  outcome: listSchema(deployOutcomes)
+    .optional()
+    .meta({ description: 'One outcome, or several; also as one word with commas between them.' }),
   ...pageFields,
 });
 
@@ -173,17 +168,14 @@ export const brokenLockSchema = z
   .strictObject({ kind: z.enum(['broken', 'was_free']), detail: z.string() })
   .meta({ id: 'BrokenDeployLock' });
 
-const seqSchema = z
-  .string()
-  .regex(/^\d{1,15}$/, 'must be the number of a line')
-  .transform(Number);
-
 export const logStreamQuerySchema = z.strictObject({
-  after: seqSchema
+  after: wholeNumberSchema({ least: 0, most: Number.MAX_SAFE_INTEGER })
     .optional()
     .meta({ description: 'Lines after this number; all of them by itself. The header Last-Event-ID, which browsers send, goes first.' }),
 });
 
 export const logStreamHeadersSchema = z.object({
-  'last-event-id': z.string().max(40).optional().meta({ description: 'Id of the last event that was seen.' }),
+  'last-event-id': printableSchema(40)
+    .optional()
+    .meta({ description: 'Id of the last event that was seen.', pattern: String.raw`^([0-9]{1,15}(\.end)?)?$` }),
 });

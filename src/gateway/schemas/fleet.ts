@@ -3,7 +3,8 @@ import { jobStates } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
 import { healthStatuses } from '../../domain/health';
 import { sweepFindings, sweepKinds, type SweepFinding } from '../../contracts/sweep';
-import { instantSchema, reasonSchema, textSchema } from './values';
+import { reasonSchema } from './person-text';
+import { instantSchema, textSchema } from './values';
 import { fleetSchema } from './job-answers';
 
 /** What stands for the whole fleet is no host: POST /v1/pause is for that. */
@@ -27,8 +28,6 @@ export const holdBodySchema = z
       .meta({ description: 'The hold ends by itself; without it only a release ends it.' }),
   })
   .meta({ id: 'HoldHost' });
-
-export const releaseBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'ReleaseHost' });
 
 const holdSchema = z
   .strictObject({

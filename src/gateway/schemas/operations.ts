@@ -17,15 +17,34 @@ export const workerCallbackAnswerSchema = z
   })
   .meta({ id: 'WorkerCallbackReceipt' });
 
-export const liveAnswerSchema = z.strictObject({ status: z.literal('alive') });
+export const liveAnswerSchema = z.strictObject({ status: z.literal('alive') }).meta({ id: 'Liveness' });
 
-const checkSchema = z.enum(['ok', 'away']);
+export const openApiSchema = z
+  .looseObject({
+    openapi: z.string(),
+    info: z.looseObject({ title: z.string(), version: z.string() }),
+    paths: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'OpenApi' });
+
+const postgresSchema = z.enum(['ok', 'read_only', 'old_schema', 'unfit_settings', 'away']).meta({
+  description:
+    'read_only: it can be asked, and nothing can be accepted. old_schema, unfit_settings: `detail` names the command that helps.',
+});
+const temporalSchema = z
+  .enum(['ok', 'away'])
+  .meta({ description: 'While it is away jobs are accepted with 202, and start when it is back; so it decides nothing about `status`.' });
 
 export const readyAnswerSchema = z
   .strictObject({
     status: z.enum(['ready', 'not_ready']),
-    checks: z.strictObject({ postgres: checkSchema, temporal: checkSchema }),
+    checks: z.strictObject({ postgres: postgresSchema, temporal: temporalSchema }),
+    detail: z.string().optional(),
     isDraining: z.boolean(),
+    lastSweepAgeSeconds: z
+      .number()
+      .nullable()
+      .meta({ description: 'Since the last pass over the fleet ended; far more than ten seconds means that no orchestrator works.' }),
     fleet: fleetSchema.nullable().meta({ description: 'Null while Postgres is away.' }),
   })
   .meta({ id: 'Readiness' });

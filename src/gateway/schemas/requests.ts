@@ -1,28 +1,25 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
-import { countSchema, idSchema, keySchema, pageFields, reasonSchema, textSchema } from './values';
+import { noteSchema, reasonSchema } from './person-text';
+import { countSchema, flagSchema, idSchema, keySchema, pageFields, textSchema, listSchema } from './values';
 
 export const jobParamsSchema = z.strictObject({ jobId: idSchema });
 
 export const submitHeadersSchema = z.object({
-  'idempotency-key': keySchema.optional().meta({ description: 'The same request under the same key is one job, however often it comes.' }),
+  'idempotency-key': keySchema.optional().meta({
+    description:
+      "The same request under the same key is one job, however often it comes. A caller's keys are its own: they are told apart by the name of the API key.",
+  }),
 });
 
-const isState = (word: string): boolean => (jobStates as readonly string[]).includes(word);
-
 export const listJobsQuerySchema = z.strictObject({
-  state: z
-    .string()
-    .refine((words) => words.split(',').every(isState), `must be one or more of ${jobStates.join(', ')}, with commas between them`)
-    .transform((words) => jobStates.filter((state) => words.split(',').includes(state)))
+  state: listSchema(jobStates)
     .optional()
-    .meta({ description: 'One state, or several with commas between them.', example: 'waiting,running' }),
+    .meta({ description: 'One state, or several; also as one word with commas between them.', example: ['waiting', 'running'] }),
   userId: idSchema.optional(),
   taskId: textSchema.optional(),
   workerId: textSchema.optional().meta({ description: 'Jobs of which this worker has, or had, an attempt.' }),
-  needsAttention: z
-    .enum(['true', 'false'])
-    .transform((word) => word === 'true')
+  needsAttention: flagSchema
     .optional()
     .meta({ description: '`true`: what waits for a person (waiting_human, uncertain), the nearest deadline first.' }),
   ...pageFields,
@@ -35,3 +32,8 @@ export const workerCallbackParamsSchema = z.strictObject({ attemptId: idSchema }
 export const pauseBodySchema = z
   .strictObject({ reason: reasonSchema.meta({ description: 'Shown wherever the pause is.' }) })
   .meta({ id: 'PauseFleet' });
+
+/** What is held needs a reason that others find; that it is held no more, none. */
+export const releaseBodySchema = z
+  .strictObject({ reason: noteSchema.optional().meta({ description: 'For the audit.' }) })
+  .meta({ id: 'Release' });

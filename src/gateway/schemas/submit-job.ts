@@ -74,54 +74,65 @@ const resumeSchema = z
     downloadUrl: pageUrlSchema.optional().meta({ description: 'May be presigned: its query is kept, since the worker needs it.' }),
   })
   .refine((resume) => Object.values(resume).some((value) => value !== undefined), 'needs one of storagePath, s3Key, downloadUrl')
-  .meta({ id: 'Resume', description: 'Where the worker finds the file; one of the three at least.' });
+  .meta({ id: 'Resume', description: 'Where the worker finds the file; one of the three at least.', minProperties: 1 });
 
 export const qualities = ['speed', 'balanced', 'quality'] as const;
 
 /** GH's words on both branches; the row gets `other` for everything else. */
 export const platforms = ['greenhouse', 'workday', 'linkedin', 'lever', 'icims', 'taleo', 'smartrecruiters', 'amazon', 'other'] as const;
 
+/** What the row's metadata hold of ours: a caller's own under such a name would be written over. */
+const ownMetadata = ['source', 'quality_preset', 'valet_task_id', 'resume_ref', 'yardmaster', 'dispatch_target'];
+
+const jobFields = {
+  userId: idSchema,
+  targetUrl: pageUrlSchema.meta({ description: 'The page of the posting, as the worker shall open it.' }),
+  jobType: z.enum(jobTypes).default('apply'),
+  taskDescription: text(most.task).optional().meta({ description: 'Needed unless jobType is apply.' }),
+  platform: z.enum(platforms).default('other'),
+  profile: profileSchema.optional().meta({ description: 'Needed for apply, and only there.' }),
+  answers: z
+    .record(z.string().max(1000), z.string().max(10_000))
+    .optional()
+    .meta({ description: 'Prepared answers by question; only for apply.' }),
+  resume: resumeSchema.optional().meta({ description: 'Needed for apply, and only there.' }),
+  inputData: z.record(z.string(), z.unknown()).optional().meta({ description: 'What the worker gets when jobType is not apply.' }),
+  taskId: textSchema.optional().meta({ description: "The product's id. Without an Idempotency-Key, one job of a task lives at a time." }),
+  callbackUrl: keptUrlSchema
+    .optional()
+    .meta({ description: 'Told what happens; its origin must be allowed (CALLBACK_ALLOWED_ORIGINS). Secrets in it are taken out.' }),
+  priority: prioritySchema.meta({ description: 'Lower comes first.' }),
+  timeoutSeconds: timeoutSecondsSchema.meta({ description: "Of one run of GH's handler." }),
+  executionMode: z.enum(executionModes).default('auto'),
+  quality: z.enum(qualities).default('balanced'),
+  model: text(most.word).optional(),
+  imageModel: text(most.word).optional(),
+  maxAttempts: z.int().min(1).max(5).default(attemptsMaxDefault),
+  worker: z
+    .strictObject({
+      id: text(most.word).meta({ description: 'A worker id, its target id, an instance id, or the id of a sandbox.' }),
+      affinity: z
+        .enum(affinities)
+        .default('preferred')
+        .meta({ description: '`strict` waits for it; `preferred` takes it when it is idle.' }),
+    })
+    .optional(),
+  metadata: z
+    .record(z.string().max(100), z.unknown())
+    .optional()
+    .meta({ description: "The caller's own, kept as sent but for `callback_url` and the secrets in URLs, which are taken out." }),
+};
+
 export const submitJobSchema = z
-  .strictObject({
-    userId: idSchema,
-    targetUrl: pageUrlSchema.meta({ description: 'The page of the posting, as the worker shall open it.' }),
-    jobType: z.enum(jobTypes).default('apply'),
-    taskDescription: text(most.task).optional().meta({ description: 'Needed unless jobType is apply.' }),
-    platform: z.enum(platforms).default('other'),
-    profile: profileSchema.optional().meta({ description: 'Needed for apply, and only there.' }),
-    answers: z
-      .record(z.string().max(1000), z.string().max(10_000))
-      .optional()
-      .meta({ description: 'Prepared answers by question; only for apply.' }),
-    resume: resumeSchema.optional().meta({ description: 'Needed for apply, and only there.' }),
-    inputData: z.record(z.string(), z.unknown()).optional().meta({ description: 'What the worker gets when jobType is not apply.' }),
-    taskId: textSchema.optional().meta({ description: "The product's id. Without an Idempotency-Key, one job of a task lives at a time." }),
-    callbackUrl: keptUrlSchema
-      .optional()
-      .meta({ description: 'Told what happens; its origin must be allowed (CALLBACK_ALLOWED_ORIGINS). Secrets in it are taken out.' }),
-    priority: prioritySchema.meta({ description: 'Lower comes first.' }),
-    timeoutSeconds: timeoutSecondsSchema.meta({ description: "Of one run of GH's handler." }),
-    executionMode: z.enum(executionModes).default('auto'),
-    quality: z.enum(qualities).default('balanced'),
-    model: text(most.word).optional(),
-    imageModel: text(most.word).optional(),
-    maxAttempts: z.int().min(1).max(5).default(attemptsMaxDefault),
-    worker: z
-      .strictObject({
-        id: text(most.word).meta({ description: 'A worker id, its target id, an instance id, or the id of a sandbox.' }),
-        affinity: z
-          .enum(affinities)
-          .default('preferred')
-          .meta({ description: '`strict` waits for it; `preferred` takes it when it is idle.' }),
-      })
-      .optional(),
-    metadata: z
-      .record(z.string().max(100), z.unknown())
-      .optional()
-      .meta({ description: "The caller's own; secrets in its URLs are taken out." }),
-  })
+  .strictObject(jobFields)
   .superRefine((job, context) => {
     const need = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+    const keepFree = (of: 'metadata' | 'inputData', names: readonly string[]): void => {
+      for (const name of names.filter((each) => Object.hasOwn(job[of] ?? {}, each)))
+        context.addIssue({ code: 'custom', path: [of, name], message: 'is written by Yardmaster: use another name' });
+    };
+    keepFree('metadata', ownMetadata);
+    keepFree('inputData', [...(job.model === undefined ? [] : ['model']), ...(job.imageModel === undefined ? [] : ['image_model'])]);
     if (job.jobType === 'apply') {
       if (job.profile === undefined) need('profile', 'is needed for jobType apply');
       if (job.resume === undefined) need('resume', 'is needed for jobType apply');
@@ -133,5 +144,19 @@ export const submitJobSchema = z
       if (job[name] !== undefined) need(name, `is for jobType apply only: put what the worker needs into inputData`);
     }
   })
+  .meta({ id: 'AnyJob' });
+const { profile: _profile, answers, resume: _resume, inputData, ...sharedFields } = jobFields;
+const [apply, ...otherTypes] = jobTypes;
+
+/** The same rules as two objects: what an application takes, and what every other job takes. */
+export const submitJobShownSchema = z
+  .union([
+    z
+      .strictObject({ ...sharedFields, jobType: z.literal(apply).default(apply), profile: profileSchema, resume: resumeSchema, answers })
+      .meta({ id: 'SubmitApplication' }),
+    z
+      .strictObject({ ...sharedFields, jobType: z.enum(otherTypes), taskDescription: text(most.task), inputData })
+      .meta({ id: 'SubmitOtherJob' }),
+  ])
   .meta({ id: 'SubmitJob' });
 export type SubmitJob = z.output<typeof submitJobSchema>;

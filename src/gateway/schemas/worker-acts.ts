@@ -3,7 +3,8 @@ import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
 import { workerActOutcomes, workerActs } from '../../contracts/worker-act';
 import { holdsSchema } from './fleet';
-import { instantSchema, reasonSchema } from './values';
+import { reasonSchema } from './person-text';
+import { instantSchema } from './values';
 
 export const drainBodySchema = z
   .strictObject({
@@ -13,7 +14,7 @@ export const drainBodySchema = z
       .min(1)
       .max(limits.drainMaxMs / 1_000)
       .optional()
-      .meta({ description: `How long its job is waited for; ${limits.drainMs / 1_000} by itself.` }),
+      .meta({ description: 'How long its job is waited for.', default: limits.drainMs / 1_000 }),
   })
   .meta({ id: 'DrainWorker' });
 
@@ -26,8 +27,6 @@ export const recycleBodySchema = z
       .meta({ description: 'Also while a job runs there: it is interrupted, and tried again or left uncertain.' }),
   })
   .meta({ id: 'RecycleWorker' });
-
-export const releaseWorkerBodySchema = z.strictObject({ reason: reasonSchema }).meta({ id: 'ReleaseWorker' });
 
 export const workerActSchema = z
   .strictObject({

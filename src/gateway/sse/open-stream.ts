@@ -10,7 +10,12 @@ export const openStream = (
   response: Response,
 ): Reader => {
   const facts = getFacts(request);
-  const reader = streams.admit(response);
+  const { caller, address } = facts;
+  const reader = streams.admit(response, {
+    owner: caller === null ? `address ${address}` : `key ${caller.name}`,
+    sessionId: caller?.sessionId ?? null,
+    until: caller?.sessionUntil?.getTime() ?? Infinity,
+  });
   facts.isStream = true;
   response.once('close', metrics.openStream(facts.route ?? 'none'));
   return reader;

@@ -14,16 +14,29 @@ export interface Reader {
   end(): void;
 }
 
+/** Whose a reader is. */
+export interface ReaderOf {
+  /** The key's name, or the address of who shows none: one of them must not take every place. */
+  owner: string;
+  /** Null for who shows a key. */
+  sessionId: string | null;
+  /** The end of the session, in milliseconds; it may not be read under for longer. */
+  until: number;
+}
+
 /** All readers of a gateway: how many there may be, their heartbeats, and their end when the gateway drains. */
 export interface Readers {
-  /** Its headers and a first comment are on the wire when this returns. Refuses when there are too many, or the gateway drains. */
-  admit(response: ServerResponse): Reader;
+  /** Its headers and a first comment are on the wire when this returns. Refuses when there are too many, of all or of this owner, or the gateway drains. */
+  admit(response: ServerResponse, of: ReaderOf): Reader;
+  /** The sessions under which somebody reads. */
+  listSessions(): string[];
+  endSessions(sessionIds: readonly string[]): void;
   count(): { open: number; stalled: number };
   /** Ends every stream cleanly; each comes back after a time of its own, here or elsewhere. */
   close(): void;
 }
 
-type ReaderLimits = Pick<Limits, 'logReadersMax' | 'streamHeartbeatMs' | 'streamStalledMs' | 'streamRetryMs'>;
+type ReaderLimits = Pick<Limits, 'logReadersMax' | 'logReadersOfOneMax' | 'streamHeartbeatMs' | 'streamStalledMs' | 'streamRetryMs'>;
 
 const headers = {
   'Content-Type': 'text/event-stream',
@@ -49,19 +62,21 @@ export const createReaders = (limits: ReaderLimits): Readers => {
   };
 
   return {
-    admit(response) {
+    admit(response, of) {
       if (isClosed) throw new Problem('unavailable', 'This gateway ends; connect again', { headers: { 'Retry-After': '1' } });
-      if (open.size >= limits.logReadersMax) {
-        throw new Problem('too_many_readers', `${limits.logReadersMax} readers are connected already`, {
-          headers: { 'Retry-After': '30' },
-        });
-      }
-      const reader = openReader(response, limits);
+      if (open.size >= limits.logReadersMax) throw tooMany(`${limits.logReadersMax} readers are connected already`);
+      const own = [...open].filter((reader) => reader.of.owner === of.owner).length;
+      if (own >= limits.logReadersOfOneMax) throw tooMany(`${own} readers of this ${of.owner} are connected already, which is its share`);
+      const reader = openReader(response, limits, of);
       open.add(reader);
       response.once('close', () => forget(reader));
       // A fifteenth of the heartbeat late is nothing, and one timer serves all.
       heart ??= setInterval(beat, limits.streamHeartbeatMs / 15).unref();
       return reader;
+    },
+    listSessions: () => [...new Set([...open].flatMap(({ of: { sessionId } }) => sessionId ?? []))],
+    endSessions(sessionIds) {
+      for (const reader of open) if (reader.of.sessionId !== null && sessionIds.includes(reader.of.sessionId)) reader.dismiss();
     },
     count: () => ({ open: open.size, stalled: [...open].filter((reader) => reader.isStalled()).length }),
     close() {
@@ -71,7 +86,9 @@ export const createReaders = (limits: ReaderLimits): Readers => {
   };
 };
 
-const openReader = (response: ServerResponse, limits: ReaderLimits) => {
+const tooMany = (what: string): Problem => new Problem('too_many_readers', what, { headers: { 'Retry-After': '30' } });
+
+const openReader = (response: ServerResponse, limits: ReaderLimits, of: ReaderOf) => {
   let isOpen = true;
   let wroteAt = Date.now();
   let isWoken = false;
@@ -99,7 +116,15 @@ const openReader = (response: ServerResponse, limits: ReaderLimits) => {
   response.writeHead(200, headers);
   response.write(commentFrame('yardmaster') + retryFrame(limits.streamRetryMs));
 
+  /** Not to come back: its next request is refused. */
+  const dismiss = (): void => {
+    if (response.writableNeedDrain) response.destroy();
+    end();
+  };
+
   return {
+    of,
+    dismiss,
     isOpen: () => isOpen,
     isStalled: () => response.writableNeedDrain,
     async send(frames: string | Buffer) {
@@ -124,6 +149,7 @@ const openReader = (response: ServerResponse, limits: ReaderLimits) => {
     wake,
     end,
     beat(now: number) {
+      if (isOpen && now >= of.until) return dismiss();
       if (!isOpen || now - wroteAt < limits.streamHeartbeatMs) return;
       if (!response.writableNeedDrain) {
         wroteAt = now;

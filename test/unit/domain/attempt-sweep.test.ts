@@ -15,8 +15,10 @@ const attempt: LiveAttempt = {
   row: { status: 'running', claimedBy: 'worker-1', heartbeatAgeMs: 4_000 },
   registryStatus: 'active',
   port: { kind: 'answers', workerId: 'worker-1', activeJobs: 1, hasRestarted: false },
+  portChangedAgeMs: 600_000,
   listeners: 1,
 };
+const hourMs = 3_600_000;
 const answers = { kind: 'answers', workerId: 'worker-1', activeJobs: 1, hasRestarted: false } as const;
 const silentRow = { status: 'running', claimedBy: 'worker-1', heartbeatAgeMs: 40_000 };
 
@@ -37,17 +39,32 @@ describe('the worker of an attempt is examined', () => {
     ['when its row is gone', { row: null }, 'silent_attempt'],
     ['when the registry says offline', { registryStatus: 'offline' }, 'worker_gone'],
     ['when nobody is registered by its name', { registryStatus: null }, 'worker_gone'],
-    ['when the registry says offline, and a person is waited for', { jobState: 'waiting_human', registryStatus: 'offline' }, 'worker_gone'],
+    [
+      'once an hour when the registry says offline, and a person is waited for',
+      { jobState: 'waiting_human', registryStatus: 'offline', jobTouchedAgeMs: hourMs + 1 },
+      'worker_gone',
+    ],
+    ['not in between', { jobState: 'waiting_human', registryStatus: 'offline', jobTouchedAgeMs: hourMs }, null],
+    [
+      'when its row fell silent since the last look, and a person is waited for',
+      { jobState: 'waiting_human', row: silentRow, jobTouchedAgeMs: 10_001 },
+      'silent_attempt',
+    ],
+    ['not again for the same silence', { jobState: 'waiting_human', row: silentRow, jobTouchedAgeMs: 9_999 }, null],
+    ['when its row is gone, and a person is waited for', { jobState: 'waiting_human', row: null }, 'silent_attempt'],
     ['not again while its workflow has a doubt already', { isOwnerInDoubt: true, row: silentRow }, null],
     ['not before it claimed', { isClaimed: false, port: { kind: 'refused' } }, null],
     ['not when its job has gone on without it', { isCurrent: false, port: { kind: 'refused' } }, null],
-    ['not in every pass when its job is uncertain', { jobState: 'uncertain', port: { kind: 'refused' } }, null],
-    [
-      'now and then when its job is uncertain',
-      { jobState: 'uncertain', jobTouchedAgeMs: 61_000, port: { kind: 'refused' } },
-      'worker_changed',
-    ],
-    ['not for its silence when its job is uncertain', { jobState: 'uncertain', jobTouchedAgeMs: 61_000, row: silentRow }, null],
+    ...(['uncertain', 'waiting_human'] as const).flatMap((jobState): [string, Partial<LiveAttempt>, ExamineFinding | null][] => {
+      const refused = { jobState, port: { kind: 'refused' } } as const;
+      return [
+        [`when its port changed since the last look, its job being ${jobState}`, { ...refused, portChangedAgeMs: 4_999 }, 'worker_changed'],
+        [`not again for the same answer, its job being ${jobState}`, { ...refused, portChangedAgeMs: 5_001 }, null],
+        [`not when nobody knows since when, its job being ${jobState}`, { ...refused, portChangedAgeMs: null }, null],
+        [`once an hour for the same answer, its job being ${jobState}`, { ...refused, jobTouchedAgeMs: hourMs + 1 }, 'worker_changed'],
+      ];
+    }),
+    ['not for its silence when its job is uncertain', { jobState: 'uncertain', jobTouchedAgeMs: hourMs + 1, row: silentRow }, null],
   ])('%s', (_what, more, finding) => {
     expect(sweep(more).examine).toEqual(finding === null ? [] : [{ jobId: 'job-1', finding }]);
   });

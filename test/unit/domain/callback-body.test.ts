@@ -53,6 +53,19 @@ describe('the body of a callback', () => {
     });
   });
 
+  test('P8: has no secret of a page in it, wherever an address stands, and the signed address of its picture whole', () => {
+    const signed = 'https://s3.test/1.png?X-Amz-Signature=abc';
+    const page = 'https://u:planted@site.test/apply?id=7&token=planted#access_token=planted';
+    const interaction = { description: `Solve it at ${page} please`, page_url: page, screenshot_url: signed };
+    const paused = sent('paused', { state: 'waiting_human', humanKind: 'blocker', result: makeResult({ interaction }) });
+    expect(paused).toMatchObject({ interaction: { page_url: 'https://site.test/apply?id=7', screenshot_url: signed } });
+    const result = makeResult({ resultData: { page, steps: [{ at: page }] }, resultSummary: `Sent from ${page}`, screenshotUrl: signed });
+    const completed = sent('completed', { state: 'succeeded', result });
+    expect(completed).toMatchObject({ screenshot_url: signed, result_data: { page: 'https://site.test/apply?id=7' } });
+    const failed = sent('failed', { state: 'failed', errorMessage: `net::ERR_ABORTED at ${page}` });
+    expect(JSON.stringify([paused, completed, failed])).not.toContain('planted');
+  });
+
   test('of completed brings what the attempt left', () => {
     const result = makeResult({ resultData: { submitted: true }, resultSummary: 'Done', screenshotUrl: 'https://s.test/1.png', cost });
     expect(sent('completed', { state: 'succeeded', result })).toEqual({

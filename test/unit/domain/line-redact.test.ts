@@ -1,6 +1,5 @@
 import { array, assert, constantFrom, integer, nat, oneof, property, record, string, type Arbitrary } from 'fast-check';
 import { createLineRedact, cutMark, skipMark, type LinePart } from '../../../src/domain/line-redact';
-import { listSecretForms } from '../../../src/domain/secret-forms';
 import { sensitive } from '../../../src/domain/sensitive';
 import { createLines } from '../../../src/process/lines';
 
@@ -98,6 +97,22 @@ describe('a secret of several lines', () => {
   });
 });
 
+const formsOf = (value: string): string[] => [
+  value,
+  encodeURIComponent(value),
+  JSON.stringify(value).slice(1, -1),
+  Buffer.from(value).toString('base64').replaceAll('=', ''),
+  Buffer.from(value).toString('hex').toUpperCase(),
+];
+
+it('takes the last zero of a value in hex for no prefix of what follows', () => {
+  expect(read('4141414141414140xyz\n', { secrets: ['AAAAAAA@'] })).toEqual(['[redacted]xyz']);
+});
+
+it('takes the end of one value and the beginning of the next for no escape', () => {
+  expect(read('AAAAAW%AAAAAAW%25AAAAAAW%A\n', { secrets: ['AAAAAW%A'] })).toEqual(['[redacted][redacted][redacted]']);
+});
+
 describe('whatever the bytes were cut by', () => {
   const capital: Arbitrary<string> = constantFrom(...Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/%&"\'\\$#@!=é'));
   const secretText = string({ unit: capital, minLength: 8, maxLength: 40 });
@@ -116,7 +131,7 @@ describe('whatever the bytes were cut by', () => {
         array(nat({ max: 10_000 }), { maxLength: 20 }),
         integer({ min: 8, max: 200 }),
         ({ value, pieces }, cuts, charsMax) => {
-          const forms = listSecretForms(value);
+          const forms = formsOf(value);
           const text = pieces.map(({ before, form, after }) => before + (forms[form % forms.length] ?? '') + after).join('');
           const shown = read(text, { secrets: [value], charsMax, heldCharsMin: 1, cuts });
           const capitals = shown.join('\n').replaceAll('[redacted]', ' ').replaceAll(cutMark, ' ').replaceAll(skipMark, ' ');

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { withoutUrlSecrets, withoutUrlSecretsDeep } from '../../../src/domain/url-secrets';
+import { withoutPageSecrets, withoutUrlSecrets, withoutUrlSecretsDeep } from '../../../src/domain/url-secrets';
 
 it.each([
   ['https://v.test/hook?token=s', 'https://v.test/hook'],
@@ -12,6 +12,8 @@ it.each([
   ['https://v.test/hook#access_token=s', 'https://v.test/hook'],
   ['https://v.test/hook?key&x', 'https://v.test/hook?x'],
   ['https://v.test/hook?password=s#part', 'https://v.test/hook#part'],
+  ['https://v.test/back?code=s&state=t&session=u', 'https://v.test/back?state=t'],
+  ['https://v.test/#/login?token=s', 'https://v.test/'],
 ])('takes what is secret out of %s', (given, kept) => {
   expect(withoutUrlSecrets(given)).toBe(kept);
 });
@@ -43,4 +45,14 @@ it('finds addresses inside of texts, lists and objects', () => {
       d: 'plain token=1',
     }),
   ).toEqual({ a: ['see https://v.test/x then', 5, null], b: { c: 'http://v.test/?n=2' }, d: 'plain token=1' });
+});
+
+it('leaves the addresses of files that have to be opened', () => {
+  const signed = 'https://s3.test/a.png?X-Amz-Signature=s';
+  expect(withoutPageSecrets({ page_url: signed, screenshot_url: signed, screenshot_urls: [signed], nested: [{ at: signed }] })).toEqual({
+    page_url: 'https://s3.test/a.png',
+    screenshot_url: signed,
+    screenshot_urls: [signed],
+    nested: [{ at: 'https://s3.test/a.png' }],
+  });
 });

@@ -1,0 +1,84 @@
+import { Client, type ClientConfig } from 'pg';
+
+/**
+ * What every session of ours is told at its start: a database or a role may have other defaults, and our statements mean what they mean under these.
+ * As start-up options, since those are what RESET goes back to. What the URL's own `options` say wins: it is our owner's word, about us alone.
+ */
+const sessionOptions: Readonly<Record<string, string>> = {
+  // Whose tables are meant. The neighbours' are in `public`, ours are named with their schema.
+  search_path: 'public',
+  // How texts, instants, numbers and bytes come in and out.
+  client_encoding: 'UTF8',
+  standard_conforming_strings: 'on',
+  array_nulls: 'on',
+  DateStyle: 'ISO,MDY',
+  IntervalStyle: 'postgres',
+  TimeZone: 'UTC',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+  // Whoever waits for a row sees it as it is afterwards; with any other level it would fail instead.
+  default_transaction_isolation: 'read committed',
+  default_transaction_deferrable: 'off',
+};
+
+/** Statements and transactions of a pool end by themselves: a lock that is never given back, or a process that stands still, must not hold the others. */
+export const poolTimeouts: Readonly<Record<string, string>> = {
+  statement_timeout: '60s',
+  lock_timeout: '0',
+  // A dry run of the sweep asks hosts within its transaction, for up to 90 s.
+  idle_in_transaction_session_timeout: '120s',
+};
+
+/** How long a migration takes is nobody's business but its author's. Waiting for a lock is bounded: then it fails and says so. */
+export const migrationTimeouts: Readonly<Record<string, string>> = {
+  statement_timeout: '0',
+  lock_timeout: '60s',
+  idle_in_transaction_session_timeout: '0',
+};
+
+/**
+ * A session that runs our statements, where no transaction pooler is between. One would refuse these options, or forget them; there, what a role has by
+ * default is all there is, and src/db/database-state.ts looks whether that will do.
+ */
+export const statementSession = (
+  databaseUrl: string,
+  { applicationName, timeouts }: { applicationName: string; timeouts: Readonly<Record<string, string>> },
+): ClientConfig => {
+  const url = new URL(databaseUrl);
+  const own = url.searchParams.get('options');
+  // pg would take them instead of ours.
+  url.searchParams.delete('options');
+  return {
+    connectionString: url.href,
+    application_name: applicationName,
+    options: [makeOptions({ ...sessionOptions, ...timeouts }), ...(own === null ? [] : [own])].join(' '),
+    keepAlive: true,
+  };
+};
+
+/** A server that does not answer for so long is gone, or the way to it is; this also ends what is half dead, its other side vanished without a word. */
+const answerMs = 5_000;
+
+/** A connection for what belongs to a session: LISTEN, a lock. It runs none of our statements, and whoever makes it waits for its `end`. */
+export const createSessionClient = (
+  directUrl: string,
+  { applicationName, options = {} }: { applicationName: string; options?: Readonly<Record<string, string>> },
+): Client => {
+  const client = new Client({
+    connectionString: directUrl,
+    application_name: applicationName,
+    options: makeOptions(options),
+    connectionTimeoutMillis: answerMs,
+    query_timeout: answerMs,
+    keepAlive: true,
+  });
+  // `end` follows; without a listener here the process would end.
+  client.on('error', () => undefined);
+  return client;
+};
+
+/** Postgres splits options at spaces. */
+const makeOptions = (options: Readonly<Record<string, string>>): string =>
+  Object.entries(options)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
+    .join(' ');

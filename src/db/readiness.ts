@@ -1,0 +1,68 @@
+import type { Pool } from 'pg';
+import type { Limits } from '../contracts/limits';
+import { explainState, isUsable, readDatabaseState } from './database-state';
+import { findFleetPause, type FleetPause } from './holds';
+import type { DbLog } from './pool';
+import { inTime, shareRead } from './shared-read';
+import { readLastSweepAge } from './sweep-reports';
+
+/** What a process needs, and what it finds of it. */
+export interface Readiness {
+  checks: { postgres: 'ok' | 'read_only' | 'old_schema' | 'unfit_settings' | 'away' | 'unused'; temporal: 'ok' | 'away' };
+  /** For a person, where Postgres is not `ok`. */
+  detail: string | null;
+  /** Null before the first pass, and where it cannot be read. */
+  lastSweepAgeSeconds: number | null;
+  /** Undefined where it cannot be read. */
+  pause: FleetPause | null | undefined;
+}
+
+/** Never rejects, and looks at most once in a while, however many ask. Without a pool: of a process that needs no database. */
+export const createReadiness = ({
+  pool,
+  checkTemporal,
+  limits: { probeTimeoutMs: timeoutMs, readinessKeptMs: keptMs },
+  log,
+}: {
+  pool: Pool | null;
+  checkTemporal: () => Promise<unknown>;
+  limits: Pick<Limits, 'probeTimeoutMs' | 'readinessKeptMs'>;
+  log: DbLog;
+}): (() => Promise<Readiness>) =>
+  shareRead(
+    async () => {
+      const [{ postgres, ...database }, temporal] = await Promise.all([
+        pool === null ? noDatabase : inTime(readDatabase(pool), timeoutMs).catch(databaseAway),
+        inTime(checkTemporal(), timeoutMs).then(
+          () => 'ok' as const,
+          (error: unknown) => {
+            log.warn('Temporal does not answer', { error });
+            return 'away' as const;
+          },
+        ),
+      ]);
+      if (database.detail !== null) log.warn('The database is not as it should be', { found: postgres, detail: database.detail });
+      return { checks: { postgres, temporal }, ...database };
+    },
+    // Each of both has its own time already.
+    { keptMs, timeoutMs: 2 * timeoutMs },
+  );
+
+type DatabaseFound = Omit<Readiness, 'checks'> & Pick<Readiness['checks'], 'postgres'>;
+
+const noDatabase: DatabaseFound = { postgres: 'unused', detail: null, lastSweepAgeSeconds: null, pause: undefined };
+
+const databaseAway = (error: unknown): DatabaseFound => ({
+  ...noDatabase,
+  postgres: 'away',
+  detail: explainState({ kind: 'away', error }),
+});
+
+/** One statement after the other: whoever asks takes one connection. */
+const readDatabase = async (pool: Pool): Promise<DatabaseFound> => {
+  const state = await readDatabaseState(pool);
+  const postgres = state.kind === 'writable' ? 'ok' : state.kind;
+  const detail = state.kind === 'writable' ? null : explainState(state);
+  if (!isUsable(state)) return { ...noDatabase, postgres, detail };
+  return { postgres, detail, pause: await findFleetPause(pool), lastSweepAgeSeconds: await readLastSweepAge(pool) };
+};

@@ -1,0 +1,106 @@
+import { ByteList } from './byte-list';
+import { hexDigit, spell, undoEscapes } from './spelled-bytes';
+
+/**
+ * How a text is read to be searched. `exact`: as it is. `bare`: without what quoting, escaping and wrapping add or take, such as quotes, backslashes, spaces and
+ * line feeds. `hex`: the hex digits alone, in small letters. `decimal`: each number a byte.
+ */
+export const views = ['exact', 'bare', 'hex', 'decimal'] as const;
+export type View = (typeof views)[number];
+
+/** JSON inside of JSON inside of a URL. Each layer is looked at, and whatever is below the last one is not. */
+export const layersMax = 4;
+
+export type Layer = Readonly<Record<View, ByteList>>;
+
+/**
+ * Reads a text in its layers, the first one as it is and each other one with one more layer of escapes undone. They are good until the next text is read.
+ * `search` sees each and says where, in the text, something ends in it: no escape of the layers below reaches from inside over such an end.
+ */
+export type ReadText = (text: string, search: (layer: Layer, n: number) => readonly number[]) => Layer[];
+
+export const createTextReader = (): ReadText => {
+  const all = Array.from({ length: layersMax }, (): Layer => ({
+    exact: new ByteList(),
+    bare: new ByteList(),
+    hex: new ByteList(),
+    decimal: new ByteList(),
+  }));
+  return (text, search) => {
+    const ends = new Set<number>();
+    let count = 0;
+    for (const [n, layer] of all.entries()) {
+      const above = all[n - 1];
+      if (above === undefined) spell(text, layer.exact);
+      else if (!undoEscapes(above.exact, layer.exact, ends)) break;
+      readBare(layer.exact, layer.bare);
+      readHexDigits(layer.exact, layer.hex);
+      readDecimals(layer.exact, layer.decimal);
+      for (const end of search(layer, n)) ends.add(end);
+      count += 1;
+    }
+    return all.slice(0, count);
+  };
+};
+
+const isOneOf = (characters: string, more: readonly number[] = []): Uint8Array => {
+  const table = new Uint8Array(256);
+  for (const code of [...Array.from(characters, (character) => character.charCodeAt(0)), ...more]) table[code] = 1;
+  return table;
+};
+
+/** Controls, spaces and quotes, their escapes, how strings are put together, and what a form makes of a space. */
+const leftOut = isOneOf(' "\'\\`$+', [...Array.from({ length: 0x20 }, (_, code) => code), 0x7f]);
+export const isLeftOut = (byte: number): boolean => leftOut[byte] === 1;
+
+export const readBare = ({ bytes, starts, ends, length }: ByteList, into: ByteList): void => {
+  into.empty(length);
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[at] ?? 0;
+    if (leftOut[byte] === 0) into.push(byte, starts[at] ?? 0, ends[at] ?? 0, at);
+  }
+};
+
+/** What may stand between two bytes in hex; anything else ends it, and stands as a zero. */
+const hexSeparators = isOneOf(':;,-_.()[]{}<>|=');
+
+const readHexDigits = ({ bytes, starts, ends, length }: ByteList, into: ByteList): void => {
+  into.empty(length);
+  let isEnded = true;
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[at] ?? 0;
+    // `0x` and `\\x` say what follows, and are none of it.
+    if (byte === zero && isX(bytes[at + 1]) && (at === 0 || hexDigit(bytes[at - 1] ?? 0) === -1)) at += 1;
+    else if (hexDigit(byte) !== -1) {
+      into.push(byte | 0x20, starts[at] ?? 0, ends[at] ?? 0, at);
+      isEnded = false;
+    } else if (isEnded || leftOut[byte] === 1 || hexSeparators[byte] === 1 || (isX(byte) && bytes[at - 1] === backslash)) continue;
+    else {
+      into.push(0, starts[at] ?? 0, ends[at] ?? 0, at);
+      isEnded = true;
+    }
+  }
+};
+
+const isX = (byte: number | undefined): boolean => byte === 0x78 || byte === 0x58;
+const zero = 0x30;
+const backslash = 0x5c;
+const comma = 0x2c;
+
+/** Numbers of a byte with commas between them, as an array of bytes is printed. */
+const readDecimals = ({ bytes, starts, ends, length }: ByteList, into: ByteList): void => {
+  into.empty(length);
+  const firstComma = bytes.indexOf(comma);
+  if (firstComma === -1 || firstComma >= length) return;
+  for (let at = 0; at < length;) {
+    let value = 0;
+    let end = at;
+    for (; end < length && end - at < 4; end++) {
+      const digit = (bytes[end] ?? 0) - zero;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    if (end > at && end - at < 4 && value < 256) into.push(value, starts[at] ?? 0, ends[end - 1] ?? 0, at);
+    at = Math.max(end, at + 1);
+  }
+};

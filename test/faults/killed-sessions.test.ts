@@ -1,0 +1,29 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { projectRoot } from '../../src/dev/project-root';
+import { startDeployRun, type DeployRun } from '../support/deploy-run';
+import { runSessionKills } from '../support/session-kills';
+
+/** The short lane has six seconds of it (test/integration/killed-sessions.test.ts). */
+describe('a minute of sessions in Postgres that are ended in the middle of transactions, of every process', () => {
+  const dir = path.join(projectRoot(), '.yardmaster', `killed-sessions-long-${process.env.TEST_RUN_ID ?? 'none'}`);
+  let run: DeployRun;
+
+  beforeAll(async () => {
+    run = await startDeployRun({ dir, destinations: ['staging'], hostsOfEach: 4, orchestrators: 2 });
+  }, 180_000);
+
+  afterAll(async () => {
+    await run.stop();
+    await rm(dir, { recursive: true, force: true });
+  }, 120_000);
+
+  test('ends no process: what was accepted is done, and every deploy comes to its end', async () => {
+    const kills = await runSessionKills(run, { forMs: 60_000 });
+    process.stderr.write(`killed-sessions: ${JSON.stringify(kills)}\n`);
+    expect(kills).toMatchObject({ died: [], oddAnswers: [], unended: [] });
+    expect(kills.deploys.filter((outcome) => outcome === null)).toEqual([]);
+    expect(Object.keys(kills.inTransaction).toSorted()).toEqual(['yardmaster-deployer', 'yardmaster-gateway', 'yardmaster-orchestrator']);
+    expect(kills.accepted).toBeGreaterThan(0);
+  }, 600_000);
+});

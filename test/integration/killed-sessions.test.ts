@@ -1,0 +1,28 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { projectRoot } from '../../src/dev/project-root';
+import { startDeployRun, type DeployRun } from '../support/deploy-run';
+import { runSessionKills } from '../support/session-kills';
+
+describe('sessions in Postgres that are ended in the middle of transactions, of every process', () => {
+  const dir = path.join(projectRoot(), '.yardmaster', `killed-sessions-${process.env.TEST_RUN_ID ?? 'none'}`);
+  let run: DeployRun;
+
+  beforeAll(async () => {
+    run = await startDeployRun({ dir, destinations: ['staging'], hostsOfEach: 2, orchestrators: 1 });
+  }, 180_000);
+
+  afterAll(async () => {
+    await run.stop();
+    await rm(dir, { recursive: true, force: true });
+  }, 120_000);
+
+  test('end no process: what was accepted is done, and a deploy comes to its end', async () => {
+    const kills = await runSessionKills(run, { forMs: 6_000 });
+    process.stderr.write(`killed-sessions: ${JSON.stringify(kills)}\n`);
+    expect(kills).toMatchObject({ died: [], oddAnswers: [], unended: [] });
+    expect(kills.deploys.filter((outcome) => outcome === null)).toEqual([]);
+    expect(Object.keys(kills.inTransaction)).toEqual(expect.arrayContaining(['yardmaster-gateway', 'yardmaster-orchestrator']));
+    expect(kills.accepted).toBeGreaterThan(0);
+  }, 400_000);
+});
