@@ -116,4 +116,3 @@ export async function withSavepoint<Result>(db: Queryable, work: () => Promise<R
     throw error;
   }
 }
-

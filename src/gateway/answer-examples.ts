@@ -325,7 +325,7 @@ export const answerExamples: Readonly<Record<string, unknown>> = {
     nextCursor: null,
   },
   Liveness: { status: 'alive' },
-  Readiness: { status: 'ready', checks: { postgres: 'ok', temporal: 'ok' }, isDraining: false, fleet },
+  Readiness: { status: 'ready', checks: { postgres: 'ok', temporal: 'ok' }, isDraining: false, lastSweepAgeSeconds: 4, fleet },
   OpenApi: { openapi: '3.1.0', info: { title: 'Yardmaster', version: '0.1.0' }, paths: {} },
 
   ValetAccepted: { job_id: jobId, valet_task_id: taskId, status: 'pending', created_at: at },
@@ -510,6 +510,7 @@ export const answerExamples: Readonly<Record<string, unknown>> = {
       { serverId: atmServer.id, ip: host, instanceId, ec2State: 'running', activeJobs: 1, idleSinceMs: null, transitioning: false },
     ],
   },
+  AtmAlreadyRunning: { status: 'already_running', serverId: atmServer.id, instanceId, ip: host },
   AtmHostHealth: {
     status: 'healthy',
     reason: 'both ports answer',

@@ -136,7 +136,7 @@ describe('what the CLI brings to an activity', () => {
     const actor = `${typed}\u0000\ud800`;
     const owner = 'a-run';
     await database.pool.query('update yardmaster.job set owner = $1', [owner]);
-    const answers = [
+    const answered = [
       await createCancelActivities(deps()).openCancel({ jobId: cancelled.jobId, reason: long, actor, source: typed }),
       await createResumeActivities(deps()).openResume({ jobId: resumed.jobId, note: long, actor }),
       await createJobActivities(deps()).resolveJob({ jobId: resolved.jobId, owner, submitted: false, note: long, actor }),
@@ -144,7 +144,7 @@ describe('what the CLI brings to an activity', () => {
       await createWorkerActActivities(deps()).openDrain({ workerId: 'typed-worker', reason: long, actor }),
     ];
     const rows = await dump();
-    expect(leaks(`${rows}${JSON.stringify(answers)}${logLines.join('')}`)).toEqual([]);
+    expect(leaks(`${rows}${JSON.stringify(answered)}${logLines.join('')}`)).toEqual([]);
     expect(rows).toContain(personTextCutMark);
     expect(rows).not.toMatch(new RegExp(`[^\\n]{${personTextCharsMax * 8}}`));
   });

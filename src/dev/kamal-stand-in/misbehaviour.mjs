@@ -64,7 +64,7 @@ async function act(order, { world, output }) {
   for (const line of order.printOnStderr ?? []) world.write('stderr', Buffer.from(`${line}\n`));
   for (let line = 1; line <= (order.floodLines ?? 0); line++) output.print(`  INFO [0000feed] flood line ${line}`);
   if (order.longLineBytes) output.print(`long ${'x'.repeat(order.longLineBytes)}`);
-  if (order.cutUtf8) await cutInTheMiddle(world, output);
+  if (order.cutUtf8) await cutInTheMiddle(order, { world, output });
   for (let percent = 0; percent <= 100 && order.progress; percent += 20) {
     output.write(`\rpulling ${percent} %`);
     if (percent === 100) output.write('\n');
@@ -73,7 +73,7 @@ async function act(order, { world, output }) {
   if (order.grandchild) world.startGrandchild(order.grandchild);
   if (order.ignoreSignals) world.ignoreSignals();
   if (order.sleepMs) await pause(world, order.sleepMs);
-  while (order.untilFile && !existsSync(order.untilFile)) await pause(world, 20);
+  await untilFileIsThere(order, world);
   if (order.silentMs) {
     output.flush();
     await pause(world, order.silentMs);
@@ -87,8 +87,15 @@ async function act(order, { world, output }) {
   if (order.error) throw new KamalError(order.error.class ?? 'SSHKit::Command::Failed', order.error.message);
 }
 
-/** Two writes with the rest of a character in the second, for a reader that decodes each chunk by itself. */
-async function cutInTheMiddle(world, output) {
+async function untilFileIsThere({ untilFile }, world) {
+  while (untilFile && !existsSync(untilFile)) await pause(world, 20);
+}
+
+/**
+ * Writes that end within a character, for a reader that decodes each chunk by itself. A busy machine hands several on as one: who must see a cut names
+ * a file, and gets no more than the first until it is there.
+ */
+async function cutInTheMiddle(order, { world, output }) {
   const bytes = Buffer.from('größer – 部署 ✓\n');
   for (const [from, to] of [
     [0, 3],
@@ -98,6 +105,7 @@ async function cutInTheMiddle(world, output) {
     [13, bytes.length],
   ]) {
     output.writeBytes(bytes.subarray(from, to));
+    await untilFileIsThere(order, world);
     await pause(world, 20);
   }
 }

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { array, assert, constantFrom, integer, nat, oneof, property, string, tuple } from 'fast-check';
+import { assert, constantFrom, oneof, property, string, tuple } from 'fast-check';
 import { stringify } from 'yaml';
 import { createLineRedact } from '../../../src/domain/line-redact';
 import { createRedact } from '../../../src/domain/redact';
@@ -120,11 +120,11 @@ const doubled: Record<string, Spell> = Object.fromEntries(
 const all = Object.entries({ ...spellings, ...doubled });
 
 const letters = string({
-  unit: constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'),
+  unit: constantFrom(...Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789')),
   minLength: 4,
   maxLength: 30,
 });
-const special = string({ unit: constantFrom(...'%&"\'\\$#@!=+/<>;:{}[]()*?~^|`, .-_é名😀'), minLength: 0, maxLength: 10 });
+const special = string({ unit: constantFrom(...Array.from('%&"\'\\$#@!=+/<>;:{}[]()*?~^|`, .-_é名😀')), minLength: 0, maxLength: 10 });
 const secretText = oneof(
   tuple(letters, special, letters, special).map((parts) => parts.join('')),
   tuple(special, letters, special, letters).map((parts) => parts.join('')),
@@ -162,7 +162,7 @@ describe('a known secret', () => {
 
 describe('a known secret that is wrapped over lines', () => {
   const columns = constantFrom(76, 64, 60, 57, 20, 8, 5, 4, 3, 2);
-  const before = string({ unit: constantFrom(...'.,~() \n'), maxLength: 200 });
+  const before = string({ unit: constantFrom(...Array.from('.,~() \n')), maxLength: 200 });
   const prefixes = constantFrom('', '  ', ' DEBUG [1a2b3c4d] \t', 'web-1  | ', '> ', '2026-07-01T12:00:00Z stdout: ');
   const encoders = constantFrom<Spell>(
     (text) => Buffer.from(text).toString('base64'),
@@ -212,7 +212,8 @@ describe('a known secret that is wrapped over lines', () => {
     const lines = stringify({ key: secret }, { defaultStringType: 'QUOTE_DOUBLE', lineWidth: 24 }).trim().split('\n');
     expect(lines.length).toBeGreaterThan(2);
     const shown = readLines(lines, [secret]).join(' ');
-    for (const word of secret.split(' ')) if (word.length > 3) expect(shown).not.toContain(word);
+    const long = secret.split(' ').filter((word) => word.length > 3);
+    expect(long.filter((word) => shown.includes(word))).toEqual([]);
   });
 
   it('hides it where the lines of other hosts come between', () => {
@@ -255,7 +256,23 @@ describe('the time that it takes', () => {
   });
 
   it('is no longer for a text that is made to be slow', () => {
-    const unkind = ['%', '%25', '&', '&#', '&amp;', '\\', '\\u00', '\\x', '0x', ',1', 'secret-', 'secret-1-correct-hors', Buffer.from(secrets[0] ?? '').toString('base64').slice(0, -3)];
+    const unkind = [
+      '%',
+      '%25',
+      '&',
+      '&#',
+      '&amp;',
+      '\\',
+      '\\u00',
+      '\\x',
+      '0x',
+      ',1',
+      'secret-',
+      'secret-1-correct-hors',
+      Buffer.from(secrets[0] ?? '')
+        .toString('base64')
+        .slice(0, -3),
+    ];
     const redact = createRedact(secrets.map(sensitive));
     const kind = measureMs(() => redact('some words of a line '.repeat(10_000)));
     for (const part of unkind) {

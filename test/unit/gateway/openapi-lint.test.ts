@@ -10,8 +10,8 @@ it('has nothing that redocly would have otherwise', async () => {
   try {
     const file = path.join(folder, 'openapi.json');
     await writeFile(file, JSON.stringify(makeOpenApiDocument('https://yard.test')));
-    // A probe takes nothing that could be wrong, so it has no 4xx.
-    const rules = ['--extends=recommended', '--skip-rule=operation-4xx-response'];
+    // A probe takes nothing that could be wrong, so it has no 4xx; what ATM does and we do not has its 501 alone.
+    const rules = ['--extends=recommended', '--skip-rule=operation-4xx-response', '--skip-rule=operation-2xx-response'];
     const redocly = path.join(projectRoot(), 'node_modules/@redocly/cli/bin/cli.js');
     const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };
     const report = await runProgram(process.execPath, [redocly, 'lint', file, ...rules, '--format=json'], { env });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, constant, constantFrom, option, property, record, type Arbitrary } from 'fast-check';
 import { resolutionTypes } from '../../../src/contracts/command';
 import { jobTypes } from '../../../src/contracts/job';
 import { valetResumeSchema, valetResumeShownSchema } from '../../../src/gateway/compat/valet-command-schemas';
@@ -7,29 +7,29 @@ import { resumeBodySchema, resumeBodyShownSchema } from '../../../src/gateway/sc
 import { submitJobSchema, submitJobShownSchema } from '../../../src/gateway/schemas/submit-job';
 
 const { profile, resume, answers, userId, targetUrl } = submitJobExamples['an application'];
-const job = fc.record(
+const job = record(
   {
-    userId: fc.constant(userId),
-    targetUrl: fc.constant(targetUrl),
-    jobType: fc.constantFrom(...jobTypes),
-    profile: fc.constant(profile),
-    resume: fc.constantFrom(resume, {}),
-    answers: fc.constant(answers),
-    inputData: fc.constant({ pages: 2 }),
-    taskDescription: fc.constant('List the open positions'),
+    userId: constant(userId),
+    targetUrl: constant(targetUrl),
+    jobType: constantFrom(...jobTypes),
+    profile: constant(profile),
+    resume: constantFrom(resume, {}),
+    answers: constant(answers),
+    inputData: constant({ pages: 2 }),
+    taskDescription: constant('List the open positions'),
   },
   { requiredKeys: ['userId', 'targetUrl'] },
 );
-const secrets = { code: fc.constant('481516'), username: fc.constant('ada'), password: fc.constant('correct horse') };
-const resumption = fc.record(
-  { resolutionType: fc.constantFrom(...resolutionTypes), ...secrets, note: fc.constant('from the inbox') },
+const secrets = { code: constant('481516'), username: constant('ada'), password: constant('correct horse') };
+const resumption = record(
+  { resolutionType: constantFrom(...resolutionTypes), ...secrets, note: constant('from the inbox') },
   { requiredKeys: ['resolutionType'] },
 );
-const valetResumption = fc.record(
+const valetResumption = record(
   {
-    resolution_type: fc.constantFrom(...resolutionTypes, null),
-    resolution_data: fc.option(fc.record({ ...secrets, email: fc.constant('ada@example.com') }, { requiredKeys: [] })),
-    notes: fc.constant('from the inbox'),
+    resolution_type: constantFrom(...resolutionTypes, null),
+    resolution_data: option(record({ ...secrets, email: constant('ada@example.com') }, { requiredKeys: [] })),
+    notes: constant('from the inbox'),
   },
   { requiredKeys: [] },
 );
@@ -38,10 +38,10 @@ it.each([
   ['a job', job, submitJobSchema, submitJobShownSchema],
   ['a resume', resumption, resumeBodySchema, resumeBodyShownSchema],
   ["a resume in VALET's words", valetResumption, valetResumeSchema, valetResumeShownSchema],
-])('the document shows %s as it is read: what one takes, the other takes', (_what, bodies: fc.Arbitrary<unknown>, read, shown) => {
+])('the document shows %s as it is read: what one takes, the other takes', (_what, bodies: Arbitrary<unknown>, read, shown) => {
   let taken = 0;
-  fc.assert(
-    fc.property(bodies, (body) => {
+  assert(
+    property(bodies, (body) => {
       const isTaken = read.safeParse(body).success;
       taken += Number(isTaken);
       expect(shown.safeParse(body).success).toBe(isTaken);
