@@ -77,7 +77,7 @@ describe('the curl lines of the documents', () => {
 
   test('are found in the README and beside it', () => {
     expect(curlLines().length).toBeGreaterThan(25);
-    expect(curlLines().filter((line) => line.includes('$YARD')).length).toBeGreaterThan(2);
+    expect(curlLines().filter((line) => line.includes('$GATEWAY')).length).toBeGreaterThan(2);
   });
 
   test('the processes behind them say on their metrics ports that they are ready, and how old the last pass is', async () => {
@@ -100,7 +100,7 @@ describe('the curl lines of the documents', () => {
       env: {
         PATH: process.env.PATH,
         CURL_HOME: home,
-        YARD: plane.gatewayUrl,
+        GATEWAY: plane.gatewayUrl,
         KEY: plane.operatorKey,
         DEPLOY_KEY: plane.deployKey,
         WORKER: 'worker-1',

@@ -140,7 +140,8 @@ describe('health', () => {
       });
       const statuses = await Promise.all(Array.from({ length: 600 }, async () => (await call(`${crowded.url}${path}`)).status));
       expect(new Set(statuses)).toEqual(new Set([200]));
-      expect([counted.sent(), asked].map((count) => count <= 3)).toEqual([true, true]);
+      // One reading is a few statements, and some of the first crowd come before its answer is there.
+      expect([counted.sent() <= 12, asked <= 3]).toEqual([true, true]);
       await crowded.stop();
       await counted.end();
     },
@@ -229,7 +230,9 @@ describe('documents', () => {
     for (const name of endpointNames) {
       const { method, path } = endpoints[name];
       const { status, text } = await tryEndpoint(method, path, testKeys.operator);
-      expect({ name, status, text }).not.toMatchObject({ text: expect.stringContaining('"code":"not_found"') });
+      expect({ name, status, isUnknown: text.startsWith('{"type":"urn:yardmaster:problem:not_found"') }).toMatchObject({
+        isUnknown: false,
+      });
     }
   });
 });

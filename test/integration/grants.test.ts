@@ -18,6 +18,8 @@ import { projectRoot } from '../../src/dev/project-root';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { streamResident } from '../../src/dev/kamal-stand-in/resident';
 import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
+import type { RouteTaken } from '../../src/contracts/command';
+import { openCommand } from '../../src/db/commands';
 import { endpointNames, type EndpointName } from '../../src/gateway/endpoints';
 import { applyExamples, taskExamples } from '../../src/gateway/examples';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
@@ -477,6 +479,20 @@ it('every activity has run as the role of its process', async () => {
   /** Those that only a rare turn of things needs: asked directly, over rows that have ended. */
   const rarely: Partial<Record<string, () => Promise<unknown>>> = {
     noteUnconfirmed: async () => await orchestrator?.activities.noteUnconfirmed({ commandId: command.commandId, detail: 'test' }),
+    async proveStopped() {
+      const { jobId, attemptId } = await attemptOf(await jobIn('succeeded'));
+      const opened = await openCommand(database.pool, { jobId, kind: 'cancel', actor: 'test', source: 'test', reason: null });
+      const route: RouteTaken = {
+        route: 'owner',
+        attemptId,
+        workerId: 'worker-1',
+        host: '127.0.1.1',
+        instanceId: null,
+        reason: 'test',
+        steps: [],
+      };
+      return await orchestrator?.activities.proveStopped({ commandId: opened?.command.commandId ?? '', route, recycle: 'done: test' });
+    },
     async retryJob() {
       const jobId = await newJobIn('uncertain', '/fails-after-form?ms=50&times=1');
       return await orchestrator?.activities.retryJob({ jobId, owner: await ownerOf(jobId), confirm: true });
