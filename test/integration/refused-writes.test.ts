@@ -150,8 +150,8 @@ describe('at the border of an activity', () => {
   });
 
   it('an outage goes on being tried', async () => {
-    await setReadOnly(true);
     const { rows } = await database.pool.query<{ job_id: string }>('select job_id from yardmaster.job limit 1');
+    await setReadOnly(true);
     await until(async () => (await readDatabaseState(pool)).kind === 'read_only', { what: 'it is read-only' });
     const open = activities().openJob({ jobId: rows[0]?.job_id ?? '', owner: 'test' });
     await expect(open).rejects.toMatchObject({ code: '25006' });

@@ -15,18 +15,28 @@ export async function startTransactionPooler(databaseUrl: string): Promise<{ dat
   const server: Duplex = Reflect.get(login, 'connection').stream;
   server.removeAllListeners('data');
 
+  // Who has the session until his transaction ends, and whether the server still owes him an answer.
   let borrower: Socket | undefined;
-  const waiting: { client: Socket; bytes: Buffer }[] = [];
+  let isAnswering = false;
+  const waiting: { client: Socket; request: Buffer }[] = [];
   const lend = (): void => {
-    const next = borrower ? undefined : waiting.shift();
-    if (!next) return;
+    const index = borrower === undefined ? 0 : waiting.findIndex(({ client }) => client === borrower);
+    const next = isAnswering ? undefined : waiting[index];
+    if (next === undefined) return;
+    waiting.splice(index, 1);
     borrower = next.client;
-    server.write(next.bytes);
+    isAnswering = true;
+    server.write(next.request);
   };
+  const takeAnswers = splitMessages();
   server.on('data', (bytes: Buffer) => {
-    borrower?.write(bytes);
-    // "Ready for query, idle" ends each answer outside of a transaction.
-    if (bytes.subarray(-6).equals(Buffer.from('Z\0\0\0\x05I', 'latin1'))) borrower = undefined;
+    for (const message of takeAnswers(bytes)) {
+      borrower?.write(message);
+      if (message[0] !== 'Z'.charCodeAt(0)) continue;
+      isAnswering = false;
+      // "Ready for query", and no transaction is open.
+      if (message[5] === 'I'.charCodeAt(0)) borrower = undefined;
+    }
     lend();
   });
 
@@ -34,16 +44,27 @@ export async function startTransactionPooler(databaseUrl: string): Promise<{ dat
   const pooler = createServer((client) => {
     clients.add(client);
     let isStarted = false;
+    const takeMessages = splitMessages();
+    let request: Buffer[] = [];
     client.on('error', () => undefined).on('close', () => clients.delete(client));
     client.on('data', (bytes: Buffer) => {
       if (!isStarted) {
         isStarted = true;
         // "You are in" and "ready for query".
         client.write(Buffer.from('R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I', 'latin1'));
-      } else if (bytes[0] !== 'X'.charCodeAt(0)) {
-        waiting.push({ client, bytes });
-        lend();
+        return;
       }
+      for (const message of takeMessages(bytes)) {
+        const kind = String.fromCharCode(message[0] ?? 0);
+        // "Goodbye": the session is not his to end.
+        if (kind === 'X') continue;
+        request.push(message);
+        // A query, or the Sync behind the parts of one: only then does the server answer.
+        if (kind !== 'Q' && kind !== 'S') continue;
+        waiting.push({ client, request: Buffer.concat(request) });
+        request = [];
+      }
+      lend();
     });
   });
   pooler.listen(0, '127.0.0.1');
@@ -61,3 +82,18 @@ export async function startTransactionPooler(databaseUrl: string): Promise<{ dat
     },
   };
 }
+
+/** Whole messages of the protocol, a byte of kind and four of length before each, however a busy machine cuts the stream. */
+const splitMessages = (): ((bytes: Buffer) => Buffer[]) => {
+  let rest = Buffer.alloc(0);
+  return (bytes) => {
+    rest = Buffer.concat([rest, bytes]);
+    const messages: Buffer[] = [];
+    while (rest.length >= 5 && rest.length >= 1 + rest.readInt32BE(1)) {
+      const end = 1 + rest.readInt32BE(1);
+      messages.push(rest.subarray(0, end));
+      rest = rest.subarray(end);
+    }
+    return messages;
+  };
+};
