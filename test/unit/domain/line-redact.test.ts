@@ -113,6 +113,14 @@ it('takes the end of one value and the beginning of the next for no escape', () 
   expect(read('AAAAAW%AAAAAAW%25AAAAAAW%A\n', { secrets: ['AAAAAW%A'] })).toEqual(['[redacted][redacted][redacted]']);
 });
 
+it('takes the percent sign of an escape for no end of a value whose own end is a dollar sign or a quote', () => {
+  for (const value of ['AAAAAA%$', 'AAAAAA%"', "AAAAAA%' '", 'AAAAAA\\$', 'AAAAAA&$'])
+    expect(read(`${encodeURIComponent(value)}\n${encodeURIComponent(encodeURIComponent(value))}\n`, { secrets: [value] })).toEqual([
+      '[redacted]',
+      '[redacted]',
+    ]);
+});
+
 describe('whatever the bytes were cut by', () => {
   const capital: Arbitrary<string> = constantFrom(...Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/%&"\'\\$#@!=é'));
   const secretText = string({ unit: capital, minLength: 8, maxLength: 40 });
