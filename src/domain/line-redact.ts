@@ -149,8 +149,10 @@ export const createLineRedact = ({
   /** A long line has no end that could be waited for; what was cut before it goes on in what is held, or nowhere. */
   const endCuts = (): string[] => {
     const line: Line = { text: held, ranges: [] };
-    follow(line);
-    held = withoutRanges(held, line.ranges);
+    const { ranges } = follow(line);
+    // What goes on here may stand within a whole secret, of which nothing would be found afterwards.
+    const wholes = ranges.filter(({ start, end }) => line.ranges.some((range) => range.start < end && start < range.end));
+    held = withoutRanges(held, [...line.ranges, ...wholes]);
     cuts = [];
     return showReady();
   };

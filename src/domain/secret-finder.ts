@@ -55,22 +55,18 @@ export const createSecretFinder = (secrets: readonly Sensitive<string>[]): Secre
     const ranges: Range[] = [];
     if (needles.length === 0) return { ranges, layers: [] };
     const searchLayer = (seen: Layer, layer: number): number[] => {
-      const ends: number[] = [];
+      const before = ranges.length;
       for (const { view, index } of indexes) {
         const viewed = seen[view];
         index.search(viewed, {
-          found(needle, at) {
-            const range = rangeOf(seen.exact, viewed, needle, at);
-            ranges.push(range);
-            if (hasItsEnd(seen.exact, viewed, needle, at)) ends.push(range.end);
-          },
+          found: (needle, at) => ranges.push(rangeOf(seen.exact, viewed, needle, at)),
           cut: (needle, at) => {
             const matched = viewed.length - at;
             cut({ needle, layer, matched, range: spanOf(viewed, at, matched) });
           },
         });
       }
-      return ends;
+      return ranges.slice(before).map(({ end }) => end);
     };
     return { ranges, layers: readText(text, searchLayer) };
   };
@@ -132,13 +128,6 @@ const rangeOf = (
   for (let n = 1; n <= before && first - n >= 0 && isLeftOut(bytes[first - n] ?? 0); n++) range.start = starts[first - n] ?? range.start;
   for (let n = 1; n <= after && last + n < length && isLeftOut(bytes[last + n] ?? 0); n++) range.end = ends[last + n] ?? range.end;
   return range;
-};
-
-/** Of `AAAAAA%$` the bare view has `AAAAAA%`, which also stands at the beginning of `AAAAAA%25%24`: the `%` there ends nothing, it begins an escape. */
-const hasItsEnd = ({ bytes, length }: ByteList, { places }: ByteList, { view, bytes: wanted, after }: Needle, at: number): boolean => {
-  if (view !== 'bare' || after === 0) return true;
-  const next = (places[at + wanted.length - 1] ?? 0) + 1;
-  return next < length && isLeftOut(bytes[next] ?? 0);
 };
 
 /** What a printer puts before each line ends with one of these, or with what the view leaves out. */

@@ -72,21 +72,28 @@ const backslash = 0x5c;
 const lineFeed = 0x0a;
 
 /**
- * One layer of escapes less: `%2F`, `%u00e9`, `&amp;`, `&#x2F;`, `\n`, `\/`, `\x2F`, `\057`, `\u00e9`, `\u{2F}`, a line that goes on. False when there is none. An escape that reaches
- * over one of `ends`, places of the text, is none: something that was found ends there.
+ * One layer of escapes less: `%2F`, `%u00e9`, `&amp;`, `&#x2F;`, `\n`, `\/`, `\x2F`, `\057`, `\u00e9`, `\u{2F}`, a line that goes on. Nothing is changed when there is none. One that
+ * reaches over one of `foundEnds`, places of the text, is held to be none: something that was found ends there.
  */
-export const undoEscapes = ({ bytes: all, starts, ends, length }: ByteList, into: ByteList, foundEnds: ReadonlySet<number>): boolean => {
+export const undoEscapes = (
+  { bytes: all, starts, ends, length }: ByteList,
+  into: ByteList,
+  foundEnds: ReadonlySet<number>,
+): { isChanged: boolean; isHeld: boolean } => {
   const bytes = all.subarray(0, length);
-  if (!bytes.includes(percent) && !bytes.includes(ampersand) && !bytes.includes(backslash)) return false;
+  if (!bytes.includes(percent) && !bytes.includes(ampersand) && !bytes.includes(backslash)) return { isChanged: false, isHeld: false };
   // No escape spells more bytes than it is long.
   into.empty(length);
   const writer = new Writer(into);
   let isChanged = false;
+  let isHeld = false;
   for (let at = 0; at < length;) {
     const byte = bytes[at] ?? 0;
     const start = starts[at] ?? 0;
     const escape = readEscape(byte, bytes, at);
-    if (escape === null || reachesOver(foundEnds, start, ends[at + escape.length - 1] ?? 0)) {
+    const isOver = escape !== null && reachesOver(foundEnds, start, ends[at + escape.length - 1] ?? 0);
+    isHeld ||= isOver;
+    if (escape === null || isOver) {
       writer.byte(byte, start, ends[at] ?? 0);
       at += 1;
       continue;
@@ -98,7 +105,7 @@ export const undoEscapes = ({ bytes: all, starts, ends, length }: ByteList, into
     at += escape.length;
   }
   writer.finish();
-  return isChanged;
+  return { isChanged, isHeld };
 };
 
 const reachesOver = (foundEnds: ReadonlySet<number>, start: number, end: number): boolean => {

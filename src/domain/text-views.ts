@@ -15,7 +15,8 @@ export type Layer = Readonly<Record<View, ByteList>>;
 
 /**
  * Reads a text in its layers, the first one as it is and each other one with one more layer of escapes undone. They are good until the next text is read.
- * `search` sees each and says where, in the text, something ends in it: no escape of the layers below reaches from inside over such an end.
+ * `search` sees each and says where, in the text, something ends in it: no escape of the layers below reaches from inside over such an end. But what was found
+ * may have been the beginning of something longer, and the end of it of an escape, so then all layers are read and searched once more without regard to that.
  */
 export type ReadText = (text: string, search: (layer: Layer, n: number) => readonly number[]) => Layer[];
 
@@ -26,22 +27,32 @@ export const createTextReader = (): ReadText => {
     hex: new ByteList(),
     decimal: new ByteList(),
   }));
-  return (text, search) => {
-    const ends = new Set<number>();
+  const readLayers = (text: string, search: Parameters<ReadText>[1], ends: Set<number> | null): { layers: Layer[]; isHeld: boolean } => {
     let count = 0;
+    let isHeld = false;
     for (const [n, layer] of all.entries()) {
       const above = all[n - 1];
       if (above === undefined) spell(text, layer.exact);
-      else if (!undoEscapes(above.exact, layer.exact, ends)) break;
+      else {
+        const undone = undoEscapes(above.exact, layer.exact, ends ?? noEnds);
+        isHeld ||= undone.isHeld;
+        if (!undone.isChanged) break;
+      }
       readBare(layer.exact, layer.bare);
       readHexDigits(layer.exact, layer.hex);
       readDecimals(layer.exact, layer.decimal);
-      for (const end of search(layer, n)) ends.add(end);
+      for (const end of search(layer, n)) ends?.add(end);
       count += 1;
     }
-    return all.slice(0, count);
+    return { layers: all.slice(0, count), isHeld };
+  };
+  return (text, search) => {
+    const { layers, isHeld } = readLayers(text, search, new Set());
+    return isHeld ? readLayers(text, search, null).layers : layers;
   };
 };
+
+const noEnds: ReadonlySet<number> = new Set();
 
 const isOneOf = (characters: string, more: readonly number[] = []): Uint8Array => {
   const table = new Uint8Array(256);

@@ -113,12 +113,22 @@ it('takes the end of one value and the beginning of the next for no escape', () 
   expect(read('AAAAAW%AAAAAAW%25AAAAAAW%A\n', { secrets: ['AAAAAW%A'] })).toEqual(['[redacted][redacted][redacted]']);
 });
 
-it('takes the percent sign of an escape for no end of a value whose own end is a dollar sign or a quote', () => {
-  for (const value of ['AAAAAA%$', 'AAAAAA%"', "AAAAAA%' '", 'AAAAAA\\$', 'AAAAAA&$'])
+it('takes the percent sign of an escape for no end of a value that the view without quotes has shorter', () => {
+  for (const value of ['AAAAAA%$', 'AAAAAA%"', 'AAAAAA"%', 'AAA"AAA%', "AAAAAA%' '", 'AAAAAA\\$', 'AAAAAA&$'])
     expect(read(`${encodeURIComponent(value)}\n${encodeURIComponent(encodeURIComponent(value))}\n`, { secrets: [value] })).toEqual([
       '[redacted]',
       '[redacted]',
     ]);
+});
+
+it('hides a whole value on a long line also where a line before seems to have begun it', () => {
+  const value = '1"AAAAAAA';
+  const shown = read(`${Buffer.from(value).toString('hex')}\n${JSON.stringify(value)}${'é名'.repeat(60)}\n`, {
+    secrets: [value],
+    charsMax: 8,
+    heldCharsMin: 1,
+  });
+  expect(shown.join('\n')).not.toMatch(/[1A]/);
 });
 
 describe('whatever the bytes were cut by', () => {
