@@ -8,7 +8,6 @@ import { findCommand, openCommand, updateCommand, viewCommand, type Command } fr
 import { findJob } from '../src/db/jobs';
 import { lookUpRoute } from '../src/db/routes';
 import { cancelOutcome, outcomes } from '../src/domain/command-outcome';
-import { cleanPersonTexts } from '../src/domain/person-text';
 import { fallbackMessage, routeCommand, routeLevel } from '../src/domain/route-command';
 import type { CancelMeans, CommandDeps } from './deps';
 import { endCommand } from './end-command';
@@ -43,10 +42,13 @@ export const createCancelActivities = (deps: CommandDeps) => {
 
   return {
     /** Writes the command, or joins the open one; from then on nothing of the job is assigned or tried again. */
-    async openCancel(
-      input: CancelJobInput,
-    ): Promise<CancelProgress & CancelPlan & WorkflowLimits<'cancelRetryFirstMs' | 'cancelRetryMaxMs'>> {
-      const { jobId, actor, reason, source, commandId } = cleanPersonTexts(input);
+    async openCancel({
+      jobId,
+      actor,
+      reason,
+      source,
+      commandId,
+    }: CancelJobInput): Promise<CancelProgress & CancelPlan & WorkflowLimits<'cancelRetryFirstMs' | 'cancelRetryMaxMs'>> {
       const begun = commandId === undefined ? null : await findCommand(pool, commandId);
       const opened =
         begun?.jobId === jobId && begun.kind === 'cancel'

@@ -10,7 +10,6 @@ import { approveDeploy, insertDeploy, recordCancelRequest, takeOverDeploy, turnD
 import { withTransaction } from '../src/db/pool';
 import { canCompensate, compensationPhase, phaseAfter } from '../src/domain/deploy-plan';
 import { findStrategyProblem } from '../src/domain/deploy-strategy';
-import { cleanPersonTexts } from '../src/domain/person-text';
 import type { DeployDeps } from './deploy-deps';
 import { createCompensateActivities } from './deploy-compensate';
 import { createBatchActivities } from './deploy-batches';
@@ -52,7 +51,7 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
       actor: string;
       reason: string | null;
     }): Promise<DeployView> {
-      const { deployId, kind, actor, reason } = cleanPersonTexts(message);
+      const { deployId, kind, actor, reason } = message;
       const by = `${actor}${reason === null ? '' : `: ${reason}`}`;
       let line = `${pastOf[kind]} by ${by}`;
       await withTransaction(pool, async (client) => {
@@ -102,7 +101,7 @@ const writeDeploy = async (
   input: KamalDeployInput & { workflowId: string; owner: string },
   deployId: string,
 ): Promise<void> => {
-  const { destination, version, kind = 'deploy', reason = null, actor = 'temporal', source = 'temporal' } = cleanPersonTexts(input);
+  const { destination, version, kind = 'deploy', reason = null, actor = 'temporal', source = 'temporal' } = input;
   const known = await deps.kamal.listDestinations();
   const found = known.find((each) => each.destination === destination);
   // Typed by hand as often as not: what is no text matches nothing.

@@ -59,6 +59,8 @@ export interface WorkflowsPort {
   listAbortedApplyJobs(since: Date): Promise<string[]>;
   /** Jobs whose workflow runs; asks for the list only when there are more than that many. */
   listRunningApplyJobs(than: { moreThan: number }): Promise<string[]>;
+  /** Workflows of ours, of any kind, whose task fails again and again, so that they hear nothing and do nothing; and what the server says of it. */
+  listStuckWorkflows(): Promise<{ workflowId: string; problem: string }[]>;
   /** Is the workflow of this destination's deploys at work? */
   isKamalDeployRunning(destination: { service: string; destination: string }): Promise<boolean>;
 }

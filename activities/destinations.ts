@@ -12,7 +12,6 @@ import { recordAct } from '../src/db/audit';
 import { isDeployLive, markLockFree, saveDestinations } from '../src/db/destinations';
 import { isSuccess } from '../src/domain/child-end';
 import { parseLockMessage } from '../src/domain/deploy-lock';
-import { cleanPersonTexts } from '../src/domain/person-text';
 import { appVersion, audit, config, lockRelease, lockStatus, version as kamalVersion, type KamalCommand } from '../src/kamal/commands';
 import type { KamalSession, OpenedKamal } from '../src/kamal/kamal';
 import { parseAppVersions, parseAudit, parseLockStatus } from '../src/kamal/output';
@@ -81,8 +80,7 @@ export const createDestinationActivities = (deps: DeployDeps) => {
     },
 
     /** A person's named act: the lock of a deploy that is under way stays, its own workflow releases it. */
-    async breakLock(input: BreakDeployLockInput): Promise<BreakDeployLockResult> {
-      const { destination, reason, actor = 'temporal' } = cleanPersonTexts(input);
+    async breakLock({ destination, reason, actor = 'temporal' }: BreakDeployLockInput): Promise<BreakDeployLockResult> {
       return await withKamal(destination, async (opened, signal): Promise<BreakDeployLockResult> => {
         if (opened.kind === 'refused') throw refused(destination, opened);
         const seen = await run(deps, opened.session, lockStatus(), signal);

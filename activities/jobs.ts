@@ -6,7 +6,6 @@ import type { JobView } from '../src/contracts/job';
 import type { Observation } from '../src/contracts/observations';
 import { readFinding, wasClaimed } from '../src/domain/attempt-finding';
 import { isResolvable, isTerminal } from '../src/domain/job-state';
-import { cleanPersonTexts } from '../src/domain/person-text';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
@@ -119,8 +118,13 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     },
 
     /** A person's decision on how a review or a possible submission ended. Its worker stays taken until its process restarts. */
-    async resolveJob(message: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
-      const { jobId, owner, submitted, note, actor } = cleanPersonTexts(message);
+    async resolveJob({
+      jobId,
+      owner,
+      submitted,
+      note,
+      actor,
+    }: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
       return await inTransaction(
         async (client, { step }) => {
           const job = await getOwnedJob(client, jobId, owner, { lock: true });
@@ -139,8 +143,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     },
 
     /** A person's decision that an uncertain job is tried again: this generation ends, the next one opens. */
-    async retryJob(message: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
-      const { jobId, owner, confirm, actor } = cleanPersonTexts(message);
+    async retryJob({ jobId, owner, confirm, actor }: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
       return await inTransaction(async (client, { step }) => {
         const job = await getOwnedJob(client, jobId, owner, { lock: true });
         if (job.state !== 'uncertain' || confirm !== true) return job;

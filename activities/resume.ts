@@ -12,7 +12,6 @@ import { findExecutionMode, resumeAttempt, scrubResolution, traceResume } from '
 import { lookUpRoute } from '../src/db/routes';
 import { hasSecret, takeSecret } from '../src/db/secrets';
 import { outcomes } from '../src/domain/command-outcome';
-import { cleanPersonTexts } from '../src/domain/person-text';
 import { needsSecret, refuseResume } from '../src/domain/resume-refusal';
 import { routeCommand } from '../src/domain/route-command';
 import { logRoute } from './cancel';
@@ -34,8 +33,7 @@ export interface Undelivered {
 export const createResumeActivities = (deps: CommandDeps) => {
   const { pool, log, limits } = deps;
 
-  const open = async (input: ResumeJobInput): Promise<Command> => {
-    const { jobId, actor, note, source, resolutionType } = cleanPersonTexts(input);
+  const open = async ({ jobId, actor, note, source, resolutionType }: ResumeJobInput): Promise<Command> => {
     const opened = await openCommand(pool, {
       jobId,
       kind: 'resume',

@@ -9,7 +9,6 @@ import { withTransaction } from '../src/db/pool';
 import { endWorkerAct, findLastWorkerAct, isDrainHeld, openWorkerAct, type NewWorkerAct, type OpenedAct } from '../src/db/worker-acts';
 import type { PortSnapshot } from '../src/domain/exit-proof';
 import { isAddress } from '../src/domain/host-address';
-import { cleanPersonTexts } from '../src/domain/person-text';
 import { judgeDrain, type DrainFinding } from '../src/domain/worker-drain';
 import type { OrchestratorDeps } from './deps';
 import { createExitWatch, type ExitProof } from './exit-watch';
@@ -139,12 +138,11 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
 export type WorkerActActivities = ReturnType<typeof createWorkerActActivities>;
 
 /** Where the gateway wrote the act it is joined, and these are not used. */
-const from = ({ workerId, reason, actor, source }: Pick<DrainWorkerInput, 'workerId' | 'reason' | 'actor' | 'source'>) =>
-  cleanPersonTexts({
-    workerId,
-    reason: reason ?? '',
-    actor: actor ?? 'somebody',
-    source: source ?? 'temporal',
-    address: null,
-    isFollowUp: true,
-  });
+const from = ({ workerId, reason, actor, source }: Pick<DrainWorkerInput, 'workerId' | 'reason' | 'actor' | 'source'>) => ({
+  workerId,
+  reason: reason ?? '',
+  actor: actor ?? 'somebody',
+  source: source ?? 'temporal',
+  address: null,
+  isFollowUp: true,
+});

@@ -118,6 +118,12 @@ describe('a breach is caught', () => {
     ['the environment by an index', 'activities/a.ts', `const a = process['env'].A;`, /reads process.env/],
     ['the environment taken out of process', 'workers/a.ts', `const { env } = process;`, /takes process apart/],
     ['a limit in a workflow', 'workflows/a.ts', `import { limits } from '../src/contracts/limits';`, /imports limits/],
+    [
+      'a limit in what a workflow brings into its bundle',
+      'src/domain/a.ts',
+      `import { limits } from '../contracts/limits';`,
+      /imports limits/,
+    ],
     ['a statement in an activity', 'activities/a.ts', 'const sql = `\n  update yardmaster.job set x = ${1}`;', /holds SQL/],
     ['a query in the gateway', 'src/gateway/a.ts', `const sql = 'select 1 from yardmaster.job';`, /holds SQL/],
     ['a wish without an issue', 'src/domain/a.ts', `// ${wish}: later\n`, /without an issue/],

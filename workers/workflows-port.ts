@@ -28,6 +28,11 @@ import {
 /** How many aborted workflows one pass looks at; the next pass finds the rest. */
 const abortedListMax = 500;
 const runningListMax = 5_000;
+/** Each is an alarm: more of them say no more. */
+const stuckListMax = 100;
+
+/** Set by the server when a task has failed several times in a row, and taken away when one succeeds (Temporal 1.30). */
+const reportedProblems = 'TemporalReportedProblems';
 
 /** What activities ask of Temporal, on the worker's own connection. */
 export const createWorkflowsPort = (
@@ -146,6 +151,17 @@ export const createWorkflowsPort = (
       const query = `WorkflowType = '${workflowNames.applyJob}' AND ExecutionStatus = 'Running'`;
       const { count } = await soon(async () => await client.workflow.count(query));
       return count > moreThan ? await listJobs(query, runningListMax) : [];
+    },
+
+    async listStuckWorkflows() {
+      const types = Object.values(workflowNames).map((name) => `'${name}'`);
+      const query = `ExecutionStatus = 'Running' AND ${reportedProblems} IS NOT NULL AND WorkflowType IN (${types.join(', ')})`;
+      const stuck: { workflowId: string; problem: string }[] = [];
+      for await (const { workflowId, searchAttributes } of client.workflow.list({ query, pageSize: stuckListMax })) {
+        stuck.push({ workflowId, problem: (searchAttributes[reportedProblems] ?? []).join(', ') });
+        if (stuck.length >= stuckListMax) break;
+      }
+      return stuck;
     },
   };
 };

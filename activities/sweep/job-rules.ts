@@ -50,6 +50,13 @@ export const repairWorkflows = async (pass: Pass): Promise<void> => {
     log.warn('Aborted workflows cannot be listed', { error });
     return [];
   });
+  const stuck = await workflows.listStuckWorkflows().catch((error: unknown) => {
+    log.warn('Workflows whose task fails cannot be listed', { error });
+    return [];
+  });
+  // Starting them again would join the run that hangs, whatever has broken it: only a person, or another release, helps.
+  for (const { workflowId, problem } of stuck) pass.add({ finding: 'workflow_stuck', subject: workflowId, detail: problem });
+
   const live = await listLiveJobs(pass.db, aborted);
   for (const jobId of live) pass.add({ finding: 'workflow_aborted', subject: jobId });
   await pass.notify(live, async (jobId) => await workflows.ensureApplyJob(jobId, { reason: 'workflow_aborted', examineOwner: false }));

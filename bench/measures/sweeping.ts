@@ -60,6 +60,7 @@ const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>
         ensureDeliverCallbacks: async () => {},
         ensureKamalDeploy: async () => {},
         listAbortedApplyJobs: nobody,
+        listStuckWorkflows: nobody,
         listRunningApplyJobs: nobody,
         isKamalDeployRunning: async () => await Promise.resolve(false),
       },

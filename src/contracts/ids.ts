@@ -20,6 +20,9 @@ export const workerCleanupScheduleId = 'worker-cleanup';
 /** A dry run of a pass, asked for by a person; a second one joins the first. */
 export const dryRunSweepId = 'worker-cleanup-dry-run';
 
+/** Ids and names that others make: a worker's, a destination's. Part of the contract: a history that took one takes it for ever. */
+export const nameCharsMax = 255;
+
 /** As Postgres writes and reads one. */
 export const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

@@ -226,11 +226,6 @@ export const limits = {
   /** ATM waits so long for a machine that it passes a page of (atm §1.3); a page is no download. */
   proxyTimeoutMs: 10_000,
   proxyAnswerBytesMax: 1_048_576,
-  /** What workflows keep of a person's words, which the CLI lets be megabytes long, as long as what REST takes. A workflow reads these three as they stand here. */
-  reasonCharsMax: 500,
-  actorCharsMax: 200,
-  /** Ids of a worker, names of a destination. */
-  nameCharsMax: 255,
   requestBodyBytesMax: 262_144,
   pageRowsDefault: 50,
   pageRowsMax: 200,

@@ -2,7 +2,7 @@
 export type FindingWeight = 'repair' | 'notice' | 'alarm';
 
 /** Whose id the subject of a finding is, under the name that it has in every log line. */
-export type FindingSubject = 'workerId' | 'host' | 'sandboxId' | 'jobId' | 'attemptId' | 'deployId';
+export type FindingSubject = 'workerId' | 'host' | 'sandboxId' | 'jobId' | 'attemptId' | 'deployId' | 'workflowId';
 
 /** Every finding that a pass over the fleet may report, in one place: for reports, metrics and pages (docs/operators.md explains them). */
 export const sweepFindings = {
@@ -48,6 +48,11 @@ export const sweepFindings = {
   missed_deadline: { weight: 'repair', of: 'jobId', meaning: 'A deadline passed and nothing happened.' },
   untouched: { weight: 'repair', of: 'jobId', meaning: 'A live job that nobody has touched for long.' },
   workflow_aborted: { weight: 'repair', of: 'jobId', meaning: 'A workflow was closed by force while its job lives.' },
+  workflow_stuck: {
+    weight: 'alarm',
+    of: 'workflowId',
+    meaning: 'The task of a workflow fails again and again: it hears nothing and does nothing.',
+  },
   workflow_without_row: { weight: 'repair', of: 'jobId', meaning: 'The row of a workflow is gone; the workflow is woken, and ends.' },
   job_row_gone: { weight: 'alarm', of: 'jobId', meaning: 'The public row of a live job was deleted: it is never assigned again.' },
   command_without_workflow: { weight: 'repair', of: 'jobId', meaning: 'An open command had no workflow.' },

@@ -2,7 +2,7 @@ import { defaultStrategy, strategyBounds, type DeployStrategy } from '../contrac
 
 /** What is wrong with a strategy that somebody typed; null: nothing is. */
 export const findStrategyProblem = (strategy: DeployStrategy): string | null => {
-  const unknown = Object.keys(strategy).find((name) => !(name in defaultStrategy));
+  const unknown = Object.keys(strategy).find((name) => !Object.hasOwn(defaultStrategy, name));
   if (unknown !== undefined) return `strategy has no field ${unknown}`;
   const values: Readonly<Record<string, unknown>> = { ...strategy };
   for (const [name, { least, most }] of Object.entries(strategyBounds)) {

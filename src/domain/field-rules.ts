@@ -1,5 +1,6 @@
 import { uuidPattern } from '../contracts/ids';
 import { whyUnreadable } from '../contracts/unreadable';
+import { cleanPersonText } from './person-text';
 
 /** Why a value cannot be used, as the end of a sentence that its field begins. Never the value itself: it may be a secret in the wrong place. */
 export class Unusable {
@@ -28,7 +29,7 @@ export interface Parsing<Input> {
   input: Input | null;
   /** What cannot be used, a sentence each. */
   problems: string[];
-  /** Names that mean nothing here. */
+  /** Names that mean nothing here; the first few of them. */
   unknown: string[];
 }
 
@@ -54,47 +55,38 @@ export const parseFields = <Needed extends FieldRules, Optional extends FieldRul
   for (const [field, rule] of Object.entries(optional)) {
     const value = Object.hasOwn(given, field) ? given[field] : undefined;
     if (value !== undefined && value !== null && value !== '') take(field, rule);
+    // A text of which cleaning leaves nothing.
+    if (values[field] === '') delete values[field];
   }
   const unknown = Object.keys(given).filter((field) => !Object.hasOwn(needed, field) && !Object.hasOwn(optional, field));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Each value is its rule's answer.
-  return { input: isWhole ? (values as Parsed<Needed, Optional>) : null, problems, unknown: unknown.map(nameForPeople) };
+  return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Each value is its rule's answer.
+    input: isWhole ? (values as Parsed<Needed, Optional>) : null,
+    problems,
+    unknown: unknown.slice(0, unknownShownMax).map(cleanPersonText),
+  };
 };
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 
-/** What Postgres and UTF-8 have no place for: NUL, and one half of a surrogate pair. */
-const unstorable = /\0|\p{Surrogate}/gu;
+/** What a person typed: here it comes in, so here is taken out what no row, child or activity may hold. */
+export const personText: FieldRule<string> = (given) =>
+  typeof given === 'string' ? cleanPersonText(given) : new Unusable('has to be a text');
 
-const replacement = '�';
-
-/**
- * Texts of people, once for all workflows: what cannot be stored is replaced, and what is too long is cut. Here they are made fit to be kept, so here is
- * what must not be kept taken out.
- */
-export const cleanText = (text: string, charsMax: number): string => cut(text.replaceAll(unstorable, replacement), charsMax);
-
-/** Never through the middle of a pair. */
-const cut = (text: string, charsMax: number): string => {
-  if (text.length <= charsMax) return text;
-  return text.slice(0, /[\uD800-\uDBFF]/.test(text.charAt(charsMax - 1)) ? charsMax - 1 : charsMax);
+export const filledPersonText: FieldRule<string> = (given) => {
+  const text = personText(given);
+  return text === '' ? new Unusable('has to be a text that says something') : text;
 };
 
-export const text =
-  (charsMax: number): FieldRule<string> =>
-  (given) =>
-    typeof given === 'string' ? cleanText(given, charsMax) : new Unusable('has to be a text');
-
-export const filledText =
-  (charsMax: number): FieldRule<string> =>
-  (given) =>
-    typeof given === 'string' && given.trim() !== '' ? cleanText(given, charsMax) : new Unusable('has to be a text that says something');
+/** What Postgres and UTF-8 have no place for: NUL, and one half of a surrogate pair. */
+const unstorable = /\0|\p{Surrogate}/u;
 
 /** A name of somebody else's making: another one than was meant is worse than none, so it is never mended. */
 export const name =
   (charsMax: number): FieldRule<string> =>
   (given) =>
-    typeof given === 'string' && given !== '' && given === cleanText(given, charsMax)
+    typeof given === 'string' && given !== '' && given.length <= charsMax && !unstorable.test(given)
       ? given
       : new Unusable(`has to be a text of 1 to ${charsMax} characters`);
 
@@ -123,6 +115,5 @@ export const oneOf =
   (given) =>
     values.find((value) => value === given) ?? new Unusable(`has to be one of ${values.join(', ')}`);
 
-const nameCharsShown = 60;
-
-const nameForPeople = (field: string): string => cleanText(field, nameCharsShown);
+/** Somebody may send thousands, and cleaning takes its time. */
+const unknownShownMax = 5;

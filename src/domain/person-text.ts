@@ -1,4 +1,4 @@
-import { createRedact } from './redact';
+import { hideSecretPatterns } from './secret-patterns';
 import { redacted } from './sensitive';
 
 /**
@@ -24,31 +24,17 @@ const spoken =
 /** Halves of a character that stand alone: no UTF-8, so no table and no history takes them as they are. */
 const loneSurrogates = /\p{Surrogate}/gu;
 
-const redact = createRedact();
-
 /**
  * What a person typed, as it may be stored, answered, logged and passed to Temporal (promise 8): without control characters and lone surrogates, without what
- * looks like a credential, a token or an e-mail address, and no longer than `personTextCharsMax`. Applied before the text is kept anywhere; twice is once.
+ * looks like a credential, a token or an e-mail address, and no longer than `personTextCharsMax`. Applied at both borders, by the schemas of REST and by the
+ * rules of what starts and reaches workflows (field-rules.ts), so nothing behind them cleans again; twice is once.
  */
 export const cleanPersonText = (text: string): string => {
   const isLong = text.length > readCharsMax;
   const read = isLong ? wholeWordsOf(text.slice(0, readCharsMax)) : text;
-  const clean = redact(read.replace(loneSurrogates, '\uFFFD').replace(controls, '')).replace(spoken, `$1${redacted}`).trim();
+  const clean = hideSecretPatterns(read.replace(loneSurrogates, '\uFFFD').replace(controls, '')).replace(spoken, `$1${redacted}`).trim();
   if (clean.length <= personTextCharsMax && !isLong) return clean;
   return `${clean.slice(0, personTextCharsMax - personTextCutMark.length).replace(loneSurrogates, '')}${personTextCutMark}`;
-};
-
-/** Fields of messages, starts and rows that people fill as they like. */
-const personFields: ReadonlySet<string> = new Set(['actor', 'source', 'reason', 'note']);
-
-/** The same for what somebody said, by its fields; everything else stays. A start or signal of the CLI or the Web UI has been through no schema of ours. */
-export const cleanPersonTexts = <Input extends object>(input: Input): Input => {
-  const cleaned = Object.entries(input).map(([name, value]: [string, unknown]) => [
-    name,
-    typeof value === 'string' && personFields.has(name) ? cleanPersonText(value) : value,
-  ]);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- A text stays a text, and nothing else is touched.
-  return Object.fromEntries(cleaned) as Input;
 };
 
 /** Without the last word, which may be half of a secret. */

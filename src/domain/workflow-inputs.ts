@@ -1,16 +1,16 @@
 import { resolutionTypes } from '../contracts/command';
 import { defaultStrategy, deployKinds, deployNamePattern, versionPattern, type DeployStrategy } from '../contracts/deploy';
-import { limits } from '../contracts/limits';
+import { nameCharsMax } from '../contracts/ids';
 import { destinationWants } from '../contracts/messages';
 import { findStrategyProblem } from './deploy-strategy';
 import {
-  filledText,
+  filledPersonText,
   flag,
   matching,
   name,
   oneOf,
   parseFields,
-  text,
+  personText,
   Unusable,
   uuid,
   wholeNumber,
@@ -19,23 +19,26 @@ import {
   type Parsed,
   type Shape,
 } from './field-rules';
+import { cleanPersonText } from './person-text';
 
 /**
  * What every start and every message of a workflow may say. The CLI and the Web UI send whatever was typed, and a statement that Postgres refuses would
  * be tried again for ever: nothing is used that did not come through here.
  */
-const actor = text(limits.actorCharsMax);
-const source = text(limits.actorCharsMax);
-const reason = text(limits.reasonCharsMax);
-const note = reason;
-const generation = wholeNumber(1, 2 ** 31 - 1);
-const workerId = name(limits.nameCharsMax);
+const actor = personText;
+const source = personText;
+const reason = personText;
+const note = personText;
+/** As large as an `int` of Postgres. */
+const intMax = 2 ** 31 - 1;
+const generation = wholeNumber(1, intMax);
+const workerId = name(nameCharsMax);
 const destination = matching(deployNamePattern, 'the name of a destination: lower case letters, digits, - and _');
 
 const strategy: FieldRule<Partial<DeployStrategy>> = (given) => {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return new Unusable('has to be one JSON object');
   const problem = findStrategyProblem({ ...defaultStrategy, ...given });
-  return problem === null ? { ...given } : new Unusable(`cannot be used: ${problem}`);
+  return problem === null ? { ...given } : new Unusable(`cannot be used: ${cleanPersonText(problem)}`);
 };
 
 /** Proof of what became of a process, from a cancel or a recycle. */
@@ -51,7 +54,7 @@ export const starts = {
   resumeJob: { of: 'resumeJob', needed: { jobId: uuid }, optional: { ...by, resolutionType: oneOf(resolutionTypes), note } },
   deliverCallbacks: { of: 'deliverCallbacks', needed: { jobId: uuid, generation }, optional: {} },
   workerCleanup: { of: 'workerCleanup', needed: {}, optional: { dryRun: flag, full: flag } },
-  drainWorker: { of: 'drainWorker', needed: { workerId }, optional: { ...by, reason, deadlineMs: wholeNumber(0, limits.drainMaxMs) } },
+  drainWorker: { of: 'drainWorker', needed: { workerId }, optional: { ...by, reason, deadlineMs: wholeNumber(0, intMax) } },
   recycleWorker: { of: 'recycleWorker', needed: { workerId }, optional: { ...by, reason, force: flag } },
   kamalDeploy: {
     of: 'kamalDeploy',
@@ -61,10 +64,10 @@ export const starts = {
   // A destination that nobody knows has an answer of its own, and so has a version.
   lookAtDestination: {
     of: 'lookAtDestination',
-    needed: { destination: name(limits.nameCharsMax), want: oneOf(destinationWants) },
-    optional: { version: name(limits.nameCharsMax) },
+    needed: { destination: name(nameCharsMax), want: oneOf(destinationWants) },
+    optional: { version: name(nameCharsMax) },
   },
-  breakDeployLock: { of: 'breakDeployLock', needed: { destination, reason: filledText(limits.reasonCharsMax) }, optional: { actor } },
+  breakDeployLock: { of: 'breakDeployLock', needed: { destination, reason: filledPersonText }, optional: { actor } },
 };
 
 export const messageShapes = {
@@ -83,10 +86,8 @@ export const parseStart = <Needed extends FieldRules, Optional extends FieldRule
   given: unknown,
 ): { input: Parsed<Needed, Optional> } | { refusal: string } => {
   const { input, problems, unknown } = parseFields(given, shape);
-  const wrong = [...problems, ...unknown.slice(0, namesShown).map((field) => `${field} is no field of it`)];
+  const wrong = [...problems, ...unknown.map((field) => `${field} is no field of it`)];
   if (input !== null && wrong.length === 0) return { input };
   const fields = [...Object.keys(shape.needed), ...Object.keys(shape.optional)];
   return { refusal: `The input of ${shape.of} cannot be used: ${wrong.join('; ')}. Its fields are ${fields.join(', ')}.` };
 };
-
-const namesShown = 5;

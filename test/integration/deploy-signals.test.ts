@@ -4,6 +4,8 @@ import { createDeployWorkActivities } from '../../activities/deploys';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';
+import { parseFields } from '../../src/domain/field-rules';
+import { messageShapes, starts } from '../../src/domain/workflow-inputs';
 import { createLog } from '../../src/log';
 import { withDatabase } from '../support/database';
 import { addDeploy } from '../support/log-rows';
@@ -55,11 +57,13 @@ test.each(['cancel', 'reject'] as const)('a %s whose deployer dies in the middle
 test('P8: what a person typed into a signal or a start of a deploy is kept without its passwords, and cut', async () => {
   const typed = `token=hunter2planted ask planted@applicant.test\u0000${' because'.repeat(190_000)}`;
   const deployId = await addDeploy(database.pool, staging);
-  const view = await activities.noteDeployWord({ deployId, kind: 'cancel', actor: typed, reason: typed });
+  const taken = parseFields({ deployId, actor: typed, reason: typed }, messageShapes.toDeploy).input;
+  const view = await activities.noteDeployWord({ deployId, kind: 'cancel', actor: taken?.actor ?? '', reason: taken?.reason ?? null });
   const owner = randomUUID();
   await database.pool.query(`update yardmaster.deploy set outcome = 'aborted', phase = 'done', ended_at = now()`);
-  const started = { destination: 'staging', version: 'v1', actor: typed, reason: typed, workflowId: makeKamalDeployId(staging), owner };
-  const opened = await activities.openDeploy(started);
+  const started = parseFields({ destination: 'staging', version: 'v1', actor: typed, reason: typed }, starts.kamalDeploy).input;
+  if (started === null) throw new Error('the border refuses it');
+  const opened = await activities.openDeploy({ ...started, workflowId: makeKamalDeployId(staging), owner });
   const { rows } = await database.pool.query<{ row: string }>(
     `select d::text as row from yardmaster.deploy d union all select a::text from yardmaster.audit a union all select l::text from yardmaster.deploy_log l`,
   );

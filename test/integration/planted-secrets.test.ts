@@ -3,7 +3,9 @@ import { createCancelActivities } from '../../activities/cancel';
 import { createJobActivities } from '../../activities/jobs';
 import { createResumeActivities } from '../../activities/resume';
 import { createWorkerActActivities } from '../../activities/worker-acts';
+import { parseFields } from '../../src/domain/field-rules';
 import { personTextCharsMax, personTextCutMark } from '../../src/domain/person-text';
+import { messageShapes, starts } from '../../src/domain/workflow-inputs';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { createLog } from '../../src/log';
 import { ensureSearchAttributes } from '../../src/temporal';
@@ -108,7 +110,7 @@ describe('what a person types over REST', () => {
   });
 });
 
-describe('what the CLI brings to an activity', () => {
+describe('what the CLI brings to an activity, through the border of its workflow', () => {
   const logLines: string[] = [];
   const destination = new PassThrough();
   destination.on('data', (chunk: Buffer) => logLines.push(chunk.toString()));
@@ -136,12 +138,28 @@ describe('what the CLI brings to an activity', () => {
     const actor = `${typed}\u0000\ud800`;
     const owner = 'a-run';
     await database.pool.query('update yardmaster.job set owner = $1', [owner]);
+    const input = <Input>({ input: parsed }: { input: Input | null }): Input => {
+      if (parsed === null) throw new Error('the border refuses it');
+      return parsed;
+    };
     const answered = [
-      await createCancelActivities(deps()).openCancel({ jobId: cancelled.jobId, reason: long, actor, source: typed }),
-      await createResumeActivities(deps()).openResume({ jobId: resumed.jobId, note: long, actor }),
-      await createJobActivities(deps()).resolveJob({ jobId: resolved.jobId, owner, submitted: false, note: long, actor }),
-      await createJobActivities(deps()).retryJob({ jobId: retried.jobId, owner, confirm: true, actor }),
-      await createWorkerActActivities(deps()).openDrain({ workerId: 'typed-worker', reason: long, actor }),
+      await createCancelActivities(deps()).openCancel(
+        input(parseFields({ jobId: cancelled.jobId, reason: long, actor, source: typed }, starts.cancelJob)),
+      ),
+      await createResumeActivities(deps()).openResume(input(parseFields({ jobId: resumed.jobId, note: long, actor }, starts.resumeJob))),
+      await createJobActivities(deps()).resolveJob({
+        jobId: resolved.jobId,
+        owner,
+        ...input(parseFields({ submitted: false, note: long, actor }, messageShapes.resolve)),
+      }),
+      await createJobActivities(deps()).retryJob({
+        jobId: retried.jobId,
+        owner,
+        ...input(parseFields({ confirm: true, actor }, messageShapes.retry)),
+      }),
+      await createWorkerActActivities(deps()).openDrain(
+        input(parseFields({ workerId: 'typed-worker', reason: long, actor }, starts.drainWorker)),
+      ),
     ];
     const rows = await dump();
     expect(leaks(`${rows}${JSON.stringify(answered)}${logLines.join('')}`)).toEqual([]);

@@ -11,6 +11,8 @@ export const findBreaches = (files: readonly SourceFile[]): string[] =>
   ]);
 
 const isUnder = (path: string, ...folders: string[]): boolean => folders.some((folder) => path.startsWith(folder));
+/** What workflows are made of: themselves, and what they may import. */
+const isInBundle = (path: string): boolean => isUnder(path, 'workflows/', 'src/domain/', 'src/contracts/');
 const isOurs = (path: string): boolean => !isUnder(path, 'src/dev/', 'test/', 'bench/');
 
 const breachesOfNode = (path: string, node: SyntaxNode): string[] => {
@@ -23,8 +25,8 @@ const breachesOfNode = (path: string, node: SyntaxNode): string[] => {
     case 'TsKeywordType':
       return node.kind === 'any' ? [`${path} uses any`] : [];
     case 'ImportSpecifier':
-      return isUnder(path, 'workflows/') && nameOf(node.imported ?? node.local) === 'limits'
-        ? [`${path} imports limits: its first step answers with those that it lives by`]
+      return isInBundle(path) && nameOf(node.imported ?? node.local) === 'limits'
+        ? [`${path} imports limits: a workflow's first step answers with those that it lives by, a rule gets them as an argument`]
         : [];
     case 'MemberExpression':
       return breachesOfMember(path, node);

@@ -19,6 +19,8 @@ export interface PassOptions extends SweepRequest {
   running?: string[];
   /** Destinations to which a workflow deploys. */
   deploying?: string[];
+  /** Workflows whose task fails. */
+  stuck?: Awaited<ReturnType<OrchestratorDeps['workflows']['listStuckWorkflows']>>;
   pool?: Pool;
   log?: Log;
   /** What FLEET_CONFIG says. */
@@ -36,7 +38,15 @@ export interface PassOutcome {
 
 /** One pass over the rows of a test: everything is real but the ports and Temporal, which this plays. */
 export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<PassOutcome> => {
-  const { ports = {}, running = [], deploying = [], pool: ofOrchestrator = pool, fleetConfig = noFleetConfig, ...others } = options;
+  const {
+    ports = {},
+    running = [],
+    deploying = [],
+    stuck = [],
+    pool: ofOrchestrator = pool,
+    fleetConfig = noFleetConfig,
+    ...others
+  } = options;
   const { answersAfterMs = 0, limits: ofTest = {}, log, ...request } = others;
   const { rows } = await pool.query<{ host: string; worker_id: string }>('select ec2_ip as host, worker_id from gh_worker_registry');
   const registered = new Map(rows.map(({ host, worker_id: workerId }) => [host, workerId]));
@@ -52,6 +62,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     ensureDeliverCallbacks: async (jobId, generation) => void notified.push(`callbacks ${jobId} ${generation}`),
     ensureKamalDeploy: async ({ deployId }) => void notified.push(`deploy ${deployId}`),
     listAbortedApplyJobs: async () => [],
+    listStuckWorkflows: async () => stuck,
     isKamalDeployRunning: async ({ destination }) => deploying.includes(destination),
     listRunningApplyJobs: async ({ moreThan }) => (running.length > moreThan ? running : []),
   };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { temporal } from '@temporalio/proto';
 import { sample } from 'fast-check';
 import { failureTypes } from '../../src/contracts/errors';
 import { makeCancelJobId } from '../../src/contracts/ids';
@@ -28,10 +29,11 @@ const cancel = async (jobId: string): Promise<unknown> =>
     workflowExecutionTimeout: '30 seconds',
   });
 
-const failedTasks = async (workflowId: string): Promise<number> => {
-  const { events = [] } = await fixture.client.workflow.getHandle(workflowId).fetchHistory();
-  return (events ?? []).filter(({ workflowTaskFailedEventAttributes: failed }) => failed).length;
-};
+const readEvents = async (workflowId: string): Promise<temporal.api.history.v1.IHistoryEvent[]> =>
+  (await fixture.client.workflow.getHandle(workflowId).fetchHistory()).events ?? [];
+
+const failedTasks = async (workflowId: string): Promise<number> =>
+  (await readEvents(workflowId)).filter(({ workflowTaskFailedEventAttributes: failed }) => failed).length;
 
 describe('a job whose workflow was sent whatever can be typed', () => {
   test('answers its query, and is cancelled by the next word', async () => {
@@ -62,6 +64,22 @@ describe('a job whose workflow was sent whatever can be typed', () => {
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
     await fixture.client.workflow.getHandle(makeCancelJobId({ jobId })).result();
     expect(await listCommands(fixture.pool, { jobId, rows: 5 })).toMatchObject([{ kind: 'cancel', reason, outcome: 'cancelled' }]);
+  });
+  test('P8: hands on no secret of a signal: no child, no activity and no row has it', async () => {
+    const { jobId, handle } = await waitingJob();
+    const reason = 'closed: password=hunter2hunter2 of zoe@applicant.example';
+    await signalRaw(fixture.client, handle.workflowId, 'cancel', {
+      encoding: 'json/plain',
+      text: JSON.stringify({ reason, actor: reason }),
+    });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
+    const handedOn = [
+      ...(await readEvents(handle.workflowId)).filter(({ workflowExecutionSignaledEventAttributes: signalled }) => !signalled),
+      ...(await readEvents(makeCancelJobId({ jobId }))),
+    ].map((event) => Buffer.from(temporal.api.history.v1.HistoryEvent.encode(event).finish()).toString('latin1'));
+    expect(handedOn.join('')).toContain('closed: password=[redacted] of [e-mail]');
+    expect(handedOn.join('')).not.toMatch(/hunter2|zoe@/);
+    expect(await listCommands(fixture.pool, { jobId, rows: 5 })).toMatchObject([{ reason: 'closed: password=[redacted] of [e-mail]' }]);
   });
 });
 

@@ -174,6 +174,7 @@ describe('the route of a cancel', () => {
         ensureDeliverCallbacks: nothing,
         ensureKamalDeploy: nothing,
         listAbortedApplyJobs: async () => [],
+        listStuckWorkflows: async () => [],
         listRunningApplyJobs: async () => [],
         isKamalDeployRunning: async () => false,
       },

@@ -1,7 +1,7 @@
 import { assert, constantFrom, property } from 'fast-check';
-import { limits } from '../../../src/contracts/limits';
 import { makeUnreadable } from '../../../src/contracts/unreadable';
-import { cleanText, parseFields, type Shape } from '../../../src/domain/field-rules';
+import { parseFields, type Shape } from '../../../src/domain/field-rules';
+import { personTextCharsMax, personTextCutMark } from '../../../src/domain/person-text';
 import { messageShapes, parseStart, starts } from '../../../src/domain/workflow-inputs';
 import { shapes, typed as given } from '../../support/typed-by-people';
 
@@ -9,7 +9,7 @@ const jobId = 'a3bb189e-8bf9-4c4c-9d1e-1a2b3c4d5e6f';
 
 /** As Postgres and JSON take it: every text is storable and short, every number a whole one that fits. */
 const isStorable = (value: unknown): boolean => {
-  if (typeof value === 'string') return !/\0|\p{Surrogate}/u.test(value) && value.length <= limits.reasonCharsMax;
+  if (typeof value === 'string') return !/\0|\p{Surrogate}/u.test(value) && value.length <= personTextCharsMax;
   if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 && value < 2 ** 31;
   if (typeof value === 'object' && value !== null) return Object.values(value).every(isStorable);
   return typeof value === 'boolean';
@@ -56,7 +56,7 @@ test.each<[keyof typeof starts, unknown, RegExp]>([
   ['cancelJob', { jobId, reasons: 'x' }, /reasons is no field of it\. Its fields are jobId, actor, source, reason/],
   ['deliverCallbacks', { jobId }, /generation has to be a whole number from 1/],
   ['deliverCallbacks', { jobId, generation: 1.5 }, /generation has to be a whole number/],
-  ['drainWorker', { workerId: 'w', deadlineMs: 1.5 }, /deadlineMs has to be a whole number from 0 to 14400000/],
+  ['drainWorker', { workerId: 'w', deadlineMs: 1.5 }, /deadlineMs has to be a whole number from 0 to 2147483647/],
   ['drainWorker', { workerId: 'w', deadlineMs: 'ten minutes' }, /deadlineMs has to be a whole number/],
   ['drainWorker', { workerId: 'w\0' }, /workerId has to be a text of 1 to 255 characters/],
   ['recycleWorker', { workerId: 'w', force: 'false' }, /force has to be true or false, without quotes/],
@@ -70,6 +70,7 @@ test.each<[keyof typeof starts, unknown, RegExp]>([
     { destination: 'staging', version: 'v1', strategy: { canaryHosts: 0.5 } },
     /strategy\.canaryHosts must be a whole number/,
   ],
+  ['kamalDeploy', { destination: 'staging', version: 'v1', strategy: { toString: 1 } }, /strategy has no field toString/],
   ['kamalDeploy', { destination: 'staging', version: 'v1', strategy: 'all' }, /strategy has to be one JSON object/],
   ['breakDeployLock', { destination: 'staging', reason: ' ' }, /reason has to be a text that says something/],
   ['lookAtDestination', { destination: 'staging', want: 'everything' }, /want has to be one of state, audit, config, version/],
@@ -94,10 +95,29 @@ test('of a message the usable part is taken, and a part that is none is named', 
   expect(parseFields({ submitted: 'true', note: 'seen' }, messageShapes.resolve)).toMatchObject({ input: null });
 });
 
-test('a text is cut at its stated length, and never through a character', () => {
-  expect(cleanText(`${'x'.repeat(9)}😀`, 10)).toBe('x'.repeat(9));
-  expect(cleanText(`${'x'.repeat(8)}😀y`, 10)).toBe(`${'x'.repeat(8)}😀`);
-  expect(cleanText('\uDE00\uD83D', 10)).toBe('��');
-  const parsed = parseFields({ reason: 'x'.repeat(1_500_000) }, messageShapes.cancel);
-  expect(parsed.input?.reason?.length).toBe(limits.reasonCharsMax);
+test('a text of a person is cut at its stated length, and one of which nothing is left says nothing', () => {
+  const parsed = parseFields({ reason: 'x'.repeat(1_500_000), actor: '\0 \u202e' }, messageShapes.cancel);
+  expect(parsed.input).toEqual({ reason: expect.stringMatching(/^x+ \[cut\]$/) });
+  expect(parsed.input?.reason?.length).toBe(personTextCharsMax);
+  expect(parsed.input?.reason?.endsWith(personTextCutMark)).toBe(true);
+});
+
+test.each(shapes.map((shape) => [shape.of, shape] as const))(
+  'P8: what %s takes over and what it says of it hold no secret',
+  (_of, shape) => {
+    const secret = 'password=hunter2hunter2 zoe@applicant.example';
+    const names = [...Object.keys(shape.needed), ...Object.keys(shape.optional)];
+    // Names that others make are taken as they are. Also as the name of a field, and within a strategy.
+    const typed = {
+      ...Object.fromEntries(names.map((field) => [field, ['workerId', 'destination', 'version'].includes(field) ? 'gh-1' : secret])),
+      strategy: { [secret]: 1 },
+      [secret]: 1,
+    };
+    expect(JSON.stringify(parseFields(typed, shape))).not.toMatch(/hunter2|zoe@/);
+  },
+);
+
+test('of thousands of fields that mean nothing, a few are named', () => {
+  const typed = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`field${n}`, n]));
+  expect(parseFields(typed, messageShapes.cancel).unknown).toHaveLength(5);
 });
