@@ -8,6 +8,8 @@ import { readLastSweepAge } from './sweep-reports';
 
 /** What a process needs, and what it finds of it. */
 export interface Readiness {
+  /** It can keep what it is given. */
+  isReady: boolean;
   checks: { postgres: 'ok' | 'read_only' | 'old_schema' | 'unfit_settings' | 'away' | 'unused'; temporal: 'ok' | 'away' };
   /** For a person, where Postgres is not `ok`. */
   detail: string | null;
@@ -22,11 +24,13 @@ export const createReadiness = ({
   pool,
   checkTemporal,
   limits: { probeTimeoutMs: timeoutMs, readinessKeptMs: keptMs },
+  needsTemporal,
   log,
 }: {
   pool: Pool | null;
   checkTemporal: () => Promise<unknown>;
   limits: Pick<Limits, 'probeTimeoutMs' | 'readinessKeptMs'>;
+  needsTemporal: boolean;
   log: DbLog;
 }): (() => Promise<Readiness>) =>
   shareRead(
@@ -42,13 +46,14 @@ export const createReadiness = ({
         ),
       ]);
       if (database.detail !== null) log.warn('The database is not as it should be', { found: postgres, detail: database.detail });
-      return { checks: { postgres, temporal }, ...database };
+      const isReady = (postgres === 'ok' || postgres === 'unused') && (temporal === 'ok' || !needsTemporal);
+      return { isReady, checks: { postgres, temporal }, ...database };
     },
     // Each of both has its own time already.
     { keptMs, timeoutMs: 2 * timeoutMs },
   );
 
-type DatabaseFound = Omit<Readiness, 'checks'> & Pick<Readiness['checks'], 'postgres'>;
+type DatabaseFound = Omit<Readiness, 'isReady' | 'checks'> & Pick<Readiness['checks'], 'postgres'>;
 
 const noDatabase: DatabaseFound = { postgres: 'unused', detail: null, lastSweepAgeSeconds: null, pause: undefined };
 

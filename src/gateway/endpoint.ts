@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Dialect } from './dialect';
 import { Problem, type FieldError } from './problem';
 import { getFacts, type RequestFacts } from './request-facts';
@@ -15,6 +15,7 @@ export interface Endpoint {
   summary: string;
   description?: string;
   params?: z.ZodObject;
+  /** An act without one takes none. */
   query?: z.ZodObject;
   /** By lower-case name. */
   headers?: z.ZodObject;
@@ -78,10 +79,19 @@ export const readInput = <E extends Endpoint>(endpoint: E, request: Request): In
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   ({
     params: read(endpoint.params, request.params, { where: 'path', code: 'malformed' }),
-    query: read(endpoint.query, request.query, { where: 'query', code: 'malformed' }),
+    query: read(querySchemaOf(endpoint), request.query, { where: 'query', code: 'malformed' }),
     headers: read(endpoint.headers, request.headers, { where: 'header', code: 'malformed' }),
     body: read(endpoint.body, request.body, { where: 'body', code: 'invalid' }),
   }) as Input<E>;
+
+/**
+ * What stands in the query of an act that reads none was meant to bound it: `?dryRun=true` of a deploy, `?worker_id=` of a drain that without one is
+ * the fleet's. VALET's client comes as it is.
+ */
+const querySchemaOf = ({ method, dialect, query }: Endpoint): z.ZodType | undefined =>
+  query ?? (method === 'post' && dialect !== 'product' ? noQuerySchema : undefined);
+
+export const noQuerySchema = z.strictObject({});
 
 const read = (
   schema: z.ZodType | undefined,

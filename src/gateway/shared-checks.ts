@@ -23,7 +23,8 @@ export const createSharedChecks = ({
   limits: Limits;
   log: Log;
 }): SharedChecks => ({
-  readReadiness: createReadiness({ pool, checkTemporal: workflows.check, limits, log }),
+  // Without Temporal a job is accepted with 202: not a reason to give it to nobody.
+  readReadiness: createReadiness({ pool, checkTemporal: workflows.check, limits, needsTemporal: false, log }),
   readFleetSummary: shareRead(async () => await readFleetSummary(pool, limits), {
     keptMs: limits.readinessKeptMs,
     timeoutMs: limits.probeTimeoutMs,

@@ -17,6 +17,7 @@ interface Page {
 
 /** What the process needs, by the words of its /readyz. */
 export type ReadReadiness = () => Promise<{
+  isReady: boolean;
   checks: { postgres: string; temporal: string };
   detail: string | null;
   lastSweepAgeSeconds: number | null;
@@ -24,7 +25,6 @@ export type ReadReadiness = () => Promise<{
 
 /**
  * `GET /metrics`, whether the process is ready, and the figures of the machine on a port of their own, which need not be open to those who may call the API.
- * Whoever runs workflows or activities needs all that it has for them.
  */
 export async function startMetricsServer(
   metrics: Metrics,
@@ -69,12 +69,10 @@ export async function startMetricsServer(
 
 const json = (status: number, body: object): Page => ({ status, type: 'application/json', text: JSON.stringify(body) });
 
-const readyPage = ({ checks, detail, lastSweepAgeSeconds }: Awaited<ReturnType<ReadReadiness>>): Page => {
-  const isReady = Object.values(checks).every((found) => found === 'ok' || found === 'unused');
-  return json(isReady ? 200 : 503, {
+const readyPage = ({ isReady, checks, detail, lastSweepAgeSeconds }: Awaited<ReturnType<ReadReadiness>>): Page =>
+  json(isReady ? 200 : 503, {
     status: isReady ? 'ready' : 'not_ready',
     checks,
     ...(detail === null ? {} : { detail }),
     lastSweepAgeSeconds,
   });
-};

@@ -15,12 +15,12 @@ jest.setTimeout(3_600_000);
 
 const database = withDatabase();
 const temporal = withTemporal();
-let schemathesis: string[];
+let packages: string;
 let world: ApiWorld;
 let folder: string;
 
 beforeAll(async () => {
-  schemathesis = await findSchemathesis();
+  packages = await findSchemathesis();
   folder = await mkdtemp(path.join(os.tmpdir(), 'yardmaster-schemathesis-'));
   world = await startApiWorld({ pool: database.pool, databaseUrl: database.databaseUrl, temporal });
   await writeFile(path.join(folder, 'openapi.json'), (await call(`${world.gateway.url}/openapi.json`)).text);
@@ -45,16 +45,16 @@ it.each([
   ['read_only', [`X-API-Key: ${testKeys.readOnly}`]],
   ['worker', [`X-GH-Service-Key: ${testKeys.service}`]],
 ])('the gateway keeps its document to whoever is %s', async (role, headers) => {
-  const [program = '', ...before] = schemathesis;
   const report = path.join(folder, `${role}.json`);
   const args = [
+    ...['-c', 'from schemathesis.cli import schemathesis; schemathesis()'],
     ...['--config-file', path.join(apiToolsDir(), 'schemathesis.toml'), 'run', path.join(folder, 'openapi.json')],
     ...['--url', world.gateway.url, ...headers.flatMap((header) => ['--header', header])],
     ...['--checks', 'all', '--phases', 'examples,coverage,fuzzing', '--max-examples', '10', '--generation-deterministic'],
     ...['--no-color', '--report', 'json', '--report-json-path', report],
   ];
-  const env = { ...process.env, PYTHONPATH: apiToolsDir(), PYTHONDONTWRITEBYTECODE: '1', CALLBACK_ORIGIN: callbackOrigin };
-  const ended = await runProgram(program, [...before, ...args], { cwd: folder, env, timeoutMs: 3_000_000 }).catch((error: Error) => error);
+  const env = { ...process.env, PYTHONPATH: `${packages}:${apiToolsDir()}`, PYTHONDONTWRITEBYTECODE: '1', CALLBACK_ORIGIN: callbackOrigin };
+  const ended = await runProgram('python3', args, { cwd: folder, env, timeoutMs: 3_000_000 }).catch((error: Error) => error);
   const { operations, failures, errors } = reportSchema.parse(
     JSON.parse(
       await readFile(report, 'utf8').catch(() => {

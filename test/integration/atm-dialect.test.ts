@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { noFleetConfig, type FleetConfig } from '../../src/contracts/fleet-config';
+import { limits } from '../../src/contracts/limits';
 import { deployRecordSchema } from '../../src/gateway/compat/atm-deploy-schemas';
 import {
   atmErrorSchema,
@@ -484,8 +485,11 @@ describe('words and roles', () => {
     });
     expect(await post('/drain', { worker_id: workerId })).toMatchObject({ status: 200 });
     expect(await post('/drain')).toMatchObject({ status: 501, body: { success: false } });
-    const { rows } = await database.pool.query('select holder from yardmaster.host_hold');
-    expect(rows).toEqual([{ holder: `worker:${workerId}` }]);
+    // ATM has no word for a release.
+    const { rows } = await database.pool.query(
+      `select holder, (extract(epoch from expires_at - held_at) * 1000)::int as "heldMs" from yardmaster.host_hold`,
+    );
+    expect(rows).toEqual([{ holder: `worker:${workerId}`, heldMs: limits.foreignDrainHoldMs }]);
   });
 });
 

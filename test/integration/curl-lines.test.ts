@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { findJob, type Job } from '../../src/db/jobs';
 import { projectRoot } from '../../src/dev/project-root';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
+import { typeCurlLine } from '../support/curl-line';
 import { withDatabase } from '../support/database';
 import { call } from '../support/gateway';
 import { startScriptedDeployer, type ScriptedDeployer } from '../support/scripted-deployer';
@@ -38,7 +35,6 @@ describe('the curl lines of the documents', () => {
   const stopping: (() => Promise<unknown>)[] = [];
   let plane: ControlPlane;
   let deployer: ScriptedDeployer;
-  let home: string;
 
   beforeAll(async () => {
     plane = await startControlPlane({
@@ -51,9 +47,6 @@ describe('the curl lines of the documents', () => {
     stopping.push(plane.stop);
     deployer = await startScriptedDeployer({ pool: database.pool, address: temporal.address, namespace: temporal.namespace });
     stopping.push(async () => await deployer.stop());
-    home = await mkdtemp(path.join(os.tmpdir(), 'yardmaster-curl-'));
-    stopping.push(async () => await rm(home, { recursive: true, force: true }));
-    await writeFile(path.join(home, '.curlrc'), 'silent\nshow-error\nmax-time = 90\nwrite-out = "\\n%{http_code}"\n');
   }, 120_000);
 
   beforeEach(async () => await database.pool.query('delete from yardmaster.host_hold'));
@@ -96,20 +89,13 @@ describe('the curl lines of the documents', () => {
   /** As a person at a shell, who has put his own address and key into the line. */
   const type = async (line: string, env: Record<string, string>): Promise<{ status: number; body: string }> => {
     const own = line.replaceAll('http://127.0.0.1:3080', plane.gatewayUrl).replaceAll('demo-operator-key', plane.operatorKey);
-    const { stdout } = await promisify(execFile)('sh', ['-c', own], {
-      env: {
-        PATH: process.env.PATH,
-        CURL_HOME: home,
-        GATEWAY: plane.gatewayUrl,
-        KEY: plane.operatorKey,
-        DEPLOY_KEY: plane.deployKey,
-        WORKER: 'worker-1',
-        ...env,
-      },
-      timeout: 100_000,
+    return await typeCurlLine(own, {
+      GATEWAY: plane.gatewayUrl,
+      KEY: plane.operatorKey,
+      DEPLOY_KEY: plane.deployKey,
+      WORKER: 'worker-1',
+      ...env,
     });
-    const lines = stdout.split('\n');
-    return { status: Number(lines.pop()), body: lines.join('\n') };
   };
 
   const jobThatIs = async (target: string, state: Job['state']): Promise<{ JOB: string }> => {

@@ -140,6 +140,17 @@ it('does not wait longer than its grace for a request that never ends', async ()
   });
 });
 
+it('stays ready on both of its ports while Temporal is away', async () => {
+  const metricsPort = await freePort();
+  const gateway = await start({ TEMPORAL_ADDRESS: '127.0.0.1:1', METRICS_PORT: String(metricsPort) });
+  for (const url of [gateway.url, `http://127.0.0.1:${metricsPort}`])
+    expect(await call(`${url}/readyz`)).toMatchObject({
+      status: 200,
+      body: { status: 'ready', checks: { postgres: 'ok', temporal: 'away' } },
+    });
+  await gateway.stop();
+});
+
 it('answers 503 in readiness while Postgres accepts connections and says nothing', async () => {
   const gateway = await start();
   await withLockedHolds(async () => {

@@ -107,6 +107,18 @@ it.each(bodyFields)(
   },
 );
 
+/** Of those that act: VALET's client comes as it is, and GH's workers may show their secret there. */
+const withoutOtherQueries = endpointNames.filter((name) => {
+  const { method, dialect }: Endpoint = endpoints[name];
+  return method === 'post' && name !== 'receiveCallback' && (dialect !== 'product' || name === 'workerDrainPage');
+});
+
+it.each(withoutOtherQueries)('a query that %s does not read is refused, since it was meant to bound what is done', async (name) => {
+  const path = endpoints[name].path.replaceAll(/[:*](\w+)/g, (_match, param: string) => plainValues[param] ?? id);
+  const reply = await call(`${gateway.url}${path}?dryRun=true`, { json: {}, headers: headersFor(name) });
+  expect(reply).toMatchObject({ status: 400, text: expect.stringContaining('dryRun') });
+});
+
 /** As a proxy asks its proxy. */
 const askAbsolute = async (target: string): Promise<{ status: number; body: unknown }> =>
   await new Promise((resolve, reject) => {

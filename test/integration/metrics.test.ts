@@ -1,7 +1,9 @@
 import { machineSchema } from '../../src/gateway/compat/monitoring-schemas';
 import { createLog } from '../../src/log';
-import { fleetGauges } from '../../src/db/fleet-gauges';
 import { limits } from '../../src/contracts/limits';
+import { fleetGauges } from '../../src/db/fleet-gauges';
+import { createPool } from '../../src/db/pool';
+import { createReadiness } from '../../src/db/readiness';
 import { createMetrics, type Metrics } from '../../src/metrics';
 import { addSdkMetrics, type SdkUpdate } from '../../src/metrics/sdk';
 import { startMetricsServer, type MetricsServer } from '../../src/metrics/server';
@@ -38,19 +40,29 @@ it('tells beside them how busy the machine is', async () => {
 });
 
 it.each([
-  [200, { postgres: 'ok', temporal: 'ok' }, null],
-  [200, { postgres: 'unused', temporal: 'ok' }, null],
-  [503, { postgres: 'ok', temporal: 'away' }, null],
-  [503, { postgres: 'read_only', temporal: 'ok' }, 'no writes'],
-])('tells beside them whether the process lives, and is ready: %d of %j', async (status, checks, detail) => {
-  const readReadiness = async () => await Promise.resolve({ checks, detail, lastSweepAgeSeconds: 4 });
+  [200, true, { postgres: 'ok', temporal: 'ok' }],
+  [200, true, { postgres: 'unused', temporal: 'ok' }],
+  [503, true, { postgres: 'ok', temporal: 'away' }],
+  [200, false, { postgres: 'ok', temporal: 'away' }],
+  [503, false, { postgres: 'read_only', temporal: 'ok' }],
+])('tells beside them whether the process lives, and is ready: %d, Temporal needed: %j, of %j', async (status, needsTemporal, checks) => {
   const log = createLog({ level: 'error', process: 'test' });
+  const options = checks.postgres === 'read_only' ? '?options=-c%20default_transaction_read_only%3Don' : '';
+  const pool = checks.postgres === 'unused' ? null : createPool(`${database.databaseUrl}${options}`, { max: 2, applicationName: 'test' });
+  const checkTemporal = async (): Promise<void> => await (checks.temporal === 'ok' ? Promise.resolve() : Promise.reject(new Error('away')));
+  const readReadiness = createReadiness({ pool, checkTemporal, limits, needsTemporal, log });
   server = await startMetricsServer(createMetrics({ process: 'deployer' }), { host: '127.0.0.1', port: 0, log, readReadiness });
   expect(await scrape(server, '/livez')).toMatchObject({ status: 200 });
   const ready = await scrape(server, '/readyz');
+  await pool?.end();
   expect({ status: ready.status, body: JSON.parse(ready.text) as unknown }).toEqual({
     status,
-    body: { status: status === 200 ? 'ready' : 'not_ready', checks, ...(detail === null ? {} : { detail }), lastSweepAgeSeconds: 4 },
+    body: {
+      status: status === 200 ? 'ready' : 'not_ready',
+      checks,
+      ...(checks.postgres === 'read_only' ? { detail: expect.stringMatching(/no writes/) } : {}),
+      lastSweepAgeSeconds: null,
+    },
   });
 });
 

@@ -29,10 +29,13 @@ export const startApiWorld = async ({
   pool,
   databaseUrl,
   temporal,
+  hasEveryVersion = false,
 }: {
   pool: Pool;
   databaseUrl: string;
   temporal: TestTemporal;
+  /** Whatever is asked for can be deployed. */
+  hasEveryVersion?: boolean;
 }): Promise<ApiWorld> => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
   await ensureWorkerCleanupSchedule(temporal.client, { everyMs: 3_600_000 });
@@ -46,7 +49,11 @@ export const startApiWorld = async ({
     callbackBaseUrl: 'http://gateway.test',
     addressMap,
   });
-  const deployer = await startScriptedDeployer(at);
+  const deployer = await startScriptedDeployer({
+    ...at,
+    onInspect: ({ want, version = '' }) =>
+      hasEveryVersion && want === 'version' ? { want, version, service: 'ghosthands', resolved: version, problem: null } : null,
+  });
   deployer.finish();
   const gateway = await startTestGateway({
     pool,

@@ -4,26 +4,35 @@ import { runProgram } from '../../src/dev/run-program';
 import { apiToolsDir, installWithinMs } from './api-tools';
 import { keptTool } from './kept-tool';
 
-/** schemathesis in a Python of its own (94 MB), or the one that SCHEMATHESIS_BIN names. Answers how it is started. */
-export const findSchemathesis = async (): Promise<string[]> => {
-  if (process.env.SCHEMATHESIS_BIN) return [process.env.SCHEMATHESIS_BIN];
+/** Whoever can put packages into a folder: a machine may have Python without pip, and uv for it. */
+const installers = [
+  ['python3', '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'],
+  ['uv', 'pip', 'install', '--quiet', '--python', 'python3'],
+];
+
+/** The packages of schemathesis in a folder of their own (94 MB): what PYTHONPATH has to name. */
+export const findSchemathesis = async (): Promise<string> => {
   const requirements = path.join(apiToolsDir(), 'requirements.txt');
-  const folder = await keptTool({
+  return await keptTool({
     name: 'schemathesis',
-    pins: await readFile(requirements, 'utf8'),
-    install: async (half) => {
-      await runProgram('python3', ['-m', 'venv', half]).catch((error: Error) => {
-        throw new Error(
-          `schemathesis needs python3 with venv (Debian: apt-get install python3-venv), or SCHEMATHESIS_BIN: ${error.message}`,
-          {
-            cause: error,
-          },
+    // Some of the packages are compiled for one Python.
+    pins: `${await runProgram('python3', ['--version'])}${await readFile(requirements, 'utf8')}`,
+    async install(half) {
+      const refusals: Error[] = [];
+      for (const [program = '', ...args] of installers) {
+        const refusal = await runProgram(program, [...args, '--no-deps', '--target', half, '-r', requirements], {
+          timeoutMs: installWithinMs,
+        }).then(
+          () => null,
+          (error: Error) => error,
         );
-      });
-      const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '-r', requirements];
-      await runProgram(path.join(half, 'bin/python'), pip, { timeoutMs: installWithinMs });
+        if (refusal === null) return;
+        refusals.push(refusal);
+      }
+      throw new AggregateError(
+        refusals,
+        `schemathesis needs python3 with pip, or uv (Debian: apt-get install python3-pip): ${refusals.map(({ message }) => message).join('; ')}`,
+      );
     },
   });
-  // Not its own script, which names the folder that it was installed into.
-  return [path.join(folder, 'bin/python'), '-c', 'from schemathesis.cli import schemathesis; schemathesis()'];
 };

@@ -31,14 +31,18 @@ export const startScriptedDeployer = async ({
   address: string;
   namespace: string;
   taskQueue?: string;
-  onInspect?: (input: { destination: string; want: string }) => LookAtDestinationResult | null | Promise<LookAtDestinationResult | null>;
+  onInspect?: (input: {
+    destination: string;
+    want: string;
+    version?: string;
+  }) => LookAtDestinationResult | null | Promise<LookAtDestinationResult | null>;
   onBreak?: () => Promise<void>;
 }): Promise<ScriptedDeployer> => {
   let finishAs: DeployOutcome | null = null;
 
   const activities: DeployActivities & DestinationActivities = {
     async readDestination({ destination, want, version = '' }) {
-      const other = (await onInspect?.({ destination, want })) ?? null;
+      const other = (await onInspect?.({ destination, want, version })) ?? null;
       if (other !== null) return other;
       if (destination !== 'staging') return { want: 'unknown_destination', destinations: ['staging'] };
       if (want === 'version') {

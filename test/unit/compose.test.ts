@@ -136,6 +136,8 @@ it.each(['migrate', 'gateway', 'orchestrator', 'deployer'] as const)('can let th
 it('checks the health of what others wait for, and of what is ours', () => {
   const watched = ['postgres', 'temporal', 'gateway', 'orchestrator', 'deployer'];
   expect(watched.filter((name) => service(name).healthcheck === undefined)).toEqual([]);
+  // Whether a process lives is no question to its database: a restart would bring nothing back.
+  for (const name of ['gateway', 'orchestrator', 'deployer']) expect(service(name).healthcheck?.test.join(' ')).toContain('/livez');
 });
 
 it('opens no port to other machines without being told', () => {

@@ -21,7 +21,7 @@ export const rollbackKamalBodySchema = z
   .strictObject({ destination: destinationSchema.optional(), version: versionSchema })
   .meta({ id: 'AtmRollback' });
 
-export const forceQuerySchema = z.object({
+export const forceQuerySchema = z.strictObject({
   force: printableSchema(100)
     .optional()
     .meta({ description: '`true` interrupts the jobs that run on the hosts, instead of waiting for them.' }),

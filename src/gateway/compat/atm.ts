@@ -194,8 +194,9 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
 
   async function drainAll(workerIds: readonly string[], facts: RequestFacts): Promise<WorkerActView[]> {
     const views: WorkerActView[] = [];
+    const { drainMs: deadlineMs, foreignDrainHoldMs: holdMs } = limits;
     for (const workerId of workerIds)
-      views.push(await drainWorker(deps, { workerId, reason: "ATM's drain", deadlineMs: limits.drainMs, waitMs: 0 }, facts));
+      views.push(await drainWorker(deps, { workerId, reason: "ATM's drain", deadlineMs, holdMs, waitMs: 0 }, facts));
     return views;
   }
 

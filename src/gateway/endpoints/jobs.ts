@@ -9,6 +9,7 @@ import {
   redeliverParamsSchema,
   submitHeadersSchema,
   workerCallbackParamsSchema,
+  workerCallbackQuerySchema,
 } from '../schemas/requests';
 import { submitJobSchema, submitJobShownSchema } from '../schemas/submit-job';
 
@@ -72,6 +73,7 @@ export const jobEndpoints = {
       'Always a hint: recorded, and the workflow looks at the row. One about an unknown or ended attempt is accepted and has no effect. ' +
       'Authenticated by X-GH-Service-Key; by `?secret=` or `?token=` only while LEGACY_SECRET_IN_QUERY is on.',
     params: workerCallbackParamsSchema,
+    query: workerCallbackQuerySchema,
     body: ghCallbackSchema,
     bodyExamples: workerCallbackExamples,
     answers: { 200: { description: 'Recorded.', schema: workerCallbackAnswerSchema } },

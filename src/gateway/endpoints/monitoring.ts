@@ -21,7 +21,7 @@ import {
   sessionsQuerySchema,
   sessionsSchema,
 } from '../compat/valet-fleet-schemas';
-import type { Endpoint } from '../endpoint';
+import { noQuerySchema, type Endpoint } from '../endpoint';
 import { deregisterExamples, workerDrainExamples } from '../examples';
 
 const tag = "The product's administration";
@@ -86,6 +86,7 @@ export const monitoringEndpoints = {
     summary: 'Drain a worker, or pause the fleet',
     description:
       'The pause, which is what a body without `worker_id` asks for, needs the role operator. Unlike at GH it can be taken back: POST /v1/workers/:workerId/release, which four hours do by themselves; POST /v1/unpause.',
+    query: noQuerySchema,
     body: workerDrainSchema,
     bodyExamples: workerDrainExamples,
     isBodyOptional: true,

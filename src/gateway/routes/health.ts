@@ -7,11 +7,10 @@ import { fleetAnswer } from '../job-answers';
 export const createHealthRoutes = (deps: GatewayDeps): Record<'livez' | 'readyz', RequestHandler> => ({
   livez: answer(endpoints.livez, () => ({ status: 200, body: { status: 'alive' } })),
 
-  // Ready is who can keep what it is given. Without Temporal a job is accepted with 202: not a reason to give it to nobody.
   readyz: answer(endpoints.readyz, async () => {
-    const { checks, detail, lastSweepAgeSeconds, pause } = await deps.checks.readReadiness();
+    const { isReady: isWhole, checks, detail, lastSweepAgeSeconds, pause } = await deps.checks.readReadiness();
     const isDraining = deps.isDraining();
-    const isReady = checks.postgres === 'ok' && !isDraining;
+    const isReady = isWhole && !isDraining;
     return {
       status: isReady ? 200 : 503,
       headers: { 'Cache-Control': 'no-store' },

@@ -28,6 +28,8 @@ export const listJobsQuerySchema = z.strictObject({
 export const redeliverParamsSchema = z.strictObject({ jobId: idSchema, generation: countSchema(1_000_000), seq: countSchema(1_000_000) });
 
 export const workerCallbackParamsSchema = z.strictObject({ attemptId: idSchema });
+/** GH's workers may show their secret there (middleware/auth.ts). */
+export const workerCallbackQuerySchema = z.looseObject({});
 
 export const pauseBodySchema = z
   .strictObject({ reason: reasonSchema.meta({ description: 'Shown wherever the pause is.' }) })

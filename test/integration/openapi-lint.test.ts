@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { projectRoot } from '../../../src/dev/project-root';
-import { runProgram } from '../../../src/dev/run-program';
-import { makeOpenApiDocument } from '../../../src/gateway/openapi';
+import { projectRoot } from '../../src/dev/project-root';
+import { runProgram } from '../../src/dev/run-program';
+import { makeOpenApiDocument } from '../../src/gateway/openapi';
 
 it('has nothing that redocly would have otherwise', async () => {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'yardmaster-openapi-'));
