@@ -176,3 +176,28 @@ test('P8: the address of a page that waits for a person loses its secrets on its
   expect(leaks(JSON.stringify([rows, view]))).toEqual([]);
   expect(rows[0]?.mirror).toContain('X-Amz-Signature=abc');
 });
+
+test('P8: what a worker wrote of its failure is in our rows, the history, the mirror and the callback without its secrets, and cut', async () => {
+  await emptyTables(database.pool);
+  await addWorker(database.pool);
+  const jobId = await addWaitingJob(database.pool, { acceptedAgoMs: 60_000 });
+  await database.pool.query(`update yardmaster.job set owner = 'a-run' where job_id = $1`, [jobId]);
+  const [assignment] = await assignAll(database.pool);
+  await claim(database.pool, assignment?.workerId ?? '');
+  await database.pool.query(
+    `update gh_automation_jobs set status = 'failed', completed_at = now(), error_code = 'validation_error', error_details = jsonb_build_object('message', $2::text)
+     where id = $1`,
+    [assignment?.attemptId, `${typed} ${'waiting for the selector '.repeat(60_000)}`],
+  );
+  const view = await createJobActivities(makeDeps(database.pool)).advanceJob({ jobId, owner: 'a-run' });
+  expect(view).toMatchObject({ state: 'failed' });
+  const { rows } = await database.pool.query<{ row: string }>(
+    `select g::text as row from gh_automation_jobs g where id = $1 union all select j::text from yardmaster.job j
+     union all select t::text from yardmaster.job_transition t union all select c::text from yardmaster.callback c`,
+    [jobId],
+  );
+  const all = [...rows.map(({ row }) => row), JSON.stringify(view)];
+  expect(all.filter((text) => text.includes('done: password=[redacted]')).length).toBeGreaterThanOrEqual(4);
+  expect(leaks(all.join(' '))).toEqual([]);
+  expect(Math.max(...all.map((text) => text.length))).toBeLessThan(10_000);
+});
