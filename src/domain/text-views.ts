@@ -88,6 +88,7 @@ const readHexDigits = ({ bytes, starts, ends, length }: ByteList, into: ByteList
 /** A line of `xxd` or `hexdump`: its place in the file, and behind the bytes what they are in letters. */
 const dumpLine =
   /(?<=^|[\s|])([0-9a-f]{7,8}:? {1,2})(?=[0-9a-f]{2})(?:((?:[0-9a-f]{2} {1,2}){1,16}) *\|.*|((?:[0-9a-f]{2,16} ){1,16}) .*)?/gim;
+const mayBeDump = /[0-9a-f]{7}:? /i;
 const framedLetters = /[0-9a-f]{7,8} {2}(?:[0-9a-f]{2} {1,2}){1,16} *\|.{1,16}\|$/i;
 
 /** `hexdump -C` closes a frame behind its letters, which go on in the next line. */
@@ -95,13 +96,14 @@ export const withoutFrame = (line: string): string => (framedLetters.test(line) 
 
 /** Where a dump's lines are, so that the bytes of one line go on in the next one. Only of the text as it is: nobody escapes a dump. */
 const readDump = (text: string, { bytes, starts, ends, places, length }: ByteList, into: ByteList): void => {
+  into.empty(0);
+  if (!mayBeDump.test(text)) return;
   const lines = [...text.matchAll(dumpLine)].map(({ index, 1: place = '', 2: pairs, 3: words }) => ({
     index,
     start: index + place.length,
     end: index + place.length + ((pairs ?? words)?.length ?? Infinity),
   }));
-  into.empty(lines.length === 0 ? 0 : length);
-  if (lines.length === 0) return;
+  if (lines.length > 0) into.empty(length);
   let n = 0;
   for (let at = 0; at < length; at++) {
     const start = starts[at] ?? 0;
