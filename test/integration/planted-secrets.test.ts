@@ -22,7 +22,11 @@ const answers: string[] = [];
 
 beforeAll(async () => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+  gateway = await startTestGateway({
+    pool: database.pool,
+    workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+    limits: { productCommandWaitMs: 0 },
+  });
 });
 afterAll(async () => await gateway.stop());
 
@@ -164,6 +168,10 @@ test('P8: the address of a page that waits for a person loses its secrets on its
      where id = $1`,
     [assignment?.attemptId, JSON.stringify(interaction)],
   );
+  await database.pool.query(
+    `insert into gh_job_events (job_id, event_type, message, metadata) values ($1, 'progress_update', $2, jsonb_build_object('step', 'filling', 'at', $2::text, 'n', 1))`,
+    [assignment?.attemptId, `Look at "${page}" \\`],
+  );
   const view = await createJobActivities(makeDeps(database.pool)).advanceJob({ jobId, owner: 'a-run' });
   expect(view).toMatchObject({ state: 'waiting_human' });
   const { rows } = await database.pool.query<{ mirror: string; callbacks: string; ours: string }>(
@@ -173,6 +181,12 @@ test('P8: the address of a page that waits for a person loses its secrets on its
   );
   expect(rows[0]?.mirror).toContain('https://site.test/apply?id=7');
   expect(rows[0]?.callbacks).toContain('https://site.test/apply?id=7');
+  const { rows: events } = await database.pool.query<{ message: string; metadata: object }>(
+    `select message, metadata from gh_job_events where job_id = $1 and event_type = 'progress_update'`,
+    [jobId],
+  );
+  const shown = 'Look at "https://[redacted]@site.test/apply?id=7&token=[redacted]#access_token=[redacted]" \\';
+  expect(events).toEqual([{ message: shown, metadata: { step: 'filling', at: shown, n: 1 } }]);
   expect(leaks(JSON.stringify([rows, view]))).toEqual([]);
   expect(rows[0]?.mirror).toContain('X-Amz-Signature=abc');
 });
