@@ -3,7 +3,7 @@ import type { AttemptSnapshot } from '../src/contracts/ghosthands';
 import { makeCallbackBody } from '../src/domain/callback-body';
 import { callbackOf, isTerminal, mayMove } from '../src/domain/job-state';
 import { attemptDeadline, type NextStep } from '../src/domain/next-step';
-import { withoutUrlSecretsIn } from '../src/domain/url-secrets';
+import { cleanWorkerText } from '../src/domain/worker-text';
 import { endAttempt, eraseAttempts, markClaimed, mirrorEvents, readAttemptResult, takeBack } from '../src/db/attempts';
 import { enqueueCallback } from '../src/db/callbacks';
 import { moveJob, touchJob, type Job, type Move } from '../src/db/jobs';
@@ -145,7 +145,7 @@ export const enterState = async (
   move: Omit<Move, 'jobId' | 'generation' | 'attempt'>,
 ): Promise<void> => {
   if (!mayMove(job.state, move.state)) throw new Error(`a job cannot go from ${job.state} to ${move.state}`);
-  const kept = withoutPageSecretsOf(move);
+  const kept = withCleanTexts(move);
   deps.observe({ of: 'state', state: move.state });
   await Promise.all([
     moveJob(client, {
@@ -162,11 +162,11 @@ export const enterState = async (
   if (isTerminal(move.state)) await eraseAttempts(client, job.jobId);
 };
 
-/** GH's own texts quote the address of a page, and the row is read by many. */
-const withoutPageSecretsOf = <Kept extends Pick<Move, 'detail' | 'errorMessage'>>(move: Kept): Kept => ({
+/** GH's own texts go into the row, the history, the mirror and the callback: they are cleaned before the first. */
+const withCleanTexts = <Kept extends Pick<Move, 'detail' | 'errorMessage'>>(move: Kept): Kept => ({
   ...move,
-  ...(typeof move.detail === 'string' ? { detail: withoutUrlSecretsIn(move.detail) } : {}),
-  ...(typeof move.errorMessage === 'string' ? { errorMessage: withoutUrlSecretsIn(move.errorMessage) } : {}),
+  ...(typeof move.detail === 'string' ? { detail: cleanWorkerText(move.detail) } : {}),
+  ...(typeof move.errorMessage === 'string' ? { errorMessage: cleanWorkerText(move.errorMessage) } : {}),
 });
 
 const notifyProduct = async (

@@ -32,7 +32,7 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
     for (;;) {
       showJob(job);
       inbox.answerQueriesWith(job);
-      if (job.hasPendingCallbacks) callbacks.start(job.generation);
+      if (job.hasPendingCallbacks) callbacks.start(job);
       await notifyCommands(job);
       if (isTerminal(job.state)) break;
       if (isHistoryLong() && (await mayStartAnew(inbox, callbacks))) await continueAsNew<typeof applyJob>({ jobId });

@@ -1,5 +1,8 @@
 import { attemptSnapshotSchema, handlerEventTypes, mirroredEventTypes, type AttemptSnapshot } from '../contracts/ghosthands';
 import type { Submission } from '../contracts/job';
+import { secretParameter } from '../domain/secret-patterns';
+import { redacted } from '../domain/sensitive';
+import { signedField } from '../domain/url-secrets';
 import { queryNamed, type Queryable } from './queryable';
 
 /** The attempt row as GH left it, with what its events prove; `unreadable` names the field that breaks our expectations. */
@@ -126,22 +129,30 @@ export const eraseAttempts = async (db: Queryable, jobId: string): Promise<void>
   });
 };
 
+/** A parameter's value, or who and with which password. It ends where a text of JSON may end. */
+const secretOfAddress = String.raw`(?:(${secretParameter})[^&;#\s"'<>\\]+|(://)[^\s/?#"'<>\\]+(?=@))`;
+
 /**
  * Copies progress and milestones to the public job id, where the product reads them. A copy has an id derived from its original, so that copying
- * twice changes nothing. Without a job: of every live attempt.
+ * twice changes nothing. Without a job: of every live attempt. The address of a page loses its secrets on the way, unless the
+ * event has one that has to be opened.
  */
 export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise<void> => {
   await queryNamed(db, {
     name: 'mirror_events',
     text: `
      insert into gh_job_events (id, job_id, event_type, message, metadata, actor, created_at)
-     select md5('yardmaster:' || e.id)::uuid, a.job_id, e.event_type, e.message, e.metadata, e.actor, e.created_at
+     select md5('yardmaster:' || e.id)::uuid, a.job_id, e.event_type,
+       case when e.message like '%://%' then regexp_replace(e.message, $3::text, '\\1\\2' || $4::text, 'gi') else e.message end,
+       case when e.metadata::text like '%://%' and e.metadata::text !~* $5::text
+         then regexp_replace(e.metadata::text, $3::text, '\\1\\2' || $4::text, 'gi')::jsonb else e.metadata end,
+       e.actor, e.created_at
      from yardmaster.attempt a join gh_job_events e on e.job_id = a.attempt_id
      where e.event_type = any($2::text[])
        and case when $1::uuid is null then a.ended_at is null else a.job_id = $1::uuid and (a.ended_at is null or a.ended_at >= now()) end
        and exists (select from gh_automation_jobs g where g.id = a.job_id)
      on conflict (id) do nothing`,
-    values: [jobId, mirroredEventTypes],
+    values: [jobId, mirroredEventTypes, secretOfAddress, redacted, signedField.source],
   });
 };
 

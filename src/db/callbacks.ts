@@ -56,7 +56,10 @@ export interface LeasedCallback {
   isOutdated: boolean;
 }
 
-/** The next callback in order, ours for a while; or when to come back; or that none is left. An older generation's callbacks go first. */
+/**
+ * The next callback in order, ours for a while; or when to come back; or that none is left. An older generation's callbacks go first. One that was refused
+ * waits for nothing once it is outdated: neither its back-off nor a Retry-After holds back what tells more.
+ */
 export type CallbackTurn = { kind: 'send'; callback: LeasedCallback } | { kind: 'later'; inMs: number } | { kind: 'none' };
 
 export const leaseNextCallback = async (
@@ -77,22 +80,25 @@ export const leaseNextCallback = async (
   }>(db, {
     name: 'lease_callback',
     text: `
-     with head as (
+     with first as (
        select * from yardmaster.callback where job_id = $1::uuid and generation <= $2::int and settled_at is null order by generation, seq limit 1
+     ), head as (
+       select f.*, exists (
+         select from yardmaster.callback n
+         where n.job_id = f.job_id and n.settled_at is null and (n.generation > f.generation or (n.generation = f.generation and n.is_final and n.seq > f.seq))
+       ) as is_outdated
+       from first f
      ), leased as (
        update yardmaster.callback c set lease = $3, leased_until = now() + $4::int * interval '1 ms'
        from head h
        where c.job_id = h.job_id and c.generation = h.generation and c.seq = h.seq and c.settled_at is null
-         and c.next_try_at <= now() and (c.leased_until is null or c.leased_until <= now() or c.lease = $3)
+         and (c.next_try_at <= now() or (c.is_refused and h.is_outdated)) and (c.leased_until is null or c.leased_until <= now() or c.lease = $3)
        returning c.seq
      )
-     select h.generation, h.seq, j.callback_url as url, h.body, h.tries, h.give_up_at <= now() as is_overdue, h.is_final,
-       exists (
-         select from yardmaster.callback n
-         where n.job_id = h.job_id and n.settled_at is null and (n.generation > h.generation or (n.generation = h.generation and n.is_final and n.seq > h.seq))
-       ) as is_outdated,
+     select h.generation, h.seq, j.callback_url as url, h.body, h.tries, h.give_up_at <= now() as is_overdue, h.is_final, h.is_outdated,
        l.seq is not null as is_leased,
-       greatest(0, ceil(extract(epoch from greatest(h.next_try_at, h.leased_until) - now()) * 1000))::int as wait_ms
+       greatest(0, ceil(extract(epoch from greatest(case when h.is_refused and h.is_outdated then now() else h.next_try_at end, h.leased_until) - now()) * 1000))::int
+         as wait_ms
      from head h join yardmaster.job j using (job_id) left join leased l using (seq)`,
     values: [jobId, generation, lease, leaseMs],
   });
@@ -110,7 +116,7 @@ interface CallbackKey {
   lease: string;
 }
 
-/** `endsGeneration`: the rest of the generation is settled with it, since the product has ended its task, or is gone. */
+/** `endsGeneration`: the rest of the generation is settled with it, since the product has ended its task, or is gone. Nothing is when the lease is another's. */
 export const settleCallback = async (
   db: Queryable,
   { jobId, generation, seq, lease }: CallbackKey,
@@ -126,26 +132,31 @@ export const settleCallback = async (
      update yardmaster.callback set settled_at = now(), settled_as = $5, last_error = $6, tries = tries + case when seq = $3::int then 1 else 0 end,
        leased_until = null, lease = null
      where job_id = $1::uuid and generation = $2::int and settled_at is null
-       and ((seq = $3::int and lease = $4) or ($7::boolean and seq > $3::int))`,
+       and (seq = $3::int or ($7::boolean and seq > $3::int))
+       and exists (
+         select from yardmaster.callback s
+         where s.job_id = $1::uuid and s.generation = $2::int and s.seq = $3::int and s.lease = $4 and s.settled_at is null
+       )`,
     values: [jobId, generation, seq, lease, settledAs, error, endsGeneration],
   });
 };
 
-/** Back-off 1 s × 2 up to 15 min, by the database's clock, or longer where the product asks for it. */
+/** Back-off 1 s × 2 up to 15 min, by the database's clock, or longer where the product asks for it. `isRefused`: it was the receiver who said no. */
 export const postponeCallback = async (
   db: Queryable,
   { jobId, generation, seq, lease }: CallbackKey,
   {
     error,
     notBeforeMs = 0,
+    isRefused = false,
     limits,
-  }: { error: string; notBeforeMs?: number; limits: Pick<Limits, 'callbackBackoffFirstMs' | 'callbackBackoffMaxMs'> },
+  }: { error: string; notBeforeMs?: number; isRefused?: boolean; limits: Pick<Limits, 'callbackBackoffFirstMs' | 'callbackBackoffMaxMs'> },
 ): Promise<void> => {
   await db.query(
-    `update yardmaster.callback set tries = tries + 1, last_error = $5, leased_until = null, lease = null,
+    `update yardmaster.callback set tries = tries + 1, last_error = $5, is_refused = $9::boolean, leased_until = null, lease = null,
        next_try_at = now() + greatest($8::float8, least($7::float8, $6::float8 * 2 ^ least(tries, 20))) * interval '1 ms'
      where job_id = $1::uuid and generation = $2::int and seq = $3::int and lease = $4 and settled_at is null`,
-    [jobId, generation, seq, lease, error, limits.callbackBackoffFirstMs, limits.callbackBackoffMaxMs, notBeforeMs],
+    [jobId, generation, seq, lease, error, limits.callbackBackoffFirstMs, limits.callbackBackoffMaxMs, notBeforeMs, isRefused],
   );
 };
 
@@ -155,7 +166,7 @@ export const reopenCallback = async (
   { jobId, generation, seq, giveUpMs }: { jobId: string; generation: number; seq: number; giveUpMs: number },
 ): Promise<boolean> => {
   const { rowCount } = await db.query(
-    `update yardmaster.callback set settled_at = null, settled_as = null, next_try_at = now(), give_up_at = now() + $4::bigint * interval '1 ms', tries = 0
+    `update yardmaster.callback set settled_at = null, settled_as = null, is_refused = false, next_try_at = now(), give_up_at = now() + $4::bigint * interval '1 ms', tries = 0
      where job_id = $1::uuid and generation = $2::int and seq = $3::int`,
     [jobId, generation, seq, giveUpMs],
   );

@@ -64,6 +64,7 @@ create table yardmaster.callback (
   settled_at timestamp with time zone,
   settled_as text,
   last_error text,
+  is_refused boolean not null default false,
   constraint callback_settled_as_check CHECK ((settled_as = ANY (ARRAY['delivered'::text, 'superseded'::text, 'given_up'::text, 'refused'::text]))),
   constraint callback_job_id_fkey FOREIGN KEY (job_id) REFERENCES yardmaster.job(job_id) ON DELETE CASCADE,
   constraint callback_pkey PRIMARY KEY (job_id, generation, seq)

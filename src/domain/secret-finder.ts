@@ -2,7 +2,7 @@ import type { ByteList } from './byte-list';
 import { createNeedleIndex } from './needle-index';
 import { listNeedles, type Needle } from './secret-needles';
 import type { Sensitive } from './sensitive';
-import { createTextReader, isLeftOut, views, type Layer } from './text-views';
+import { createTextReader, isLeftOut, views, withoutFrame, type Layer } from './text-views';
 
 /** Characters of a text, the end not included. */
 export interface Range {
@@ -87,7 +87,7 @@ export const createSecretFinder = (secrets: readonly Sensitive<string>[]): Secre
     findInLine(line, before) {
       const open: OpenEnd[] = [];
       // What is cut where it stands as it is, is cut in the bare view too.
-      const { ranges, layers } = read(line, (end) => end.needle.view !== 'exact' && open.push(end));
+      const { ranges, layers } = read(withoutFrame(line), (end) => end.needle.view !== 'exact' && open.push(end));
       return { ranges, open, continued: layers.length === 0 ? [] : findContinued(layers, before) };
     },
   };

@@ -6,14 +6,16 @@ const hiddenEmail = '[e-mail]';
 export const secretName =
   '(?:secret|token|password|passwd|pwd|passphrase|signature|credentials?|authorization|cookie|(?:api|service|access|private|deploy|signing|encryption|secret)[-_]?key)';
 
+/** The name of a parameter of a URL whose value is a secret, for JavaScript's expressions and Postgres': GH's browser proxy takes `?key=`, VALET's webhook `?token=`, OAuth `?code=` (valet §1.2, valet §1.4). */
+export const secretParameter = `[?&;#](?:[\\w.%-]{0,60}${secretName}|key|code|sig|auth|jwt|session)=`;
+
 /** Every repetition is bounded, so that no input makes the search slower than its length. A text without the third word has nothing of the kind. */
 const patterns: readonly (readonly [RegExp, string, string?])[] = [
   // A block whose end was cut off is hidden to the end of the text.
   [/-----BEGIN ([A-Z0-9 ]{0,30}PRIVATE KEY)-----[\s\S]*?(?:-----END \1-----|$)/g, redacted, '-----BEGIN '],
   // The whole user-info: a token is often given as the user name.
   [/(?<=:\/\/)[^\s/?#"'<>]{1,1024}@/g, `${redacted}@`, '@'],
-  // GH's browser proxy takes `?key=`, VALET's webhook `?token=`, OAuth `?code=` (valet §1.2, valet §1.4).
-  [new RegExp(`([?&;](?:[\\w.%-]{0,60}${secretName}|key|code|sig|auth|jwt|session)=)[^&;#\\s"'<>]+`, 'gi'), `$1${redacted}`],
+  [new RegExp(`(${secretParameter})[^&;#\\s"'<>]+`, 'gi'), `$1${redacted}`],
   [/\b((?:Bearer|Basic)\s+)[\w.~+/=-]{8,4096}/gi, `$1${redacted}`],
   [
     new RegExp(

@@ -3,9 +3,10 @@ import { hexDigit, spell, undoEscapes } from './spelled-bytes';
 
 /**
  * How a text is read to be searched. `exact`: as it is. `bare`: without what quoting, escaping and wrapping add or take, such as quotes, backslashes, spaces and
- * line feeds. `hex`: the hex digits alone, in small letters. `decimal`: each number a byte.
+ * line feeds. `hex`: the hex digits alone, in small letters. `dump`: the same of a dump's lines, without their place in the file and their letters. `decimal`:
+ * each number a byte.
  */
-export const views = ['exact', 'bare', 'hex', 'decimal'] as const;
+export const views = ['exact', 'bare', 'hex', 'dump', 'decimal'] as const;
 export type View = (typeof views)[number];
 
 /** JSON inside of JSON inside of a URL. Each layer is looked at, and whatever is below the last one is not. */
@@ -25,6 +26,7 @@ export const createTextReader = (): ReadText => {
     exact: new ByteList(),
     bare: new ByteList(),
     hex: new ByteList(),
+    dump: new ByteList(),
     decimal: new ByteList(),
   }));
   const readLayers = (text: string, search: Parameters<ReadText>[1], ends: Set<number> | null): { layers: Layer[]; isHeld: boolean } => {
@@ -40,6 +42,7 @@ export const createTextReader = (): ReadText => {
       }
       readBare(layer.exact, layer.bare);
       readHexDigits(layer.exact, layer.hex);
+      if (n === 0) readDump(text, layer.hex, layer.dump);
       readDecimals(layer.exact, layer.decimal);
       for (const end of search(layer, n)) ends?.add(end);
       count += 1;
@@ -90,6 +93,34 @@ const readHexDigits = ({ bytes, starts, ends, length }: ByteList, into: ByteList
       into.push(0, starts[at] ?? 0, ends[at] ?? 0, at);
       isEnded = true;
     }
+  }
+};
+
+/** A line of `xxd` or `hexdump`: its place in the file, and behind the bytes what they are in letters. */
+const dumpLine =
+  /(?<=^|[\s|])([0-9a-f]{7,8}:? {1,2})(?=[0-9a-f]{2})(?:((?:[0-9a-f]{2} {1,2}){1,16}) *\|.*|((?:[0-9a-f]{2,16} ){1,16}) .*)?/gim;
+const mayBeDump = /[0-9a-f]{7}:? /i;
+const framedLetters = /[0-9a-f]{7,8} {2}(?:[0-9a-f]{2} {1,2}){1,16} *\|.{1,16}\|$/i;
+
+/** `hexdump -C` closes a frame behind its letters, which go on in the next line. */
+export const withoutFrame = (line: string): string => (framedLetters.test(line) ? line.slice(0, -1) : line);
+
+/** Where a dump's lines are, so that the bytes of one line go on in the next one. Only of the text as it is: nobody escapes a dump. */
+const readDump = (text: string, { bytes, starts, ends, places, length }: ByteList, into: ByteList): void => {
+  into.empty(0);
+  if (!mayBeDump.test(text)) return;
+  const lines = [...text.matchAll(dumpLine)].map(({ index, 1: place = '', 2: pairs, 3: words }) => ({
+    index,
+    start: index + place.length,
+    end: index + place.length + ((pairs ?? words)?.length ?? Infinity),
+  }));
+  if (lines.length > 0) into.empty(length);
+  let n = 0;
+  for (let at = 0; at < length; at++) {
+    const start = starts[at] ?? 0;
+    while (start >= (lines[n + 1]?.index ?? Infinity)) n += 1;
+    const line = lines[n];
+    if (line !== undefined && start >= line.start && start < line.end) into.push(bytes[at] ?? 0, start, ends[at] ?? 0, places[at] ?? 0);
   }
 };
 

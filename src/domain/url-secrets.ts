@@ -39,14 +39,14 @@ export const withoutUrlSecretsDeep = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withoutUrlSecretsDeep(item)]));
 };
 
-/** Fields with the address of a file that somebody has to open: it is signed, and without its signature it is none. */
-const fileField = /screenshot|artifact|recording|video|resume/i;
+/** Fields with an address that somebody has to open, of a file or of a live browser: it is signed, and without its signature it is none. */
+export const signedField = /screenshot|artifact|recording|video|resume|kasm/i;
 
 /** The same for what a worker says of its page, in what we keep, mirror and tell the product. */
 export const withoutPageSecrets = (value: unknown): unknown => {
   if (typeof value !== 'object' || value === null) return withoutUrlSecretsDeep(value);
   if (Array.isArray(value)) return value.map(withoutPageSecrets);
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, fileField.test(name) ? item : withoutPageSecrets(item)]));
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, signedField.test(name) ? item : withoutPageSecrets(item)]));
 };
 
 const isSecretName = (encoded: string): boolean => {

@@ -151,6 +151,10 @@ describe('leasing callbacks', () => {
     await settle(1, 'dead');
     await postponeCallback(pool, { jobId, generation: 1, seq: 1, lease: 'dead' }, { error: 'late', limits });
     await expect(rowsOf('settled_as, tries, lease')).resolves.toEqual([{ settled_as: null, tries: 0, lease: 'b' }]);
+    await enqueue('completed', { isFinal: true });
+    const ending = { settledAs: 'refused', error: 'HTTP 410', endsGeneration: true } as const;
+    await settleCallback(pool, { jobId, generation: 1, seq: 1, lease: 'dead' }, ending);
+    await expect(rowsOf('settled_as')).resolves.toEqual([{ settled_as: null }, { settled_as: null }]);
   });
 
   test('of ten runners at once goes to one', async () => {
@@ -241,11 +245,11 @@ describe('delivering callbacks', () => {
   test('P5: keeps a progress message before a receiver that refuses its key, until the end waits behind it', async () => {
     await enqueue('running');
     await enqueue('paused');
-    const deliver = deliverWith(() => failed(401));
+    const deliver = deliverWith(() => failed(401, 3_600_000));
     const { nextInMs } = await deliver({ jobId, generation: 1 });
-    expect(nextInMs).toBeGreaterThan(0);
+    expect(nextInMs).toBeGreaterThan(3_500_000);
     await enqueue('failed', { isFinal: true });
-    await pool.query('update yardmaster.callback set next_try_at = now()');
+    // Whatever it had to wait for: what it gives way to does not.
     await deliver({ jobId, generation: 1 });
     await expect(rowsOf('word, settled_as')).resolves.toEqual([
       { word: 'running', settled_as: 'refused' },
@@ -263,8 +267,8 @@ describe('delivering callbacks', () => {
     });
     await deliver({ jobId, generation: 1 });
     await expect(rowsOf('settled_as, tries, last_error')).resolves.toEqual([{ settled_as: null, tries: 1, last_error: 'HTTP 422' }]);
+    await expect(deliver({ jobId, generation: 1 })).resolves.toMatchObject({ nextInMs: expect.any(Number) });
     await enqueue('running', { generation: 2 });
-    await pool.query('update yardmaster.callback set next_try_at = now()');
     await expect(deliver({ jobId, generation: 2 })).resolves.toEqual({ nextInMs: null });
     expect(sent).toEqual(['failed', 'failed', 'running']);
     await expect(rowsOf('settled_as')).resolves.toEqual([{ settled_as: 'refused' }, { settled_as: 'delivered' }]);
@@ -295,6 +299,37 @@ describe('delivering callbacks', () => {
     expect(waits[0]).toBeLessThanOrEqual(600_000);
     expect(waits[1]).toBeGreaterThan(1_000);
     expect(waits[1]).toBeLessThanOrEqual(2_000);
+  });
+
+  test('P5: lets an end wait behind a progress message that a busy product asked to have later', async () => {
+    await enqueue('running');
+    const sent: CallbackStatus[] = [];
+    const deliver = deliverWith(({ status }) => (sent.push(status), failed(503, 60_000)));
+    await deliver({ jobId, generation: 1 });
+    await enqueue('completed', { isFinal: true });
+    const { nextInMs } = await deliver({ jobId, generation: 1 });
+    expect(nextInMs).toBeGreaterThan(50_000);
+    expect(sent).toEqual(['running']);
+  });
+
+  test('P5: an end that was sent by a run which died is sent again, and is the only one', async () => {
+    await enqueue('running');
+    await enqueue('completed', { isFinal: true });
+    const sent: CallbackStatus[] = [];
+    const dying = deliverWith(({ status }) => {
+      sent.push(status);
+      if (status === 'completed') throw new Error('killed behind the answer');
+      return { kind: 'accepted' };
+    });
+    await expect(dying({ jobId, generation: 1 })).rejects.toThrow('killed');
+    await enqueue('failed', { isFinal: true });
+    await pool.query(`update yardmaster.callback set leased_until = now() - interval '1 ms' where leased_until is not null`);
+    await deliverWith(({ status }) => (sent.push(status), { kind: 'accepted' }))({ jobId, generation: 1 });
+    expect(sent).toEqual(['running', 'completed', 'completed']);
+    await expect(rowsOf('word, settled_as')).resolves.toEqual([
+      { word: 'running', settled_as: 'delivered' },
+      { word: 'completed', settled_as: 'delivered' },
+    ]);
   });
 
   test('gives up after a day of failures, with the reason, and goes on', async () => {
@@ -334,6 +369,18 @@ describe('a callback that a person asks for again', () => {
     await expect(lease('b')).resolves.toEqual({ kind: 'none' });
     await expect(reopenCallback(pool, { jobId, generation: 1, seq: 1, giveUpMs: 60_000 })).resolves.toBe(true);
     await expect(lease('b')).resolves.toMatchObject({ kind: 'send', callback: { seq: 1, tries: 0 } });
+  });
+
+  test('P5: that was refused waits as a new one does, and not for what its refusal had let pass', async () => {
+    await enqueue('running');
+    await deliverWith(() => failed(404))({ jobId, generation: 1 });
+    await enqueue('completed', { isFinal: true });
+    await deliverWith(({ status }) => (status === 'running' ? failed(404) : { kind: 'accepted' }))({ jobId, generation: 1 });
+    await reopenCallback(pool, { jobId, generation: 1, seq: 1, giveUpMs: 60_000 });
+    await expect(rowsOf('settled_as, is_refused')).resolves.toEqual([
+      { settled_as: null, is_refused: false },
+      { settled_as: 'delivered', is_refused: false },
+    ]);
   });
 
   test('is unknown where there is none', async () => {

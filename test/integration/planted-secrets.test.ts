@@ -24,7 +24,11 @@ const answers: string[] = [];
 
 beforeAll(async () => {
   await ensureSearchAttributes(temporal.connection, temporal.namespace);
-  gateway = await startTestGateway({ pool: database.pool, workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }) });
+  gateway = await startTestGateway({
+    pool: database.pool,
+    workflows: createWorkflowsClient(temporal.client, { deadlineMs: 5_000 }),
+    limits: { productCommandWaitMs: 0 },
+  });
 });
 afterAll(async () => await gateway.stop());
 
@@ -182,6 +186,10 @@ test('P8: the address of a page that waits for a person loses its secrets on its
      where id = $1`,
     [assignment?.attemptId, JSON.stringify(interaction)],
   );
+  await database.pool.query(
+    `insert into gh_job_events (job_id, event_type, message, metadata) values ($1, 'progress_update', $2, jsonb_build_object('step', 'filling', 'at', $2::text, 'n', 1))`,
+    [assignment?.attemptId, `Look at "${page}" \\`],
+  );
   const view = await createJobActivities(makeDeps(database.pool)).advanceJob({ jobId, owner: 'a-run' });
   expect(view).toMatchObject({ state: 'waiting_human' });
   const { rows } = await database.pool.query<{ mirror: string; callbacks: string; ours: string }>(
@@ -191,6 +199,37 @@ test('P8: the address of a page that waits for a person loses its secrets on its
   );
   expect(rows[0]?.mirror).toContain('https://site.test/apply?id=7');
   expect(rows[0]?.callbacks).toContain('https://site.test/apply?id=7');
+  const { rows: events } = await database.pool.query<{ message: string; metadata: object }>(
+    `select message, metadata from gh_job_events where job_id = $1 and event_type = 'progress_update'`,
+    [jobId],
+  );
+  const shown = 'Look at "https://[redacted]@site.test/apply?id=7&token=[redacted]#access_token=[redacted]" \\';
+  expect(events).toEqual([{ message: shown, metadata: { step: 'filling', at: shown, n: 1 } }]);
   expect(leaks(JSON.stringify([rows, view]))).toEqual([]);
   expect(rows[0]?.mirror).toContain('X-Amz-Signature=abc');
+});
+
+test('P8: what a worker wrote of its failure is in our rows, the history, the mirror and the callback without its secrets, and cut', async () => {
+  await emptyTables(database.pool);
+  await addWorker(database.pool);
+  const jobId = await addWaitingJob(database.pool, { acceptedAgoMs: 60_000 });
+  await database.pool.query(`update yardmaster.job set owner = 'a-run' where job_id = $1`, [jobId]);
+  const [assignment] = await assignAll(database.pool);
+  await claim(database.pool, assignment?.workerId ?? '');
+  await database.pool.query(
+    `update gh_automation_jobs set status = 'failed', completed_at = now(), error_code = 'validation_error', error_details = jsonb_build_object('message', $2::text)
+     where id = $1`,
+    [assignment?.attemptId, `${typed} ${'waiting for the selector '.repeat(60_000)}`],
+  );
+  const view = await createJobActivities(makeDeps(database.pool)).advanceJob({ jobId, owner: 'a-run' });
+  expect(view).toMatchObject({ state: 'failed' });
+  const { rows } = await database.pool.query<{ row: string }>(
+    `select g::text as row from gh_automation_jobs g where id = $1 union all select j::text from yardmaster.job j
+     union all select t::text from yardmaster.job_transition t union all select c::text from yardmaster.callback c`,
+    [jobId],
+  );
+  const all = [...rows.map(({ row }) => row), JSON.stringify(view)];
+  expect(all.filter((text) => text.includes('done: password=[redacted]')).length).toBeGreaterThanOrEqual(4);
+  expect(leaks(all.join(' '))).toEqual([]);
+  expect(Math.max(...all.map((text) => text.length))).toBeLessThan(10_000);
 });

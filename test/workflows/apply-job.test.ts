@@ -14,6 +14,19 @@ const shortLimits = {
   callbackDrainMs: 1_000,
 };
 
+describe('a job whose product refuses what it is told', () => {
+  const fixture = withFleetFixture({ hosts: 1, limits: { ...shortLimits, callbackBackoffFirstMs: 3_600_000, callbackBackoffMaxMs: 3_600_000 } });
+
+  test('P5: tells its end at once, also while its workflow waits to tell a progress message again', async () => {
+    fixture.failCallbacks([401, 401]);
+    const { jobId, handle } = await submit(fixture, '/fails-after-form?code=timeout&ms=2500');
+    await fixture.until(jobId, 'uncertain');
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'failed'), { what: 'the product was notified' });
+    await handle.signal(resolveSignal, { submitted: true, actor: 'zoe' });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
+  });
+});
+
 describe('a job on a healthy fleet', () => {
   const fixture = withFleetFixture({ hosts: 2, limits: shortLimits });
 

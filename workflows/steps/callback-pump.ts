@@ -1,11 +1,12 @@
-import { condition, log, ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
+import { condition, log, ParentClosePolicy, patched, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
 import { makeDeliverCallbacksId } from '../../src/contracts/ids';
+import type { JobView } from '../../src/contracts/job';
 import type { deliverCallbacks } from '../deliver-callbacks';
 import { deliverDueCallbacks } from '../options';
 
 export interface CallbackPump {
-  /** Delivers beside the job until nothing is left; joins what already runs. */
-  start(generation: number): void;
+  /** Delivers beside the job until nothing is left; joins what already runs. A job that has moved may have something to tell that waits for nothing. */
+  start(job: Pick<JobView, 'generation' | 'state'>): void;
   isIdle(): boolean;
   /** Waits a while for the rest, then hands it to a workflow of its own, so that a dead receiver cannot keep an ended job open. */
   finish(generation: number, drainMs: number): Promise<void>;
@@ -15,21 +16,25 @@ export const createCallbackPump = (jobId: string): CallbackPump => {
   let isBusy = false;
   let isStopping = false;
   let wanted: number | null = null;
+  let place = '';
 
   const pump = async (): Promise<void> => {
     while (wanted !== null && !isStopping) {
       const generation: number = wanted;
+      const before = place;
       wanted = null;
       const { nextInMs } = await deliverDueCallbacks({ jobId, generation });
       if (nextInMs === null) continue;
       wanted ??= generation;
-      await condition(() => isStopping, nextInMs, { summary: 'The next callback is due' });
+      const wakesForNews = patched('callbacks-wake-for-news');
+      await condition(() => isStopping || (wakesForNews && place !== before), nextInMs, { summary: 'The next callback is due' });
     }
   };
 
   return {
-    start(generation) {
+    start({ generation, state }) {
       wanted = generation;
+      place = `${generation} ${state}`;
       if (isBusy) return;
       isBusy = true;
       pump()
