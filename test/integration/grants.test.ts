@@ -9,6 +9,7 @@ import { refuseUnstartedDeploy } from '../../src/db/accept-deploy';
 import { fleetGauges } from '../../src/db/fleet-gauges';
 import { readForeignFindings } from '../../src/db/foreign-schema';
 import { migrate } from '../../src/db/migrate';
+import { listCommands } from '../../src/db/commands';
 import { createPool } from '../../src/db/pool';
 import { pruneOldRows } from '../../src/db/retention';
 import { findCancelListener } from '../../src/db/cancel-listeners';
@@ -477,6 +478,14 @@ it('every activity has run as the role of its process', async () => {
   /** Those that only a rare turn of things needs: asked directly, over rows that have ended. */
   const rarely: Partial<Record<string, () => Promise<unknown>>> = {
     noteUnconfirmed: async () => await orchestrator?.activities.noteUnconfirmed({ commandId: command.commandId, detail: 'test' }),
+    async proveStopped() {
+      const jobId = await newJobIn('running', '/quick?ms=60000');
+      await call('POST', `/v1/jobs/${jobId}/cancel?wait=30`, { reason: 'test' });
+      const [cancel] = await listCommands(database.pool, { jobId, rows: 1 });
+      const route = cancel?.route ?? null;
+      if (cancel === undefined || route === null) throw new Error('the cancel went nowhere');
+      return await orchestrator?.activities.proveStopped({ commandId: cancel.commandId, route, recycle: 'test' });
+    },
     async retryJob() {
       const jobId = await newJobIn('uncertain', '/fails-after-form?ms=50&times=1');
       return await orchestrator?.activities.retryJob({ jobId, owner: await ownerOf(jobId), confirm: true });
