@@ -25,6 +25,43 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
   const { pool } = deps;
   const runStep = createRunStep(deps);
 
+  /** A person's signal, as far as the phase allows it; one that comes too late is noted in the log. */
+  const noteDeployWord = async (message: {
+    deployId: string;
+    kind: 'approve' | 'reject' | 'cancel';
+    actor: string;
+    reason: string | null;
+  }): Promise<DeployView> => {
+    const { deployId, kind, actor, reason } = message;
+    const by = `${actor}${reason === null ? '' : `: ${reason}`}`;
+    let line = `${pastOf[kind]} by ${by}`;
+    await withTransaction(pool, async (client) => {
+      // First, since it locks the row: the phase that is read behind it stays.
+      if (kind === 'cancel') await recordCancelRequest(client, { deployId, actor, reason });
+      const deploy = await getDeploy({ pool: client }, deployId);
+      if (kind === 'approve') await approveDeploy(client, { deployId, actor, phase: phaseAfter({ ...deploy, phase: 'approval' }) });
+      if (kind === 'reject') {
+        const check = { check: 'approval', host: null, isOk: false, detail: line };
+        await turnDeploy(client, { deployId, phase: 'release', detail: line, check });
+      }
+      if (kind === 'cancel') {
+        if (canCompensate(deploy)) await turnDeploy(client, { deployId, phase: compensationPhase(deploy), detail: line, check: null });
+        else line = `a cancel by ${by} is noted; the deploy is at ${deploy.phase} already and ends there`;
+      }
+      await appendOwnLine(client, { deployId, line });
+      await recordAct(client, {
+        actor,
+        source: 'workflow',
+        address: null,
+        act: `deploy_${kind}`,
+        subjectKind: 'deploy',
+        subject: deployId,
+        detail: { reason },
+      });
+    });
+    return await getDeploy(deps, deployId);
+  };
+
   return {
     ...createPreflightActivities(deps, runStep),
     ...createDrainActivities(deps, runStep),
@@ -41,45 +78,14 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
       if (known === null) await writeDeploy(deps, input, deployId);
       else mustBelong(input.workflowId, known);
       await takeOverDeploy(pool, { deployId, owner: input.owner });
-      return await getDeploy(deps, deployId);
+      const deploy = await getDeploy(deps, deployId);
+      // It was accepted, and the run that was sent it is gone.
+      return deploy.cancelRequestedBy !== null && canCompensate(deploy)
+        ? await noteDeployWord({ deployId, kind: 'cancel', actor: deploy.cancelRequestedBy, reason: null })
+        : deploy;
     },
 
-    /** A person's signal, as far as the phase allows it; one that comes too late is noted in the log. */
-    async noteDeployWord(message: {
-      deployId: string;
-      kind: 'approve' | 'reject' | 'cancel';
-      actor: string;
-      reason: string | null;
-    }): Promise<DeployView> {
-      const { deployId, kind, actor, reason } = message;
-      const by = `${actor}${reason === null ? '' : `: ${reason}`}`;
-      let line = `${pastOf[kind]} by ${by}`;
-      await withTransaction(pool, async (client) => {
-        // First, since it locks the row: the phase that is read behind it stays.
-        if (kind === 'cancel') await recordCancelRequest(client, { deployId, actor, reason });
-        const deploy = await getDeploy({ pool: client }, deployId);
-        if (kind === 'approve') await approveDeploy(client, { deployId, actor, phase: phaseAfter({ ...deploy, phase: 'approval' }) });
-        if (kind === 'reject') {
-          const check = { check: 'approval', host: null, isOk: false, detail: line };
-          await turnDeploy(client, { deployId, phase: 'release', detail: line, check });
-        }
-        if (kind === 'cancel') {
-          if (canCompensate(deploy)) await turnDeploy(client, { deployId, phase: compensationPhase(deploy), detail: line, check: null });
-          else line = `a cancel by ${by} is noted; the deploy is at ${deploy.phase} already and ends there`;
-        }
-        await appendOwnLine(client, { deployId, line });
-        await recordAct(client, {
-          actor,
-          source: 'workflow',
-          address: null,
-          act: `deploy_${kind}`,
-          subjectKind: 'deploy',
-          subject: deployId,
-          detail: { reason },
-        });
-      });
-      return await getDeploy(deps, deployId);
-    },
+    noteDeployWord,
 
     /** A step that could not be done at all: from here on the way leads back. */
     async noteDeployFailure({ deployId, detail }: { deployId: string; detail: string }): Promise<DeployView> {

@@ -50,7 +50,7 @@ export interface WorkflowsPort {
   ensureApplyJob(jobId: string, wake: WakeSignal): Promise<void>;
   /** Starts the workflow of an open command that has none. */
   ensureCommand(command: { kind: 'cancel' | 'resume'; jobId: string }): Promise<void>;
-  /** Says a person's message to a job again, which is started over its row where no workflow runs. */
+  /** Sends a person's message to a job again, which is started over its row where no workflow runs. */
   repeatMessage(message: PersonMessage): Promise<void>;
   ensureDeliverCallbacks(jobId: string, generation: number): Promise<void>;
   /** Starts a workflow over the row of a deploy under way; a no-op where one runs. */

@@ -79,7 +79,7 @@ export const repairWorkflows = async (pass: Pass): Promise<void> => {
   await pass.notify(withoutRow, async (jobId) => await workflows.wake(jobId, 'workflow_without_row'));
 };
 
-/** A retry or resolve is a message to its job: what came of it is written down, or it is said again, as it was accepted. */
+/** A retry or resolve is a message to its job: what came of it is written down, or it is sent again, as it was accepted. */
 const repeatPersonMessages = async (pass: Pass, commands: readonly Command[]): Promise<void> => {
   const repeated: PersonMessage[] = [];
   for (const { commandId, jobId, kind, generation, submitted, actor, reason } of commands) {
@@ -95,7 +95,7 @@ const repeatPersonMessages = async (pass: Pass, commands: readonly Command[]): P
       else await updateCommand(db, { commandId });
       return kind === 'resolve' && submitted === null;
     });
-    pass.add({ ...found, after: ended ? 'ended' : 'said again' });
+    pass.add({ ...found, after: ended ? 'ended' : 'sent again' });
     if (!ended) repeated.push({ jobId, generation, kind, actor, submitted: submitted ?? false, note: reason });
   }
   await pass.notify(repeated, async (message) => await pass.deps.workflows.repeatMessage(message));

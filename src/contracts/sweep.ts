@@ -51,7 +51,7 @@ export const sweepFindings = {
   workflow_stuck: {
     weight: 'alarm',
     of: 'workflowId',
-    meaning: 'The task of a workflow fails again and again: it hears nothing and does nothing.',
+    meaning: 'The task of a workflow fails again and again: it takes no message and no step.',
   },
   workflow_without_row: { weight: 'repair', of: 'jobId', meaning: 'The row of a workflow is gone; the workflow is woken, and ends.' },
   job_row_gone: { weight: 'alarm', of: 'jobId', meaning: 'The public row of a live job was deleted: it is never assigned again.' },

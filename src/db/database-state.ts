@@ -79,7 +79,7 @@ export const waitForDatabase = async (
     if (state.kind !== 'writable' && warned !== what) log.warn(what, { database: state.kind });
     warned = what;
     if (isUsable(state)) {
-      await sayGivenSettings(pool, log);
+      await warnOfGivenSettings(pool, log);
       return true;
     }
     await delay(everyMs, undefined, { signal: stopping }).catch(() => undefined);
@@ -132,7 +132,7 @@ const listMissingMigrations = async (db: Queryable): Promise<string[]> => {
 };
 
 /** What the owner of the database wants of everybody, where we cannot overrule it or would rather not: it is in force, and should be known. */
-const sayGivenSettings = async (db: Queryable, log: DbLog): Promise<void> => {
+const warnOfGivenSettings = async (db: Queryable, log: DbLog): Promise<void> => {
   try {
     const { rows } = await db.query<{ given: string }>(
       `select name || ' = ' || setting || coalesce(' ' || unit, '') || ', by ' || source as given from pg_settings

@@ -83,10 +83,10 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
   });
   const server = createServer(app);
   keepIdleConnections(server, config.gateway.keepAliveMs);
-  await listen(server, config.gateway);
+  await listen(server, { ...config.gateway, log });
   const workerServer = config.gateway.workerPort === null ? null : createServer(workerPages(app));
   if (workerServer !== null) keepIdleConnections(workerServer, config.gateway.keepAliveMs);
-  if (workerServer !== null) await listen(workerServer, { host: config.gateway.host, port: config.gateway.workerPort ?? 0 });
+  if (workerServer !== null) await listen(workerServer, { host: config.gateway.host, port: config.gateway.workerPort ?? 0, log });
   const metricsServer = await startMetricsServer(metrics, {
     host: config.metricsHost,
     port: config.metricsPort,
@@ -122,9 +122,11 @@ const workerPages = (app: RequestListener): RequestListener => {
   };
 };
 
-const listen = async (server: Server, { host, port }: { host: string; port: number }): Promise<void> => {
+const listen = async (server: Server, { host, port, log }: { host: string; port: number; log: Log }): Promise<void> => {
   server.listen(port, host);
   await once(server, 'listening');
+  // Such as no file left to open for one more connection: those that are open go on.
+  server.on('error', (error) => log.warn('A connection could not be accepted', { port, error }));
 };
 
 const main = async (): Promise<void> => {

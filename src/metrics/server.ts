@@ -53,6 +53,7 @@ export async function startMetricsServer(
   });
   server.listen(port, host);
   await once(server, 'listening');
+  server.on('error', (error) => log.warn('A connection could not be accepted', { port, error }));
   const address = server.address();
   const boundPort = typeof address === 'object' && address !== null ? address.port : port;
   log.info('Metrics are served', { port: boundPort });

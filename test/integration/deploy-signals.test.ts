@@ -4,6 +4,7 @@ import { createDeployWorkActivities } from '../../activities/deploys';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';
+import { recordCancelRequest } from '../../src/db/deploys';
 import { parseFields } from '../../src/domain/field-rules';
 import { messageShapes, starts } from '../../src/domain/workflow-inputs';
 import { createLog } from '../../src/log';
@@ -52,6 +53,15 @@ test.each(['cancel', 'reject'] as const)('a %s whose deployer dies in the middle
   expect(await signal()).toMatchObject({ direction: 'back' });
   expect(await lines()).toEqual([`${kind === 'cancel' ? 'cancelled' : 'rejected'} by zoe: too slow`]);
   expect(await acts()).toEqual([`deploy_${kind}`]);
+});
+
+test('a cancel that was accepted, and whose workflow was lost before it took it, is carried out by the next one, once', async () => {
+  const deployId = await addDeploy(database.pool, staging);
+  await recordCancelRequest(database.pool, { deployId, actor: 'zoe', reason: 'too slow' });
+  const started = { deployId, destination: 'staging', version: 'v1', workflowId: makeKamalDeployId(staging), owner: randomUUID() };
+  expect(await activities.openDeploy(started)).toMatchObject({ direction: 'back', cancelRequestedBy: 'zoe' });
+  expect(await activities.openDeploy(started)).toMatchObject({ direction: 'back' });
+  expect(await lines()).toEqual(['cancelled by zoe']);
 });
 
 test('P8: what a person typed into a signal or a start of a deploy is kept without its passwords, and cut', async () => {

@@ -285,7 +285,7 @@ describe('a signal to a deploy', () => {
     const { body } = await post('/v1/deploys', order);
     await inPhase(body.deployId, 'drain');
     const cancelled = await call(`${gateway.url}/v1/deploys/${String(body.deployId)}/cancel`, { key: testKeys.deployer, method: 'POST' });
-    expect(cancelled.status).toBe(202);
+    expect(cancelled).toMatchObject({ status: 202, body: { cancelRequestedBy: 'atm' } });
     expect(await ended(body.deployId)).toMatchObject({ outcome: 'cancelled' });
     const audit = await call(`${gateway.url}/v1/audit?subject=${String(body.deployId)}&act=cancel`, { key: testKeys.operator });
     expect(audit.body.entries).toHaveLength(1);
@@ -295,6 +295,7 @@ describe('a signal to a deploy', () => {
     const deployId = await addDeploy(database.pool);
     expect(await post(`/v1/deploys/${deployId}/cancel`, {})).toMatchObject({ status: 503, body: { code: 'unavailable' } });
     expect((await database.pool.query('select from yardmaster.audit')).rowCount).toBe(0);
+    expect((await call(`${gateway.url}/v1/deploys/${deployId}`, { key: testKeys.readOnly })).body.cancelRequestedBy).toBeNull();
   });
 
   it('to a deploy that does not exist is a 404', async () => {

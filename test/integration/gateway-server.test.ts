@@ -1,7 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Agent, request } from 'node:http';
 import { createServer, type Server } from 'node:net';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { PoolClient } from 'pg';
+import { z } from 'zod';
 import { loadConfig } from '../../src/config';
 import { startGateway, type RunningGateway } from '../../src/gateway/server';
 import { createLog } from '../../src/log';
@@ -40,6 +42,9 @@ const start = async (settings: Record<string, string> = {}): Promise<RunningGate
   );
   return await startGateway(config, createLog({ level: 'error', process: 'test' }));
 };
+
+/** What Node says of each request that one of its servers begins to read. */
+const requestStartSchema = z.object({ server: z.instanceof(EventEmitter) });
 
 const key = 'a-key-for-this-test-alone';
 
@@ -170,6 +175,25 @@ it('serves the worker pages, and nothing else, on the port that VALET derives', 
   expect(await call(`${url}/v1/jobs`, { key })).toMatchObject({ status: 404, body: { error: 'not_found' } });
   await gateway.stop();
   await expect(call(`${url}/worker/status`)).rejects.toThrow(/fetch failed/);
+});
+
+it('lives when one of its servers cannot accept a connection, as where no file is left to open', async () => {
+  const [workerPort, metricsPort] = [await freePort(), await freePort()];
+  const gateway = await start({ GATEWAY_WORKER_PORT: String(workerPort), METRICS_PORT: String(metricsPort) });
+  const servers = new Set<EventEmitter>();
+  const see = (message: unknown): void => void servers.add(requestStartSchema.parse(message).server);
+  subscribe('http.server.request.start', see);
+  const pages = [`${gateway.url}/livez`, `http://127.0.0.1:${workerPort}/worker/health`, `http://127.0.0.1:${metricsPort}/livez`];
+  const statuses = async () => await Promise.all(pages.map(async (page) => (await call(page)).status));
+  try {
+    expect(await statuses()).toEqual([200, 200, 200]);
+    expect(servers.size).toBe(3);
+    for (const server of servers) server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE', syscall: 'accept' }));
+    expect(await statuses()).toEqual([200, 200, 200]);
+  } finally {
+    unsubscribe('http.server.request.start', see);
+    await gateway.stop();
+  }
 });
 
 it('starts with a fleet configuration that nobody can read', async () => {

@@ -9,6 +9,7 @@ import { refuseUnstartedDeploy } from '../../src/db/accept-deploy';
 import { fleetGauges } from '../../src/db/fleet-gauges';
 import { readForeignFindings } from '../../src/db/foreign-schema';
 import { migrate } from '../../src/db/migrate';
+import { listCommands } from '../../src/db/commands';
 import { createPool } from '../../src/db/pool';
 import { pruneOldRows } from '../../src/db/retention';
 import { findCancelListener } from '../../src/db/cancel-listeners';
@@ -18,8 +19,6 @@ import { projectRoot } from '../../src/dev/project-root';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { streamResident } from '../../src/dev/kamal-stand-in/resident';
 import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
-import type { RouteTaken } from '../../src/contracts/command';
-import { openCommand } from '../../src/db/commands';
 import { endpointNames, type EndpointName } from '../../src/gateway/endpoints';
 import { applyExamples, taskExamples } from '../../src/gateway/examples';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
@@ -480,18 +479,12 @@ it('every activity has run as the role of its process', async () => {
   const rarely: Partial<Record<string, () => Promise<unknown>>> = {
     noteUnconfirmed: async () => await orchestrator?.activities.noteUnconfirmed({ commandId: command.commandId, detail: 'test' }),
     async proveStopped() {
-      const { jobId, attemptId } = await attemptOf(await jobIn('succeeded'));
-      const opened = await openCommand(database.pool, { jobId, kind: 'cancel', actor: 'test', source: 'test', reason: null });
-      const route: RouteTaken = {
-        route: 'owner',
-        attemptId,
-        workerId: 'worker-1',
-        host: '127.0.1.1',
-        instanceId: null,
-        reason: 'test',
-        steps: [],
-      };
-      return await orchestrator?.activities.proveStopped({ commandId: opened?.command.commandId ?? '', route, recycle: 'done: test' });
+      const jobId = await newJobIn('running', '/quick?ms=60000');
+      await call('POST', `/v1/jobs/${jobId}/cancel?wait=30`, { reason: 'test' });
+      const [cancel] = await listCommands(database.pool, { jobId, rows: 1 });
+      const route = cancel?.route ?? null;
+      if (cancel === undefined || route === null) throw new Error('the cancel went nowhere');
+      return await orchestrator?.activities.proveStopped({ commandId: cancel.commandId, route, recycle: 'test' });
     },
     async retryJob() {
       const jobId = await newJobIn('uncertain', '/fails-after-form?ms=50&times=1');

@@ -45,12 +45,12 @@ export const openInbox = (): Inbox => {
     else messages.push(message);
   };
 
-  setHandler(wakeSignal, (message) => hear(messageShapes.wake, message, (heard) => put(makeWake(heard))), {
+  setHandler(wakeSignal, (message) => receive(messageShapes.wake, message, (wake) => put(makeWake(wake))), {
     description: 'Look at the rows again. {"reason":"…","examineOwner":true}',
   });
   setHandler(
     cancelSignal,
-    (message) => hear(messageShapes.cancel, objectOrEmpty(message), (cancel) => put({ kind: 'cancel', ...cancel })),
+    (message) => receive(messageShapes.cancel, objectOrEmpty(message), (cancel) => put({ kind: 'cancel', ...cancel })),
     {
       description: 'Cancel the job. {"reason":"…","actor":"…"}',
     },
@@ -59,7 +59,7 @@ export const openInbox = (): Inbox => {
     resumeSignal,
     (message) => {
       if (parseFields(message, messageShapes.resume).unknown.length === 0)
-        hear(messageShapes.resume, message, (resume) => put({ kind: 'resume', resolutionType: 'manual', ...resume }));
+        receive(messageShapes.resume, message, (resume) => put({ kind: 'resume', resolutionType: 'manual', ...resume }));
       // Not even its names: histories are kept and shared, logs are read by many.
       else
         log.warn(
@@ -70,10 +70,10 @@ export const openInbox = (): Inbox => {
       description: 'The person at the page is done. {"resolutionType":"manual","note":"…","actor":"…"}; codes and passwords over REST only',
     },
   );
-  setHandler(resolveSignal, (message) => hear(messageShapes.resolve, message, (resolve) => put({ kind: 'resolve', ...resolve })), {
+  setHandler(resolveSignal, (message) => receive(messageShapes.resolve, message, (resolve) => put({ kind: 'resolve', ...resolve })), {
     description: 'Say how a review or an uncertain job ended. {"submitted":true|false,"note":"…","actor":"…"}',
   });
-  setHandler(retrySignal, (message) => hear(messageShapes.retry, message, (retry) => put({ kind: 'retry', ...retry })), {
+  setHandler(retrySignal, (message) => receive(messageShapes.retry, message, (retry) => put({ kind: 'retry', ...retry })), {
     description: 'Try an uncertain job again, as its next generation. {"confirm":true,"actor":"…"}',
   });
   setHandler(statusQuery, () => latest, { description: 'What the workflow knows of its job' });
@@ -98,7 +98,7 @@ export const openInbox = (): Inbox => {
   };
 };
 
-const hear = <Needed extends FieldRules, Optional extends FieldRules>(
+const receive = <Needed extends FieldRules, Optional extends FieldRules>(
   shape: Shape<Needed, Optional>,
   given: unknown,
   act: (message: Parsed<Needed, Optional>) => void,

@@ -1,6 +1,7 @@
 import type { DeployView } from '../../contracts/deploy';
 import { recordAct } from '../../db/audit';
 import { findDeploy } from '../../db/deploy-rows';
+import { recordCancelRequest } from '../../db/deploys';
 import { withTransaction } from '../../db/pool';
 import { actorOf } from '../actor';
 import type { DeploySignalName } from '../deploys-client';
@@ -20,6 +21,8 @@ export const signalDeploy = async (
   refuseInPhase(signal, deploy);
   await withTransaction(deps.pool, async (client) => {
     await recordAct(client, { ...by, act: signal, subjectKind: 'deploy', subject: deployId, detail: { reason, phase: deploy.phase } });
+    // With its workflow a signal may be lost that it has not taken yet; what is in the row is carried out by the next one.
+    if (signal === 'cancel') await recordCancelRequest(client, { deployId, actor: by.actor, reason });
     const sent = await deps.deploys.signalDeploy(signal, deploy, { deployId, actor: by.actor, ...(reason === null ? {} : { reason }) });
     if (sent.kind === 'unreachable') throw temporalIsAway();
     if (sent.kind === 'not_running') throw workflowNotRunning(deployId);
