@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { access } from './access';
 import { pathTemplate, type Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import type { OpenApiDocument } from './openapi';
@@ -56,7 +57,7 @@ ${table(
   ]),
 )}
 ${Object.entries(endpoint.bodyExamples ?? {})
-  .map(([title, body]) => example(title, endpoint, body, servers?.[0]?.url ?? ''))
+  .map(([title, body]) => example(title, name, body, servers?.[0]?.url ?? ''))
   .join('')}
 ${table(
   ['Status', 'Meaning', 'Shape'],
@@ -81,9 +82,12 @@ const answerCells = (response: unknown, shared: Readonly<Record<string, unknown>
 
 const lastPart = (pointer: string): string => pointer.slice(pointer.lastIndexOf('/') + 1);
 
-const example = (title: string, { method, path, dialect }: Endpoint, body: object, server: string): string => {
-  const url = `${server}${path.replaceAll(/:(\w+)/g, (_match, name: string) => `$${name}`)}`;
-  const isService = dialect === 'product' || path.includes('callbacks/ghosthands');
+const example = (title: string, name: EndpointName, body: object, server: string): string => {
+  const { method, path, dialect }: Endpoint = endpoints[name];
+  const url = `${server}${path.replaceAll(/:(\w+)/g, (_match, parameter: string) => `$${parameter}`)}`;
+  const roles = access[name];
+  // What VALET and GH's workers show is a key of theirs, which not every act among VALET's paths takes.
+  const isService = roles !== 'public' && (roles.includes('worker') || (dialect === 'product' && roles.includes('product')));
   const header = isService ? 'X-GH-Service-Key: $GH_SERVICE_SECRET' : 'X-API-Key: $KEY';
   const json = JSON.stringify(body, null, 2).replaceAll("'", String.raw`'\''`);
   const command = `curl -X ${method.toUpperCase()} "${url}" -H "${header}" -H 'Content-Type: application/json' -d '${json}'`;

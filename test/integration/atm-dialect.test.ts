@@ -483,13 +483,14 @@ describe('words and roles', () => {
       status: 200,
       body: { success: true, message: expect.stringMatching(workerId) },
     });
-    expect(await post('/drain', { worker_id: workerId })).toMatchObject({ status: 200 });
-    expect(await post('/drain')).toMatchObject({ status: 501, body: { success: false } });
     // ATM has no word for a release.
     const { rows } = await database.pool.query(
       `select holder, (extract(epoch from expires_at - held_at) * 1000)::int as "heldMs" from yardmaster.host_hold`,
     );
     expect(rows).toEqual([{ holder: `worker:${workerId}`, heldMs: limits.foreignDrainHoldMs }]);
+    expect(await post('/drain', { worker_id: workerId })).toMatchObject({ status: 200 });
+    expect((await database.pool.query('select from yardmaster.host_hold')).rowCount).toBe(1);
+    expect(await post('/drain')).toMatchObject({ status: 501, body: { success: false } });
   });
 });
 

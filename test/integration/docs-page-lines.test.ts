@@ -49,14 +49,15 @@ const withExamples = endpointNames.flatMap((name) => {
 const unknown = '6f1d2c3b-4a59-4e87-9c0d-1b2a3c4d5e6f';
 const done = [200, 201, 202];
 
-/** Where the line is right, and what it is sent to is in another state, or not there. */
+/** Where the line is right, and what it is sent to is in another state, is not there, or is there already. */
 const otherwise: Partial<Record<EndpointName, readonly number[]>> = {
   deregisterWorkers: [404],
   approveDeploy: [409],
   rejectDeploy: [409],
   cancelDeploy: [409],
-  resumeJob: [409],
-  resumeApplication: [423],
+  resumeJob: [202, 409],
+  resumeApplication: [202, 423],
+  submitApplication: [201, 409],
 };
 
 it.each(withExamples)('the line of /docs for $name, $title, does what it says when it is typed', async ({ name, index }) => {

@@ -81,8 +81,8 @@ export const qualities = ['speed', 'balanced', 'quality'] as const;
 /** GH's words on both branches; the row gets `other` for everything else. */
 export const platforms = ['greenhouse', 'workday', 'linkedin', 'lever', 'icims', 'taleo', 'smartrecruiters', 'amazon', 'other'] as const;
 
-/** What the row's metadata hold of ours: a caller's own under such a name would be written over. */
-const ownMetadata = ['source', 'quality_preset', 'valet_task_id', 'resume_ref', 'yardmaster', 'dispatch_target'];
+/** What the row's metadata hold of ours, and what means something to GH in there: a caller's own under such a name would be written over, or left out. */
+const ownMetadata = ['source', 'quality_preset', 'valet_task_id', 'resume_ref', 'yardmaster', 'dispatch_target', 'callback_url'];
 
 const jobFields = {
   userId: idSchema,
@@ -120,7 +120,7 @@ const jobFields = {
   metadata: z
     .record(z.string().max(100), z.unknown())
     .optional()
-    .meta({ description: "The caller's own, kept as sent but for `callback_url` and the secrets in URLs, which are taken out." }),
+    .meta({ description: "The caller's own, kept as sent but for the secrets in URLs, which are taken out." }),
 };
 
 export const submitJobSchema = z
@@ -129,7 +129,7 @@ export const submitJobSchema = z
     const need = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
     const keepFree = (of: 'metadata' | 'inputData', names: readonly string[]): void => {
       for (const name of names.filter((each) => Object.hasOwn(job[of] ?? {}, each)))
-        context.addIssue({ code: 'custom', path: [of, name], message: 'is written by Yardmaster: use another name' });
+        context.addIssue({ code: 'custom', path: [of, name], message: 'is a name that Yardmaster uses itself: take another one' });
     };
     keepFree('metadata', ownMetadata);
     keepFree('inputData', [...(job.model === undefined ? [] : ['model']), ...(job.imageModel === undefined ? [] : ['image_model'])]);

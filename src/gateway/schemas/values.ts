@@ -51,7 +51,7 @@ export const wholeNumberSchema = ({ least, most }: { least: number; most: number
   const error = `must be a whole number from ${least} to ${most}`;
   return z
     .string()
-    .regex(/^\d{1,15}$/, error)
+    .regex(/^\d{1,16}$/, error)
     .transform(Number)
     .pipe(z.number().min(least, error).max(most, error))
     .meta({ type: 'integer', minimum: least, maximum: most, pattern: undefined });
