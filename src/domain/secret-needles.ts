@@ -108,7 +108,9 @@ const alignedForms = (bytes: Uint8Array, alphabet: string): string[] => {
 const octalForms = (utf8: Uint8Array): string[] => [
   Array.from(utf8, (byte) => byte.toString(8).padStart(3, '0')).join(''),
   ...[utf8, utf8.subarray(1)].map((bytes) =>
-    Array.from({ length: bytes.length >> 1 }, (_, n) => (((bytes[2 * n + 1] ?? 0) << 8) | (bytes[2 * n] ?? 0)).toString(8).padStart(6, '0')).join(''),
+    Array.from({ length: bytes.length >> 1 }, (_, n) =>
+      (((bytes[2 * n + 1] ?? 0) << 8) | (bytes[2 * n] ?? 0)).toString(8).padStart(6, '0'),
+    ).join(''),
   ),
 ];
 

@@ -15,7 +15,10 @@ const shortLimits = {
 };
 
 describe('a job whose product refuses what it is told', () => {
-  const fixture = withFleetFixture({ hosts: 1, limits: { ...shortLimits, callbackBackoffFirstMs: 3_600_000, callbackBackoffMaxMs: 3_600_000 } });
+  const fixture = withFleetFixture({
+    hosts: 1,
+    limits: { ...shortLimits, callbackBackoffFirstMs: 3_600_000, callbackBackoffMaxMs: 3_600_000 },
+  });
 
   test('P5: tells its end at once, also while its workflow waits to tell a progress message again', async () => {
     fixture.failCallbacks([401, 401]);

@@ -240,8 +240,8 @@ describe('a known secret that is wrapped over lines', () => {
         letters.filter((text) => text.length >= 10),
         lengths,
         lengths,
-        (secret, before, after) => {
-          const lines = dumpOf(`${'.'.repeat(before)}${secret}${'.'.repeat(after)}`, format);
+        (secret, ahead, behind) => {
+          const lines = dumpOf(`${'.'.repeat(ahead)}${secret}${'.'.repeat(behind)}`, format);
           const hex = Buffer.from(secret).toString('hex');
           const byLine = readLines(lines, [secret]).join('\n');
           for (const shown of [byLine, createRedact([sensitive(secret)])(lines.join('\n'))]) {
