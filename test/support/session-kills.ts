@@ -38,10 +38,12 @@ export const runSessionKills = async (run: DeployRun, { forMs }: { forMs: number
   const died = new Set<string>();
   const watched = watchDeaths(processes, died, over.signal);
   const oddAnswers: number[] = [];
+  // One is under way before the first session ends, however fast this machine accepts others.
+  const first = await until(async () => await placeDeploy(run, 'v1', oddAnswers), { what: 'a deploy is accepted' });
   const [killed, jobIds, deployIds] = await Promise.all([
     endSessions(run.pool, forMs),
     submitJobs(run, forMs, oddAnswers),
-    placeDeploys(run, forMs, oddAnswers),
+    placeDeploys(run, forMs, oddAnswers, first),
   ]);
   // Without one of them nothing may come to an end.
   const timeoutMs = died.size > 0 ? 0 : settleMs;
@@ -113,21 +115,23 @@ const submitJobs = async (run: DeployRun, forMs: number, oddAnswers: number[]): 
 const deploySchema = z.object({ deployId: z.string() });
 
 /** One after the other for one destination: a way there and back again. */
-const placeDeploys = async (run: DeployRun, forMs: number, oddAnswers: number[]): Promise<string[]> => {
-  const deployIds: string[] = [];
+const placeDeploys = async (run: DeployRun, forMs: number, oddAnswers: number[], first: string): Promise<string[]> => {
+  const deployIds = [first];
   for (const end = Date.now() + forMs; Date.now() < end; await delay(500)) {
-    const version = deployIds.length % 2 === 0 ? 'v1' : 'v2';
-    const response = await post(run, '/v1/deploys', run.key, {
-      destination: 'staging',
-      version,
-      strategy: { canaryHosts: 0, drainSeconds: 60 },
-    });
-    const body: unknown = await response.json();
-    if (response.status === 201) deployIds.push(deploySchema.parse(body).deployId);
-    // 409: the one before is under way.
-    else if (response.status !== 409 && response.status !== 503) oddAnswers.push(response.status);
+    const deployId = await placeDeploy(run, deployIds.length % 2 === 0 ? 'v1' : 'v2', oddAnswers);
+    if (deployId !== null) deployIds.push(deployId);
   }
   return deployIds;
+};
+
+const placeDeploy = async (run: DeployRun, version: string, oddAnswers: number[]): Promise<string | null> => {
+  const strategy = { canaryHosts: 0, drainSeconds: 60 };
+  const response = await post(run, '/v1/deploys', run.key, { destination: 'staging', version, strategy });
+  const body: unknown = await response.json();
+  if (response.status <= 202) return deploySchema.parse(body).deployId;
+  // 409: the one before is under way.
+  if (response.status !== 409 && response.status !== 503) oddAnswers.push(response.status);
+  return null;
 };
 
 const post = async ({ gatewayUrl }: DeployRun, path: string, key: string, body: object): Promise<Response> =>
