@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { flags } from '../src/dev/flags.cjs';
-import { projectRoot } from '../src/dev/project-root';
+import { projectRoot } from '../src/project-root';
 import { startStack } from '../src/dev/stack';
 import { toJson, toTable, type Figure } from './figures';
 import { measureAccept } from './measures/accept';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Client } from 'pg';
-import { projectRoot } from '../src/dev/project-root';
+import { projectRoot } from '../src/project-root';
 import { createFreshDatabase, registerWorkers, withClient, withDatabaseName } from './database';
 
 /** A database with so many ended jobs behind it; one from an earlier run is taken as it is when it was seeded by the same statements. */

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { runKillRound, type KillResult } from '../../test/support/deploy-kill-round';
 import { phasesToHit, victims, whyLeftOut } from '../../test/support/deploy-kills';
 import { startDeployRun } from '../../test/support/deploy-run';

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { createPool } from '../../src/db/pool';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { createClient } from '../../src/temporal';
 import { formatFaultTable, runFaultRound, startFaultFixture, type FaultRow } from '../../test/support/fault-run';
 import { startOwnStack } from '../../test/support/own-stack';

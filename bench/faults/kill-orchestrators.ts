@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { createPool } from '../../src/db/pool';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { createClient } from '../../src/temporal';
 import { startControlPlane } from '../../test/support/control-plane';
 import { runKillScenario, type KillOutcome } from '../../test/support/kill-scenario';

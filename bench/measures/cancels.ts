@@ -2,7 +2,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import type { Stack } from '../../src/dev/stack';
 import { startControlPlane, type ControlPlane } from '../../test/support/control-plane';
 import { createFreshDatabase } from '../database';

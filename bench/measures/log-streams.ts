@@ -9,7 +9,7 @@ import { createDeployLog, type DeployLog } from '../../activities/deploy-log';
 import { limits } from '../../src/contracts/limits';
 import { createPool } from '../../src/db/pool';
 import { claimPort } from '../../src/dev/ports';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import type { Stack } from '../../src/dev/stack';
 import { createLines } from '../../src/process/lines';
 import { createLog } from '../../src/log';

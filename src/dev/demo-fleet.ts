@@ -10,7 +10,7 @@ import type { SimulatorOptions } from './gh-simulator/config';
 import { startSimulator, type Simulator } from './gh-simulator/simulator';
 import { startKeptProcess, type KeptProcess } from './kept-process';
 import { claimPort } from './ports';
-import { projectRoot } from './project-root';
+import { projectRoot } from '../project-root';
 import { startStack, type Stack } from './stack';
 
 export interface DemoPorts {

@@ -8,7 +8,7 @@ import { demoJobs, type DemoJob } from './demo-jobs';
 import { actAsPerson, ask, type JobAnswer } from './demo-person';
 import { createTableView, formatTable, type DemoRow } from './demo-table';
 import { flags } from './flags.cjs';
-import { projectRoot } from './project-root';
+import { projectRoot } from '../project-root';
 
 /** `npm run demo`: real jobs through the real control plane to simulated workers. `--exit` plays the story once and checks its end. */
 const run = async (): Promise<number> => {

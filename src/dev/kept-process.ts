@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { projectRoot } from './project-root';
+import { projectRoot } from '../project-root';
 
 /** How one server is run under src/dev/keeper.mjs, which ends it when this process ends, even by SIGKILL. */
 export interface KeptProcessOptions {

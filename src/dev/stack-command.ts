@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { flags } from './flags.cjs';
-import { projectRoot } from './project-root';
+import { projectRoot } from '../project-root';
 import { startStack } from './stack';
 
 /** `npm run stack`: the servers alone, until Ctrl-C. Tests run against them with the two variables that it prints. */

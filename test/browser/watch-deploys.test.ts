@@ -5,7 +5,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import type { Pool } from 'pg';
 import { findChromium } from '../../src/dev/chromium';
 import { claimPort } from '../../src/dev/ports';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { withDatabase } from '../support/database';
 import { addDeploy, appendLines, endDeploy } from '../support/log-rows';
 import { createGatewayProcess, type OwnProcess } from '../support/orchestrator-process';

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { claimAddresses } from '../../src/dev/kamal-testbed/testbed-addresses';
 import { claimPort } from '../../src/dev/ports';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { runProgram } from '../../src/dev/run-program';
 
 const ports = [

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { withDatabase } from '../support/database';
 import { formatFaultTable, runFaultRound, startFaultFixture, type FaultRow, type StartedFaultFixture } from '../support/fault-run';
 import { withTemporal } from '../support/temporal';

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { withDatabase } from '../support/database';
 import { runKillScenario } from '../support/kill-scenario';

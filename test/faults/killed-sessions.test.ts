@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { startDeployRun, type DeployRun } from '../support/deploy-run';
 import { runSessionKills } from '../support/session-kills';
 

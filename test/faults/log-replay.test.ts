@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
 import { claimPort } from '../../src/dev/ports';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { followLog, type LogFollower } from '../support/event-reader';
 import { addDeploy, appendLines, endDeploy, storedLog } from '../support/log-rows';
 import { createGatewayProcess, type OwnProcess } from '../support/orchestrator-process';

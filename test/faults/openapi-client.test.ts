@@ -1,6 +1,6 @@
 import { copyFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { runProgram } from '../../src/dev/run-program';
 import { apiToolsDir, findApiTools } from '../support/api-tools';
 import { startApiWorld, type ApiWorld } from '../support/api-world';

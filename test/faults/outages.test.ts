@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { createClient } from '../../src/temporal';
 import { findViolations, type Violation } from '../support/checker';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';

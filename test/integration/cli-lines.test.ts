@@ -11,7 +11,7 @@ import { taskQueues } from '../../src/contracts/messages';
 import type { WorkerAct } from '../../src/contracts/worker-act';
 import { findJob, type Job } from '../../src/db/jobs';
 import { findLastWorkerAct } from '../../src/db/worker-acts';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { withDatabase } from '../support/database';
 import { withTemporal } from '../support/temporal';

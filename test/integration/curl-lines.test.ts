@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { findJob, type Job } from '../../src/db/jobs';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { typeCurlLine } from '../support/curl-line';
 import { withDatabase } from '../support/database';

@@ -13,7 +13,7 @@ import { listDestinations } from '../../src/db/deploy-reads';
 import { saveDestinations } from '../../src/db/destinations';
 import { streamResident } from '../../src/dev/kamal-stand-in/resident';
 import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
 import { sensitive } from '../../src/domain/sensitive';
 import { createKamal } from '../../src/kamal/create-kamal';

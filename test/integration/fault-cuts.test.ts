@@ -3,7 +3,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { createClient } from '../../src/temporal';
 import { runRandomCancels } from '../support/cancel-run';
 import { findBrokenPromises, gatherCommandEvidence } from '../support/command-checker';

@@ -15,7 +15,7 @@ import { jobDetailsSchema } from '../../src/gateway/schemas/job-answers';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { createSecretBox } from '../../src/secret-box';
 import { ensureSearchAttributes } from '../../src/temporal';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { withDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, testSecretsKey, type Reply, type TestGateway } from '../support/gateway';
 import { insertJob, setJob } from '../support/job-rows';

@@ -15,7 +15,7 @@ import { pruneOldRows } from '../../src/db/retention';
 import { findCancelListener } from '../../src/db/cancel-listeners';
 import { loadFleetSchema } from '../../src/dev/fleet-schema/load';
 import { claimPort } from '../../src/dev/ports';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { streamResident } from '../../src/dev/kamal-stand-in/resident';
 import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { migrate } from '../../src/db/migrate';
 import { dumpSchema } from '../../src/dev/dump-schema';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 
 const log = { info: () => undefined, warn: () => undefined };

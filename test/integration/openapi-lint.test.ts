@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { runProgram } from '../../src/dev/run-program';
 import { makeOpenApiDocument } from '../../src/gateway/openapi';
 

@@ -11,7 +11,7 @@ import { limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
 import { claimPort } from '../../src/dev/ports';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { createRedact } from '../../src/domain/redact';
 import { sensitive } from '../../src/domain/sensitive';
 import { createLog } from '../../src/log';

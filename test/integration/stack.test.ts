@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
 import { Client as PgClient } from 'pg';
 import { startPostgres } from '../../src/dev/postgres';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { type Stack, type StackOptions, startStack } from '../../src/dev/stack';
 
 let dir: string;

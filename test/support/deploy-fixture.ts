@@ -10,7 +10,7 @@ import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simul
 import { streamResident } from '../../src/dev/kamal-stand-in/resident';
 import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { claimPort } from '../../src/dev/ports';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { sensitive } from '../../src/domain/sensitive';
 import type { HostAddressMap } from '../../src/ghosthands/client';
 import { withDatabase } from './database';

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 
 /** Set by test/support/environment.ts; for `afterAll`. */
 export function hasFailedTest(): boolean {

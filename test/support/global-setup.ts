@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { migrate } from '../../src/db/migrate';
 import { type FleetSchemaVariant, loadFleetSchema } from '../../src/dev/fleet-schema/load';
 import { type Stack, startStack } from '../../src/dev/stack';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { startKeptProcess, type KeptProcess } from '../../src/dev/kept-process';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { until } from './until';
 
 /** One of our own processes, from the compiled build, which a test kills and starts again as often as it likes. */

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { findTemporalCli } from '../../src/dev/temporal-cli';
 import { startTemporalServer, type RunningTemporal } from '../../src/dev/temporal-server';
 import { dataConverter } from '../../src/temporal';

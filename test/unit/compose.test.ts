@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { loadConfig } from '../../src/config';
 import { searchAttributes } from '../../src/contracts/messages';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { isSecretField } from '../../src/domain/redact';
 import { settingDocs } from '../../src/settings';
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '../../src/config';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { makeEnvExample, makeSettingsDocument, withTable } from '../../src/dev/settings-docs';
 import { makeMetricsTable, metricsMarkers } from '../../src/dev/metrics-docs';
 import { settingDocs } from '../../src/settings';

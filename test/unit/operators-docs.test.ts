@@ -3,7 +3,7 @@ import path from 'node:path';
 import { deployOutcomes } from '../../src/contracts/deploy';
 import { sweepFindings } from '../../src/contracts/sweep';
 import { workerConditions } from '../../src/db/worker-counts';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 
 const text = readFileSync(path.join(projectRoot(), 'docs/operators.md'), 'utf8');
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { documents, findPointers, readHeadings, readTexts } from '../support/pointers';
 
 const texts = readTexts(projectRoot());

@@ -3,7 +3,7 @@ import { Worker } from '@temporalio/worker';
 import { deployOutcomes } from '../../src/contracts/deploy';
 import { terminalJobStates } from '../../src/contracts/job';
 import { workflowNames } from '../../src/contracts/messages';
-import { projectRoot } from '../../src/dev/project-root';
+import { projectRoot } from '../../src/project-root';
 import { readRecorded, recordAgain, recordDeploysAgain, type RecordedHistory } from '../support/recorded-histories';
 import { workflowBundle } from '../support/workflow-bundle';
 

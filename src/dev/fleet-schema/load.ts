@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Client } from 'pg';
-import { projectRoot } from '../project-root';
+import { projectRoot } from '../../project-root';
 
 /** `main` is what the migrations make, `main-repaired` what live databases of main have, `staging` the newest branch. */
 export type FleetSchemaVariant = 'main' | 'main-repaired' | 'staging';

@@ -7,7 +7,7 @@ import { type DeployHost, type DeployTestbed, onlyVersion, versionsByRole } from
 import { writeDeployConfig } from '../kamal-testbed/deploy-config';
 import { makeKamalEnv, playKamal, prepareRepository } from '../kamal-testbed/run-kamal';
 import { registryLogin } from '../kamal-testbed/testbed-registry';
-import { projectRoot } from '../project-root';
+import { projectRoot } from '../../project-root';
 import { digestOf, readImage, type StandInImage, startStandInRegistry } from './stand-in-registry';
 
 export interface StandInTestbedOptions {

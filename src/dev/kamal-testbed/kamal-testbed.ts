@@ -4,7 +4,7 @@ import path from 'node:path';
 import { streamChild } from '../../process/stream-child';
 import type { DeployTestbed } from '../deploy-testbed';
 import { type KeptProcess, startKeptProcess } from '../kept-process';
-import { projectRoot } from '../project-root';
+import { projectRoot } from '../../project-root';
 import { runProgram } from '../run-program';
 import type { SubmissionEntry } from '../gh-simulator/submissions-log';
 import { writeDeployConfig } from './deploy-config';

@@ -1,6 +1,6 @@
 import { chmod, mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { projectRoot } from '../project-root';
+import { projectRoot } from '../../project-root';
 import { programPath } from './prerequisites';
 
 /** What every podman of a test bed sees (kamal §6.2). */

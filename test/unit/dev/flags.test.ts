@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { flags } from '../../../src/dev/flags.cjs';
-import { projectRoot } from '../../../src/dev/project-root';
+import { projectRoot } from '../../../src/project-root';
 
 /** A clone of which nothing is installed. */
 let clone: string;

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { type KeptProcessOptions, startKeptProcess } from '../../../src/dev/kept-process';
-import { projectRoot } from '../../../src/dev/project-root';
+import { projectRoot } from '../../../src/project-root';
 import { until } from '../../support/until';
 
 let dir: string;
