@@ -17,13 +17,14 @@ process.once('disconnect', () => process.exit());`;
 test('a process goes on when whoever reads its log is gone', async () => {
   if (!existsSync(log)) throw new Error(`${log} is missing: npm test compiles it first, as does npx tsc -p tsconfig.dev.json`);
   const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
+  const { stdout } = child;
+  if (stdout === null) throw new Error('no pipe to its output');
   let lines = 0;
   child.on('message', (count) => void (lines = Number(count)));
   try {
-    if (child.stdout === null) throw new Error('its log is a pipe');
-    await once(child.stdout, 'data');
+    await once(stdout, 'data');
     const before = lines;
-    child.stdout.destroy();
+    stdout.destroy();
     await until(async () => await Promise.resolve(child.exitCode !== null || lines > before + 50), { what: 'it wrote on, or ended' });
     expect(child.exitCode).toBeNull();
   } finally {

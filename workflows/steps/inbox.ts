@@ -45,7 +45,7 @@ export const openInbox = (): Inbox => {
     else messages.push(message);
   };
 
-  setHandler(wakeSignal, (message) => receive(messageShapes.wake, message, (received) => put(makeWake(received))), {
+  setHandler(wakeSignal, (message) => receive(messageShapes.wake, message, (taken) => put(makeWake(taken))), {
     description: 'Look at the rows again. {"reason":"…","examineOwner":true}',
   });
   setHandler(
