@@ -40,14 +40,14 @@ it('tells beside them how busy the machine is', async () => {
 });
 
 it.each([
-  [200, true, { postgres: 'ok', temporal: 'ok' }],
-  [200, true, { postgres: 'unused', temporal: 'ok' }],
-  [503, true, { postgres: 'ok', temporal: 'away' }],
-  [200, false, { postgres: 'ok', temporal: 'away' }],
+  [200, true, { postgres: 'ok', temporal: 'ok' }, {}],
+  [200, true, { postgres: 'unused', temporal: 'ok' }, {}],
+  [503, true, { postgres: 'ok', temporal: 'away' }, {}],
+  [200, false, { postgres: 'ok', temporal: 'away' }, {}],
   [503, false, { postgres: 'read_only', temporal: 'ok' }, { detail: expect.stringMatching(/no writes/) as string }],
 ])(
   'tells beside them whether the process lives, and is ready: %d, Temporal needed: %j, of %j',
-  async (status, needsTemporal, checks, more = {}) => {
+  async (status, needsTemporal, checks, more) => {
     const log = createLog({ level: 'error', process: 'test' });
     const options = checks.postgres === 'read_only' ? '?options=-c%20default_transaction_read_only%3Don' : '';
     const pool = checks.postgres === 'unused' ? null : createPool(`${database.databaseUrl}${options}`, { max: 2, applicationName: 'test' });
