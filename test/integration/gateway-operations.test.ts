@@ -124,26 +124,28 @@ describe('health', () => {
   });
 
   it.each(['/readyz', '/health', '/monitoring/health', '/worker/status', '/worker/health'])(
-    'asks its own questions once for 600 who ask for %s in one moment',
+    'asks no more for 600 who ask for %s in one moment than for one',
     async (path) => {
-      const counted = countStatements(database.databaseUrl);
-      let asked = 0;
-      const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
-      const check = async (): Promise<void> => {
-        asked++;
-        await workflows.check();
+      const countQuestions = async (callers: number): Promise<{ statements: number; checks: number }> => {
+        const counted = countStatements(database.databaseUrl);
+        let checks = 0;
+        const workflows = createWorkflowsClient(temporal.client, { deadlineMs: 5_000 });
+        const check = async (): Promise<void> => {
+          checks++;
+          await workflows.check();
+        };
+        const crowded = await startTestGateway({
+          pool: counted.pool,
+          workflows: { ...workflows, check },
+          limits: { readinessKeptMs: 600_000 },
+        });
+        const statuses = await Promise.all(Array.from({ length: callers }, async () => (await call(`${crowded.url}${path}`)).status));
+        expect(new Set(statuses)).toEqual(new Set([200]));
+        await crowded.stop();
+        await counted.end();
+        return { statements: counted.sent(), checks };
       };
-      const crowded = await startTestGateway({
-        pool: counted.pool,
-        workflows: { ...workflows, check },
-        limits: { readinessKeptMs: 600_000 },
-      });
-      const statuses = await Promise.all(Array.from({ length: 600 }, async () => (await call(`${crowded.url}${path}`)).status));
-      expect(new Set(statuses)).toEqual(new Set([200]));
-      // One reading is a few statements, and some of the first crowd come before its answer is there.
-      expect([counted.sent() <= 12, asked <= 3]).toEqual([true, true]);
-      await crowded.stop();
-      await counted.end();
+      expect(await countQuestions(600)).toEqual(await countQuestions(1));
     },
   );
 
@@ -230,9 +232,8 @@ describe('documents', () => {
     for (const name of endpointNames) {
       const { method, path } = endpoints[name];
       const { status, text } = await tryEndpoint(method, path, testKeys.operator);
-      expect({ name, status, isUnknown: text.startsWith('{"type":"urn:yardmaster:problem:not_found"') }).toMatchObject({
-        isUnknown: false,
-      });
+      // The document itself shows such an answer.
+      expect({ name, isUnknown: status === 404 && text.includes('"code":"not_found"') }).toEqual({ name, isUnknown: false });
     }
   });
 });

@@ -40,32 +40,35 @@ it('tells beside them how busy the machine is', async () => {
 });
 
 it.each([
-  [200, true, { postgres: 'ok', temporal: 'ok' }],
-  [200, true, { postgres: 'unused', temporal: 'ok' }],
-  [503, true, { postgres: 'ok', temporal: 'away' }],
-  [200, false, { postgres: 'ok', temporal: 'away' }],
-  [503, false, { postgres: 'read_only', temporal: 'ok' }],
-])('tells beside them whether the process lives, and is ready: %d, Temporal needed: %j, of %j', async (status, needsTemporal, checks) => {
-  const log = createLog({ level: 'error', process: 'test' });
-  const options = checks.postgres === 'read_only' ? '?options=-c%20default_transaction_read_only%3Don' : '';
-  const pool = checks.postgres === 'unused' ? null : createPool(`${database.databaseUrl}${options}`, { max: 2, applicationName: 'test' });
-  const checkTemporal = async (): Promise<void> => await (checks.temporal === 'ok' ? Promise.resolve() : Promise.reject(new Error('away')));
-  const readReadiness = createReadiness({ pool, checkTemporal, limits, needsTemporal, log });
-  server = await startMetricsServer(createMetrics({ process: 'deployer' }), { host: '127.0.0.1', port: 0, log, readReadiness });
-  expect(await scrape(server, '/livez')).toMatchObject({ status: 200 });
-  const ready = await scrape(server, '/readyz');
-  await pool?.end();
-  const detail: unknown = expect.stringMatching(/no writes/);
-  expect({ status: ready.status, body: JSON.parse(ready.text) as unknown }).toEqual({
-    status,
-    body: {
-      status: status === 200 ? 'ready' : 'not_ready',
-      checks,
-      ...(checks.postgres === 'read_only' ? { detail } : {}),
-      lastSweepAgeSeconds: null,
-    },
-  });
-});
+  [200, true, { postgres: 'ok', temporal: 'ok' }, {}],
+  [200, true, { postgres: 'unused', temporal: 'ok' }, {}],
+  [503, true, { postgres: 'ok', temporal: 'away' }, {}],
+  [200, false, { postgres: 'ok', temporal: 'away' }, {}],
+  [503, false, { postgres: 'read_only', temporal: 'ok' }, { detail: expect.stringMatching(/no writes/) as string }],
+])(
+  'tells beside them whether the process lives, and is ready: %d, Temporal needed: %j, of %j',
+  async (status, needsTemporal, checks, more) => {
+    const log = createLog({ level: 'error', process: 'test' });
+    const options = checks.postgres === 'read_only' ? '?options=-c%20default_transaction_read_only%3Don' : '';
+    const pool = checks.postgres === 'unused' ? null : createPool(`${database.databaseUrl}${options}`, { max: 2, applicationName: 'test' });
+    const checkTemporal = async (): Promise<void> =>
+      await (checks.temporal === 'ok' ? Promise.resolve() : Promise.reject(new Error('away')));
+    const readReadiness = createReadiness({ pool, checkTemporal, limits, needsTemporal, log });
+    server = await startMetricsServer(createMetrics({ process: 'deployer' }), { host: '127.0.0.1', port: 0, log, readReadiness });
+    expect(await scrape(server, '/livez')).toMatchObject({ status: 200 });
+    const ready = await scrape(server, '/readyz');
+    await pool?.end();
+    expect({ status: ready.status, body: JSON.parse(ready.text) as unknown }).toEqual({
+      status,
+      body: {
+        status: status === 200 ? 'ready' : 'not_ready',
+        checks,
+        ...more,
+        lastSweepAgeSeconds: null,
+      },
+    });
+  },
+);
 
 it('tells the figures of the process and of the fleet as they are at the scrape', async () => {
   const metrics = createMetrics({ process: 'gateway' });

@@ -9,7 +9,7 @@ import {
   timeoutSecondsSchema,
   yearsOfExperienceSchema,
 } from '../schemas/submit-job';
-import { idSchema, keptUrlSchema, pageUrlSchema, textSchema } from '../schemas/values';
+import { emailSchema, idSchema, keptUrlSchema, pageUrlSchema, textSchema } from '../schemas/values';
 
 /**
  * What VALET's client sends (valet §1.4), with GH's limits (ghosthands §1.3). Fields that GH does not know it drops, and so do we, since the client
@@ -50,7 +50,7 @@ const profileSchema = z
   .object({
     first_name: text(most.word),
     last_name: text(most.word),
-    email: z.union([z.literal(''), z.email().max(most.title)], { error: 'must be an e-mail address, or empty' }),
+    email: z.union([z.literal(''), emailSchema.max(most.title)], { error: 'must be an e-mail address, or empty' }),
     phone: text(most.phone).optional(),
     linkedin_url: z.union([z.literal(''), keptUrlSchema.max(most.path)]).optional(),
     portfolio_url: z.union([z.literal(''), keptUrlSchema.max(most.path)]).optional(),

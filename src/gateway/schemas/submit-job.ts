@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { affinities, executionModes, jobTypes } from '../../contracts/job';
-import { idSchema, keptUrlSchema, pageUrlSchema, textSchema } from './values';
+import { emailSchema, idSchema, keptUrlSchema, pageUrlSchema, textSchema } from './values';
 
 /** GH's own limits (ghosthands §1.3), the same in the product's spelling: characters of texts, entries of lists. */
 export const most = {
@@ -30,7 +30,7 @@ const profileSchema = z
   .strictObject({
     firstName: text(most.word),
     lastName: text(most.word),
-    email: z.email().max(most.title),
+    email: emailSchema.max(most.title),
     phone: text(most.phone).optional(),
     linkedinUrl: keptUrlSchema.max(most.path).optional(),
     portfolioUrl: keptUrlSchema.max(most.path).optional(),

@@ -34,6 +34,9 @@ export const keptUrlSchema = z
   .max(2048)
   .meta({ pattern: '^[Hh][Tt][Tt][Pp][Ss]?://' });
 
+/** With its pattern in the document: `format` alone allows addresses that are not taken. */
+export const emailSchema = z.email().meta({ pattern: z.regexes.email.source });
+
 /** Printable, and short enough for a header or an index. */
 export const keySchema = z
   .string()
