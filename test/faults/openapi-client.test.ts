@@ -34,7 +34,8 @@ const run = async (program: string, ...args: string[]): Promise<string> =>
   await runProgram(process.execPath, [path.join(modules, program), ...args], { cwd: folder });
 
 it('has nothing that spectral would have otherwise', async () => {
-  await writeFile(path.join(folder, '.spectral.yaml'), 'extends: ["spectral:oas"]\n');
+  // What ATM does and we do not has its 501 alone.
+  await writeFile(path.join(folder, '.spectral.yaml'), 'extends: ["spectral:oas"]\nrules: { operation-success-response: off }\n');
   const report = await run(
     '@stoplight/spectral-cli/dist/index.js',
     'lint',
