@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { array, asyncProperty, check, constantFrom, integer, oneof, record, type Arbitrary } from 'fast-check';
@@ -156,5 +157,5 @@ export const runCommandModel = async (
     numRuns,
     interruptAfterTimeLimit: 40_000 + numRuns * 15_000,
   });
-  return failed ? { sequence: counterexample, error: String(errorInstance), seed, numShrinks } : null;
+  return failed ? { sequence: counterexample, error: inspect(errorInstance, { depth: 6 }), seed, numShrinks } : null;
 };
