@@ -1,6 +1,7 @@
+import { secretParameterNames } from './secret-patterns';
+
 /** Parameter names, without case and punctuation, whose values are secrets (GH and VALET put the service secret into `?token=`: valet §1.4). */
 const secretParts = ['token', 'secret', 'password', 'passwd', 'signature', 'credential', 'apikey', 'accesskey', 'authorization'];
-const secretNames = ['key', 'sig', 'auth', 'pwd', 'pass', 'jwt', 'code', 'otp', 'session', 'sessionid', 'sid', 'ticket'];
 
 /**
  * The URL without user-info, secret parameters and a fragment that holds one; everything else stays as it came. For addresses that we keep or
@@ -53,7 +54,7 @@ const isSecretName = (encoded: string): boolean => {
   const name = decode(encoded)
     .toLowerCase()
     .replace(/[^a-z0-9]/g, '');
-  return secretNames.includes(name) || secretParts.some((part) => name.includes(part));
+  return secretParameterNames.includes(name) || secretParts.some((part) => name.includes(part));
 };
 
 const decode = (text: string): string => {
