@@ -43,7 +43,7 @@ export const withoutUrlSecretsDeep = (value: unknown): unknown => {
 /** Fields with an address that somebody has to open, of a file or of a live browser: it is signed, and without its signature it is none. */
 export const signedField = /screenshot|artifact|recording|video|resume|kasm/i;
 
-/** The same for what a worker says of its page, in what we keep, mirror and tell the product. */
+/** The same for what a worker says of its page, in what we keep, mirror and send to the product. */
 export const withoutPageSecrets = (value: unknown): unknown => {
   if (typeof value !== 'object' || value === null) return withoutUrlSecretsDeep(value);
   if (Array.isArray(value)) return value.map(withoutPageSecrets);

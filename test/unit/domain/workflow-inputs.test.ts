@@ -114,7 +114,7 @@ test.each(shapes.map((shape) => [shape.of, shape] as const))(
       [secret]: 1,
     };
     // Anybody can send what looks like our mark of a payload that nobody can read.
-    for (const given of [typed, makeUnreadable(secret)]) expect(JSON.stringify(parseFields(given, shape))).not.toMatch(/hunter2|zoe@/);
+    for (const sent of [typed, makeUnreadable(secret)]) expect(JSON.stringify(parseFields(sent, shape))).not.toMatch(/hunter2|zoe@/);
   },
 );
 
