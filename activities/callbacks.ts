@@ -24,9 +24,9 @@ export const createCallbackActivities = ({ pool, log, limits, callbacks, observe
         continue;
       }
       await postponeCallback(pool, key, { ...verdict, limits });
-      // Said once: somebody has a day to repair it, and yardmaster_oldest_undelivered_callback_seconds reminds of it.
+      // Logged once: somebody has a day to repair it, and yardmaster_oldest_undelivered_callback_seconds reminds of it.
       if (verdict.isRefused && turn.callback.isFinal && turn.callback.tries === 0)
-        log.error('The product refuses the end of a job; it is told again for a day', { ...key, lease: undefined, error: verdict.error });
+        log.error('The product refuses the end of a job; it is sent again for a day', { ...key, lease: undefined, error: verdict.error });
     }
   },
 });

@@ -5,7 +5,7 @@ import type { Log } from '../src/log';
 
 /**
  * Around every activity: what Postgres refuses for good is not tried again, or the step, and every message behind it, would wait for ever. An outage, a race
- * and whatever else fails keep being tried. Postgres' own words go to the log alone: they repeat the value, which may be about a person.
+ * and whatever else fails keep being tried. Postgres' message goes nowhere, since it repeats the value, which may be about a person; its own log has it.
  */
 export const endWhatIsRefused = <Activities extends object>(activities: Activities, log: Log): Activities => {
   const wrapped = Object.entries(activities).map(([name, activity]: [string, (...args: unknown[]) => Promise<unknown>]) => [
@@ -15,8 +15,8 @@ export const endWhatIsRefused = <Activities extends object>(activities: Activiti
         return await activity(...args);
       } catch (error) {
         if (!isPermanentRefusal(error)) throw error;
-        log.error('Postgres refuses what a step would write, for good', { activity: name, error });
         const { code, constraint } = findRefusal(error) ?? { code: '', constraint: null };
+        log.error('Postgres refuses what a step would write, for good', { activity: name, code, constraint });
         throw ApplicationFailure.nonRetryable(
           `Postgres refuses what ${name} would write: SQLSTATE ${code}${constraint === null ? '' : `, ${constraint}`}`,
           failureTypes.refusedByDatabase,

@@ -48,11 +48,7 @@ interface Turn {
 export const createJobActivities = (deps: OrchestratorDeps) => {
   const { pool, limits } = deps;
 
-  /** With `taken` it carries out a message of that kind. */
-  const inTransaction = async (
-    work: (client: PoolClient, turn: Turn) => Promise<Job>,
-    { taken = null }: { taken?: 'retry' | 'resolve' | null } = {},
-  ): Promise<JobView> => {
+  const inTransaction = async (work: (client: PoolClient, turn: Turn) => Promise<Job>): Promise<JobView> => {
     const served: Assignment[] = [];
     const seen: Observation[] = [];
     const step = { ...deps, observe: (one: Observation) => void seen.push(one) };
@@ -63,10 +59,9 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         return await commit();
       };
       const after = await work(client, { served, commit: commitOnce, step });
-      // With the change that decides it, so that nobody has to look for a message to end; the sweep has what is left.
+      // With the change that decides it, so that a command ends without a reader; the sweep ends what is left.
       if (after.openMessages.length > 0 && !isCommitted) {
-        for (const { kind, route, outcome } of await endPersonCommands(client, after, { taken }))
-          seen.push({ of: 'command', kind, route, outcome });
+        for (const { kind, route, outcome } of await endPersonCommands(client, after)) seen.push({ of: 'command', kind, route, outcome });
       }
       return after;
     });
@@ -125,21 +120,18 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       note,
       actor,
     }: Owned & { submitted: boolean; note?: string; actor?: string }): Promise<JobView> {
-      return await inTransaction(
-        async (client, { step }) => {
-          const job = await getOwnedJob(client, jobId, owner, { lock: true });
-          if (!isResolvable(job)) return job;
-          await enterState(step, client, job, {
-            state: submitted ? 'succeeded' : 'failed',
-            reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
-            detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
-            submission: submitted ? 'yes' : 'no',
-            deadlineInMs: null,
-          });
-          return await getJob(client, jobId);
-        },
-        { taken: 'resolve' },
-      );
+      return await inTransaction(async (client, { step }) => {
+        const job = await getOwnedJob(client, jobId, owner, { lock: true });
+        if (!isResolvable(job)) return job;
+        await enterState(step, client, job, {
+          state: submitted ? 'succeeded' : 'failed',
+          reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
+          detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
+          submission: submitted ? 'yes' : 'no',
+          deadlineInMs: null,
+        });
+        return await getJob(client, jobId);
+      });
     },
 
     /** A person's decision that an uncertain job is tried again: this generation ends, the next one opens. */

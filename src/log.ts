@@ -21,7 +21,7 @@ export interface LogOptions {
 /** JSON lines on standard output. What may not be printed is taken out here, where every line passes, and not where it is written. */
 export function createLog({ level, process: processName, pretty = false, secrets = [], destination }: LogOptions): Log {
   const redact = createRedact(secrets);
-  // Whoever reads our lines may go away, and nobody is left to be told of it: the process has more to do than to be read.
+  // Whoever reads our lines may go away: that is no reason for the process to end.
   if (destination === undefined && process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => undefined);
   return createLogger({
     level,

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { limits } from '../src/contracts/limits';
 import { ensureWorkerCleanupSchedule } from '../src/temporal';
 
-/** Look, then make or change, over a slow line. */
+/** Describe, then create or update, over a slow line. */
 const turnMs = 5_000;
 
 /**
@@ -25,7 +25,7 @@ export const keepSchedule = async (
       const found = await client.withDeadline(Date.now() + turnMs, async () => await ensureWorkerCleanupSchedule(client));
       if (found === 'made') log.warn('The schedule of the sweep was gone, and is made again');
     } catch (error) {
-      log.warn('The schedule of the sweep cannot be looked at, the next turn tries again', { error });
+      log.warn('The schedule of the sweep cannot be checked, the next turn tries again', { error });
     }
   }
 };

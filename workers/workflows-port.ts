@@ -156,12 +156,14 @@ export const createWorkflowsPort = (
     async listStuckWorkflows() {
       const types = Object.values(workflowNames).map((name) => `'${name}'`);
       const query = `ExecutionStatus = 'Running' AND ${reportedProblems} IS NOT NULL AND WorkflowType IN (${types.join(', ')})`;
-      const stuck: { workflowId: string; problem: string }[] = [];
-      for await (const { workflowId, searchAttributes } of client.workflow.list({ query, pageSize: stuckListMax })) {
-        stuck.push({ workflowId, problem: (searchAttributes[reportedProblems] ?? []).join(', ') });
-        if (stuck.length >= stuckListMax) break;
-      }
-      return stuck;
+      return await soon(async () => {
+        const stuck: { workflowId: string; problem: string }[] = [];
+        for await (const { workflowId, searchAttributes } of client.workflow.list({ query, pageSize: stuckListMax })) {
+          stuck.push({ workflowId, problem: (searchAttributes[reportedProblems] ?? []).join(', ') });
+          if (stuck.length >= stuckListMax) break;
+        }
+        return stuck;
+      });
     },
   };
 };

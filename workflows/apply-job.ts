@@ -51,7 +51,7 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
 }
 
 const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobView, message: Message | null): Promise<JobView> => {
-  // Said of an earlier life of the job, and repeated too late.
+  // Meant for an earlier generation, and repeated too late.
   if ((message?.kind === 'resolve' || message?.kind === 'retry') && (message.generation ?? job.generation) !== job.generation) return job;
   switch (message?.kind) {
     case 'cancel':

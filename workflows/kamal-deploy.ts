@@ -68,7 +68,7 @@ const takeMessage = async (
     return await noteDeployWord({ deployId, ...message });
   } catch (error) {
     if (whyRefused(error) === null) throw error;
-    // What was said with it can never be written, and still it was said.
+    // Its texts can never be stored; the decision counts all the same.
     return await noteDeployWord({ deployId, kind: message.kind, actor: 'temporal', reason: null });
   }
 };

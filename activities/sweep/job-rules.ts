@@ -85,15 +85,15 @@ const repeatPersonMessages = async (pass: Pass, commands: readonly Command[]): P
   for (const { commandId, jobId, kind, generation, submitted, actor, reason } of commands) {
     if (kind !== 'retry' && kind !== 'resolve') continue;
     const found = { finding: 'command_without_workflow', subject: jobId, detail: kind, before: 'open' } as const;
+    // Accepted before there was a column for it.
+    const isForgotten = kind === 'resolve' && submitted === null;
     const ended = await pass.together(async (db) => {
       const job = await findJob(db, jobId, { lock: true });
       const noted = job === null ? [] : await endPersonCommands(db, job);
       if (noted.some((each) => each.kind === kind)) return true;
-      // Of before the column for it.
-      if (kind === 'resolve' && submitted === null)
-        await refusePersonCommand(db, commandId, 'Nobody knows any more what it said: say it again');
+      if (isForgotten) await refusePersonCommand(db, commandId, 'It is not known any more whether it was submitted or not: send it again');
       else await updateCommand(db, { commandId });
-      return kind === 'resolve' && submitted === null;
+      return isForgotten;
     });
     pass.add({ ...found, after: ended ? 'ended' : 'sent again' });
     if (!ended) repeated.push({ jobId, generation, kind, actor, submitted: submitted ?? false, note: reason });

@@ -41,7 +41,7 @@ export const limits = {
   /** The status port is probed every 10 s; an answer older than this assigns nothing. */
   probeFreshMs: 35_000,
   probeTimeoutMs: 2_000,
-  /** What /readyz and /health have found is told to everybody for so long: a crowd of monitors costs one look a second. */
+  /** What /readyz and /health have found is everybody's answer for so long: a crowd of monitors costs one check a second. */
   readinessKeptMs: 1_000,
   /** Questions that wait, two sockets each: 1,500 hosts that are all silent take as long as `probingMs`. */
   probesAtOnce: 256,
@@ -137,7 +137,7 @@ export const limits = {
   sweepWaitMs: 25_000,
   /** A live row that nobody touched for this long gets its workflow started again (a no-op when it runs). */
   untouchedMs: 600_000,
-  /** A job that waits for a worker, or for a person, is looked at so often without any news: at most 168 times until nobody has said how it ended. */
+  /** A job that waits for a worker, or for a person, is checked so often without any news: at most 168 times in the week that an uncertain one rests. */
   restRecheckMs: 3_600_000,
   /** An accepted row without a workflow: the gateway was cut off between its commit and its start. */
   unstartedMs: 3_000,

@@ -110,7 +110,7 @@ export interface ResolveSignal {
   submitted: boolean;
   note?: string;
   actor?: string;
-  /** Where it is given, the message is for that life of the job alone: one that is repeated late has no effect on the next. */
+  /** Where it is given, the message is for that generation alone: one that is repeated late has no effect on the next. */
   generation?: number;
 }
 export const resolveSignal = defineSignal<[ResolveSignal]>('resolve');

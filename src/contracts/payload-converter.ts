@@ -2,7 +2,7 @@ import { defaultPayloadConverter, type Payload, type PayloadConverter } from '@t
 import { decode } from '@temporalio/common/lib/encoding';
 import { makeUnreadable } from './unreadable';
 
-/** Names of encodings are a word or two. */
+/** Names of encodings are short, and somebody else has typed this one. */
 const encodingCharsMax = 60;
 
 /**

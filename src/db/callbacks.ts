@@ -141,7 +141,7 @@ export const settleCallback = async (
   });
 };
 
-/** Back-off 1 s × 2 up to 15 min, by the database's clock, or longer where the product asks for it. `isRefused`: it was the receiver who said no. */
+/** Back-off 1 s × 2 up to 15 min, by the database's clock, or longer where the product asks for it. `isRefused`: the receiver answered, and would not take it. */
 export const postponeCallback = async (
   db: Queryable,
   { jobId, generation, seq, lease }: CallbackKey,

@@ -1,8 +1,8 @@
 import { Client, type ClientConfig } from 'pg';
 
 /**
- * What every session of ours is told at its start: a database or a role may have other defaults, and our statements mean what they mean under these.
- * As start-up options, since those are what RESET goes back to. What the URL's own `options` say wins: it is our owner's word, about us alone.
+ * What every session of ours sets at its start: a database or a role may have other defaults, and our statements mean what they mean under these.
+ * As start-up options, since those are what RESET goes back to. The URL's own `options` win: whoever wrote them meant us alone.
  */
 const sessionOptions: Readonly<Record<string, string>> = {
   // Whose tables are meant. The neighbours' are in `public`, ours are named with their schema.
@@ -38,7 +38,7 @@ export const migrationTimeouts: Readonly<Record<string, string>> = {
 
 /**
  * A session that runs our statements, where no transaction pooler is between. One would refuse these options, or forget them; there, what a role has by
- * default is all there is, and src/db/database-state.ts looks whether that will do.
+ * default is all there is, and src/db/database-state.ts checks whether that will do.
  */
 export const statementSession = (
   databaseUrl: string,
@@ -46,7 +46,7 @@ export const statementSession = (
 ): ClientConfig => {
   const url = new URL(databaseUrl);
   const own = url.searchParams.get('options');
-  // pg would take them instead of ours.
+  // pg would take the URL's instead of both.
   url.searchParams.delete('options');
   return {
     connectionString: url.href,

@@ -5,14 +5,14 @@ import { findRefusal, isDatabaseOutage } from './outage';
 import type { DbLog } from './pool';
 import type { Queryable } from './queryable';
 
-/** What a process may expect of the database now, in one word. */
+/** What a process may expect of the database now. */
 export type DatabaseState =
   | { kind: 'writable' }
   /** A standby, or a provider that stops writes: everything is read, nothing is accepted. */
   | { kind: 'read_only' }
   /** Somebody forgot `npm run migrate`. A newer schema is none of our business: migrations run first, and leave what runs working (docs/operators.md). */
   | { kind: 'old_schema'; missing: string[] }
-  /** Our statements would mean something else in its sessions, and a pooler keeps us from telling them. */
+  /** Our statements would mean something else in its sessions, and a pooler keeps us from setting ours. */
   | { kind: 'unfit_settings'; unfit: SessionSetting[] }
   | { kind: 'away'; error: unknown };
 
@@ -98,7 +98,7 @@ const tryCheck = async (state: DatabaseState, check?: () => Promise<unknown>): P
   }
 };
 
-/** What decides how texts and instants are read and which rows a statement sees; the rest of what we tell a session (connection.ts) is harmless without us. */
+/** What decides how texts and instants are read and which rows a statement sees; the rest of what we set in a session (connection.ts) is harmless without us. */
 const needed: Readonly<Record<string, { wanted: string; isFit: (value: string) => boolean }>> = {
   client_encoding: { wanted: 'UTF8', isFit: (value) => value === 'UTF8' },
   standard_conforming_strings: { wanted: 'on', isFit: (value) => value === 'on' },

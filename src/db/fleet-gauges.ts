@@ -117,7 +117,7 @@ export const fleetGauges = (db: Queryable, limits: Limits, fleetConfig: ConfigRe
   lastSweepAgeGauge(db),
 ];
 
-/** Also told by the gateway, since nobody hears of dead orchestrators from themselves. */
+/** Also the gateway's, since dead orchestrators report nothing of themselves. */
 export const lastSweepAgeGauge = (db: Queryable): FleetGauge => ({
   name: 'yardmaster_last_sweep_age_seconds',
   help: 'Since the last pass of the sweep ended; absent before the first.',

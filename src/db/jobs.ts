@@ -205,7 +205,7 @@ export const touchJob = async (
   });
 };
 
-/** Says that the workflow has looked at a job that only waits, so that nobody asks it to for a while. */
+/** Notes that the workflow has checked a job that only waits, so that the sweep does not wake it for a while. */
 export const touchWaitingJob = async (db: Queryable, jobId: string): Promise<void> => {
   await db.query(`/* touch_waiting_job */ update yardmaster.job set touched_at = now() where job_id = $1::uuid`, [jobId]);
 };

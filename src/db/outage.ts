@@ -46,7 +46,7 @@ export const isSessionSpent = (error: unknown): error is Error =>
 
 /**
  * Does it say that what was sent can never be stored (SQLSTATE 22: a value that its type does not take; 23: a rule of the table)? Not among them: a key
- * that is taken or missing (23505, 23P01, 23503), since somebody else may have been quicker, and another look tells.
+ * that is taken or missing (23505, 23P01, 23503), since somebody else may have been quicker, and the next read shows it.
  */
 export const isPermanentRefusal = (error: unknown): boolean => {
   const code = findRefusal(error)?.code ?? '';

@@ -15,7 +15,7 @@ export interface PoolOptions {
   /** Shown in pg_stat_activity. */
   applicationName: string;
   /**
-   * No transaction pooler is between, so the sessions are ours: they are told what our statements rely on, and keep the plans of named ones. A pooler
+   * No transaction pooler is between, so the sessions are ours: they set what our statements rely on (connection.ts), and keep the plans of named ones. A pooler
    * would refuse the first, and hand a statement to a session that never parsed it.
    */
   isDirect?: boolean;

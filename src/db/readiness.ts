@@ -19,7 +19,7 @@ export interface Readiness {
   pause: FleetPause | null | undefined;
 }
 
-/** Never rejects, and looks at most once in a while, however many ask. Without a pool: of a process that needs no database. */
+/** Never rejects, and checks once in a while at most, however many ask. Without a pool: of a process that needs no database. */
 export const createReadiness = ({
   pool,
   checkTemporal,
@@ -32,11 +32,13 @@ export const createReadiness = ({
   limits: Pick<Limits, 'probeTimeoutMs' | 'readinessKeptMs'>;
   needsTemporal: boolean;
   log: DbLog;
-}): (() => Promise<Readiness>) =>
-  shareRead(
+}): (() => Promise<Readiness>) => {
+  // Shared by itself: the answer below does not wait for a database that says nothing, and the next one must not ask it once more.
+  const askDatabase = pool === null ? null : shareRead(async () => await readDatabase(pool), { keptMs: 0, timeoutMs });
+  return shareRead(
     async () => {
       const [{ postgres, ...database }, temporal] = await Promise.all([
-        pool === null ? noDatabase : inTime(readDatabase(pool), timeoutMs).catch(databaseAway),
+        askDatabase === null ? noDatabase : askDatabase().catch(databaseAway),
         inTime(checkTemporal(), timeoutMs).then(
           () => 'ok' as const,
           (error: unknown) => {
@@ -52,6 +54,7 @@ export const createReadiness = ({
     // Each of both has its own time already.
     { keptMs, timeoutMs: 2 * timeoutMs },
   );
+};
 
 type DatabaseFound = Omit<Readiness, 'isReady' | 'checks'> & Pick<Readiness['checks'], 'postgres'>;
 

@@ -1,6 +1,7 @@
 /**
  * One read for all who ask: who comes while it is under way, or in the time after it for which it is kept, gets the same answer, a failure as well. So a
- * crowd of monitors costs what one does, and none of them takes the connections of those who work.
+ * crowd of monitors costs what one does. Whoever has waited for `timeoutMs` goes, and the read stays: where nothing answers, a new one for each of them would
+ * soon hold every connection of those who work.
  */
 export const shareRead = <Found>(
   read: () => Promise<Found>,
@@ -8,14 +9,13 @@ export const shareRead = <Found>(
 ): (() => Promise<Found>) => {
   let last: { found: Promise<Found>; keptUntil: number } | null = null;
   return async () => {
-    if (last !== null && performance.now() < last.keptUntil) return await last.found;
-    const mine = { found: inTime(read(), timeoutMs), keptUntil: Infinity };
-    last = mine;
-    try {
-      return await mine.found;
-    } finally {
-      mine.keptUntil = performance.now() + keptMs;
+    if (last === null || performance.now() >= last.keptUntil) {
+      const mine = { found: read(), keptUntil: Infinity };
+      const keep = (): void => void (mine.keptUntil = performance.now() + keptMs);
+      mine.found.then(keep, keep);
+      last = mine;
     }
+    return await inTime(last.found, timeoutMs);
   };
 };
 

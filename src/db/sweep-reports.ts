@@ -18,7 +18,7 @@ export const isFullSweepDue = async (db: Queryable, { everyMs }: { everyMs: numb
   return rows[0]?.due ?? true;
 };
 
-/** Since the last pass ended that did more than look; null before the first. */
+/** Since the last pass ended that was no dry run; null before the first. */
 export const readLastSweepAge = async (db: Queryable): Promise<number | null> => {
   const { rows } = await db.query<{ age: number }>(
     `select extract(epoch from now() - ended_at)::float8 as age from yardmaster.sweep_report where not is_dry_run order by sweep_id desc limit 1`,

@@ -66,9 +66,9 @@ const doubt = (attempt: LiveAttempt, { attemptSilentMs, restRecheckMs }: Attempt
     attempt;
   if (!isCurrent || !isClaimed) return null;
   const isUnderWay = jobState === 'running' || jobState === 'waiting_human';
-  // An uncertain job that keeps its worker is looked at for the late proof.
+  // An uncertain job that keeps its worker is examined for the late proof.
   if (!isUnderWay && jobState !== 'uncertain') return null;
-  // A job that rests is looked at when there is news since the last look: what could not be proven then cannot be now, for days.
+  // A job that rests is examined when there is news since the last time: without any, what could not be proven then cannot be now, for days.
   const isDue = (newsAgeMs: number | null): boolean =>
     jobState === 'running' || jobTouchedAgeMs > restRecheckMs || (newsAgeMs !== null && jobTouchedAgeMs > newsAgeMs);
   if (port?.kind === 'refused' || (port?.kind === 'answers' && (port.workerId !== workerId || port.hasRestarted)))

@@ -1,7 +1,7 @@
 /**
  * What JSON can say and JavaScript or Postgres would keep as something else: a number beyond what a double holds, a name given twice, `__proto__`, NUL, half
- * of a surrogate pair. A parser changes each of them without a word, so that they are looked for in the text. `context.source` of a reviver, which would
- * tell the same of numbers, came after Node 20.
+ * of a surrogate pair. A parser changes each of them silently, so they are searched for in the text. `context.source` of a reviver, which would
+ * show the same of numbers, came after Node 20.
  */
 export interface JsonLoss {
   path: readonly string[];
@@ -19,31 +19,29 @@ const depthMax = 32;
 /** Whoever gets fifty wants no more. */
 const lossesMax = 50;
 
-/** Of a text that JSON.parse has taken; it costs one pass and no stack, however deep the text goes. */
-export const findJsonLosses = (text: string): JsonLoss[] => {
+/**
+ * Of a text that JSON.parse has taken; it costs one pass and no stack, however deep the text goes. `isKept`: of which fields of the whole it matters, so that
+ * those of the others, which are dropped, do not fill the list.
+ */
+export const findJsonLosses = (text: string, isKept: (field: string) => boolean = () => true): JsonLoss[] => {
   const losses: JsonLoss[] = [];
   const stack: Container[] = [];
   let isTooDeep = false;
 
-  const lose = (message: string, path = stack.map(({ at }) => at)): void => {
-    if (losses.length < lossesMax) losses.push({ path, message });
+  const lose = (message: string, levels = stack.length): void => {
+    if (losses.length >= lossesMax) return;
+    const path = stack.slice(0, Math.min(levels, depthMax)).map(({ at }) => at);
+    if (path[0] === undefined || isKept(path[0])) losses.push({ path, message });
   };
   const open = (container: Container): void => {
     stack.push(container);
     if (stack.length <= depthMax || isTooDeep) return;
     isTooDeep = true;
-    lose(
-      `is nested deeper than ${depthMax} levels`,
-      stack.slice(0, 5).map(({ at }) => at),
-    );
+    lose(`is nested deeper than ${depthMax} levels`, 5);
   };
   const takeName = (container: Container, names: Set<string>, name: string): void => {
     container.at = name;
-    if (!isStorable(name))
-      lose(
-        'has a field name with a character that no text may hold',
-        stack.slice(0, -1).map(({ at }) => at),
-      );
+    if (!isStorable(name)) lose('has a field name with a character that no text may hold', stack.length - 1);
     else if (name === '__proto__') lose('is a name that no field may have');
     else if (names.has(name)) lose('is there twice');
     names.add(name);
@@ -71,10 +69,10 @@ export const findJsonLosses = (text: string): JsonLoss[] => {
         continue;
       case '"': {
         const end = findEndOfString(text, index);
-        const word = readString(text.slice(index, end));
+        const content = readString(text.slice(index, end));
         index = end;
-        if (container !== undefined && container.names !== null && isName(text, end)) takeName(container, container.names, word);
-        else if (!isStorable(word)) lose('contains a character that no text may hold (NUL or half a pair)');
+        if (container !== undefined && container.names !== null && isName(text, end)) takeName(container, container.names, content);
+        else if (!isStorable(content)) lose('contains a character that no text may hold (NUL or half a pair)');
         continue;
       }
       default:
@@ -100,8 +98,8 @@ const findEndOfString = (text: string, start: number): number => {
 
 const readString = (quoted: string): string => {
   if (!quoted.includes('\\')) return quoted.slice(1, -1);
-  const word: unknown = JSON.parse(quoted);
-  return String(word);
+  const content: unknown = JSON.parse(quoted);
+  return String(content);
 };
 
 const isName = (text: string, end: number): boolean => {
@@ -111,7 +109,7 @@ const isName = (text: string, end: number): boolean => {
 };
 
 /** Postgres keeps no NUL and no half of a surrogate pair, in text as in jsonb. */
-const isStorable = (text: string): boolean => !text.includes('\0') && !/\p{Surrogate}/u.test(text);
+export const isStorable = (text: string): boolean => !text.includes('\0') && !/\p{Surrogate}/u.test(text);
 
 /** A double is written in 25 characters at most, or in as many zeros as somebody likes: beyond this nobody means a number. */
 const numberCharsMax = 100;

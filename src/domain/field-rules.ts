@@ -1,5 +1,6 @@
 import { uuidPattern } from '../contracts/ids';
 import { whyUnreadable } from '../contracts/unreadable';
+import { isStorable } from './exact-json';
 import { cleanPersonText } from './person-text';
 
 /** Why a value cannot be used, as the end of a sentence that its field begins. Never the value itself: it may be a secret in the wrong place. */
@@ -39,7 +40,7 @@ export const parseFields = <Needed extends FieldRules, Optional extends FieldRul
   { needed, optional }: Pick<Shape<Needed, Optional>, 'needed' | 'optional'>,
 ): Parsing<Parsed<Needed, Optional>> => {
   const why = whyUnreadable(given);
-  if (why !== null) return { input: null, problems: [why], unknown: [] };
+  if (why !== null) return { input: null, problems: [cleanPersonText(why)], unknown: [] };
   if (given === undefined || given === null) return parseFields({}, { needed, optional });
   if (!isObject(given)) return { input: null, problems: ['it has to be one JSON object'], unknown: [] };
   const problems: string[] = [];
@@ -79,14 +80,11 @@ export const filledPersonText: FieldRule<string> = (given) => {
   return text === '' ? new Unusable('has to be a text that says something') : text;
 };
 
-/** What Postgres and UTF-8 have no place for: NUL, and one half of a surrogate pair. */
-const unstorable = /\0|\p{Surrogate}/u;
-
-/** A name of somebody else's making: another one than was meant is worse than none, so it is never mended. */
+/** A name of somebody else's making: another one than was meant is worse than none, so it is never repaired. */
 export const name =
   (charsMax: number): FieldRule<string> =>
   (given) =>
-    typeof given === 'string' && given !== '' && given.length <= charsMax && !unstorable.test(given)
+    typeof given === 'string' && given !== '' && given.length <= charsMax && isStorable(given)
       ? given
       : new Unusable(`has to be a text of 1 to ${charsMax} characters`);
 

@@ -7,10 +7,10 @@ import { redacted } from './sensitive';
  */
 export const personTextCharsMax = 500;
 
-/** Said at the end of a text that was cut. */
+/** Stands at the end of a text that was cut. */
 export const personTextCutMark = ' [cut]';
 
-/** So much is looked at: a text of megabytes costs no more than this, and what is kept of it never ends in a part of a secret that was not recognised. */
+/** So much is read: a text of megabytes costs no more than this, and what is kept of it never ends in a part of a secret that was not recognised. */
 const readCharsMax = 16_384;
 
 /** Postgres takes no NUL, terminals take the others for commands, and the bidirectional ones show another text than the one that is kept. */

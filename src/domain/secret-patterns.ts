@@ -6,8 +6,11 @@ const hiddenEmail = '[e-mail]';
 export const secretName =
   '(?:secret|token|password|passwd|pwd|passphrase|signature|credentials?|authorization|cookie|(?:api|service|access|private|deploy|signing|encryption|secret)[-_]?key)';
 
-/** The name of a parameter of a URL whose value is a secret, for JavaScript's expressions and Postgres': GH's browser proxy takes `?key=`, VALET's webhook `?token=`, OAuth `?code=` (valet §1.2, valet §1.4). */
-export const secretParameter = `[?&;#](?:[\\w.%-]{0,60}${secretName}|key|code|sig|auth|jwt|session)=`;
+/** Whole names of parameters that hold one: GH's browser proxy takes `?key=`, OAuth `?code=` (valet §1.2). */
+export const secretParameterNames = ['key', 'sig', 'auth', 'pwd', 'pass', 'jwt', 'code', 'otp', 'session', 'sessionid', 'sid', 'ticket'];
+
+/** A parameter of a URL whose value is a secret, for JavaScript's expressions and Postgres': VALET's webhook takes `?token=` (valet §1.4). */
+export const secretParameter = `[?&;#](?:[\\w.%-]{0,60}${secretName}|${secretParameterNames.join('|')})=`;
 
 /** Every repetition is bounded, so that no input makes the search slower than its length. A text without the third word has nothing of the kind. */
 const patterns: readonly (readonly [RegExp, string, string?])[] = [

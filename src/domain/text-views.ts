@@ -9,7 +9,7 @@ import { hexDigit, spell, undoEscapes } from './spelled-bytes';
 export const views = ['exact', 'bare', 'hex', 'dump', 'decimal'] as const;
 export type View = (typeof views)[number];
 
-/** JSON inside of JSON inside of a URL. Each layer is looked at, and whatever is below the last one is not. */
+/** JSON inside of JSON inside of a URL. What is below the last layer is not searched. */
 export const layersMax = 4;
 
 export type Layer = Readonly<Record<View, ByteList>>;

@@ -1,6 +1,7 @@
+import { secretParameterNames } from './secret-patterns';
+
 /** Parameter names, without case and punctuation, whose values are secrets (GH and VALET put the service secret into `?token=`: valet §1.4). */
 const secretParts = ['token', 'secret', 'password', 'passwd', 'signature', 'credential', 'apikey', 'accesskey', 'authorization'];
-const secretNames = ['key', 'sig', 'auth', 'pwd', 'pass', 'jwt', 'code', 'otp', 'session', 'sessionid', 'sid', 'ticket'];
 
 /**
  * The URL without user-info, secret parameters and a fragment that holds one; everything else stays as it came. For addresses that we keep or
@@ -42,7 +43,7 @@ export const withoutUrlSecretsDeep = (value: unknown): unknown => {
 /** Fields with an address that somebody has to open, of a file or of a live browser: it is signed, and without its signature it is none. */
 export const signedField = /screenshot|artifact|recording|video|resume|kasm/i;
 
-/** The same for what a worker says of its page, in what we keep, mirror and tell the product. */
+/** The same for what a worker says of its page, in what we keep, mirror and send to the product. */
 export const withoutPageSecrets = (value: unknown): unknown => {
   if (typeof value !== 'object' || value === null) return withoutUrlSecretsDeep(value);
   if (Array.isArray(value)) return value.map(withoutPageSecrets);
@@ -53,7 +54,7 @@ const isSecretName = (encoded: string): boolean => {
   const name = decode(encoded)
     .toLowerCase()
     .replace(/[^a-z0-9]/g, '');
-  return secretNames.includes(name) || secretParts.some((part) => name.includes(part));
+  return secretParameterNames.includes(name) || secretParts.some((part) => name.includes(part));
 };
 
 const decode = (text: string): string => {

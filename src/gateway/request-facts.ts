@@ -18,7 +18,7 @@ export interface RequestFacts {
   requestId: string;
   log: Log;
   caller: Caller | null;
-  /** Why nobody knows whether the session that was shown still lives: whoever needs a caller is told this. */
+  /** Why nobody knows whether the session that was shown still lives: whoever needs a caller gets this error. */
   sessionError?: unknown;
   /** Where the caller is, as far as the proxies in front of us tell. */
   address: string | null;

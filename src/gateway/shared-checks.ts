@@ -6,7 +6,7 @@ import { shareRead } from '../db/shared-read';
 import type { Log } from '../log';
 import type { WorkflowsClient } from './workflows-client';
 
-/** What pages tell that anybody may ask for, as often as he likes: each is read once for all of them. */
+/** What is behind pages that anybody may ask for as often as he likes: each is read once for all of them. */
 export interface SharedChecks {
   readReadiness: () => Promise<Readiness>;
   readFleetSummary: () => Promise<FleetSummary>;

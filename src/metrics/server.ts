@@ -15,7 +15,7 @@ interface Page {
   text: string;
 }
 
-/** What the process needs, by the words of its /readyz. */
+/** What the process needs, as its /readyz shows it. */
 export type ReadReadiness = () => Promise<{
   isReady: boolean;
   checks: { postgres: string; temporal: string };
@@ -33,7 +33,7 @@ export async function startMetricsServer(
   const pages: Readonly<Record<string, () => Promise<Page>>> = {
     '/metrics': async () => ({ type: metrics.registry.contentType, text: await metrics.text() }),
     '/monitoring/system': async () => json(200, await readMachine()),
-    '/livez': async () => await Promise.resolve(json(200, { status: 'alive' })),
+    '/livez': () => Promise.resolve(json(200, { status: 'alive' })),
     ...(readReadiness === undefined ? {} : { '/readyz': async () => readyPage(await readReadiness()) }),
   };
   const server = createServer((request, response) => {

@@ -95,7 +95,7 @@ const environmentOf = ({ env, pidFile }: StreamOrder): Readonly<Record<string, s
 
 const endOf = (supervisor: ChildProcess, onProblem: (problem: string) => void): Promise<void> =>
   new Promise((resolve) => {
-    // Any number of them: a signal that could not be sent is told in the same way as a start that failed.
+    // Any number of them: a signal that could not be sent comes as the same event as a start that failed.
     supervisor.on('error', (error: NodeJS.ErrnoException) => {
       onProblem(error.code ?? error.message);
       resolve();

@@ -142,11 +142,12 @@ describe('at the border of an activity', () => {
   });
   const activities = () => endWhatIsRefused(createJobActivities(makeDeps(pool)), log);
 
-  it('a value that Postgres can never store ends the step for good, in words without the value', async () => {
+  it('a value that Postgres can never store ends the step for good, with a message and a line of the log that do not repeat it', async () => {
     const open = activities().openJob({ jobId: 'tuesday', owner: 'test' });
     await expect(open).rejects.toMatchObject({ nonRetryable: true, type: 'RefusedByDatabase', message: expect.stringContaining('22P02') });
     await expect(open).rejects.not.toMatchObject({ message: expect.stringContaining('tuesday') });
     expect(lines.join('')).toContain('openJob');
+    expect(lines.join('')).not.toContain('tuesday');
   });
 
   it('an outage goes on being tried', async () => {

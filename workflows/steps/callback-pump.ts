@@ -5,7 +5,7 @@ import type { deliverCallbacks } from '../deliver-callbacks';
 import { deliverDueCallbacks } from '../options';
 
 export interface CallbackPump {
-  /** Delivers beside the job until nothing is left; joins what already runs. A job that has moved may have something to tell that waits for nothing. */
+  /** Delivers beside the job until nothing is left; joins what already runs. A job that has moved may have a callback that waits for nothing. */
   start(job: Pick<JobView, 'generation' | 'state'>): void;
   isIdle(): boolean;
   /** Waits a while for the rest, then hands it to a workflow of its own, so that a dead receiver cannot keep an ended job open. */

@@ -1,3 +1,3 @@
--- What a resolve said: without it nobody could repeat the message to a workflow that lost it.
+-- What a resolve decided: without it nobody could repeat the message to a workflow that lost it.
 
 alter table yardmaster.command add column submitted boolean;

@@ -8,15 +8,13 @@ import { noSuchCommand } from './refusals';
 
 type AwaitDeps = Pick<GatewayDeps, 'pool' | 'limits' | 'metrics'>;
 
-const isAsExpected = ({ kind }: Command): boolean => kind === 'retry' || kind === 'resolve';
-
 /** The command as its row says when it has an outcome, or when the time is over. */
 export const awaitCommand = async (deps: AwaitDeps, commandId: string, waitMs: number): Promise<Command> => {
   const deadline = Date.now() + waitMs;
   for (;;) {
     const command = await readCommand(deps, commandId);
     if (command.outcome !== null || Date.now() >= deadline) return command;
-    if (isAsExpected(command)) await settlePersonCommand(deps, command.jobId);
+    if (command.kind === 'retry' || command.kind === 'resolve') await settlePersonCommands(deps, command.jobId);
     await delay(Math.min(deps.limits.commandPollMs, Math.max(1, deadline - Date.now())));
   }
 };
@@ -28,7 +26,7 @@ export const readCommand = async ({ pool }: Pick<AwaitDeps, 'pool'>, commandId: 
 };
 
 /** A retry or a resolve has no workflow of its own. Its job's ends it with what it does; what that missed ends here, before the next one, or by the sweep. */
-export const settlePersonCommand = async ({ pool, metrics }: AwaitDeps, jobId: string): Promise<void> => {
+export const settlePersonCommands = async ({ pool, metrics }: AwaitDeps, jobId: string): Promise<void> => {
   const job = await findJob(pool, jobId);
   if (job === null || job.openMessages.length === 0) return;
   const ended = await withTransaction(pool, async (client) => await endPersonCommands(client, job));

@@ -12,7 +12,7 @@ import type { GatewayDeps } from '../gateway-deps';
 import { noSuchJob, Problem } from '../problem';
 import type { RequestFacts } from '../request-facts';
 import type { StartedCommand } from '../workflows-client';
-import { awaitCommand, settlePersonCommand } from './await-command';
+import { awaitCommand, settlePersonCommands } from './await-command';
 import { temporalIsAway } from './refusals';
 
 /** A command, and whether its job's workflow was reached. */
@@ -29,7 +29,7 @@ export const retryJob = async (
   { jobId, confirm, waitMs }: { jobId: string; confirm: boolean; waitMs: number },
   facts: RequestFacts,
 ): Promise<PersonCommandReply> => {
-  await settlePersonCommand(deps, jobId);
+  await settlePersonCommands(deps, jobId);
   const by = actorOf(facts);
   const { job, command, isConfirmNeeded } = await reopening(jobId, () =>
     withTransaction(deps.pool, async (client) => {
@@ -75,7 +75,7 @@ export const resolveJob = async (
   { jobId, submitted, note, waitMs }: { jobId: string; submitted: boolean; note: string | null; waitMs: number },
   facts: RequestFacts,
 ): Promise<PersonCommandReply> => {
-  await settlePersonCommand(deps, jobId);
+  await settlePersonCommands(deps, jobId);
   const by = actorOf(facts);
   const command = await withTransaction(deps.pool, async (client) => {
     const job = await findJob(client, jobId, { lock: true });

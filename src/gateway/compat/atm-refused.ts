@@ -20,7 +20,7 @@ const refused: readonly { methods: readonly string[] | null; path: RegExp; why: 
 /** A machine without a page of it. ATM says so before it asks for a secret (atm §1.1). */
 const bareMachine = /^\/fleet\/(?!idle-status\/?$)[^/]+\/?$/i;
 
-/** 501, so that nobody takes it for a slip in the path; but to strangers nothing is told (atm §1.1). */
+/** 501, so that nobody takes it for a slip in the path; but strangers get a 401 (atm §1.1). */
 export const refuseWhatIsNotOurs: RequestHandler = (request, _response, next) => {
   if (request.method === 'GET' && bareMachine.test(request.path)) {
     getFacts(request).route = 'no page of a machine';

@@ -19,7 +19,7 @@ import {
 
 const taken = {
   202: {
-    description: 'Its workflow has taken the word; the deploy as its row says at this moment.',
+    description: 'Its workflow has taken the message; the deploy as its row says at this moment.',
     schema: deploySchema,
     headers: ['Location'],
   },

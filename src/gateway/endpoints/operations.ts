@@ -28,7 +28,7 @@ export const operationsEndpoints = {
     dialect: 'native',
     tag: 'Health',
     summary: 'Can it keep what it is given?',
-    description: 'Postgres takes writes, and the process does not end. The parts are told beside it, looked at once a second at most.',
+    description: 'Postgres takes writes, and the process does not end. The parts are shown beside it, checked once a second at most.',
     answers: {
       200: { description: 'Ready.', schema: readyAnswerSchema },
       503: { description: 'What is missing, or that the process ends.', schema: readyAnswerSchema },

@@ -38,7 +38,7 @@ const answerProblem = (request: Request, response: Response, problem: Problem): 
     .send(JSON.stringify(problemBody(problem, { instance: request.path, requestId })));
 };
 
-/** Below `/fleet/:id` whoever asked reads ATM's words, or GH's, whatever the path leads to. */
+/** Below `/fleet/:id` the caller's client knows ATM's dialect or GH's, whatever the path leads to. */
 const dialectOfRequest = ({ path, originalUrl }: Request): Dialect => {
   const own = dialectOf(path);
   return own === 'native' && /^\/fleet\//i.test(originalUrl) ? 'atm' : own;

@@ -53,7 +53,7 @@ const parseJson = (text: string): unknown => {
 /** What is in a field that the schema does not know is dropped or refused with it, so nothing of it can be changed. */
 const refuseLosses = (text: string, schema: z.ZodType): void => {
   const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : null;
-  const losses = findJsonLosses(text).filter(({ path: [field] }) => field === undefined || known === null || known.includes(field));
+  const losses = findJsonLosses(text, (field) => known === null || known.includes(field));
   const errors = losses.map(({ path, message }) => ({ path: path.join('.').slice(0, 200), message, code: 'custom' }));
   const [first] = errors;
   if (first !== undefined) throw new Problem('invalid', `${first.path === '' ? 'body' : first.path}: ${first.message}`, { errors });

@@ -45,7 +45,7 @@ export const createSessionRoutes = ({
     signOut: async (request, response, next) => {
       const cookie = findSessionCookie(request.headers.cookie);
       const session = cookie === undefined ? null : sessions.read(cookie);
-      // First, so that who is told that he is signed out is.
+      // First: who reads that he is signed out has to be.
       if (session !== null) await endSession(pool, session);
       await answer(endpoints.signOut, () => ({
         status: 200,

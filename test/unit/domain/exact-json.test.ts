@@ -44,8 +44,22 @@ it.each([
 
 it('bounds what it says of a text that goes deep or is wrong everywhere', () => {
   expect(lossesOf(`${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`)).toEqual(['a.a.a.a.a: is nested deeper than 32 levels']);
-  expect(lossesOf(`[${Array.from({ length: 10_000 }, () => '1e400').join(',')}]`)).toHaveLength(50);
+  expect(lossesOf(`[${many('1e400')}]`)).toHaveLength(50);
 });
+
+it('names no more of the way to what is far below than a reader can use, also when there is much of it', () => {
+  const paths = findJsonLosses(`${'['.repeat(50_000)}${many('1e400')}${']'.repeat(50_000)}`).map(({ path }) => path.length);
+  expect(Math.max(...paths)).toBe(32);
+});
+
+it('finds what a field that is kept would lose behind any number of losses in one that is dropped', () => {
+  const text = `{"dropped": [${many('1e400')}], "kept": {"id": 1546130668394913823}}`;
+  expect(findJsonLosses(text, (field) => field === 'kept')).toEqual([{ path: ['kept', 'id'], message: changed }]);
+});
+
+function many(value: string): string {
+  return Array.from({ length: 10_000 }, () => value).join(',');
+}
 
 /** Whatever JavaScript writes itself, it reads back the same. */
 it('finds nothing in what JSON.stringify has made of plain values', () => {

@@ -19,6 +19,7 @@ describe('what looks like a secret', () => {
       'POST https://valet.example/hook?token=[redacted]&x=1',
     ],
     ['?secret= and ?key=', '/cb?a=1&secret=s3 ws://h/cdp-proxy?key=k3', '/cb?a=1&secret=[redacted] ws://h/cdp-proxy?key=[redacted]'],
+    ['what is taken out of an address that we keep', '?ticket=t1&next=2&otp=123456', '?ticket=[redacted]&next=2&otp=[redacted]'],
     ['a signed address', 'GET /o?X-Amz-Signature=beef&X-Amz-Date=1', 'GET /o?X-Amz-Signature=[redacted]&X-Amz-Date=1'],
     ['an Authorization header', 'Authorization: Bearer abcdefghijkl', 'Authorization: Bearer [redacted]'],
     ['a key header', 'X-GH-Service-Key: abc', 'X-GH-Service-Key: [redacted]'],
