@@ -65,7 +65,8 @@ it.each([
     // No --checks: what is named on the command line goes before the file.
     ...['--phases', 'examples,coverage,fuzzing', '--max-examples', '10', '--generation-deterministic'],
     ...endpointNames.filter((name) => !isAsked(role, name)).flatMap((name) => ['--exclude-operation-id', name]),
-    ...['--no-color', '--report', 'json', '--report-json-path', report],
+    // A machine that is busy with other tests as well takes its time.
+    ...['--request-timeout', '120', '--no-color', '--report', 'json', '--report-json-path', report],
   ];
   const env = { ...process.env, PYTHONPATH: `${packages}:${apiToolsDir()}`, PYTHONDONTWRITEBYTECODE: '1', CALLBACK_ORIGIN: callbackOrigin };
   const printed = await promisify(execFile)('python3', args, { cwd: folder, env, timeout: 3_000_000, maxBuffer: 64 * 1024 * 1024 }).then(
