@@ -96,7 +96,15 @@ const send = async (
   }: { method?: 'GET' | 'POST'; headers?: Record<string, string>; timeoutMs: number; answerBytesMax: number },
 ): Promise<HostPage> =>
   await new Promise((resolve) => {
+    const noHttp = (): void => resolve({ kind: 'silent', problem: problems.noHttp });
     const outgoing = request(url, { method, headers, agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+      const { statusCode: status = 0 } = response;
+      outgoing.off('close', noHttp);
+      // A status that no final answer has, which nobody could pass on.
+      if (status < 200 || status > 599) {
+        noHttp();
+        return void response.destroy();
+      }
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {
@@ -110,8 +118,8 @@ const send = async (
       response.on('end', () =>
         resolve({
           kind: 'body',
-          status: response.statusCode ?? 0,
-          contentType: response.headers['content-type'] ?? null,
+          status,
+          contentType: findContentType(response.headers['content-type']),
           text: Buffer.concat(chunks).toString('utf8'),
         }),
       );
@@ -120,13 +128,21 @@ const send = async (
     outgoing.on('error', (error: NodeJS.ErrnoException) =>
       resolve(error.code === 'ECONNREFUSED' ? { kind: 'refused' } : { kind: 'silent', problem: describeFailure(error, timeoutMs) }),
     );
+    // Without an answer and without an error: it has changed to another protocol, unasked.
+    outgoing.once('close', noHttp);
     outgoing.end();
   });
+
+/** Null for what is none, which nobody could pass on either. */
+const findContentType = (given: string | undefined): string | null =>
+  given !== undefined && /^[\w.+-]+\/[\w.+-]+ *(;[\x20-\x7e]*)?$/.test(given) ? given : null;
+
+const problems = { noHttp: 'its answer is no HTTP' };
 
 /** For a person: it stands in alarms, in the fleet's report and in the answers of the proxy. */
 const describeFailure = ({ code, message }: NodeJS.ErrnoException, timeoutMs: number): string => {
   if (code === 'ABORT_ERR') return `no whole answer within ${timeoutMs / 1_000} s`;
-  if (code?.startsWith('HPE_') === true) return 'its answer is no HTTP';
+  if (code?.startsWith('HPE_') === true) return problems.noHttp;
   return failures[code ?? ''] ?? code ?? message;
 };
 

@@ -75,9 +75,12 @@ const post = async (
       ...(serviceSecret === null ? {} : { 'x-gh-service-key': serviceSecret.unredacted() }),
     };
     const sent = request(url, { method: 'POST', agent: false, lookup, signal, headers }, (response) => {
+      sent.off('close', fail);
       readAnswer(response, answerBytesMax).then((answer) => resolve(judge(response, answer, retryAfterMaxMs)), fail);
     });
     sent.on('error', fail);
+    // Without an answer and without an error: the receiver has changed to another protocol, unasked.
+    sent.once('close', fail);
     sent.end(text);
   });
 

@@ -105,6 +105,11 @@ it.each<[string, Answer, CallbackReply]>([
   ],
   ['too many requests without a time as failed', json(429, {}), failed('HTTP 429', 429)],
   ['a closed connection as failed', (response) => response.destroy(), failed('ECONNRESET')],
+  [
+    'another protocol as failed',
+    (response) => response.socket?.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+    failed('the connection failed'),
+  ],
   ['an answer cut off in the middle as failed', cutOff, failed('ECONNRESET')],
 ])('takes %s', async (_what, answer, reply) => {
   await withProduct(answer, async ({ origin }) => {

@@ -61,6 +61,7 @@ test('a host that answers megabytes is cut off, long before it is through', asyn
   expect(sent).toBeLessThan(50_000_000);
 });
 
+const otherProtocol = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n';
 const breaks = 'its status breaks our expectations';
 test.each<[string, RequestListener, string]>([
   ['HTML', (_request, response) => response.end('<html>502 Bad Gateway</html>'), 'its answer is no JSON (HTTP 200)'],
@@ -73,6 +74,9 @@ test.each<[string, RequestListener, string]>([
   ['a negative uptime', (_request, response) => response.end(JSON.stringify({ ...status, uptime_ms: -1 })), `${breaks}: uptime_ms`],
   ['by closing', (request) => request.socket.destroy(), 'it broke the connection off'],
   ['in another protocol', (request) => request.socket.end('SSH-2.0-OpenSSH_9.6\r\n'), 'its answer is no HTTP'],
+  ['by asking for another protocol', (request) => request.socket.end(otherProtocol), 'its answer is no HTTP'],
+  ['with what is no final answer', (request) => request.socket.end('HTTP/1.1 101 ?\r\n\r\n'), 'its answer is no HTTP'],
+  ['without a status', (request) => request.socket.end('HTTP/1.1 000 ?\r\nContent-Length: 2\r\n\r\n{}'), 'its answer is no HTTP'],
 ])('a host that answers %s proves nothing, and its problem can be read', async (_what, listener, problem) => {
   expect(await (await clientOf(answering(listener))).readWorkerPort(host)).toEqual({ kind: 'silent', problem });
 });
@@ -120,6 +124,15 @@ test.each<[string, object, string | null]>([
 ])('an API that tells %s is up', async (_what, body, imageTag) => {
   const client = await clientOf(answering((_request, response) => response.end(JSON.stringify(body))));
   expect(await client.readApi(host)).toEqual({ isUp: true, imageTag });
+});
+
+test.each([
+  ['text/html; charset=utf-8', 'text/html; charset=utf-8'],
+  ['\u00E9/x', null],
+  ['a page', null],
+])('a page of the type %j is passed on as %j', async (given, contentType) => {
+  const client = await clientOf(answering((_request, response) => response.writeHead(200, { 'content-type': given }).end('x')));
+  expect(await client.getPage(host, 'api', '/')).toEqual({ kind: 'body', status: 200, contentType, text: 'x' });
 });
 
 test('a port where nothing listens refuses, which is another thing', async () => {
