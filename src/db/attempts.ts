@@ -135,7 +135,8 @@ const secretOfAddress = String.raw`(?:(${secretParameter})[^&;#\s"'<>\\]+|(://)[
 /**
  * Copies progress and milestones to the public job id, where the product reads them. A copy has an id derived from its original, so that copying
  * twice changes nothing. Without a job: of every live attempt. The address of a page loses its secrets on the way, unless the
- * event has one that has to be opened.
+ * event has one that has to be opened; that is dear, so what is copied already is left out first. In the order of ids: a step and a pass of the sweep copy the
+ * same events, and must not wait for each other.
  */
 export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise<void> => {
   await queryNamed(db, {
@@ -151,6 +152,8 @@ export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise
      where e.event_type = any($2::text[])
        and case when $1::uuid is null then a.ended_at is null else a.job_id = $1::uuid and (a.ended_at is null or a.ended_at >= now()) end
        and exists (select from gh_automation_jobs g where g.id = a.job_id)
+       and not exists (select from gh_job_events c where c.id = md5('yardmaster:' || e.id)::uuid)
+     order by e.id
      on conflict (id) do nothing`,
     values: [jobId, mirroredEventTypes, secretOfAddress, redacted, signedField.source],
   });
