@@ -423,8 +423,8 @@ async function ofInstance(act: 'wake' | 'stop'): Promise<Response> {
   return await call('POST', `/fleet/127.0.1.1/${act}`);
 }
 
-/** An answer as good as a success: of a worker that is busy, and of what is not ours to do. */
-const otherwise: Partial<Record<EndpointName, number>> = { workerHealthPage: 503, stopHost: 501 };
+/** An answer as good as a success: of a worker that is busy, of what is not ours to do, and of a machine that the last probe has not seen running. */
+const otherwise: Partial<Record<EndpointName, number>> = { workerHealthPage: 503, stopHost: 501, wakeHost: 501 };
 
 describe('as the gateway’s role', () => {
   // A drain keeps its worker from the jobs of the next one, and a pause everybody's.
