@@ -55,8 +55,10 @@ describe('a resume', () => {
     const command = await resume(fixture, jobId, { resolutionType: 'manual' });
     expect(command).toMatchObject({ outcome: 'resumed', route: { route: 'owner' }, means: [{ means: 'resume_row', result: 'delivered' }] });
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
-    await until(() => fixture.received(jobId).length === 4, { what: 'the product heard everything' });
-    expect(fixture.received(jobId).map(({ status }) => status)).toEqual(['running', 'paused', 'running', 'completed']);
+    const heard = () => fixture.received(jobId).map(({ status }) => status);
+    await until(() => heard().at(-1) === 'completed', { what: 'the product heard everything' });
+    // On a busy machine the worker is through before anybody has seen it run again.
+    expect(heard().filter((status, n) => n !== 2 || status !== 'running')).toEqual(['running', 'paused', 'completed']);
   });
 
   test('P8: brings a code to the worker once, and leaves it nowhere', async () => {
