@@ -70,7 +70,7 @@ describe('the curl lines of the documents', () => {
 
   test('are found in the README and beside it', () => {
     expect(curlLines().length).toBeGreaterThan(25);
-    expect(curlLines().filter((line) => line.includes('$YARD')).length).toBeGreaterThan(2);
+    expect(curlLines().filter((line) => line.includes('$GATEWAY')).length).toBeGreaterThan(2);
   });
 
   test('the processes behind them say on their metrics ports that they are ready, and how old the last pass is', async () => {
@@ -90,7 +90,7 @@ describe('the curl lines of the documents', () => {
   const type = async (line: string, env: Record<string, string>): Promise<{ status: number; body: string }> => {
     const own = line.replaceAll('http://127.0.0.1:3080', plane.gatewayUrl).replaceAll('demo-operator-key', plane.operatorKey);
     return await typeCurlLine(own, {
-      YARD: plane.gatewayUrl,
+      GATEWAY: plane.gatewayUrl,
       KEY: plane.operatorKey,
       DEPLOY_KEY: plane.deployKey,
       WORKER: 'worker-1',
@@ -144,7 +144,7 @@ describe('the curl lines of the documents', () => {
     [/POST \S*\/v1\/fleet\/hosts\/\S*\/release"? /, { ...ok, check: (body) => expect(JSON.parse(body)).toMatchObject({ hold: null }) }],
     [/POST \S*\/v1\/workers\/\S*\/drain"? /, { statuses: done }],
     [/POST \S*\/v1\/workers\/\S*\/release"? /, ok],
-    [/POST \S*\/v1\/fleet\/sweep /, ok],
+    [/POST \S*\/v1\/fleet\/sweep /, { statuses: done }],
     [/curl \S*\/v1\/fleet /, ok],
     [/\/cancel\?wait=10"/, { ...ok, prepare: async () => await jobThatIs('/quick?ms=20000', 'running') }],
     [/\/v1\/jobs\/\S*\/resume"/, { statuses: done, prepare: async () => await jobThatIs('/blocker?type=captcha&ms=100', 'waiting_human') }],
