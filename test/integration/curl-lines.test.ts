@@ -144,7 +144,7 @@ describe('the curl lines of the documents', () => {
     [/POST \S*\/v1\/fleet\/hosts\/\S*\/release"? /, { ...ok, check: (body) => expect(JSON.parse(body)).toMatchObject({ hold: null }) }],
     [/POST \S*\/v1\/workers\/\S*\/drain"? /, { statuses: done }],
     [/POST \S*\/v1\/workers\/\S*\/release"? /, ok],
-    [/POST \S*\/v1\/fleet\/sweep /, ok],
+    [/POST \S*\/v1\/fleet\/sweep /, { statuses: done }],
     [/curl \S*\/v1\/fleet /, ok],
     [/\/cancel\?wait=10"/, { ...ok, prepare: async () => await jobThatIs('/quick?ms=20000', 'running') }],
     [/\/v1\/jobs\/\S*\/resume"/, { statuses: done, prepare: async () => await jobThatIs('/blocker?type=captcha&ms=100', 'waiting_human') }],
