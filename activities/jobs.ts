@@ -1,12 +1,14 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { PoolClient } from 'pg';
 import { failureTypes } from '../src/contracts/errors';
+import { makeApplyJobId } from '../src/contracts/ids';
 import type { WorkflowLimits } from '../src/contracts/limits';
 import type { JobView } from '../src/contracts/job';
 import type { Observation } from '../src/contracts/observations';
 import { readFinding, wasClaimed } from '../src/domain/attempt-finding';
 import { isResolvable, isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
+import { cleanPersonText } from '../src/domain/person-text';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
 import { findJob, lockUnlessWaiting, touchWaitingJob, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
@@ -74,7 +76,12 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
 
   return {
     /** Takes the job over and, when it is new, lets it wait for a worker and looks for one at once. */
-    async openJob({ jobId, owner }: Owned): Promise<JobView & WorkflowLimits<'callbackDrainMs'>> {
+    async openJob({ jobId, owner, workflowId }: Owned & { workflowId?: string }): Promise<JobView & WorkflowLimits<'callbackDrainMs'>> {
+      // It would take the job from its own workflow, and nobody's messages would reach it there.
+      if (workflowId !== undefined && workflowId !== makeApplyJobId({ jobId })) {
+        const wanted = `the workflow of job ${jobId} has the workflow id ${makeApplyJobId({ jobId })}, not ${cleanPersonText(workflowId)}`;
+        throw ApplicationFailure.nonRetryable(wanted, failureTypes.invalidInput);
+      }
       const { callbackDrainMs } = limits;
       const view = await inTransaction(async (client, { served, commit, step }) => {
         if (await openJob(client, { jobId, owner, waitMs: limits.waitForWorkerMs })) {

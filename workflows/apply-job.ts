@@ -18,7 +18,8 @@ import { showJob } from './steps/show-job';
  */
 export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
   const { jobId } = mustParse(starts.applyJob, input);
-  const owned = { jobId, owner: workflowInfo().firstExecutionRunId };
+  const { workflowId, firstExecutionRunId: owner } = workflowInfo();
+  const owned = { jobId, owner };
   const inbox = openInbox();
   const callbacks = createCallbackPump(jobId);
 
@@ -26,7 +27,7 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
   CancellationScope.current().cancelRequested.catch(() => inbox.put({ kind: 'cancel', actor: 'temporal' }));
 
   return await CancellationScope.nonCancellable(async () => {
-    const { limits, ...opened } = await takeStep('openJob', owned, 'Take the job over, look for a worker');
+    const { limits, ...opened } = await takeStep('openJob', { ...owned, workflowId }, 'Take the job over, look for a worker');
     const { callbackDrainMs } = { ...limitsBeforeData, ...limits };
     let job: JobView = opened;
     for (;;) {

@@ -28,3 +28,21 @@ test.each<[string, unknown[]]>([
     cause: { type: failureTypes.invalidInput, message: expect.stringContaining('cannot be used: ') },
   });
 });
+
+test('a job is taken by no workflow but its own, which people and programs find under its id', async () => {
+  const own = await fixture.submit('https://sim.test/quick', { wantedWorker: 'nobody', affinity: 'strict' });
+  const ownJobId = own.workflowId.replace('apply-job-', '');
+  await fixture.until(ownJobId, 'waiting', 40_000);
+  const another = fixture.client.workflow.execute(workflowNames.applyJob, {
+    workflowId: `by-hand-${randomUUID()}`,
+    taskQueue: fixture.taskQueue,
+    args: [{ jobId: ownJobId }],
+    workflowExecutionTimeout: '20 seconds',
+  });
+  await expect(another).rejects.toMatchObject({
+    cause: { cause: { type: failureTypes.invalidInput, message: expect.stringContaining(own.workflowId) } },
+  });
+  await own.signal('cancel', { reason: 'enough' });
+  await fixture.until(ownJobId, 'cancelled', 40_000);
+  await expect(own.result()).resolves.toMatchObject({ state: 'cancelled' });
+});
