@@ -36,7 +36,7 @@ it('cannot be changed: not its end, not its key, not its signature', () => {
 it('has one spelling: another one of the same signature would outlive its sign-out', () => {
   // The last character of a base64url text has two bits that mean nothing.
   const [start, last = ''] = [valueOf().slice(0, -1), valueOf().at(-1)];
-  const alphabet = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'];
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'.split('');
   expect(alphabet.filter((character) => at(0).read(start + character) !== null)).toEqual([last]);
 });
 
