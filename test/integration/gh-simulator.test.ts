@@ -333,12 +333,12 @@ describe('a worker process', () => {
     await fleet.host('first').twin({ ip: '127.0.0.9' });
     expect(await readWorker('first')).toMatchObject({ ec2_ip: '127.0.0.9' });
     await insertRow({ url: 'hang', target: 'first' });
+    await until(() => eventsOf('form_opened').length > 0, { what: 'one of them is at work' });
     await insertRow({ url: 'hang', target: 'first' });
     // Which rows they are is open: one that is claimed but not yet running can be claimed by the other process (ghosthands §4.1).
-    await until(() => eventsOf('form_opened').length === 2, { what: 'both processes are at work' });
-    const claims = eventsOf('claimed');
-    expect(new Set(claims.map((entry) => entry.processId)).size).toBe(2);
-    expect(new Set(claims.map((entry) => entry.workerId))).toEqual(new Set(['first']));
+    const atWork = () => new Set(eventsOf('form_opened').map((entry) => entry.processId));
+    await until(() => atWork().size === 2, { what: 'both processes are at work' });
+    expect(new Set(eventsOf('claimed').map((entry) => entry.workerId))).toEqual(new Set(['first']));
   });
 
   it('makes stuck rows of others pending when it starts (main)', async () => {
