@@ -16,7 +16,7 @@ export interface Job {
   jobType: JobType;
   acceptedAt: Date;
   timeoutSeconds: number;
-  triesMax: number;
+  attemptsMax: number;
   tries: number;
   notBefore: Date | null;
   deadlineAt: Date | null;
@@ -313,7 +313,7 @@ const toJob = (row: JobRow): Job => ({
   jobType: row.job_type ?? 'apply',
   acceptedAt: row.accepted_at,
   timeoutSeconds: row.timeout_seconds,
-  triesMax: row.attempts_max,
+  attemptsMax: row.attempts_max,
   tries: row.tries,
   notBefore: row.not_before,
   deadlineAt: row.deadline_at,

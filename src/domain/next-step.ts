@@ -15,7 +15,7 @@ export interface JobFacts {
   timeoutSeconds: number;
   /** Attempts of this generation that a worker really claimed, the present one included. */
   tries: number;
-  triesMax: number;
+  attemptsMax: number;
   isCancelRequested: boolean;
   humanKind: HumanKind | null;
 }
@@ -170,7 +170,7 @@ const retryOrFail = (job: JobFacts, endReason: AttemptEnd, errorCode: string, me
       detail: message,
     };
   }
-  const afterMs = retryAfterMs({ errorCode, tries: job.tries, triesMax: job.triesMax }, limits);
+  const afterMs = retryAfterMs({ errorCode, tries: job.tries, attemptsMax: job.attemptsMax }, limits);
   // Out of `uncertain` only a person opens another attempt: its final callback is already on its way.
   if (afterMs === null || job.state === 'uncertain') {
     return { act: 'end', state: 'failed', endReason, submission: 'no', reason: errorCode, detail: message };

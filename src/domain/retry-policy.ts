@@ -16,10 +16,10 @@ const remedies: Readonly<Record<string, Remedy>> = {
 
 /** Back-off before the next attempt in milliseconds, or null when there is none. `tries` counts attempts that a worker really had. */
 export const retryAfterMs = (
-  { errorCode, tries, triesMax }: { errorCode: string | null; tries: number; triesMax: number },
+  { errorCode, tries, attemptsMax }: { errorCode: string | null; tries: number; attemptsMax: number },
   limits: Pick<Limits, 'retryBackoffFirstMs' | 'retryBackoffMaxMs'>,
 ): number | null => {
-  if (tries >= triesMax) return null;
+  if (tries >= attemptsMax) return null;
   if (errorCode !== null && remedies[errorCode] === 'never') return null;
   return Math.min(limits.retryBackoffMaxMs, limits.retryBackoffFirstMs * 2 ** Math.max(0, tries - 1));
 };

@@ -67,7 +67,7 @@ export const makeJob = (more: Partial<JobFacts> = {}): JobFacts => ({
   jobDeadlineAt: after(30 * hourMs),
   timeoutSeconds: 300,
   tries: 1,
-  triesMax: 3,
+  attemptsMax: 3,
   isCancelRequested: false,
   humanKind: null,
   ...more,
@@ -154,7 +154,7 @@ export const anyJobWithAttempt: Arbitrary<JobFacts> = record({
   jobDeadlineAt: moment,
   timeoutSeconds: integer({ min: 30, max: 3_600 }),
   tries: integer({ min: 0, max: 11 }),
-  triesMax: integer({ min: 1, max: 10 }),
+  attemptsMax: integer({ min: 1, max: 10 }),
   isCancelRequested: boolean(),
   humanKind: constantFrom(null, ...humanKinds),
 });

@@ -50,7 +50,7 @@ describe('whatever the rows, the owner and the clock say', () => {
     expect(
       findCounterexample(
         property(anyJobWithAttempt, anyFinding, anyMoment, (job, finding, moment) => {
-          return decide(job, finding, moment).act !== 'retry' || (!job.isCancelRequested && job.tries < job.triesMax);
+          return decide(job, finding, moment).act !== 'retry' || (!job.isCancelRequested && job.tries < job.attemptsMax);
         }),
         runs,
       ),

@@ -3,7 +3,7 @@ import { limits } from '../../../src/contracts/limits';
 import { retryAfterMs } from '../../../src/domain/retry-policy';
 import { errorCodes, findCounterexample } from './facts';
 
-const first = { tries: 1, triesMax: 3 };
+const first = { tries: 1, attemptsMax: 3 };
 
 describe('another attempt', () => {
   test.each([
@@ -46,7 +46,7 @@ describe('another attempt', () => {
     [5, 60_000],
     [9, 60_000],
   ])('after %i tries waits %i ms', (tries, afterMs) => {
-    expect(retryAfterMs({ errorCode: 'timeout', tries, triesMax: 10 }, limits)).toBe(afterMs);
+    expect(retryAfterMs({ errorCode: 'timeout', tries, attemptsMax: 10 }, limits)).toBe(afterMs);
   });
 
   test('is made at most as often as the job allows, and never at once', () => {
@@ -54,10 +54,10 @@ describe('another attempt', () => {
       constantFrom(null, ...errorCodes),
       integer({ min: 0, max: 2_000 }),
       integer({ min: 1, max: 10 }),
-      (errorCode, tries, triesMax) => {
-        const afterMs = retryAfterMs({ errorCode, tries, triesMax }, limits);
+      (errorCode, tries, attemptsMax) => {
+        const afterMs = retryAfterMs({ errorCode, tries, attemptsMax }, limits);
         if (afterMs === null) return true;
-        return tries < triesMax && afterMs >= limits.retryBackoffFirstMs && afterMs <= limits.retryBackoffMaxMs;
+        return tries < attemptsMax && afterMs >= limits.retryBackoffFirstMs && afterMs <= limits.retryBackoffMaxMs;
       },
     );
     expect(findCounterexample(rule, { numRuns: 1_000 })).toBeNull();
