@@ -172,23 +172,30 @@ describe('what the CLI brings to an activity, through the border of its workflow
   });
 });
 
-test('P8: the address of a page that waits for a person loses its secrets on its way into our rows, the mirror and the callback', async () => {
+/** The only job, which a worker has claimed and our run `a-run` owns. */
+const claimedJob = async (): Promise<{ jobId: string; attemptId: string }> => {
   await emptyTables(database.pool);
   await addWorker(database.pool);
   const jobId = await addWaitingJob(database.pool, { acceptedAgoMs: 60_000 });
   await database.pool.query(`update yardmaster.job set owner = 'a-run' where job_id = $1`, [jobId]);
   const [assignment] = await assignAll(database.pool);
-  await claim(database.pool, assignment?.workerId ?? '');
+  if (assignment === undefined) throw new Error('nobody took the job');
+  await claim(database.pool, assignment.workerId);
+  return { jobId, attemptId: assignment.attemptId };
+};
+
+test('P8: the address of a page that waits for a person loses its secrets on its way into our rows, the mirror and the callback', async () => {
+  const { jobId, attemptId } = await claimedJob();
   const page = 'https://u:hunter2planted@site.test/apply?id=7&token=plantedpage#access_token=plantedpage';
   const interaction = { page_url: page, description: `Look at ${page}`, screenshot_url: 'https://s3.test/1.png?X-Amz-Signature=abc' };
   await database.pool.query(
     `update gh_automation_jobs set status = 'paused', paused_at = now(), last_heartbeat = now(), interaction_type = 'captcha', interaction_data = $2
      where id = $1`,
-    [assignment?.attemptId, JSON.stringify(interaction)],
+    [attemptId, JSON.stringify(interaction)],
   );
   await database.pool.query(
     `insert into gh_job_events (job_id, event_type, message, metadata) values ($1, 'progress_update', $2, jsonb_build_object('step', 'filling', 'at', $2::text, 'n', 1))`,
-    [assignment?.attemptId, `Look at "${page}" \\`],
+    [attemptId, `Look at "${page}" \\`],
   );
   const view = await createJobActivities(makeDeps(database.pool)).advanceJob({ jobId, owner: 'a-run' });
   expect(view).toMatchObject({ state: 'waiting_human' });
@@ -210,16 +217,11 @@ test('P8: the address of a page that waits for a person loses its secrets on its
 });
 
 test('P8: what a worker wrote of its failure is in our rows, the history, the mirror and the callback without its secrets, and cut', async () => {
-  await emptyTables(database.pool);
-  await addWorker(database.pool);
-  const jobId = await addWaitingJob(database.pool, { acceptedAgoMs: 60_000 });
-  await database.pool.query(`update yardmaster.job set owner = 'a-run' where job_id = $1`, [jobId]);
-  const [assignment] = await assignAll(database.pool);
-  await claim(database.pool, assignment?.workerId ?? '');
+  const { jobId, attemptId } = await claimedJob();
   await database.pool.query(
     `update gh_automation_jobs set status = 'failed', completed_at = now(), error_code = 'validation_error', error_details = jsonb_build_object('message', $2::text)
      where id = $1`,
-    [assignment?.attemptId, `${typed} ${'waiting for the selector '.repeat(60_000)}`],
+    [attemptId, `${typed} ${'waiting for the selector '.repeat(60_000)}`],
   );
   const view = await createJobActivities(makeDeps(database.pool)).advanceJob({ jobId, owner: 'a-run' });
   expect(view).toMatchObject({ state: 'failed' });
