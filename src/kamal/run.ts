@@ -5,7 +5,10 @@ export interface KamalEnd {
   end: StreamedEnd;
   /** What Kamal itself said last about its failure, whatever the exit code. */
   error: { class: string; message: string } | null;
-  /** Standard output, redacted and without control characters; of a long one the end. */
+  /**
+   * Standard output without secrets and control characters, to be read for facts; of a long one the end. Nothing is left out that merely looks like the
+   * beginning of one: it would be the end of a version or of a lock's message once in some ten thousand, and those are compared.
+   */
   output: string;
   durationMs: number;
 }

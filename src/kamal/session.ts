@@ -2,6 +2,7 @@ import path from 'node:path';
 import { limits } from '../contracts/limits';
 import { isSuccess } from '../domain/child-end';
 import { createLineRedact, type LinePart } from '../domain/line-redact';
+import { createRedact } from '../domain/redact';
 import type { Sensitive } from '../domain/sensitive';
 import { createLines } from '../process/lines';
 import type { OutputStream } from '../process/pump';
@@ -28,6 +29,7 @@ export const createRunner = (order: SessionOrder) => {
   const { dir, destination, secrets, killAfterMs } = order;
   const closing = new AbortController();
   const running = new Set<Promise<KamalEnd>>();
+  const redact = createRedact(secrets);
   let count = 0;
 
   const runOne = async (args: readonly string[], options: RunOptions): Promise<KamalEnd> => {
@@ -47,8 +49,7 @@ export const createRunner = (order: SessionOrder) => {
       signal: AbortSignal.any([options.signal, closing.signal]),
     });
     await reader.end();
-    const output = reader.output();
-    return { end, error: parseError(output), output, durationMs: Math.round(performance.now() - startedAt) };
+    return { end, error: parseError(reader.shown()), output: redact(reader.read()), durationMs: Math.round(performance.now() - startedAt) };
   };
 
   const track = async (start: () => Promise<KamalEnd>): Promise<KamalEnd> => {
@@ -99,23 +100,19 @@ const putTogether = (answers: readonly KamalEnd[]): KamalEnd => {
 const createReader = (secrets: readonly Sensitive<string>[], onLine: RunOptions['onLine']) => {
   const create = () => ({ lines: createLines({ charsMax: limits.logLineCharsMax }), redact: createLineRedact({ secrets }) });
   const streams: Record<OutputStream, ReturnType<typeof create>> = { stdout: create(), stderr: create() };
-  let kept: string[] = [];
-  let keptChars = 0;
+  const shown = createEnd();
+  const read = createEnd();
 
-  const emit = async (stream: OutputStream, shown: readonly string[]): Promise<void> => {
-    for (const line of shown) {
-      if (stream === 'stdout') keep(line);
+  const emit = async (stream: OutputStream, lines: readonly string[]): Promise<void> => {
+    for (const line of lines) {
+      if (stream === 'stdout') shown.keep(line);
       await onLine({ stream, line });
     }
   };
-  const keep = (line: string): void => {
-    kept.push(line);
-    keptChars += line.length + 1;
-    // Now and then: a flood is no reason to move the list for each of its lines.
-    if (keptChars < 2 * limits.commandOutputBytesMax) return;
-    while (keptChars > limits.commandOutputBytesMax && kept.length > 1) keptChars -= (kept.shift()?.length ?? 0) + 1;
+  const show = (stream: OutputStream, parts: readonly LinePart[]): string[] => {
+    if (stream === 'stdout') for (const { text } of parts) read.keep(text);
+    return parts.flatMap((part) => streams[stream].redact.add(part));
   };
-  const show = (stream: OutputStream, parts: readonly LinePart[]): string[] => parts.flatMap((part) => streams[stream].redact.add(part));
 
   return {
     add: async (stream: OutputStream, chunk: Buffer): Promise<void> => await emit(stream, show(stream, streams[stream].lines.add(chunk))),
@@ -125,7 +122,25 @@ const createReader = (secrets: readonly Sensitive<string>[], onLine: RunOptions[
         await emit(stream, [...show(stream, streams[stream].lines.end()), ...streams[stream].redact.end()]).catch(() => undefined);
       }
     },
-    output: (): string => kept.join('\n'),
+    shown: shown.text,
+    /** As it came: a line that ends as a secret may begin loses its last characters before it is shown. */
+    read: read.text,
+  };
+};
+
+/** The end of what was said. */
+const createEnd = () => {
+  let kept: string[] = [];
+  let chars = 0;
+  return {
+    keep(line: string): void {
+      kept.push(line);
+      chars += line.length + 1;
+      // Now and then: a flood is no reason to move the list for each of its lines.
+      if (chars < 2 * limits.commandOutputBytesMax) return;
+      while (chars > limits.commandOutputBytesMax && kept.length > 1) chars -= (kept.shift()?.length ?? 0) + 1;
+    },
+    text: (): string => kept.join('\n'),
   };
 };
 

@@ -87,6 +87,18 @@ describe('a command', () => {
     await session.close();
   });
 
+  it('leaves a fact whole that ends as a secret begins, which a line that is shown may not', async () => {
+    const version = `v-${Buffer.from('data').toString('hex')}`;
+    play(`process.stdout.write("of database-password@\\n${version}")`);
+    theirs.secrets.set('DATABASE_URL', 'database-password@');
+    const lines: string[] = [];
+    const session = await openSession(kamal);
+    const { output } = await session.run(command, runOptions({ onLine: ({ line }) => void lines.push(line) }));
+    await session.close();
+    expect(output).toBe(`of [redacted]\n${version}`);
+    expect(lines).toEqual(['of [redacted]', 'v-[redacted]']);
+  });
+
   it('keeps the end of a flood', async () => {
     play(
       'let n = 0; (function go() { while (n++ < 50000) if (!process.stdout.write(`line ${n}\\n`)) return process.stdout.once("drain", go); })()',

@@ -102,7 +102,8 @@ it('tells the figures of the process and of the fleet as they are at the scrape'
   expect(text).toContain('yardmaster_workers_by_health{health="offline",process="gateway"} 1');
   expect(text).toContain('yardmaster_hosts{health="healthy",process="gateway"} 1');
   expect(text).not.toMatch(/yardmaster_last_sweep_age_seconds\{/);
-  expect(text).toMatch(/yardmaster_oldest_waiting_job_seconds\{process="gateway"\} 60\.\d/);
+  const [, waited] = /yardmaster_oldest_waiting_job_seconds\{process="gateway"\} (\S+)/.exec(text) ?? [];
+  expect(Number(waited)).toBeGreaterThanOrEqual(60);
   expect(text).toContain('nodejs_eventloop_lag_seconds');
 });
 
