@@ -173,7 +173,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
         ? ('already_finished' as const)
         : isStillRunning
           ? null
-          : cancelOutcome(job.state, { wasEndedBefore: command.wasEndedBefore, isUnreachable });
+          : cancelOutcome(job.state, { wasEndedBefore: command.wasEndedBefore, isUnreachable, submission: job.submission });
     if (outcome !== null && command.endedAt === null) {
       const atRow: MeansUsed[] =
         command.route === null && outcome === 'cancelled' ? [{ means: 'take_back', result: 'no worker had it' }] : [];

@@ -4,7 +4,8 @@ import { makeCallbackBody } from '../src/domain/callback-body';
 import { callbackOf, isTerminal, mayMove } from '../src/domain/job-state';
 import { attemptDeadline, type NextStep } from '../src/domain/next-step';
 import { cleanWorkerText } from '../src/domain/worker-text';
-import { endAttempt, eraseAttempts, markClaimed, mirrorEvents, readAttemptResult, takeBack } from '../src/db/attempts';
+import { endAttempt, eraseAttempts, markClaimed, mirrorEvents, noteProof, readAttemptResult, takeBack } from '../src/db/attempts';
+import { recordAct } from '../src/db/audit';
 import { enqueueCallback } from '../src/db/callbacks';
 import { moveJob, touchJob, type Job, type Move } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
@@ -21,6 +22,8 @@ export const applyStep = async (
 ): Promise<boolean> => {
   const { limits } = deps;
   const end = async (endReason: string, submission: Job['submission'], errorCode: string | null, isWorkerFree: boolean): Promise<void> => {
+    // Its end was written, and counted, before the proof of what it did.
+    if (job.attempt?.state === 'ended') return await noteProof(client, { attemptId, submission });
     const claimedAt = job.attempt?.claimedAt ?? seen?.claimedAt ?? null;
     deps.observe({ of: 'attempt', end: endReason, seconds: claimedAt === null ? null : secondsBetween(claimedAt, job.now) });
     await endAttempt(client, { attemptId, endReason, submission, errorCode, hasLeftWaiter: (seen?.openHumanWaits ?? 0) > 0, isWorkerFree });
@@ -61,6 +64,7 @@ export const applyStep = async (
           reason: step.humanKind === 'review' ? 'review' : (seen?.interactionType ?? 'blocker'),
           humanKind: step.humanKind,
           deadlineInMs: step.deadlineAt.getTime() - job.now.getTime(),
+          ghWaitsMs: step.ghWaitsUntil.getTime() - job.now.getTime(),
         }),
       ]);
       return false;
@@ -95,15 +99,16 @@ export const applyStep = async (
     case 'end':
       await Promise.all([
         claim(),
-        end(step.endReason, step.submission, step.state === 'failed' ? step.reason : null, step.endReason !== 'lost'),
+        end(step.endReason, step.submission, step.state === 'failed' ? (step.errorCode ?? step.reason) : null, step.endReason !== 'lost'),
         enterState(deps, client, job, {
           state: step.state,
           reason: step.reason,
           detail: step.detail,
           submission: step.submission,
           deadlineInMs: null,
-          ...(step.state === 'failed' ? { errorCode: step.reason, errorMessage: step.detail } : {}),
+          ...(step.state === 'failed' ? { errorCode: step.errorCode ?? step.reason, errorMessage: step.detail } : {}),
         }),
+        step.reason === 'resolved_by_proof' ? recordProof(client, job, step) : undefined,
       ]);
       return true;
 
@@ -125,6 +130,24 @@ export const applyStep = async (
   }
 };
 
+/** Nobody asked for it, so that no command tells of it. */
+const recordProof = async (
+  client: PoolClient,
+  { jobId, generation }: Job,
+  { state, submission }: { state: string; submission: string },
+): Promise<void> => {
+  await recordAct(client, {
+    actor: 'yardmaster',
+    source: 'proof',
+    address: null,
+    act: 'resolve',
+    subjectKind: 'job',
+    subject: jobId,
+    outcome: 'resolved',
+    detail: { generation, state, submission },
+  });
+};
+
 const observeClaim = ({ observe }: OrchestratorDeps, job: Job, seen: AttemptSnapshot | null): void => {
   if (job.state !== 'assigned') return;
   observe({ of: 'wait', wait: 'claim', seconds: secondsBetween(job.stateAt, seen?.claimedAt ?? job.now) });
@@ -134,16 +157,16 @@ const observeClaim = ({ observe }: OrchestratorDeps, job: Job, seen: AttemptSnap
 /** Clocks of two machines may be in it: a neighbour's stamp can lie before ours. */
 const secondsBetween = (from: Date, to: Date): number => Math.max(0, (to.getTime() - from.getTime()) / 1_000);
 
+type JobMove = Omit<Move, 'jobId' | 'generation' | 'attempt'> & {
+  /** Of a wait for a person: how long GH will still listen. */
+  ghWaitsMs?: number;
+};
+
 /**
  * Moves the job, and with it everything that follows from a state: the mirror, the callback, and at the end the personal data of the attempts. The
  * statements travel together, in this order.
  */
-export const enterState = async (
-  deps: OrchestratorDeps,
-  client: PoolClient,
-  job: Job,
-  move: Omit<Move, 'jobId' | 'generation' | 'attempt'>,
-): Promise<void> => {
+export const enterState = async (deps: OrchestratorDeps, client: PoolClient, job: Job, move: JobMove): Promise<void> => {
   if (!mayMove(job.state, move.state)) throw new Error(`a job cannot go from ${job.state} to ${move.state}`);
   const kept = withCleanTexts(move);
   deps.observe({ of: 'state', state: move.state });
@@ -169,12 +192,7 @@ const withCleanTexts = <Kept extends Pick<Move, 'detail' | 'errorMessage'>>(move
   ...(typeof move.errorMessage === 'string' ? { errorMessage: cleanWorkerText(move.errorMessage) } : {}),
 });
 
-const notifyProduct = async (
-  deps: OrchestratorDeps,
-  client: PoolClient,
-  job: Job,
-  move: Omit<Move, 'jobId' | 'generation' | 'attempt'>,
-): Promise<void> => {
+const notifyProduct = async (deps: OrchestratorDeps, client: PoolClient, job: Job, move: JobMove): Promise<void> => {
   const callback = callbackOf[move.state];
   if (callback === null) return;
   const result = job.attempt === null || callback.status === 'running' ? null : await readAttemptResult(client, job.attempt.attemptId);
@@ -187,13 +205,27 @@ const notifyProduct = async (
     errorCode: move.errorCode ?? null,
     errorMessage: move.errorMessage ?? move.detail ?? null,
     humanKind: move.humanKind ?? null,
-    humanWaitMs: move.deadlineInMs,
+    humanWaitMs: move.ghWaitsMs ?? null,
     isRerunByGh: job.isRerunByGh,
     result,
   });
   // Each `running` resets the task's start in VALET (valet §2.3): once a generation, and after a human was waited for.
   const isOncePerGeneration = callback.status === 'running' && job.state !== 'waiting_human';
-  await enqueueCallback(client, { jobId: job.jobId, generation: job.generation, ...callback, isOncePerGeneration, body }, deps.limits);
+  // It left the product in doubt, and its doubt may still be on its way.
+  const isDoubtOver = job.state === 'uncertain' && move.submission !== undefined && move.submission !== 'maybe';
+  await enqueueCallback(
+    client,
+    {
+      jobId: job.jobId,
+      generation: job.generation,
+      ...callback,
+      isOncePerGeneration,
+      isInsteadOfUnsent: isDoubtOver,
+      waitsMs: move.ghWaitsMs ?? null,
+      body,
+    },
+    deps.limits,
+  );
 };
 
 const waitAgain = async (

@@ -9,6 +9,7 @@ import { readFinding, wasClaimed } from '../src/domain/attempt-finding';
 import { isResolvable, isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { cleanPersonText } from '../src/domain/person-text';
+import { provenByCallback } from '../src/domain/submission-evidence';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
 import { findJob, lockUnlessWaiting, touchWaitingJob, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
@@ -194,7 +195,9 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       });
       return false;
     }
-    if (job.attempt === null || job.attempt.state === 'ended') {
+    const isOver = job.attempt?.state === 'ended';
+    // Of an attempt that is over only an uncertain job wants to know more.
+    if (job.attempt === null || (isOver && job.state !== 'uncertain')) {
       await touchWaitingJob(client, job.jobId);
       return false;
     }
@@ -213,7 +216,15 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     const step = decideNextStep(
       facts,
       finding,
-      { now: job.now, proof, heartbeatAgeMs: seen?.heartbeatAgeMs ?? null, isUnreachable },
+      {
+        now: job.now,
+        proof,
+        heartbeatAgeMs: seen?.heartbeatAgeMs ?? null,
+        isUnreachable,
+        told: seen === null ? null : provenByCallback(seen),
+        isOver,
+        mayHaveLostWrites: seen?.mayHaveLostWrites ?? true,
+      },
       limits,
     );
     return await applyStep(turn, client, { ...job, isRerunByGh: job.isRerunByGh || (seen?.hasCrashEvent ?? false) }, attemptId, seen, step);

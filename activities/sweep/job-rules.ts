@@ -3,6 +3,7 @@ import { countLiveJobs } from '../../src/db/job-counts';
 import { findJob, listLiveJobs } from '../../src/db/jobs';
 import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
 import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs } from '../../src/db/stalled-work';
+import { listRefusedWorkers } from '../../src/db/refused-callbacks';
 import { endPersonCommands, refusePersonCommand } from '../../src/db/person-commands';
 import { sweepAttempts } from '../../src/domain/attempt-sweep';
 import type { PersonMessage } from '../deps';
@@ -65,6 +66,16 @@ export const repairWorkflows = async (pass: Pass): Promise<void> => {
   for (const { jobId, generation } of callbacks)
     pass.add({ finding: 'callbacks_without_workflow', subject: jobId, detail: `generation ${generation}` });
   await pass.notify(callbacks, async ({ jobId, generation }) => await workflows.ensureDeliverCallbacks(jobId, generation));
+
+  const refused = pass.bound(
+    'workers with a wrong secret',
+    await listRefusedWorkers(pass.db, { sinceMs: limits.callbackRefusedMs, rows }),
+    {
+      isSettledByPass: false,
+    },
+  );
+  for (const { workerId, attempts, refusedAt } of refused)
+    pass.add({ finding: 'callbacks_refused', subject: workerId, detail: `of ${attempts} attempts, last at ${refusedAt.toISOString()}` });
 
   const commands = pass.bound('commands', await listStalledCommands(pass.db, { afterMs: limits.commandUntouchedMs, rows }));
   const started = commands.flatMap(({ jobId, kind }) => (kind === 'cancel' || kind === 'resume' ? { jobId, kind } : []));

@@ -14,8 +14,8 @@ export const repairRows = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
   await endOrphaned(pass);
   pass.count('left_waiter_gone', await clearLeftWaiters(pass.db));
-  for (const { jobId, found, wanted } of await refreshMirrors(pass.db, { beatMs: limits.mirrorBeatMs }))
-    pass.add({ finding: 'mirror_repaired', subject: jobId, before: found, after: wanted });
+  const mirrors = await pass.together(async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs }));
+  for (const { jobId, found, wanted } of mirrors) pass.add({ finding: 'mirror_repaired', subject: jobId, before: found, after: wanted });
   await repairLateOverwrites(pass);
 };
 

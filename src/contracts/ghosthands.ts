@@ -40,6 +40,10 @@ export const attemptSnapshotSchema = z.object({
   hasCrashEvent: z.boolean(),
   hasReviewEvent: z.boolean(),
   openHumanWaits: z.number().int(),
+  /** The end that a callback of the attempt's own worker told, whatever the row says; null when none came. */
+  told: z
+    .object({ status: z.enum(['completed', 'failed']), submitted: z.boolean().nullable(), errorCode: z.string().nullable() })
+    .nullable(),
 });
 export type AttemptSnapshot = z.infer<typeof attemptSnapshotSchema>;
 
@@ -68,14 +72,27 @@ export type WorkerStatus = z.infer<typeof workerStatusSchema>;
 /** `GET /health/version` on the API port (ghosthands §1.2): the one field that we show. */
 export const apiVersionSchema = z.object({ image_tag: word(200).min(1) });
 
-/** What we keep of a callback (ghosthands §8). The rest may hold personal data, and the row says it better. */
+/**
+ * What we keep of a callback (ghosthands §8). The rest may hold personal data, and the row says it better; whether it was submitted the row does not say
+ * where its last writes were lost (ghosthands §5.6).
+ */
 export const ghCallbackSchema = z.object({
   job_id: z.string(),
   status: z.string().min(1).max(50),
   worker_id: z.string().max(255).nullish(),
   error_code: z.string().max(100).nullish(),
+  /** Whatever it is: a strange one refuses no callback. */
+  result_data: z.unknown().optional(),
 });
 export type GhCallback = z.infer<typeof ghCallbackSchema>;
+
+/** What a result says about it, in the two words that GH has for it (ghosthands §5.4); null where it says nothing. */
+export const submittedOf = ({ result_data: result }: GhCallback): boolean | null => {
+  const { submitted, success } = resultSchema.parse(result);
+  return submitted ?? success ?? null;
+};
+const saidSchema = z.boolean().nullish().catch(null);
+const resultSchema = z.object({ submitted: saidSchema, success: saidSchema }).catch({ submitted: null, success: null });
 
 /** Events that prove that the handler, or a recorded manual before it, had the page (ghosthands §3.2). */
 export const handlerEventTypes = [

@@ -111,6 +111,8 @@ export const limits = {
   callbackGiveUpMs: 24 * 3_600_000,
   /** A product that asks for more quiet than this is asked again all the same: its clock may be wrong, and an end must not come a day late. */
   callbackRetryAfterMaxMs: 3_600_000,
+  /** A worker whose callbacks were refused, and that has sent none that was taken since, is named for so long: it may have had no job meanwhile. */
+  callbackRefusedMs: 24 * 3_600_000,
   callbackAnswerBytesMax: 65_536,
   /** An ended job delivers its last callbacks itself for this long, then hands them to `deliverCallbacks`. */
   callbackDrainMs: 10_000,

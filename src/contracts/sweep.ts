@@ -45,6 +45,16 @@ export const sweepFindings = {
   accepted_without_workflow: { weight: 'repair', of: 'jobId', meaning: 'An accepted job had no workflow.' },
   missed_claim: { weight: 'repair', of: 'jobId', meaning: 'A claim that no hint told.' },
   missed_callback: { weight: 'repair', of: 'jobId', meaning: 'A row that ended, or waits, without a word.' },
+  late_proof: {
+    weight: 'repair',
+    of: 'jobId',
+    meaning: 'The row of an attempt, or its callback, may say by now what its uncertain job could not know.',
+  },
+  callbacks_refused: {
+    weight: 'alarm',
+    of: 'workerId',
+    meaning: 'Its callbacks come with a wrong secret, and none is believed: GH_SERVICE_SECRET of the worker is not ours.',
+  },
   missed_deadline: { weight: 'repair', of: 'jobId', meaning: 'A deadline passed and nothing happened.' },
   untouched: { weight: 'repair', of: 'jobId', meaning: 'A live job that nobody has touched for long.' },
   workflow_aborted: { weight: 'repair', of: 'jobId', meaning: 'A workflow was closed by force while its job lives.' },

@@ -3,11 +3,11 @@ import type { Limits } from '../contracts/limits';
 import type { Actor } from './audit';
 import { queryNamed, type Queryable } from './queryable';
 
-/** What came of an accept: `replay` is the same request again, `conflict` another request under a key that is taken. */
+/** What came of an accept: `replay` is the same request again, `conflict` another request under a key, or for a task, that is taken. */
 export type Acceptance =
   | { kind: 'created'; jobId: string; acceptedAt: Date }
   | { kind: 'replay'; jobId: string; acceptedAt: Date }
-  | { kind: 'conflict'; jobId: string };
+  | { kind: 'conflict'; jobId: string; over: 'key' | 'task' };
 
 /**
  * Record, job row, timeline and audit in one statement, so all or none of them. The job row can never be claimed: `strict` with no target, no
@@ -75,17 +75,42 @@ with accepted as (
 )
 select accepted_at from accepted`;
 
+/** The job of the key; without one, or with a new one, that of the task: a task is one application, under whatever keys and by whomever it is submitted. */
 const findAccepted = async (db: Queryable, job: NewJob): Promise<Acceptance> => {
-  const { rows } = await db.query<{ job_id: string; accepted_at: Date; request_hash: string }>(
-    `select job_id, accepted_at, request_hash from yardmaster.job
-     where case when $1::text is not null then idempotency_key = $1 and (accepted_by = $3 or request_hash = 'adopted')
-                else idempotency_key is null and valet_task_id = $2 and ended_at is null end`,
-    [job.idempotencyKey, job.valetTaskId, job.acceptedBy],
-  );
-  const found = rows[0];
+  const ofKey = await findOfKey(db, job);
+  const found = ofKey ?? (await findOfTask(db, job.valetTaskId));
   // It ended between our insert and this read: the caller's retry is then a job of its own.
-  if (found === undefined) throw new Error('the job that holds this key has just ended, accept again');
+  if (found === null) throw new Error('the job that holds this key has just ended, accept again');
   return found.request_hash === job.requestHash
     ? { kind: 'replay', jobId: found.job_id, acceptedAt: found.accepted_at }
-    : { kind: 'conflict', jobId: found.job_id };
+    : { kind: 'conflict', jobId: found.job_id, over: ofKey === null ? 'task' : 'key' };
+};
+
+interface AcceptedRow {
+  job_id: string;
+  accepted_at: Date;
+  request_hash: string;
+}
+
+const findOfKey = async (db: Queryable, { idempotencyKey, acceptedBy }: NewJob): Promise<AcceptedRow | null> => {
+  if (idempotencyKey === null) return null;
+  const { rows } = await db.query<AcceptedRow>(
+    `select job_id, accepted_at, request_hash from yardmaster.job
+     where idempotency_key = $1 and (accepted_by = $2 or request_hash = 'adopted')`,
+    [idempotencyKey, acceptedBy],
+  );
+  return rows[0] ?? null;
+};
+
+/** The job that keeps the task from being applied to again: it lives, has submitted, or may have. */
+const findOfTask = async (db: Queryable, taskId: string | null): Promise<AcceptedRow | null> => {
+  if (taskId === null) return null;
+  const { rows } = await queryNamed<AcceptedRow>(db, {
+    name: 'find_job_of_task',
+    text: `
+     select job_id, accepted_at, request_hash from yardmaster.job
+     where valet_task_id = $1 and has_task and (ended_at is null or state = 'succeeded' or submission <> 'no')`,
+    values: [taskId],
+  });
+  return rows[0] ?? null;
 };

@@ -42,8 +42,15 @@ select g.status, g.status_message as "statusMessage", g.job_type as "jobType", g
        when jsonb_typeof(g.result_data -> 'success') = 'boolean' then (g.result_data -> 'success')::boolean end as "resultSubmitted",
   pg_postmaster_start_time() > coalesce(e.claimed_at, g.created_at) as "mayHaveLostWrites",
   e.has_handler_event as "hasHandlerEvent", e.has_crash_event as "hasCrashEvent", e.has_review_event as "hasReviewEvent",
-  greatest(e.open_human_waits, 0) as "openHumanWaits"
+  greatest(e.open_human_waits, 0) as "openHumanWaits", t.told
 from gh_automation_jobs g
+left join lateral (
+  -- Of the worker that has the attempt, under our secret; one that says submitted before one that says nothing of it.
+  select json_build_object('status', c.word, 'submitted', c.submitted, 'errorCode', c.error_code) as told
+  from yardmaster.received_callback c join yardmaster.attempt a using (attempt_id)
+  where c.attempt_id = g.id and c.word in ('completed', 'failed') and c.worker_id = a.worker_id and c.effect <> 'names_other_job'
+  order by c.submitted desc nulls last, c.received_at desc limit 1
+) t on true
 cross join lateral (
   select
     min(created_at) filter (where event_type = 'status_change' and to_status = 'queued') as claimed_at,
@@ -110,6 +117,11 @@ export const endAttempt = async (
      from ended where $6::boolean and p.host = ended.host and p.worker_id = ended.worker_id`,
     values: [end.attemptId, end.endReason, end.submission, end.errorCode, end.hasLeftWaiter, end.isWorkerFree],
   });
+};
+
+/** What an attempt that has ended is proven to have done after all. */
+export const noteProof = async (db: Queryable, { attemptId, submission }: { attemptId: string; submission: Submission }): Promise<void> => {
+  await db.query(`update yardmaster.attempt set submission = $2 where attempt_id = $1::uuid`, [attemptId, submission]);
 };
 
 /** Takes the personal data out of the attempt rows of an ended job; the public job row keeps it, it belongs to the product. */

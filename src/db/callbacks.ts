@@ -4,7 +4,9 @@ import { queryNamed, type Queryable } from './queryable';
 
 /**
  * Writes a callback with the state change that it reports, as the next of its generation. A second final one is refused by the table (promise 5).
- * `isOncePerGeneration`: not when this generation has sent this status already.
+ * `isOncePerGeneration`: not when this generation has sent this status already. `isInsteadOfUnsent`: a final one of this generation that nobody is sending, and
+ * that the product has not taken, says this instead; one that it has taken stays the only one.
+ * `waitsMs`: so long somebody waits from now on, which the body says anew whenever it is sent.
  */
 export const enqueueCallback = async (
   db: Queryable,
@@ -14,6 +16,8 @@ export const enqueueCallback = async (
     status: CallbackStatus;
     isFinal: boolean;
     isOncePerGeneration: boolean;
+    isInsteadOfUnsent?: boolean;
+    waitsMs?: number | null;
     body: CallbackBody;
   },
   limits: Pick<Limits, 'firstCallbackDelayMs' | 'callbackGiveUpMs'>,
@@ -21,15 +25,18 @@ export const enqueueCallback = async (
   await queryNamed(db, {
     name: 'enqueue_callback',
     text: `
-     with numbered as (
+     with corrected as (
+       update yardmaster.callback set word = $3, body = $5::jsonb
+       where $9::boolean and job_id = $1::uuid and generation = $2::int and is_final and settled_at is null and lease is null
+     ), numbered as (
        update yardmaster.job set callback_seq = callback_seq + 1
        where job_id = $1::uuid and callback_url is not null
          and not exists (select from yardmaster.callback where job_id = $1::uuid and generation = $2::int and (is_final or ($8::boolean and word = $3)))
        returning callback_seq, accepted_at
      )
-     insert into yardmaster.callback (job_id, generation, seq, word, is_final, body, next_try_at, give_up_at)
+     insert into yardmaster.callback (job_id, generation, seq, word, is_final, body, next_try_at, give_up_at, waits_until)
      select $1::uuid, $2::int, callback_seq, $3, $4, $5::jsonb,
-       greatest(now(), accepted_at + $6::int * interval '1 ms'), now() + $7::bigint * interval '1 ms'
+       greatest(now(), accepted_at + $6::int * interval '1 ms'), now() + $7::bigint * interval '1 ms', now() + $10::bigint * interval '1 ms'
      from numbered`,
     values: [
       callback.jobId,
@@ -40,6 +47,8 @@ export const enqueueCallback = async (
       limits.firstCallbackDelayMs,
       limits.callbackGiveUpMs,
       callback.isOncePerGeneration,
+      callback.isInsteadOfUnsent ?? false,
+      callback.waitsMs ?? null,
     ],
   });
 };
@@ -89,13 +98,16 @@ export const leaseNextCallback = async (
        ) as is_outdated
        from first f
      ), leased as (
-       update yardmaster.callback c set lease = $3, leased_until = now() + $4::int * interval '1 ms'
+       update yardmaster.callback c set lease = $3, leased_until = now() + $4::int * interval '1 ms',
+         body = case when c.waits_until is null then c.body
+           else jsonb_set(c.body, '{interaction,timeout_seconds}', to_jsonb(greatest(0, floor(extract(epoch from c.waits_until - now())))::int)) end
        from head h
        where c.job_id = h.job_id and c.generation = h.generation and c.seq = h.seq and c.settled_at is null
          and (c.next_try_at <= now() or (c.is_refused and h.is_outdated)) and (c.leased_until is null or c.leased_until <= now() or c.lease = $3)
-       returning c.seq
+       returning c.seq, c.body
      )
-     select h.generation, h.seq, j.callback_url as url, h.body, h.tries, h.give_up_at <= now() as is_overdue, h.is_final, h.is_outdated,
+     -- What it says may have changed while the lease waited for it.
+     select h.generation, h.seq, j.callback_url as url, coalesce(l.body, h.body) as body, h.tries, h.give_up_at <= now() as is_overdue, h.is_final, h.is_outdated,
        l.seq is not null as is_leased,
        greatest(0, ceil(extract(epoch from greatest(case when h.is_refused and h.is_outdated then now() else h.next_try_at end, h.leased_until) - now()) * 1000))::int
          as wait_ms

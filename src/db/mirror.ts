@@ -15,12 +15,12 @@ export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => 
        status_message = nullif(j.detail, ''),
        worker_affinity = 'strict', target_worker_id = null, callback_url = null,
        worker_id = a.worker_id,
-       started_at = case when j.generation > 1 and a.attempt_id is null then null else coalesce(g.started_at, a.claimed_at) end,
-       completed_at = case when j.ended_at is not null or j.state = 'uncertain' then coalesce(j.ended_at, now()) end,
+       started_at = (select min(t.claimed_at) from yardmaster.attempt t where t.job_id = j.job_id and t.generation = j.generation),
+       completed_at = case when j.ended_at is not null or j.state = 'uncertain' then coalesce(j.ended_at, j.state_at) end,
        last_heartbeat = now(),
        error_code = case when j.state = 'uncertain' then 'submission_uncertain' when j.state in ('failed', 'expired') then left(j.error_code, 50) end,
        error_details = case when j.state in ('uncertain', 'failed', 'expired') then jsonb_build_object('message', coalesce(j.error_message, j.detail)) end,
-       paused_at = case when j.state = 'waiting_human' then coalesce(r.paused_at, now()) end,
+       paused_at = case when j.state = 'waiting_human' then coalesce(r.paused_at, j.state_at) end,
        interaction_type = case when j.state = 'waiting_human' then case j.human_kind when 'review' then 'review' else r.interaction_type end end,
        interaction_data = case when j.state = 'waiting_human'
          then r.interaction_data - '{resolution_type,resolution_data,resolved_by,resolved_at}'::text[] end,
@@ -50,8 +50,8 @@ export interface MirrorRepair {
 }
 
 /**
- * Keeps the job rows of all live jobs warm, and puts right what a neighbour wrote over their state. Answers which were written over. Locks
- * each job first, and leaves out those that are in the middle of a step: what was read of them would be written over what the step mirrors.
+ * Keeps the job rows of all live jobs warm, and puts right what a neighbour wrote over their state. Answers which were written over. Inside of a
+ * transaction: locks each job first, and leaves out those that are in the middle of a step: what was read of them would be written over what the step mirrors.
  */
 export const refreshMirrors = async (db: Queryable, { beatMs }: { beatMs: number }): Promise<MirrorRepair[]> => {
   const { rows } = await db.query<MirrorRepair>(
@@ -71,5 +71,7 @@ export const refreshMirrors = async (db: Queryable, { beatMs }: { beatMs: number
      select job_id as "jobId", found, wanted from refreshed where is_wrong`,
     [beatMs, JSON.stringify(ghStatusOf)],
   );
+  // Whoever wrote over the state wrote more beside it: a code, a message, a moment.
+  for (const { jobId } of rows) await mirrorJob(db, jobId);
   return rows;
 };

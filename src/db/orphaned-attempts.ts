@@ -24,6 +24,8 @@ export const listOrphanedAttempts = async (
      )
      select l.attempt_id, l.job_id, l.worker_id, (extract(epoch from now() - l.begun_at) * 1000)::float8 as age_ms,
        g.id is not null as has_row, g.status as row_status, g.error_code,
+       -- By GH's recovery, past the process that has it (src/domain/attempt-finding.ts).
+       g.result_data is null and (g.worker_id is null or coalesce(g.error_details ?| '{released_by,recovered_by}'::text[], false)) as is_completed_by_others,
        (extract(epoch from now() - case when isfinite(g.last_heartbeat) then g.last_heartbeat end) * 1000)::float8 as heartbeat_age_ms,
        ${portColumns},
        coalesce(p.process_started_at > l.begun_at + $1::int * interval '1 ms', false) as has_restarted,
@@ -82,6 +84,7 @@ interface OrphanedRow extends PortRow {
   has_row: boolean;
   row_status: string;
   error_code: string | null;
+  is_completed_by_others: boolean;
   heartbeat_age_ms: number | null;
   unchanged_after_ms: number | null;
   listener: OrphanedAttempt['listener'];
@@ -92,7 +95,14 @@ const toOrphaned = (row: OrphanedRow): OrphanedAttempt => ({
   jobId: row.job_id,
   workerId: row.worker_id,
   ageMs: row.age_ms,
-  row: row.has_row ? { status: row.row_status, errorCode: row.error_code, heartbeatAgeMs: row.heartbeat_age_ms } : null,
+  row: row.has_row
+    ? {
+        status: row.row_status,
+        errorCode: row.error_code,
+        heartbeatAgeMs: row.heartbeat_age_ms,
+        isCompletedByOthers: row.is_completed_by_others,
+      }
+    : null,
   port: toPort(row),
   unchangedAfterMs: row.unchanged_after_ms,
   listener: row.listener,

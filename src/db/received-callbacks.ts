@@ -1,4 +1,4 @@
-import type { GhCallback } from '../contracts/ghosthands';
+import { submittedOf, type GhCallback } from '../contracts/ghosthands';
 import { queryNamed, type Queryable } from './queryable';
 
 /** What became of a callback of GH: only the first one wakes a workflow. */
@@ -16,15 +16,16 @@ export const recordCallback = async (
        select a.job_id, case
          when lower($3::text) <> $1::text then 'names_other_job'
          when a.attempt_id is null then 'attempt_unknown'
-         when a.ended_at is not null then 'attempt_ended'
+         -- It may prove what a job that rests uncertain could not know at its end.
+         when a.ended_at is not null and not (j.state = 'uncertain' and j.attempt_id = a.attempt_id) then 'attempt_ended'
          else 'wakes_job' end as effect
-       from (select $1::uuid as attempt_id) asked left join yardmaster.attempt a using (attempt_id)
+       from (select $1::uuid as attempt_id) asked left join yardmaster.attempt a using (attempt_id) left join yardmaster.job j using (job_id)
      ), recorded as (
-       insert into yardmaster.received_callback (attempt_id, word, worker_id, error_code, effect)
-       select $1::uuid, $2, $4, $5, effect from about
+       insert into yardmaster.received_callback (attempt_id, word, worker_id, error_code, submitted, effect)
+       select $1::uuid, $2, $4, $5, $6::boolean, effect from about
      )
      select effect, job_id from about`,
-    values: [attemptId, callback.status, callback.job_id, callback.worker_id ?? null, callback.error_code ?? null],
+    values: [attemptId, callback.status, callback.job_id, callback.worker_id ?? null, callback.error_code ?? null, submittedOf(callback)],
   });
   const about = rows[0];
   if (about === undefined) throw new Error('an insert answered no row');

@@ -17,6 +17,7 @@ create table yardmaster.attempt (
   ended_at timestamp with time zone,
   has_left_waiter boolean not null default false,
   erased_at timestamp with time zone,
+  callback_refused_at timestamp with time zone,
   constraint attempt_check CHECK (((ended_at IS NOT NULL) = (state = 'ended'::text))),
   constraint attempt_state_check CHECK ((state = ANY (ARRAY['assigned'::text, 'running'::text, 'ended'::text]))),
   constraint attempt_submission_check CHECK ((submission = ANY (ARRAY['no'::text, 'maybe'::text, 'yes'::text]))),
@@ -24,6 +25,7 @@ create table yardmaster.attempt (
   constraint attempt_pkey PRIMARY KEY (attempt_id),
   constraint attempt_job_id_number_key UNIQUE (job_id, number)
 );
+CREATE INDEX attempt_callback_refused_idx ON yardmaster.attempt USING btree (callback_refused_at) WHERE (callback_refused_at IS NOT NULL);
 CREATE UNIQUE INDEX attempt_live_job_key ON yardmaster.attempt USING btree (job_id) WHERE (ended_at IS NULL);
 CREATE UNIQUE INDEX attempt_live_worker_key ON yardmaster.attempt USING btree (worker_id) WHERE (ended_at IS NULL);
 CREATE INDEX attempt_taint_idx ON yardmaster.attempt USING btree (worker_id, ended_at) WHERE (has_left_waiter OR (end_reason = 'not_claimed'::text));
@@ -65,6 +67,7 @@ create table yardmaster.callback (
   settled_as text,
   last_error text,
   is_refused boolean not null default false,
+  waits_until timestamp with time zone,
   constraint callback_settled_as_check CHECK ((settled_as = ANY (ARRAY['delivered'::text, 'superseded'::text, 'given_up'::text, 'refused'::text]))),
   constraint callback_job_id_fkey FOREIGN KEY (job_id) REFERENCES yardmaster.job(job_id) ON DELETE CASCADE,
   constraint callback_pkey PRIMARY KEY (job_id, generation, seq)
@@ -254,6 +257,7 @@ create table yardmaster.job (
   callback_seq integer not null default 0,
   ended_at timestamp with time zone,
   touched_at timestamp with time zone not null default now(),
+  has_task boolean not null default true,
   constraint job_affinity_check CHECK ((affinity = ANY (ARRAY['strict'::text, 'preferred'::text, 'any'::text]))),
   constraint job_attempts_max_check CHECK (((attempts_max >= 1) AND (attempts_max <= 10))),
   constraint job_check CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text, 'expired'::text])))),
@@ -269,7 +273,7 @@ CREATE UNIQUE INDEX job_caller_idempotency_key_key ON yardmaster.job USING btree
 CREATE INDEX job_ended_idx ON yardmaster.job USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX job_live_idx ON yardmaster.job USING btree (state, touched_at) WHERE (ended_at IS NULL);
 CREATE INDEX job_live_user_idx ON yardmaster.job USING btree (user_id) WHERE (state = ANY (ARRAY['assigned'::text, 'running'::text, 'waiting_human'::text]));
-CREATE UNIQUE INDEX job_live_valet_task_id_key ON yardmaster.job USING btree (valet_task_id) WHERE ((idempotency_key IS NULL) AND (ended_at IS NULL));
+CREATE UNIQUE INDEX job_one_application_key ON yardmaster.job USING btree (valet_task_id) WHERE (has_task AND (valet_task_id IS NOT NULL) AND ((ended_at IS NULL) OR (state = 'succeeded'::text) OR (submission <> 'no'::text)));
 CREATE INDEX job_state_accepted_idx ON yardmaster.job USING btree (state, accepted_at DESC, job_id DESC);
 CREATE INDEX job_task_idx ON yardmaster.job USING btree (valet_task_id, accepted_at DESC) WHERE (valet_task_id IS NOT NULL);
 CREATE INDEX job_user_accepted_idx ON yardmaster.job USING btree (user_id, accepted_at DESC, job_id DESC);
@@ -305,6 +309,7 @@ create table yardmaster.received_callback (
   worker_id text,
   error_code text,
   effect text not null,
+  submitted boolean,
   constraint received_callback_pkey PRIMARY KEY (received_id)
 );
 CREATE INDEX received_callback_age_idx ON yardmaster.received_callback USING btree (received_at);

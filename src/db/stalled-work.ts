@@ -4,7 +4,7 @@ import type { Queryable } from './queryable';
 /** A live job whose rows say something that its workflow has not acted upon, and what. */
 export interface StalledJob {
   jobId: string;
-  finding: 'accepted_without_workflow' | 'missed_claim' | 'missed_callback' | 'missed_deadline' | 'untouched';
+  finding: 'accepted_without_workflow' | 'missed_claim' | 'missed_callback' | 'late_proof' | 'missed_deadline' | 'untouched';
 }
 
 /**
@@ -20,7 +20,7 @@ export const listStalledJobs = async (db: Queryable, limits: Limits): Promise<St
          when j.state = 'running' and (g.status not in ('queued', 'running') or e.is_review) then 'missed_callback'
          when j.state = 'waiting_human' and j.human_kind = 'blocker' and g.status not in ('paused', 'needs_human') then 'missed_callback'
          when j.state = 'waiting_human' and j.human_kind = 'review' and g.status not in ('awaiting_review', 'running') then 'missed_callback'
-         when j.state = 'uncertain' and a.ended_at is null and g.status in ('completed', 'failed') then 'missed_callback'
+         when j.state = 'uncertain' and r.has_news then 'late_proof'
          when j.deadline_at < now() - $2::int * interval '1 ms' then 'missed_deadline'
          when j.touched_at < now() - case when j.state in ('waiting', 'waiting_human', 'uncertain') then $4::int else $3::int end * interval '1 ms'
            then 'untouched'
@@ -31,6 +31,16 @@ export const listStalledJobs = async (db: Queryable, limits: Limits): Promise<St
        left join lateral (
          select true as is_review from gh_job_events where j.state = 'running' and job_id = j.attempt_id and event_type in ('awaiting_user_review', 'awaiting_review') limit 1
        ) e on true
+       left join lateral (
+         -- What may end it by itself. A row that says submitted does; any other is looked at more and more rarely, since it may prove nothing, and a
+         -- callback once.
+         select (g.status = 'completed' and g.result_data @> '{"submitted": true}')
+           or ((a.ended_at is null or a.end_reason <> g.status) and j.touched_at < now() - greatest(interval '2 s', (now() - j.state_at) / 10)
+             and (g.status = 'failed' or (g.status = 'completed' and g.result_data is not null)))
+           or exists (select from yardmaster.received_callback c
+             where c.attempt_id = a.attempt_id and c.received_at > j.touched_at and c.word in ('completed', 'failed')) as has_news
+         where j.state = 'uncertain'
+       ) r on true
        where j.ended_at is null
      ) judged where finding is not null
      order by finding = 'untouched', "jobId" limit $5::int`,

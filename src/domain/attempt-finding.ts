@@ -32,7 +32,7 @@ export const readFinding = (seen: AttemptSnapshot): Finding => {
         ? { kind: 'released', submission }
         : { kind: 'human', humanKind: 'blocker', since: seen.pausedAt, submission };
     case 'completed':
-      return { kind: 'completed', submission };
+      return isCompletedByOthers(seen) ? { kind: 'released', submission } : { kind: 'completed', submission };
     case 'failed':
       if (isWrittenByOthers(seen.errorCode)) return { kind: 'released', submission };
       return {
@@ -54,6 +54,12 @@ export const readFinding = (seen: AttemptSnapshot): Finding => {
  */
 export const isWrittenByOthers = (errorCode: string | null): boolean =>
   errorCode === 'worker_deregistered' || errorCode === 'stuck_job_timeout';
+
+/**
+ * By GH's recovery at the start of another worker: any step that was done suffices, and the process that has the row may only be silent. It works on, and
+ * writes its own end later (ghosthands §2.5).
+ */
+const isCompletedByOthers = (seen: AttemptSnapshot): boolean => !seen.hasResult && (seen.wasReleased || seen.workerId === null);
 
 export const wasClaimed = (seen: AttemptSnapshot): boolean =>
   seen.workerId !== null || seen.claimedAt !== null || seen.hasStarted || seen.wasReleased || seen.status === 'queued';

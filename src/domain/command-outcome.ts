@@ -1,11 +1,11 @@
 import type { CommandOutcome } from '../contracts/command';
-import type { JobState } from '../contracts/job';
+import type { JobState, Submission } from '../contracts/job';
 
 /** What each outcome means: for the job, for HTTP, and in words (design §5.3; one table for everybody). */
 export const outcomes: Record<CommandOutcome, { jobEnds: string; httpStatus: number; productStatus: number; words: string }> = {
   cancelled: { jobEnds: 'cancelled', httpStatus: 200, productStatus: 200, words: 'Cancelled; nothing was submitted' },
   cancelled_maybe_submitted: {
-    jobEnds: 'uncertain',
+    jobEnds: 'uncertain, or cancelled at a blocker',
     httpStatus: 200,
     productStatus: 200,
     words: 'Stopped, but the form may already have been submitted: check before applying again',
@@ -34,11 +34,12 @@ export const outcomes: Record<CommandOutcome, { jobEnds: string; httpStatus: num
 /** What a cancel came to, from the state in which its job rests; null while it is neither ended nor uncertain. */
 export const cancelOutcome = (
   state: JobState,
-  { wasEndedBefore, isUnreachable }: { wasEndedBefore: boolean; isUnreachable: boolean },
+  { wasEndedBefore, isUnreachable, submission = 'no' }: { wasEndedBefore: boolean; isUnreachable: boolean; submission?: Submission },
 ): CommandOutcome | null => {
   switch (state) {
     case 'cancelled':
-      return wasEndedBefore ? 'already_finished' : 'cancelled';
+      if (wasEndedBefore) return 'already_finished';
+      return submission === 'no' ? 'cancelled' : 'cancelled_maybe_submitted';
     case 'uncertain':
       if (isUnreachable) return 'undeliverable';
       return 'cancelled_maybe_submitted';

@@ -2,6 +2,7 @@ import type { HumanKind, JobState, JobType, Submission } from '../contracts/job'
 import type { Limits } from '../contracts/limits';
 import type { Finding } from './attempt-finding';
 import { retryAfterMs } from './retry-policy';
+import type { CallbackProof } from './submission-evidence';
 
 /**
  * The rules of a job in one place: from what its rows say to what happens next. Pure, so that every branch is a row of a table; the caller
@@ -29,7 +30,8 @@ export type OwnerProof = 'none' | 'alive' | 'gone' | 'gone_in_silence' | 'idle' 
 export type NextStep =
   | { act: 'stay'; isOwnerInDoubt: boolean }
   | { act: 'run' }
-  | { act: 'wait_for_human'; humanKind: HumanKind; deadlineAt: Date }
+  /** `ghWaitsUntil`: nobody goes on after it, whatever is sent to it; we wait a little longer for what GH makes of it. */
+  | { act: 'wait_for_human'; humanKind: HumanKind; deadlineAt: Date; ghWaitsUntil: Date }
   | { act: 'take_back'; then: 'wait' | 'cancel' }
   | { act: 'retry'; endReason: AttemptEnd; afterMs: number; reason: string; detail: string }
   | {
@@ -39,6 +41,8 @@ export type NextStep =
       submission: Submission;
       reason: string;
       detail: string;
+      /** Where the reason is another word. */
+      errorCode?: string;
     }
   /** `endReason` null: the attempt may still run, and keeps its worker until it is proven gone. */
   | { act: 'ask_a_person'; endReason: AttemptEnd | null; submission: Submission; reason: string; detail: string }
@@ -53,15 +57,42 @@ export interface Moment {
   heartbeatAgeMs: number | null;
   /** A cancel found no way to it by its deadline. */
   isUnreachable?: boolean;
+  /** What a callback of the attempt proves. */
+  told?: CallbackProof | null;
+  /** The attempt has ended, and its job rests uncertain: only a proof that came late is looked for. */
+  isOver?: boolean;
+  /** Its row may lack what it did last, although it beats. */
+  mayHaveLostWrites?: boolean;
 }
 
 export const decideNextStep = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits): NextStep => {
-  const step = decide(job, finding, moment, limits);
+  const isSilentEnd = moment.isOver === true && finding.kind !== 'completed' && finding.kind !== 'failed';
+  const byRow = isSilentEnd ? askAPerson('lost', 'maybe', 'end_not_written', '') : decide(job, finding, moment, limits);
+  const step = byCallback(job, byRow, moment, limits);
+  if (step.act === 'end' && (step !== byRow || job.state === 'uncertain')) return resolvedByProof(step, step !== byRow);
   if (job.state !== 'uncertain' || step.act !== 'ask_a_person') return step;
-  return step.endReason === null
+  return step.endReason === null || moment.isOver === true
     ? { act: 'stay', isOwnerInDoubt: false }
     : { act: 'end_attempt', endReason: step.endReason, submission: step.submission };
 };
+
+/** Once the process is through with the attempt, and its row leaves open or wrong what it did, the word of that very process counts. */
+const byCallback = (job: JobFacts, step: NextStep, { told }: Moment, limits: Limits): NextStep => {
+  if (!told || !('endReason' in step) || step.endReason === null) return step;
+  const { endReason } = step;
+  if (told.submission === 'no') return step.act === 'ask_a_person' ? retryOrFail(job, endReason, told.errorCode, byItsWord, limits) : step;
+  if (step.act === 'end' && step.state === 'succeeded') return step;
+  return { act: 'end', state: 'succeeded', endReason, submission: 'yes', reason: 'completed', detail: byItsWord };
+};
+const byItsWord = 'Its worker said so, and could not write it into its row';
+
+/** The reason and the words of an end that its attempt could not write in time. */
+const resolvedByProof = (step: Extract<NextStep, { act: 'end' }>, isByCallback: boolean): NextStep => ({
+  ...step,
+  reason: 'resolved_by_proof',
+  detail: `${step.submission === 'yes' ? 'It was submitted' : 'Nothing was submitted'}. ${isByCallback ? byItsWord : 'Its row says so by now'}`,
+  ...(step.state === 'failed' ? { errorCode: step.reason } : {}),
+});
 
 const decide = (job: JobFacts, finding: Finding, moment: Moment, limits: Limits): NextStep => {
   if (moment.isUnreachable === true && (finding.kind === 'running' || finding.kind === 'human' || finding.kind === 'released')) {
@@ -102,7 +133,18 @@ const onUnclaimed = (job: JobFacts, moment: Moment): NextStep => {
 };
 
 const onHuman = (job: JobFacts, human: Extract<Finding, { kind: 'human' }>, moment: Moment, limits: Limits): NextStep => {
-  if (isOver(moment.proof)) return onOver(job, human.submission, moment.proof, moment, limits);
+  if (isOver(moment.proof)) {
+    return wasStoppedAtBlocker(job, human, moment, limits)
+      ? {
+          act: 'end',
+          state: 'cancelled',
+          endReason: 'stopped',
+          submission: human.submission,
+          reason: 'cancelled_at_blocker',
+          detail: atBlocker,
+        }
+      : onOver(job, human.submission, moment.proof, moment, limits);
+  }
   if (job.state === 'uncertain') return { act: 'stay', isOwnerInDoubt: false };
   if (job.state === 'waiting_human' && job.humanKind === human.humanKind) {
     if (!isPast(job.deadlineAt, moment.now)) return suspect(moment, limits);
@@ -112,8 +154,27 @@ const onHuman = (job: JobFacts, human: Extract<Finding, { kind: 'human' }>, mome
   }
   const waitMs = human.humanKind === 'review' ? limits.reviewMs : limits.blockerMs + limits.blockerGraceMs;
   const deadlineAt = new Date(Math.min((human.since ?? moment.now).getTime() + waitMs, job.jobDeadlineAt.getTime()));
-  return { act: 'wait_for_human', humanKind: human.humanKind, deadlineAt };
+  const graceMs = human.humanKind === 'review' ? 0 : limits.blockerGraceMs;
+  // A machine's clock may be ahead.
+  const sinceMs = Math.min((human.since ?? moment.now).getTime(), moment.now.getTime());
+  const ghWaitsUntil = new Date(Math.min(sinceMs + waitMs - graceMs, job.jobDeadlineAt.getTime()));
+  return { act: 'wait_for_human', humanKind: human.humanKind, deadlineAt, ghWaitsUntil };
 };
+
+const atBlocker = 'Cancelled while it waited for a person: the form may have been sent before, so another try has to be confirmed';
+
+/**
+ * It stood still when its process was stopped: whoever goes on sets the row to `running` first, we and GH's API alike (ghosthands §6.2). Not in a silent row,
+ * whose process had gone on unseen; and not at a review, where a person may have submitted.
+ */
+const wasStoppedAtBlocker = (job: JobFacts, human: Extract<Finding, { kind: 'human' }>, moment: Moment, limits: Limits): boolean =>
+  job.isCancelRequested &&
+  job.state !== 'uncertain' &&
+  human.humanKind === 'blocker' &&
+  human.submission === 'maybe' &&
+  moment.proof === 'gone' &&
+  moment.mayHaveLostWrites !== true &&
+  !isSilent(moment, limits);
 
 const onUnderWay = (
   job: JobFacts,
@@ -137,25 +198,31 @@ const onUnderWay = (
 /** A silent row is worth an examination, and no verdict: PostgREST may be down while the worker works (ghosthands §5.6). */
 const suspect = (moment: Moment, limits: Limits): NextStep => ({
   act: 'stay',
-  isOwnerInDoubt: moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs,
+  isOwnerInDoubt: isSilent(moment, limits),
 });
+
+const isSilent = ({ heartbeatAgeMs }: Moment, { attemptSilentMs }: Limits): boolean =>
+  heartbeatAgeMs === null || heartbeatAgeMs > attemptSilentMs;
 
 type OverProof = Extract<OwnerProof, 'gone' | 'gone_in_silence' | 'idle'>;
 const isOver = (proof: OwnerProof): proof is OverProof => proof === 'gone' || proof === 'gone_in_silence' || proof === 'idle';
 
 /** What the row does not say of a process that could not write proves nothing: it had the time for a whole application. */
 const onOver = (job: JobFacts, fromRow: Submission, proof: OverProof, moment: Moment, limits: Limits): NextStep => {
+  // A process that lives has lost nothing but its words.
+  const [reason, what] =
+    proof === 'idle'
+      ? (['end_not_written', 'Its worker is idle again'] as const)
+      : (['worker_lost', 'The process of its worker is gone'] as const);
   if (proof !== 'gone' && job.jobType !== 'scrape') {
-    const what = proof === 'idle' ? 'Its worker is idle again' : 'The process of its worker is gone';
-    return askAPerson('lost', fromRow, 'worker_lost', `${what}, and had long been unable to write how it goes`);
+    return askAPerson('lost', fromRow, reason, `${what}, and had long been unable to write how it goes`);
   }
   // A row that was silent while its process was being stopped says nothing of what that process did last.
-  const isSilent = moment.heartbeatAgeMs === null || moment.heartbeatAgeMs > limits.attemptSilentMs;
-  const submission = job.isCancelRequested && isSilent && job.jobType !== 'scrape' ? atLeastMaybe(fromRow) : fromRow;
-  if (submission === 'no') return retryOrFail(job, 'lost', 'worker_lost', 'The process of its worker is gone', limits);
+  const submission = job.isCancelRequested && isSilent(moment, limits) && job.jobType !== 'scrape' ? atLeastMaybe(fromRow) : fromRow;
+  if (submission === 'no') return retryOrFail(job, 'lost', reason, what, limits);
   return job.isCancelRequested
     ? askAPerson('stopped', submission, 'cancelled_maybe_submitted', 'Cancelled with the form open: it may already be submitted')
-    : askAPerson('lost', submission, 'worker_lost', 'The process of its worker is gone, and the form had been open');
+    : askAPerson('lost', submission, reason, `${what}, and the form had been open`);
 };
 
 const retryOrFail = (job: JobFacts, endReason: AttemptEnd, errorCode: string, message: string, limits: Limits): NextStep => {

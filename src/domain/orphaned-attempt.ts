@@ -10,7 +10,7 @@ export interface OrphanedAttempt {
   /** Since its claim, or since it was made; by the database's clock. */
   ageMs: number;
   /** Null: the row of the attempt is gone. */
-  row: { status: string; errorCode: string | null; heartbeatAgeMs: number | null } | null;
+  row: { status: string; errorCode: string | null; heartbeatAgeMs: number | null; isCompletedByOthers: boolean } | null;
   /** What its host's worker port said at the last probe; null when nobody asked lately. */
   port: AttemptPort | null;
   /** From the claim to the first of the probes that have all got the port's present answer; null when that is not known. */
@@ -26,7 +26,7 @@ export type OrphanedLimits = Pick<Limits, 'attemptSilentMs' | 'portBoundMs' | 'o
 /** How it ended; null while its process may still work on it. Nothing depends on whether it submitted: its job has had its end. */
 export const endOfOrphaned = (attempt: OrphanedAttempt, limits: OrphanedLimits): OrphanedEnd | null => {
   const { row, listener, port, workerId, unchangedAfterMs, ageMs } = attempt;
-  if (row?.status === 'completed') return 'completed';
+  if (row?.status === 'completed' && !row.isCompletedByOthers) return 'completed';
   if (row?.status === 'failed' && !isWrittenByOthers(row.errorCode)) return 'failed';
   if (listener === 'present') return null;
   const silentMs = Math.min(ageMs, row?.heartbeatAgeMs ?? ageMs);

@@ -22,6 +22,7 @@ export const judgePersonCommand = (command: PersonCommand, job: CommandedJob): {
     return job.state === 'uncertain' ? null : { outcome: 'refused', detail: `The job is ${job.state} now` };
   }
   if (job.generation > command.generation) return { outcome: 'refused', detail: 'The job was opened again meanwhile' };
-  if (isTerminal(job.state) && job.reason.startsWith('resolved_')) return { outcome: 'resolved', detail: job.detail };
+  if (isTerminal(job.state) && (job.reason === 'resolved_submitted' || job.reason === 'resolved_not_submitted'))
+    return { outcome: 'resolved', detail: job.detail };
   return isResolvable(job) ? null : { outcome: 'refused', detail: `The job is ${job.state} now` };
 };

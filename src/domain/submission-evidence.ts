@@ -13,6 +13,29 @@ export const judgeSubmission = (seen: AttemptSnapshot): Submission => {
   return provesThatNoFormWasSent(seen) ? 'no' : 'maybe';
 };
 
+/**
+ * What a callback of the attempt's own worker proves where its row could not be written (ghosthands §5.6): it is evidence, and worth nothing against the row.
+ * Null: nothing. Only for an attempt whose process is through with it, since whoever knows the secret could say it of any.
+ */
+export const provenByCallback = (seen: AttemptSnapshot): CallbackProof | null => {
+  const { told } = seen;
+  if (told === null) return null;
+  if (told.status === 'completed') return told.submitted === true && !isRefuted(seen) ? { submission: 'yes' } : null;
+  // Events and messages that were lost could have told of an earlier run, so only what GH refuses before it has a browser counts.
+  const { errorCode } = told;
+  return errorCode !== null && codesBeforeTheBrowser.has(errorCode) && seen.status !== 'completed' && !showsThePage(seen)
+    ? { submission: 'no', errorCode }
+    : null;
+};
+
+export type CallbackProof = { submission: 'yes' } | { submission: 'no'; errorCode: string };
+
+/** The row has an end of its own, which says otherwise; not one that others write over a process that works on, nor a wait for a person that outlives its attempt. */
+const isRefuted = (seen: AttemptSnapshot): boolean =>
+  (seen.status === 'completed' && seen.resultSubmitted === false) ||
+  (seen.status === 'failed' && !codesBesideTheRun.has(seen.errorCode ?? ''));
+const codesBesideTheRun: ReadonlySet<string> = new Set(['worker_deregistered', 'stuck_job_timeout', 'hitl_timeout']);
+
 /** A code speaks of the run that ended the row. It says nothing of one before a browser crash, nor of a person at a review page. */
 const provesThatNoFormWasSent = (seen: AttemptSnapshot): boolean =>
   seen.status === 'failed' &&
@@ -27,10 +50,13 @@ const provesThatNoFormWasSent = (seen: AttemptSnapshot): boolean =>
  * the page); and everything that can break a browser while it submits.
  */
 const codesBeforeTheForm: ReadonlySet<string> = new Set(['validation_error', 'login_required', 'mastra_unavailable']);
+const codesBeforeTheBrowser: ReadonlySet<string> = new Set(['validation_error', 'mastra_unavailable']);
 
-/** Or may have had it, where that write can be lost. The handler has the page from its `Executing … handler` write on; a recorded manual is replayed before that write, and shows in events. */
-const hadThePage = (seen: AttemptSnapshot): boolean =>
-  seen.mayHaveLostWrites ||
+/** Or may have had it, where that write can be lost. */
+const hadThePage = (seen: AttemptSnapshot): boolean => seen.mayHaveLostWrites || showsThePage(seen);
+
+/** The handler has the page from its `Executing … handler` write on; a recorded manual is replayed before that write, and shows in events. */
+const showsThePage = (seen: AttemptSnapshot): boolean =>
   seen.hasHandlerEvent ||
   seen.hasCrashEvent ||
   seen.hasReviewEvent ||

@@ -20,6 +20,7 @@ import { authorise, identify, knownCaller } from './middleware/auth';
 import { allowOrigins } from './middleware/cors';
 import { answerErrors, answerNotFound } from './middleware/errors';
 import { jsonBody } from './middleware/json-body';
+import { noteRefused } from './middleware/note-refused-callback';
 import { optionalBody } from './middleware/optional-body';
 import { limitRate } from './middleware/rate-limit';
 import { requestId } from './middleware/request-id';
@@ -90,6 +91,7 @@ export const createApp = (deps: GatewayDeps): Express => {
     app[endpoint.method](
       endpoint.path,
       recordRoute(endpoint.path),
+      ...(name === 'receiveCallback' ? [noteRefused(deps)] : []),
       authorise(isOpen(name, deps.settings) ? 'public' : access[name]),
       ...bodyReaders(endpoint, readBody),
       handlers[name],

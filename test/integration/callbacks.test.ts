@@ -62,6 +62,62 @@ describe('writing callbacks', () => {
     await expect(rowsOf('seq')).resolves.toEqual(Array.from({ length: 20 }, (_, index) => ({ seq: index + 1 })));
   });
 
+  test('P5: lets an end that nobody has sent yet say what is proven since, and leaves one that was sent alone', async () => {
+    const prove = async (): Promise<void> =>
+      await enqueueCallback(
+        pool,
+        {
+          jobId,
+          generation: 1,
+          status: 'completed',
+          isFinal: true,
+          isOncePerGeneration: false,
+          isInsteadOfUnsent: true,
+          body: { job_id: jobId, valet_task_id: null, status: 'completed' },
+        },
+        limits,
+      );
+    await enqueue('failed', { isFinal: true });
+    await lease('one');
+    await prove();
+    await expect(rowsOf('word')).resolves.toEqual([{ word: 'failed' }]);
+    await postponeCallback(pool, { jobId, generation: 1, seq: 1, lease: 'one' }, { error: 'refused', limits });
+    await prove();
+    await expect(rowsOf(`seq, word, is_final, body ->> 'status' as status`)).resolves.toEqual([
+      { seq: 1, word: 'completed', is_final: true, status: 'completed' },
+    ]);
+    await pool.query('update yardmaster.callback set next_try_at = now()');
+    await expect(lease('two')).resolves.toMatchObject({ kind: 'send', callback: { body: { status: 'completed' } } });
+    await settle(1, 'two');
+    await prove();
+    await expect(rowsOf('word, settled_as')).resolves.toEqual([{ word: 'completed', settled_as: 'delivered' }]);
+  });
+
+  test.each([
+    ['40 s', 30, 40],
+    ['-40 s', 0, 0],
+  ])('says of a wait for a person how long it lasts when it is sent: %s', async (left, least, most) => {
+    const interaction = { type: 'captcha', description: 'A captcha', timeout_seconds: 300 };
+    await enqueueCallback(
+      pool,
+      {
+        jobId,
+        generation: 1,
+        status: 'paused',
+        isFinal: false,
+        isOncePerGeneration: false,
+        waitsMs: 300_000,
+        body: { job_id: jobId, valet_task_id: null, status: 'paused', interaction },
+      },
+      limits,
+    );
+    await pool.query(`update yardmaster.callback set waits_until = now() + $1::interval`, [left]);
+    const turn = await lease('one');
+    const seconds = turn.kind === 'send' ? turn.callback.body.interaction?.timeout_seconds : undefined;
+    expect(seconds).toBeGreaterThanOrEqual(least);
+    expect(seconds).toBeLessThanOrEqual(most);
+  });
+
   test('P5: takes one final callback of a generation and nothing after it', async () => {
     await enqueue('running');
     await enqueue('completed', { isFinal: true });

@@ -106,6 +106,35 @@ describe('a callback of GH', () => {
     expect(await recorded(attemptId)).toMatchObject([{ word: 'completed', effect: 'attempt_ended' }]);
   });
 
+  it('about the ended attempt of an uncertain job wakes it, and what it says of the submission is kept', async () => {
+    const { jobId, attemptId } = await makeAttempt({ isEnded: true });
+    await database.pool.query(`update yardmaster.job set state = 'uncertain', attempt_id = $2 where job_id = $1`, [jobId, attemptId]);
+    for (const [result, submitted] of [
+      [{ submitted: true }, true],
+      [{ success: false }, false],
+      [{ submitted: 'yes' }, null],
+      ['strange', null],
+    ] as const) {
+      expect(await callback(attemptId, { body: { status: 'completed', result_data: result } })).toMatchObject({
+        body: { effect: 'wakes_job' },
+      });
+      const { rows } = await database.pool.query(
+        `select submitted from yardmaster.received_callback where attempt_id = $1 order by received_id desc limit 1`,
+        [attemptId],
+      );
+      expect(rows).toEqual([{ submitted }]);
+    }
+  });
+
+  it('with a wrong secret leaves its mark at the attempt, and none at one that is not ours', async () => {
+    const { attemptId } = await makeAttempt();
+    const headers = { 'x-gh-service-key': 'guess' };
+    for (const id of [attemptId, randomUUID(), "x'; drop"]) expect((await callback(encodeURIComponent(id), { headers })).status).toBe(401);
+    const { rows } = await database.pool.query(`select attempt_id from yardmaster.attempt where callback_refused_at is not null`);
+    expect(rows).toContainEqual({ attempt_id: attemptId });
+    expect(await recorded(attemptId)).toEqual([]);
+  });
+
   it('that names another job than its address does is recorded, without effect', async () => {
     const { attemptId } = await makeAttempt();
     expect(await callback(attemptId, { body: { job_id: randomUUID() } })).toMatchObject({

@@ -209,6 +209,52 @@ it('lets a task have a new job once its last one has ended', async () => {
   expect(second.body.jobId).not.toBe(first.body.jobId);
 });
 
+describe('a task that is submitted again', () => {
+  const end = async (jobId: unknown, state: string, submission: string): Promise<void> => {
+    await database.pool.query(
+      `update yardmaster.job set state = $2, submission = $3, ended_at = case when $2 <> 'uncertain' then now() end where job_id = $1`,
+      [jobId, state, submission],
+    );
+  };
+
+  it.each([
+    ['succeeded', 'yes'],
+    ['uncertain', 'maybe'],
+    ['cancelled', 'maybe'],
+    ['failed', 'maybe'],
+  ])('P3: after it ended %s, submitted %s, is the first job again, under whatever key', async (state, submission) => {
+    const request = { ...application, taskId: `task-${state}-${submission}` };
+    const first = await post(request, { 'idempotency-key': `${request.taskId}-1` });
+    await end(first.body.jobId, state, submission);
+    const withAndWithout: Record<string, string>[] = [{}, { 'idempotency-key': `${request.taskId}-2` }];
+    for (const headers of withAndWithout) {
+      expect(await post(request, headers)).toMatchObject({ status: 200, body: { jobId: first.body.jobId, isReplay: true, state } });
+      const other = await post({ ...request, priority: 9 }, headers);
+      expect(other).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } });
+      expect(other.body.detail).toMatch(String(first.body.jobId));
+    }
+  });
+
+  it.each(['failed', 'cancelled', 'expired'])('after it ended %s without a possible submission is a new job', async (state) => {
+    const request = { ...application, taskId: `task-${state}` };
+    const first = await post(request);
+    await end(first.body.jobId, state, 'no');
+    const second = await post(request);
+    expect(second.status).toBe(201);
+    expect(second.body.jobId).not.toBe(first.body.jobId);
+  });
+
+  it('P3: by ten at once, half of them with keys of their own, is one job', async () => {
+    const request = { ...application, taskId: 'task-race-keys' };
+    const replies = await Promise.all(
+      Array.from({ length: 10 }, async (_, index) => await post(request, index % 2 === 0 ? {} : { 'idempotency-key': `task-race-${index}` })),
+    );
+    expect(replies.filter(({ status }) => status !== 200 && status !== 201).map(({ status, text }) => [status, text])).toEqual([]);
+    expect(new Set(replies.map(({ body }) => body.jobId)).size).toBe(1);
+    expect(replies.filter(({ status }) => status === 201)).toHaveLength(1);
+  });
+});
+
 it('refuses a key that a row of GH itself has, instead of failing', async () => {
   await database.pool.query(
     `insert into gh_automation_jobs (user_id, job_type, target_url, task_description, idempotency_key, status)

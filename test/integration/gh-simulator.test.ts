@@ -327,6 +327,28 @@ describe('a worker process', () => {
     await untilTrail(rowId, 'ended');
     expect(trailOf(rowId)).toContain('submitted');
     expect(await readRow(rowId)).toMatchObject({ status: 'queued', worker_id: 'first', started_at: null });
+    // What the row never says, its callback does.
+    const payloads = await untilCallbacks(rowId, 2);
+    expect(payloads.at(-1)).toMatchObject({ status: 'completed', worker_id: 'first', result_data: { submitted: true } });
+  });
+
+  it('shows the silence of a row on the monitoring pages of every machine, and figures that nobody counts', async () => {
+    fleet = await startFleet([{ workerId: 'first' }]);
+    const ask = async (path: string): Promise<unknown> =>
+      await (await fetch(`http://127.0.0.1:${fleet.host('first').ports.api}${path}`)).json();
+    expect(await ask('/monitoring/health')).toMatchObject({ status: 'healthy', checks: expect.any(Array) });
+    const rowId = await insertStuckRow(database.pool);
+    await database.pool.query(`update gh_automation_jobs set last_heartbeat = now() - interval '3 minutes' where id = $1`, [rowId]);
+    expect(await ask('/monitoring/health')).toMatchObject({
+      status: 'degraded',
+      checks: expect.arrayContaining([expect.objectContaining({ name: 'worker_heartbeat', status: 'degraded' })]),
+    });
+    expect(await ask('/monitoring/metrics/json')).toMatchObject({
+      jobs: { completed: 0 },
+      worker: { activeJobs: 0 },
+      api: {},
+      uptime: expect.any(Number),
+    });
   });
 
   it('has a twin on demand that claims under the same id', async () => {

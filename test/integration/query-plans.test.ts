@@ -1,4 +1,5 @@
 import { limits } from '../../src/contracts/limits';
+import { acceptJob } from '../../src/db/accept-job';
 import { assignWaitingJobs } from '../../src/db/assign';
 import { listAudit, type AuditFilter } from '../../src/db/audit';
 import { adoptRows, listAdoptableRows } from '../../src/db/adopt';
@@ -19,11 +20,13 @@ import { findProductStatus } from '../../src/db/product-status';
 import type { Queryable } from '../../src/db/queryable';
 import { listRegistry, markWorkersOffline } from '../../src/db/registry';
 import { recordCallback } from '../../src/db/received-callbacks';
+import { listRefusedWorkers, noteRefusedCallback } from '../../src/db/refused-callbacks';
 import { pruneOldRows } from '../../src/db/retention';
 import { findLastSweep, isFullSweepDue } from '../../src/db/sweep-reports';
 import { lookUpRoute } from '../../src/db/routes';
 import { countWorkers } from '../../src/db/worker-counts';
 import { withDatabase } from '../support/database';
+import { makeNewJob, testActor } from '../support/new-job';
 import { explainAll } from '../support/query-plans';
 import { seedHistory } from '../support/seed-history';
 
@@ -78,6 +81,9 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
   ['finding jobs without a record', async (db) => await listUnknownJobs(db, [ids.live, ids.ended, ids.user])],
   ['deciding the kind of a pass', async (db) => await isFullSweepDue(db, { everyMs: 25_000 })],
   ['reading the last full pass', async (db) => await findLastSweep(db, { kind: 'full' })],
+  ['finding the job of a task', async (db) => await acceptJob(db, makeNewJob({ valetTaskId: 'task-live' }), testActor, limits)],
+  ['noting a refused callback', async (db) => await noteRefusedCallback(db, ids.attempt)],
+  ['finding workers with a wrong secret', async (db) => await listRefusedWorkers(db, { sinceMs: 86_400_000, rows: 500 })],
   ['finding stalled callbacks', async (db) => await listStalledCallbacks(db, { afterMs: 0, rows: 500 })],
   ['finding stalled commands', async (db) => await listStalledCommands(db, { afterMs: 0, rows: 500 })],
   ['finding orphaned attempts', async (db) => await listOrphanedAttempts(db, limits)],

@@ -336,3 +336,68 @@ describe('the kind of a pass', () => {
     expect(await next()).toBe('full');
   });
 });
+
+describe('what is proven late', () => {
+  /** An uncertain job whose attempt is over. */
+  const uncertainJob = async (): Promise<{ jobId: string; attemptId: string; workerId: string }> => {
+    const { jobId, attemptId, workerId } = await runningJob();
+    await query(`update yardmaster.attempt set state = 'ended', ended_at = now(), end_reason = 'lost' where attempt_id = $1`, [attemptId]);
+    const attempt = { attemptId, workerId };
+    await moveJob(database.pool, { jobId, generation: 1, state: 'uncertain', reason: 'end_not_written', deadlineInMs: 3_600_000, attempt });
+    await mirrorJob(database.pool, jobId);
+    return { jobId, attemptId, workerId };
+  };
+
+  test('by the row of the attempt wakes its job', async () => {
+    const { jobId, attemptId } = await uncertainJob();
+    expect((await sweepOnce(database.pool)).notified).toEqual([]);
+    await query(`update gh_automation_jobs set status = 'completed', result_data = '{"submitted": true}' where id = $1`, [attemptId]);
+    expect((await sweepOnce(database.pool)).notified).toEqual([`ensure ${jobId} late_proof`]);
+  });
+
+  test('by a callback whose hint was lost wakes its job, once', async () => {
+    const { jobId, attemptId, workerId } = await uncertainJob();
+    await query(
+      `insert into yardmaster.received_callback (attempt_id, word, worker_id, submitted, effect) values ($1, 'completed', $2, true, 'wakes_job')`,
+      [attemptId, workerId],
+    );
+    expect((await sweepOnce(database.pool)).notified).toEqual([`ensure ${jobId} late_proof`]);
+    await query('update yardmaster.job set touched_at = clock_timestamp() where job_id = $1', [jobId]);
+    expect((await sweepOnce(database.pool)).notified).toEqual([]);
+  });
+
+  test('is none when the recovery of another worker completed its row', async () => {
+    const { attemptId } = await uncertainJob();
+    await query(
+      `update gh_automation_jobs set status = 'completed', worker_id = null, error_details = '{"recovered_by": "worker-9"}' where id = $1`,
+      [attemptId],
+    );
+    expect((await sweepOnce(database.pool)).notified).toEqual([]);
+  });
+});
+
+test('a worker whose callbacks come with a wrong secret is named, until one of its callbacks is taken', async () => {
+  const { workerId, attemptId, host } = await runningJob();
+  const ports = { [host]: { active_jobs: 1 } };
+  await query('update yardmaster.attempt set callback_refused_at = now() where attempt_id = $1', [attemptId]);
+  expect((await sweepOnce(database.pool, { ports })).of('callbacks_refused')).toMatchObject([{ subject: workerId }]);
+  await query(
+    `insert into yardmaster.received_callback (attempt_id, word, worker_id, effect, received_at) values ($1, 'running', $2, 'wakes_job', now() + interval '1 s')`,
+    [attemptId, workerId],
+  );
+  expect((await sweepOnce(database.pool, { ports })).of('callbacks_refused')).toEqual([]);
+});
+
+test('a mirror that is repaired keeps nothing of what its neighbour wrote beside the state', async () => {
+  const { jobId, host } = await runningJob();
+  const before = await rowOf(jobId);
+  await query(
+    `update gh_automation_jobs set status = 'failed', status_message = 'Stale', error_code = 'worker_terminated', error_details = '{"by": "valet"}',
+       completed_at = now(), started_at = now() + interval '1 h', paused_at = now(), interaction_type = 'captcha', interaction_data = '{"a": 1}',
+       worker_id = 'nobody' where id = $1`,
+    [jobId],
+  );
+  await sweepOnce(database.pool, { ports: { [host]: { active_jobs: 1 } } });
+  const { last_heartbeat: _beat, updated_at: _updated, ...after } = await rowOf(jobId);
+  expect(before).toMatchObject(after);
+});

@@ -226,10 +226,27 @@ describe('POST /api/v1/gh/valet/apply', () => {
     expect(await countJobs()).toBe(before + 2);
   });
 
-  it('lets an explicit idempotency_key win over the task', async () => {
+  it.each([
+    ['succeeded', 'yes', 'completed'],
+    ['uncertain', 'maybe', 'failed'],
+  ])('P3: answers 409 with the first job when the task is submitted again after it ended %s', async (state, submission, status) => {
+    const task = { valet_task_id: `again-${state}` };
+    const first = acceptedSchema.parse((await apply(task)).value);
+    await database.pool.query(
+      `update yardmaster.job set state = $2, submission = $3, ended_at = case when $2 = 'succeeded' then now() end where job_id = $1`,
+      [first.job_id, state, submission],
+    );
+    for (const more of [{}, { idempotency_key: `key-${state}` }]) {
+      const again = await apply({ ...task, ...more });
+      expect(again.status).toBe(409);
+      expect(duplicateSchema.parse(again.value)).toEqual({ job_id: first.job_id, ...task, status, duplicate: true });
+    }
+  });
+
+  it('takes a task for one application, under whatever idempotency_key', async () => {
     const first = acceptedSchema.parse((await apply({ valet_task_id: 'keyed', idempotency_key: 'k-1' })).value);
     const otherKey = await apply({ valet_task_id: 'keyed', idempotency_key: 'k-2' });
-    expect(otherKey.status).toBe(201);
+    expect(duplicateSchema.parse(otherKey.value).job_id).toBe(first.job_id);
     const again = await apply({ valet_task_id: 'keyed', idempotency_key: 'k-1' });
     expect(duplicateSchema.parse(again.value).job_id).toBe(first.job_id);
   });

@@ -1,13 +1,13 @@
 import type { Pool } from 'pg';
 import type { CommandOutcome, MeansUsed, RouteTaken } from '../../src/contracts/command';
-import type { JobState } from '../../src/contracts/job';
+import type { JobState, Submission } from '../../src/contracts/job';
 import { isTerminal } from '../../src/domain/job-state';
 import type { Simulator } from '../../src/dev/gh-simulator/simulator';
 import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log';
 
 /** What a run of commands left behind: what the rows say, and what really happened. */
 export interface CommandEvidence {
-  jobs: { jobId: string; state: JobState; generation: number; targetUrl: string }[];
+  jobs: { jobId: string; state: JobState; generation: number; targetUrl: string; publicStatus: string; submission: Submission }[];
   transitions: { jobId: string; generation: number; state: JobState; reason: string; at: Date }[];
   attempts: {
     attemptId: string;
@@ -37,7 +37,7 @@ export interface CommandRecord {
 export const gatherCommandEvidence = async (pool: Pool, simulator: Simulator): Promise<CommandEvidence> => {
   const read = async <Row extends object>(text: string): Promise<Row[]> => (await pool.query<Row>(text)).rows;
   return {
-    jobs: await read(`select j.job_id as "jobId", j.state, j.generation, g.target_url as "targetUrl"
+    jobs: await read(`select j.job_id as "jobId", j.state, j.generation, g.target_url as "targetUrl", g.status as "publicStatus", j.submission
       from yardmaster.job j join gh_automation_jobs g on g.id = j.job_id`),
     transitions: await read(`select job_id as "jobId", generation, state, reason, at from yardmaster.job_transition order by seq`),
     attempts: await read(`select attempt_id as "attemptId", job_id as "jobId", generation, worker_id as "workerId", host,
@@ -51,6 +51,7 @@ export const gatherCommandEvidence = async (pool: Pool, simulator: Simulator): P
 /** What breaks the promises of a command (docs/promises.md); an empty list is the proof. `isKillOurs`: the run itself kills processes at random. */
 export const findBrokenPromises = (evidence: CommandEvidence, { isKillOurs = false } = {}): string[] => [
   ...evidence.jobs.flatMap(({ jobId }) => findSubmittedAfterAll(evidence, jobId)),
+  ...evidence.jobs.flatMap((job) => findShownAsCancelled(evidence, job)),
   ...evidence.jobs.flatMap((job) => findRepetitions(evidence, job)),
   ...evidence.jobs.flatMap(({ jobId }) => findChangedEnds(evidence, jobId)),
   ...evidence.commands.flatMap((command) => findLies(evidence, command)),
@@ -75,6 +76,17 @@ const findSubmittedAfterAll = (evidence: CommandEvidence, jobId: string): string
       const line = evidence.submissions.find(({ event, rowId }) => event === 'submitted' && rows.has(rowId));
       return line === undefined ? [] : [`${jobId} says cancelled and was submitted (line ${line.seq})`];
     });
+
+/** What the product shows as cancelled was not submitted, or our answers say that it may be; whoever wrote the word into its row. */
+const findShownAsCancelled = (
+  evidence: CommandEvidence,
+  { jobId, generation, publicStatus, submission }: CommandEvidence['jobs'][number],
+): string[] => {
+  if (publicStatus !== 'cancelled' || submission !== 'no') return [];
+  const rows = rowsOf(evidence, jobId, generation);
+  const line = evidence.submissions.find(({ event, rowId }) => event === 'submitted' && rows.has(rowId));
+  return line === undefined ? [] : [`the product shows ${jobId} as cancelled, and it was submitted (line ${line.seq})`];
+};
 
 /** GH begins an application again after a browser crash, or because somebody notified or marked it: the second is never us. */
 const findRepetitions = (evidence: CommandEvidence, { jobId, targetUrl }: CommandEvidence['jobs'][number]): string[] => {
@@ -118,7 +130,8 @@ const findLies = ({ transitions }: CommandEvidence, { jobId, generation, kind, o
   const states = transitions.filter((each) => each.jobId === jobId && each.generation === generation).map(({ state }) => state);
   const expected: Partial<Record<CommandOutcome, readonly JobState[]>> = {
     cancelled: ['cancelled'],
-    cancelled_maybe_submitted: ['uncertain'],
+    // Cancelled: it was stopped at a blocker.
+    cancelled_maybe_submitted: ['uncertain', 'cancelled'],
     undeliverable: ['uncertain'],
     already_finished: ['succeeded', 'failed', 'expired', 'cancelled'],
   };

@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import type { CommandDeps } from '../../activities/deps';
 import type { applyJob } from '../../workflows';
 import type { CallbackBody } from '../../src/contracts/callback';
+import { ghCallbackSchema } from '../../src/contracts/ghosthands';
 import type { NewJob } from '../../src/contracts/job';
 import { makeApplyJobId } from '../../src/contracts/ids';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
@@ -12,6 +13,7 @@ import { searchAttributes, wakeSignal } from '../../src/contracts/messages';
 import type { Observe } from '../../src/contracts/observations';
 import type { SweepRequest } from '../../src/contracts/sweep';
 import { findJob, type Job } from '../../src/db/jobs';
+import { recordCallback } from '../../src/db/received-callbacks';
 import { sensitive } from '../../src/domain/sensitive';
 import { claimPort } from '../../src/dev/ports';
 import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
@@ -52,6 +54,8 @@ export interface FleetFixture {
   activities: OrchestratorActivities;
   taskQueue: string;
   client: Client;
+  /** What GH's API wants to be shown. */
+  serviceSecret: string;
   /** Accepts a job and starts its workflow, as the gateway does. */
   submit(targetUrl: string, more?: Partial<NewJob>): Promise<WorkflowHandle<typeof applyJob>>;
   /** Starts the workflow of a job that is in the table already. */
@@ -92,14 +96,13 @@ export const withFleetFixture = (options: FleetFixtureOptions = {}): FleetFixtur
       namespace: temporal.namespace,
       searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
     });
-    // GH's callbacks come to an endpoint as thin as the gateway's: a hint for the workflow, nothing else.
-    inbound = await listen(async (url) => {
+    // GH's callbacks come to an endpoint as thin as the gateway's: recorded, and a hint for the workflow.
+    inbound = await listen(async (url, body) => {
       const attemptId = url.split('/').pop() ?? '';
-      const { rows } = await database.pool.query<{ job_id: string }>('select job_id from yardmaster.attempt where attempt_id::text = $1', [
-        attemptId,
-      ]);
-      if (rows[0])
-        await handleOf(rows[0].job_id)
+      const callback = ghCallbackSchema.parse(JSON.parse(body));
+      const { effect, jobId } = await recordCallback(database.pool, { attemptId, callback });
+      if (effect === 'wakes_job' && jobId !== null)
+        await handleOf(jobId)
           .signal(wakeSignal, { reason: 'callback' })
           .catch(() => undefined);
       return 200;
@@ -170,6 +173,7 @@ export const withFleetFixture = (options: FleetFixtureOptions = {}): FleetFixtur
       return (orchestrator as NonNullable<typeof orchestrator>).activities;
     },
     taskQueue,
+    serviceSecret,
     get client() {
       return temporal.client;
     },

@@ -3,7 +3,9 @@ import type { SubmissionEntry, SubmissionEvent } from '../../src/dev/gh-simulato
 
 /** A cancel of one running job, told as it should be: stopped before the form was open. */
 const makeEvidence = (more: Partial<CommandEvidence> = {}): CommandEvidence => ({
-  jobs: [{ jobId: 'job-1', state: 'cancelled', generation: 1, targetUrl: 'https://sim.test/quick' }],
+  jobs: [
+    { jobId: 'job-1', state: 'cancelled', generation: 1, targetUrl: 'https://sim.test/quick', publicStatus: 'cancelled', submission: 'no' },
+  ],
   transitions: [
     { jobId: 'job-1', generation: 1, state: 'running', reason: 'running', at: at(2) },
     { jobId: 'job-1', generation: 1, state: 'cancelled', reason: 'cancelled', at: at(5) },
@@ -70,8 +72,21 @@ test('a run in which every cancel told the truth breaks nothing', () => {
 test.each<[planted: string, evidence: CommandEvidence, found: RegExp]>([
   [
     'a job that says cancelled and was submitted',
-    makeEvidence({ submissions: [line(1, 'claimed'), line(2, 'form_opened'), line(3, 'submitted')] }),
+    makeEvidence({
+      jobs: makeEvidence().jobs.map((job) => ({ ...job, publicStatus: 'failed' })),
+      submissions: [line(1, 'claimed'), line(2, 'form_opened'), line(3, 'submitted')],
+    }),
     /says cancelled and was submitted \(line 3\)/,
+  ],
+  [
+    'a job that the product shows as cancelled and that was submitted',
+    makeEvidence({
+      jobs: makeEvidence().jobs.map((job) => ({ ...job, state: 'succeeded' as const })),
+      transitions: [{ jobId: 'job-1', generation: 1, state: 'succeeded', reason: 'completed', at: at(6) }],
+      commands: [],
+      submissions: [line(1, 'claimed'), line(2, 'submitted')],
+    }),
+    /the product shows job-1 as cancelled, and it was submitted \(line 2\)/,
   ],
   [
     'an application that its worker began again',
@@ -123,7 +138,17 @@ test.each<[planted: string, evidence: CommandEvidence, found: RegExp]>([
   [
     'a process of another job that is hit',
     makeEvidence({
-      jobs: [...makeEvidence().jobs, { jobId: 'job-2', state: 'running', generation: 1, targetUrl: 'https://sim.test/quick' }],
+      jobs: [
+        ...makeEvidence().jobs,
+        {
+          jobId: 'job-2',
+          state: 'running',
+          generation: 1,
+          targetUrl: 'https://sim.test/quick',
+          publicStatus: 'running',
+          submission: 'no',
+        },
+      ],
       attempts: [...makeEvidence().attempts, { ...attemptOf('row-2', 2), jobId: 'job-2' }],
       submissions: [line(1, 'claimed'), line(2, 'claimed', other), line(3, 'connection_lost', other)],
     }),

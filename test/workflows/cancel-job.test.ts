@@ -92,6 +92,18 @@ describe('a cancel', () => {
     await expect(handle.result()).resolves.toMatchObject({ state: 'failed' });
   });
 
+  test('P3: that stops a worker at a captcha in the form ends cancelled, and another try has to be confirmed', async () => {
+    const { jobId, handle } = await submit(fixture, '/blocker?type=captcha&ms=50');
+    await fixture.until(jobId, 'waiting_human');
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled_maybe_submitted', jobState: 'cancelled' });
+    await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled', reason: 'cancelled_at_blocker' });
+    expect(await fixture.job(jobId)).toMatchObject({ submission: 'maybe', errorCode: null });
+    expect(eventsOf(fixture, jobId)).not.toContain('submitted');
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'cancelled'), { what: 'the product is notified' });
+    const { rows } = await fixture.pool.query(`select status, error_code from gh_automation_jobs where id = $1`, [jobId]);
+    expect(rows).toEqual([{ status: 'cancelled', error_code: null }]);
+  });
+
   test('at the review page frees the worker', async () => {
     const { jobId, handle } = await submit(fixture, '/review?ms=50');
     await until(

@@ -51,6 +51,22 @@ export function createApiApp(deps: { host: HostConfig; pool: Pool; serviceSecret
     response.json({ models: [], presets: [], default: 'qwen-72b', total: 0 });
   });
 
+  app.get('/monitoring/health', async (_request, response) => {
+    response.json(await describeHealth(pool, startedAt));
+  });
+
+  // Nobody counts jobs, LLM and worker: their recorders have no callers (ghosthands §1.2).
+  app.get('/monitoring/metrics/json', (_request, response) => {
+    response.json({
+      jobs: { created: 0, completed: 0, failed: 0, retried: 0, totalDurationMs: 0, avgDurationMs: 0 },
+      llm: { calls: 0, totalInputTokens: 0, totalOutputTokens: 0, totalCostCents: 0, avgTokensPerCall: 0, costPerHourCents: 0 },
+      worker: { activeJobs: 0, maxConcurrent: 1, totalProcessed: 0, queueDepth: 0 },
+      api: { totalRequests: 0, totalErrors: 0, errorRate: 0, avgResponseTimeMs: 0, requestsByPath: {}, requestsByStatus: {} },
+      uptime: Date.now() - startedAt,
+      collectedAt: new Date().toISOString(),
+    });
+  });
+
   app.use('/api/v1/gh', (request, response, next) => {
     if (request.get('x-gh-service-key') === serviceSecret) next();
     else response.status(401).json({ error: 'unauthorized', message: 'Missing or invalid service key' });
@@ -95,6 +111,32 @@ export function createApiApp(deps: { host: HostConfig; pool: Pool; serviceSecret
     else response.status(500).json({ error: 'internal_error', message: 'An unexpected error occurred' });
   });
   return app;
+}
+
+/** The whole table is looked at, not this machine's rows: one silent job of the fleet degrades every machine (ghosthands §1.2). */
+async function describeHealth(pool: Pool, startedAt: number): Promise<object> {
+  const asked = performance.now();
+  const { rows } = await pool.query<{ silent: number }>(
+    `select count(*)::int as silent from gh_automation_jobs where status = 'running' and last_heartbeat < now() - interval '120 s'`,
+  );
+  const silent = rows[0]?.silent ?? 0;
+  return {
+    status: silent === 0 ? 'healthy' : 'degraded',
+    version: '0.1.0',
+    uptime: Date.now() - startedAt,
+    // A list, not the map that GH's own documents show.
+    checks: [
+      { name: 'database', status: 'healthy', message: 'Connected', latencyMs: Math.round(performance.now() - asked) },
+      {
+        name: 'worker_heartbeat',
+        status: silent === 0 ? 'healthy' : 'degraded',
+        message: silent === 0 ? 'No stuck jobs' : `${silent} job(s) with stale heartbeat`,
+      },
+      { name: 'llm_provider', status: 'healthy', message: 'Configured' },
+      { name: 'storage', status: 'healthy', message: 'Accessible' },
+    ],
+    timestamp: new Date().toISOString(),
+  };
 }
 
 async function findStatus(pool: Pool, rowId: string): Promise<string | null> {

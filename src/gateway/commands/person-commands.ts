@@ -131,13 +131,16 @@ const awaitPersonCommand = async (
   throw temporalIsAway();
 };
 
-/** A task of the product has one live job at a time, and meanwhile that may be another one. */
+/** A task of the product is one application, and meanwhile that may be another job. */
 const reopening = async <Result>(jobId: string, work: () => Promise<Result>): Promise<Result> => {
   try {
     return await work();
   } catch (error) {
     if (findRefusal(error)?.code !== uniqueViolation) throw error;
-    throw new Problem('job_state_conflict', `The task of job ${jobId} has another live job by now: wait for its end, or cancel it`);
+    throw new Problem(
+      'job_state_conflict',
+      `The task of job ${jobId} has another live job by now, or one that may have submitted: wait for its end, or cancel it`,
+    );
   }
 };
 

@@ -77,9 +77,18 @@ const interactionOf = (job: ProductStatus): object => {
     description: description ?? (typeof details === 'string' ? details : null),
     ...urls,
     paused_at: job.stateAt,
-    timeout_seconds: job.deadlineAt === null ? 0 : Math.max(0, Math.round((job.deadlineAt.getTime() - job.stateAt.getTime()) / 1000)),
+    timeout_seconds: waitSecondsOf(job),
   };
 };
+
+/** From `paused_at` on, as GH says it; our own deadline at a blocker lies a little later, for what GH makes of it. */
+const waitSecondsOf = ({ deadlineAt, stateAt, humanKind }: ProductStatus): number => {
+  if (deadlineAt === null) return 0;
+  const seconds = Math.max(0, Math.floor((deadlineAt.getTime() - stateAt.getTime()) / 1000));
+  return humanKind === 'review' ? seconds : Math.min(seconds, ghBlockerSeconds);
+};
+/** Fixed (ghosthands §6.1). */
+const ghBlockerSeconds = 300;
 
 const count = z.number().catch(0);
 const costSchema = z.object({

@@ -28,7 +28,7 @@ export const createJobRoutes = (deps: GatewayDeps): Record<'submitJob' | 'listJo
       requestId: facts.requestId,
     });
     const submission = await submit(deps, job, facts);
-    if (submission.kind === 'conflict') throw conflict(submission.jobId, job.idempotencyKey !== null);
+    if (submission.kind === 'conflict') throw conflict(submission);
     return await acceptedAnswer(deps, submission);
   }),
 
@@ -80,12 +80,12 @@ const acceptedAnswer = async (
   };
 };
 
-const conflict = (jobId: string, hasKey: boolean): Problem =>
+const conflict = ({ jobId, over }: { jobId: string; over: 'key' | 'task' }): Problem =>
   new Problem(
     'idempotency_conflict',
-    hasKey
+    over === 'key'
       ? `The Idempotency-Key belongs to job ${jobId}, which came with a different request: use a new key, or repeat that request unchanged`
-      : `Job ${jobId} of this taskId still lives and came with a different request: wait for its end, or send an Idempotency-Key of its own`,
+      : `Job ${jobId} of this taskId came with a different request, and lives, has submitted or may have: a task is one application, so look at that job, or use another taskId`,
   );
 
 const findWaiting = async (db: Queryable, job: JobDetails, { limits }: Pick<GatewayDeps, 'limits'>): Promise<Waiting | null> =>

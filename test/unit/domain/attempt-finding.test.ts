@@ -35,7 +35,21 @@ describe('what an attempt row says', () => {
       { kind: 'released' },
     ],
     ['completed with its result', makeAttempt({ status: 'completed', hasResult: true }), { kind: 'completed', submission: 'yes' }],
-    ['completed by a recovery', makeAttempt({ status: 'completed', wasReleased: true }), { kind: 'completed', submission: 'maybe' }],
+    [
+      'completed by a recovery, past its process',
+      makeAttempt({ status: 'completed', wasReleased: true }),
+      { kind: 'released', submission: 'maybe' },
+    ],
+    [
+      'completed by a recovery that left no word',
+      makeAttempt({ status: 'completed', workerId: null }),
+      { kind: 'released', submission: 'maybe' },
+    ],
+    [
+      'completed by its own process after a recovery had',
+      makeAttempt({ status: 'completed', wasReleased: true, workerId: null, hasResult: true, resultSubmitted: true }),
+      { kind: 'completed', submission: 'yes' },
+    ],
     [
       'failed',
       makeAttempt({ status: 'failed', errorCode: 'timeout', errorMessage: 'Job execution timeout' }),

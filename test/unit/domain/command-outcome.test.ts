@@ -21,6 +21,10 @@ describe('what a cancel came to', () => {
     expect(cancelOutcome(state, before)).toBe(outcome);
   });
 
+  test.each(['maybe', 'yes'] as const)('never says that nothing was submitted of a cancelled job that is submitted: %s', (submission) => {
+    expect(cancelOutcome('cancelled', { ...before, submission })).toBe('cancelled_maybe_submitted');
+  });
+
   test('is undeliverable where no way to the worker was found', () => {
     expect(cancelOutcome('uncertain', { ...before, isUnreachable: true })).toBe('undeliverable');
   });
@@ -46,7 +50,7 @@ describe('what a cancel came to', () => {
 describe('the table of outcomes', () => {
   test.each<[CommandOutcome, string, number, number]>([
     ['cancelled', 'cancelled', 200, 200],
-    ['cancelled_maybe_submitted', 'uncertain', 200, 200],
+    ['cancelled_maybe_submitted', 'uncertain, or cancelled at a blocker', 200, 200],
     ['already_finished', 'unchanged', 409, 200],
     ['unconfirmed', 'stays', 202, 202],
     ['undeliverable', 'uncertain', 200, 200],

@@ -15,6 +15,7 @@ import { ghStatuses, type AttemptSnapshot } from '../../../src/contracts/ghostha
 import { humanKinds, jobStates, jobTypes, submissions } from '../../../src/contracts/job';
 import type { Finding } from '../../../src/domain/attempt-finding';
 import type { JobFacts, Moment, OwnerProof } from '../../../src/domain/next-step';
+import type { CallbackProof } from '../../../src/domain/submission-evidence';
 
 /** What the rules are asked about, each with one difference to an ordinary case; and arbitrary ones for the properties. */
 
@@ -44,6 +45,7 @@ export const makeAttempt = (more: Partial<AttemptSnapshot> = {}): AttemptSnapsho
   hasCrashEvent: false,
   hasReviewEvent: false,
   openHumanWaits: 0,
+  told: null,
   ...more,
 });
 
@@ -124,6 +126,14 @@ export const anyAttempt: Arbitrary<AttemptSnapshot> = record({
   hasCrashEvent: boolean(),
   hasReviewEvent: boolean(),
   openHumanWaits: integer({ min: 0, max: 3 }),
+  told: option(
+    record({
+      status: constantFrom('completed' as const, 'failed' as const),
+      submitted: constantFrom(null, true, false),
+      errorCode: constantFrom(null, ...errorCodes),
+    }),
+    { nil: null },
+  ),
 });
 
 const submission = constantFrom(...submissions);
@@ -166,6 +176,8 @@ export const anyMoment: Arbitrary<Moment> = record({
   proof: constantFrom(...ownerProofs),
   heartbeatAgeMs: constantFrom(null, 0, 4_000, 31_000, 400_000),
   isUnreachable: boolean(),
+  told: constantFrom<CallbackProof | null>(null, { submission: 'yes' }, { submission: 'no', errorCode: 'validation_error' }),
+  mayHaveLostWrites: boolean(),
 });
 
 /** Something by which the handler, or a recorded manual before it, had the page, or may have had it unseen. */

@@ -95,12 +95,38 @@ describe('whatever the rows, the owner and the clock say', () => {
     ).toBeNull();
   });
 
-  test('succeeded needs a completed row, and for an application the proof that it was submitted', () => {
+  test('P3: a callback changes nothing while the process may be at work', () => {
+    expect(
+      findCounterexample(
+        property(anyJobWithAttempt, anyFinding, anyMoment, (job, finding, moment) => {
+          if (['gone', 'gone_in_silence', 'idle'].includes(moment.proof) || finding.kind === 'completed' || finding.kind === 'failed')
+            return true;
+          return JSON.stringify(decide(job, finding, moment)) === JSON.stringify(decide(job, finding, { ...moment, told: null }));
+        }),
+        runs,
+      ),
+    ).toBeNull();
+  });
+
+  test('P3: no attempt follows one whose worker said submitted', () => {
+    expect(
+      findCounterexample(
+        property(anyJobWithAttempt, anyFinding, anyMoment, (job, finding, moment) => {
+          return decide(job, finding, { ...moment, told: { submission: 'yes' } }).act !== 'retry';
+        }),
+        runs,
+      ),
+    ).toBeNull();
+  });
+
+  test('succeeded needs a completed row or the word of a worker that is through, and for an application the proof that it was submitted', () => {
     expect(
       findCounterexample(
         property(anyJobWithAttempt, anyFinding, anyMoment, (job, finding, moment) => {
           const step = decide(job, finding, moment);
           if (step.act !== 'end' || step.state !== 'succeeded') return true;
+          if (step.reason === 'resolved_by_proof' && moment.told?.submission === 'yes')
+            return finding.kind === 'completed' || finding.kind === 'failed' || ['gone', 'gone_in_silence', 'idle'].includes(moment.proof);
           return finding.kind === 'completed' && (finding.submission === 'yes' || job.jobType === 'scrape');
         }),
         runs,

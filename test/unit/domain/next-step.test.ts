@@ -284,6 +284,14 @@ describe('a job that waits for a human', () => {
     expect(step).toMatchObject({ deadlineAt: after(limits.blockerMs + limits.blockerGraceMs) });
   });
 
+  test.each([
+    ['that has waited for 10 s', after(-10_000), after(limits.blockerMs - 10_000)],
+    ['whose machine is ahead of us', after(60_000), after(limits.blockerMs)],
+    ['whose row does not say since when', null, after(limits.blockerMs)],
+  ])('never promises more than GH waits at a blocker %s', (_what, since, ghWaitsUntil) => {
+    expect(decideNextStep(makeJob(), { ...blocker, since }, makeMoment(), limits)).toMatchObject({ ghWaitsUntil });
+  });
+
   test('never waits beyond the deadline of the whole job', () => {
     const step = decideNextStep(makeJob({ jobDeadlineAt: after(60_000) }), review, makeMoment(), limits);
     expect(step).toMatchObject({ act: 'wait_for_human', deadlineAt: after(60_000) });
@@ -321,9 +329,68 @@ describe('an uncertain job whose attempt is alive', () => {
   });
 });
 
+describe('an uncertain job whose attempt is over', () => {
+  const uncertain = { state: 'uncertain' } as const;
+  const isOver = true;
+  const yes = { submission: 'yes' } as const;
+  const no = { submission: 'no', errorCode: 'validation_error' } as const;
+  const rests = { act: 'stay', isOwnerInDoubt: false } as const;
+  const submitted = { act: 'end', state: 'succeeded', submission: 'yes', reason: 'resolved_by_proof' } as const;
+  const refused = { act: 'end', state: 'failed', submission: 'no', reason: 'resolved_by_proof', errorCode: 'validation_error' } as const;
+  test.each<Row>([
+    ['rests while its row says nothing new', uncertain, inForm, { isOver }, rests],
+    ['rests though its row shows no trace of the form: it could not be written', uncertain, running, { isOver }, rests],
+    ['rests with a row that was given away', uncertain, released, { isOver }, rests],
+    ['rests with a row that completed without proof', uncertain, completed('maybe'), { isOver }, rests],
+    ['rests with a row that failed in the form', uncertain, failed('maybe'), { isOver }, rests],
+    ['rests when its row is gone', uncertain, unreadable, { isOver }, rests],
+    ['ends as its row says by now', uncertain, completed('yes'), { isOver }, submitted],
+    ['ends as its row says by now, when that is a no', uncertain, failed('no', 'validation_error'), { isOver }, refused],
+    ['ends as its callback says', uncertain, inForm, { isOver, told: yes }, submitted],
+    ['ends as its callback says, when that is a no', uncertain, running, { isOver, told: no }, refused],
+    [
+      'is cancelled by a late no that somebody had wanted',
+      { ...uncertain, isCancelRequested: true },
+      running,
+      { isOver, told: no },
+      { act: 'end', state: 'cancelled', submission: 'no' },
+    ],
+    ['believes its row before a callback', uncertain, completed('yes'), { isOver, told: no }, submitted],
+  ])('%s', (...row) => {
+    expect(decideFor(row)).toMatchObject(row[4]);
+  });
+});
+
+describe('a callback that says submitted', () => {
+  const told = { submission: 'yes' } as const;
+  const proven = { act: 'end', state: 'succeeded', submission: 'yes', reason: 'resolved_by_proof' } as const;
+  test.each<Row>([
+    ['changes nothing while the worker is at work', {}, inForm, { told }, { act: 'stay' }],
+    ['changes nothing while nobody knows what the worker does', {}, inForm, { told, proof: 'unknown' }, { act: 'stay' }],
+    ['changes nothing while a person is waited for', waitsForReview, review, { told }, { act: 'stay' }],
+    ['changes nothing of an uncertain job that still has its worker', { state: 'uncertain' }, inForm, { told }, { act: 'stay' }],
+    ['changes nothing of a row that nobody has claimed', { state: 'assigned' }, unclaimed, { told }, { act: 'stay' }],
+    ['ends the job once its worker is idle', {}, inForm, { told, proof: 'idle' }, proven],
+    ['ends an uncertain one once its worker is idle', { state: 'uncertain' }, inForm, { told, proof: 'idle' }, proven],
+    ['ends the job once its process is gone', {}, inForm, { told, proof: 'gone_in_silence' }, proven],
+    ['forbids the attempt that a bare row would have allowed', {}, running, { told, proof: 'gone' }, proven],
+    ['counts more than a wish to cancel', { isCancelRequested: true }, running, { told, proof: 'gone' }, proven],
+  ])('%s', (...row) => {
+    expect(decideFor(row)).toMatchObject(row[4]);
+  });
+});
+
+describe('a job whose worker is idle and has not written how it ended', () => {
+  test('is not told that a worker is lost', () => {
+    const step = decideNextStep(makeJob(), inForm, makeMoment({ proof: 'idle' }), limits);
+    expect(step).toMatchObject({ act: 'ask_a_person', endReason: 'lost', reason: 'end_not_written' });
+  });
+});
+
 describe('a job that somebody cancels', () => {
   const cancelled = { isCancelRequested: true };
   const stopped = { act: 'end', state: 'cancelled', endReason: 'stopped', submission: 'no' } as const;
+  const stillBlocker: Finding = { kind: 'human', humanKind: 'blocker', since: after(-10_000), submission: 'maybe' };
   const maybe = { act: 'ask_a_person', endReason: 'stopped', reason: 'cancelled_maybe_submitted', submission: 'maybe' } as const;
   test.each<Row>([
     ['goes on until its process is proven gone', cancelled, running, {}, { act: 'stay' }],
@@ -333,6 +400,28 @@ describe('a job that somebody cancels', () => {
     ['is uncertain when nobody ever beat for its row', cancelled, running, { proof: 'gone', heartbeatAgeMs: null }, maybe],
     ['is cancelled as a silent scrape', { ...cancelled, jobType: 'scrape' }, running, { proof: 'gone', heartbeatAgeMs: 31_000 }, stopped],
     ['is cancelled at a blocker before the form', { ...cancelled, ...waitsForBlocker }, blocker, { proof: 'gone' }, stopped],
+    [
+      'is cancelled at a blocker with the form open, and stays a possible submission',
+      { ...cancelled, ...waitsForBlocker },
+      stillBlocker,
+      { proof: 'gone' },
+      { ...stopped, reason: 'cancelled_at_blocker', submission: 'maybe' },
+    ],
+    [
+      'is uncertain at a blocker whose row was silent',
+      { ...cancelled, ...waitsForBlocker },
+      stillBlocker,
+      { proof: 'gone', heartbeatAgeMs: 31_000 },
+      maybe,
+    ],
+    [
+      'is uncertain at a blocker whose writes may be lost',
+      { ...cancelled, ...waitsForBlocker },
+      stillBlocker,
+      { proof: 'gone', mayHaveLostWrites: true },
+      maybe,
+    ],
+    ['is uncertain when it had gone on after a blocker', { ...cancelled, ...waitsForBlocker }, inForm, { proof: 'gone' }, maybe],
     ['is uncertain at a review, where a person may have submitted', { ...cancelled, ...waitsForReview }, review, { proof: 'gone' }, maybe],
     ['is cancelled when the attempt failed by itself before the form', cancelled, failed('no'), {}, { ...stopped, endReason: 'failed' }],
     [

@@ -2,7 +2,7 @@ import { limits } from '../../../src/contracts/limits';
 import { endOfOrphaned, type OrphanedAttempt, type OrphanedEnd } from '../../../src/domain/orphaned-attempt';
 
 const minute = 60_000;
-const row = { status: 'running', errorCode: null, heartbeatAgeMs: 5_000 };
+const row = { status: 'running', errorCode: null, heartbeatAgeMs: 5_000, isCompletedByOthers: false };
 const answers = { kind: 'answers', workerId: 'worker-1', activeJobs: 1, hasRestarted: false } as const;
 
 /** A review that a person has resolved: its worker still blocks on the browser. */
@@ -25,6 +25,11 @@ test.each<[string, Partial<OrphanedAttempt>, OrphanedEnd | null]>([
   ['is over when its row says failed', { row: { ...row, status: 'failed', errorCode: 'timeout' } }, 'failed'],
   ['is not over when a deregistration wrote failed', { row: { ...row, status: 'failed', errorCode: 'worker_deregistered' } }, null],
   ['is not over when a recovery wrote failed', { row: { ...row, status: 'failed', errorCode: 'stuck_job_timeout' } }, null],
+  [
+    'is not over because a recovery of another worker completed it',
+    { row: { ...row, status: 'completed', isCompletedByOthers: true } },
+    null,
+  ],
   ['is not over because its row says cancelled', { row: { ...row, status: 'cancelled' } }, null],
   ['is over when its worker’s process started again', { port: { ...answers, hasRestarted: true } }, 'lost'],
   ['is not over while its listener is there', { port: { ...answers, hasRestarted: true }, listener: 'present' }, null],

@@ -1,7 +1,7 @@
 import { constantFrom, property } from 'fast-check';
 import type { AttemptSnapshot } from '../../../src/contracts/ghosthands';
 import type { Submission } from '../../../src/contracts/job';
-import { judgeSubmission } from '../../../src/domain/submission-evidence';
+import { judgeSubmission, provenByCallback } from '../../../src/domain/submission-evidence';
 import { anyAttempt, anyTraceOfTheHandler, errorCodes, makeAttempt, makeUnclaimed, findCounterexample } from './facts';
 
 const executing = 'Executing apply handler (Magnitude mode)';
@@ -127,6 +127,60 @@ describe('could an attempt have submitted the form', () => {
           const withoutTraces = { ...seen, hasHandlerEvent: false, hasCrashEvent: false, hasReviewEvent: false, statusMessage: null };
           return judgeSubmission(seen) === 'yes' || judgeSubmission(withoutTraces) !== 'yes';
         }),
+      ),
+    ).toBeNull();
+  });
+});
+
+describe('what a callback of its own worker proves of an attempt', () => {
+  const submitted = { status: 'completed', submitted: true, errorCode: null } as const;
+  const refused = { status: 'failed', submitted: null, errorCode: 'validation_error' } as const;
+  const yes = { submission: 'yes' };
+  test.each<[string, AttemptSnapshot, object | null]>([
+    ['nothing, when none came', makeAttempt({ hasHandlerEvent: true }), null],
+    ['that it was submitted, of a row that stood still', makeAttempt({ told: submitted }), yes],
+    ['that it was submitted, of a row that others completed', makeAttempt({ status: 'completed', workerId: null, told: submitted }), yes],
+    [
+      'that it was submitted, of a row that a wait failed later',
+      makeAttempt({ status: 'failed', errorCode: 'hitl_timeout', told: submitted }),
+      yes,
+    ],
+    [
+      'that it was submitted, of a row that was deregistered',
+      makeAttempt({ status: 'failed', errorCode: 'worker_deregistered', told: submitted }),
+      yes,
+    ],
+    [
+      'nothing against a row that says the contrary',
+      makeAttempt({ status: 'completed', hasResult: true, resultSubmitted: false, told: submitted }),
+      null,
+    ],
+    ['nothing against a row whose attempt failed', makeAttempt({ status: 'failed', errorCode: 'timeout', told: submitted }), null],
+    ['nothing, when it does not say submitted', makeAttempt({ told: { ...submitted, submitted: false } }), null],
+    ['nothing, when its result says nothing', makeAttempt({ told: { ...submitted, submitted: null } }), null],
+    [
+      'that no form was sent, of an input that was refused',
+      makeAttempt({ told: refused }),
+      { submission: 'no', errorCode: 'validation_error' },
+    ],
+    [
+      'nothing of a login, which an earlier run may have passed unseen',
+      makeAttempt({ told: { ...refused, errorCode: 'login_required' } }),
+      null,
+    ],
+    ['nothing of a failure like any other', makeAttempt({ told: { ...refused, errorCode: 'timeout' } }), null],
+    ['nothing of a failure without a code', makeAttempt({ told: { ...refused, errorCode: null } }), null],
+  ])('%s', (_what, seen, proof) => {
+    expect(provenByCallback(seen)).toEqual(proof);
+  });
+
+  test('P3: never a no of an attempt that shows any trace of the handler', () => {
+    expect(
+      findCounterexample(
+        property(anyAttempt, anyTraceOfTheHandler, (seen, trace) => {
+          return 'mayHaveLostWrites' in trace || provenByCallback({ ...seen, ...trace })?.submission !== 'no';
+        }),
+        { numRuns: 5_000 },
       ),
     ).toBeNull();
   });
