@@ -6,8 +6,11 @@ import type { CancelJobInput, WakeSignal } from '../src/contracts/messages';
 import { endCancelListener, findCancelListener } from '../src/db/cancel-listeners';
 import { findCommand, openCommand, updateCommand, viewCommand, type Command } from '../src/db/commands';
 import { findJob } from '../src/db/jobs';
+import { mirrorJob } from '../src/db/mirror';
+import { withTransaction } from '../src/db/pool';
 import { lookUpRoute } from '../src/db/routes';
 import { cancelOutcome, outcomes } from '../src/domain/command-outcome';
+import { isTerminal } from '../src/domain/job-state';
 import { fallbackMessage, routeCommand, routeLevel } from '../src/domain/route-command';
 import type { CancelMeans, CommandDeps } from './deps';
 import { endCommand } from './end-command';
@@ -182,6 +185,12 @@ export const createCancelActivities = (deps: CommandDeps) => {
         routeCommand('cancel', { attempt: null, registry: [], sandboxHost: null, listener: 'absent', isOwnerProvenAlive: false });
       if (command.route === null) logRoute(deps, command, route);
       await endCommand(deps, { commandId: command.commandId, route, means: atRow, outcome, detail: outcomes[outcome].words });
+      // A public row that somebody had cancelled kept that word until now (src/db/mirror.ts).
+      if (!isTerminal(job.state))
+        await withTransaction(pool, async (client) => {
+          await findJob(client, job.jobId, { lock: true });
+          await mirrorJob(client, job.jobId, { showsWorkerId: deps.showsWorkerId });
+        });
     }
     return { command: await getCommand(command.commandId), attemptId: live?.attemptId ?? null, isClaimed: live?.state === 'running' };
   }

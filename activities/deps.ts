@@ -18,6 +18,8 @@ export interface OrchestratorDeps {
   callbackBaseUrl: string;
   workflows: WorkflowsPort;
   hosts: HostReader;
+  /** PRODUCT_SEES_WORKER_ID: public rows and callbacks name the worker. */
+  showsWorkerId: boolean;
   callbacks: { send(url: string, body: CallbackBody): Promise<CallbackReply> };
 }
 
@@ -26,8 +28,8 @@ export interface CommandDeps extends OrchestratorDeps {
   hosts: HostClient;
   /** Which means stop a running attempt, in this order (CANCEL_MEANS). */
   cancelMeans: readonly CancelMeans[];
-  /** Opens what a resume carries; null without a key, and then no secret can have been sealed. */
-  secrets: { open(sealed: Buffer): string } | null;
+  /** Seals and opens what a resume carries; null without a key, and then no secret can have been sealed. */
+  secrets: { open(sealed: Buffer): string; seal(text: string): Buffer } | null;
 }
 
 export type CancelMeans = 'listener' | 'recycle' | 'http';

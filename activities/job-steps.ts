@@ -178,7 +178,7 @@ export const enterState = async (deps: OrchestratorDeps, client: PoolClient, job
       isRerunByGh: job.isRerunByGh,
       attempt: job.attempt === null ? null : { attemptId: job.attempt.attemptId, workerId: job.attempt.workerId },
     }),
-    mirrorJob(client, job.jobId),
+    mirrorJob(client, job.jobId, { showsWorkerId: deps.showsWorkerId }),
     mirrorEvents(client, job.jobId),
     job.hasCallbackUrl ? notifyProduct(deps, client, job, kept) : undefined,
   ]);
@@ -200,7 +200,7 @@ const notifyProduct = async (deps: OrchestratorDeps, client: PoolClient, job: Jo
     jobId: job.jobId,
     valetTaskId: job.valetTaskId,
     state: move.state,
-    workerId: job.attempt?.workerId ?? null,
+    workerId: deps.showsWorkerId ? (job.attempt?.workerId ?? null) : null,
     at: job.now,
     errorCode: move.errorCode ?? null,
     errorMessage: move.errorMessage ?? move.detail ?? null,

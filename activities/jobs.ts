@@ -154,7 +154,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
           deadlineInMs: null,
         });
         await openNextGeneration(client, { jobId, actor: actor ?? 'somebody', jobMs: limits.jobMs });
-        await mirrorJob(client, jobId);
+        await mirrorJob(client, jobId, { showsWorkerId: deps.showsWorkerId, isNewLife: true });
         return await getJob(client, jobId);
       });
     },

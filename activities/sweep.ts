@@ -11,6 +11,7 @@ import { repairRegistry, repairSandboxHealth } from './sweep/fleet-rules';
 import { repairJobs, repairWorkflows } from './sweep/job-rules';
 import { logFindings } from './sweep/log-findings';
 import { openPass, type Pass, type SweepDeps } from './sweep/pass';
+import { nameWaysAround, takeRowCommands } from './sweep/row-commands';
 import { eraseRows, repairRows } from './sweep/row-rules';
 
 export const createSweepActivities = (deps: SweepDeps) => {
@@ -53,11 +54,20 @@ const assignMissedJobs = async (pass: Pass): Promise<void> => {
   await pass.notify(served, async ({ jobId }) => await workflows.wake(jobId, 'assigned'));
 };
 
-/** In this order: what is seen first decides what the rest believes, and assigning comes when workers are free. */
-const lightPass: readonly ((pass: Pass) => Promise<void>)[] = [repairRegistry, repairJobs, showProgress, adoptOlderRows, assignMissedJobs];
+/** In this order: a command comes before what would repair the row that holds it, what is seen first decides what the rest believes, and assigning comes when workers are free. */
+const lightPass: readonly ((pass: Pass) => Promise<void>)[] = [
+  takeRowCommands,
+  repairRegistry,
+  repairJobs,
+  showProgress,
+  adoptOlderRows,
+  assignMissedJobs,
+];
 const fullPass: typeof lightPass = [
+  takeRowCommands,
   repairRegistry,
   repairSandboxHealth,
+  nameWaysAround,
   compareConfiguration,
   repairRows,
   repairJobs,

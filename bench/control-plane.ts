@@ -70,6 +70,7 @@ export const startControlPlane = async ({
     limits,
     observe: () => undefined,
     callbackBaseUrl: 'http://127.0.0.1:9',
+    showsWorkerId: false,
     workflows: createWorkflowsPort(client, { deadlineMs: temporalCallMs, taskQueue }),
     hosts: createHostClient({
       addressMap: {},
@@ -131,6 +132,7 @@ export const startControlPlane = async ({
       corsOrigins: [],
       atmOpenReads: false,
       environment: 'bench',
+      showsWorkerId: false,
     },
     isDraining: () => false,
   });

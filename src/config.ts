@@ -55,6 +55,8 @@ export interface Config {
     acceptedServiceSecrets: Sensitive<string>[];
     allowedCallbackOrigins: string[];
     allowPrivateCallbackAddresses: boolean;
+    /** Public rows and callbacks name the worker, by which VALET finds its machine. */
+    showsWorkerId: boolean;
   };
   /** Where GH workers reach our gateway. */
   callbackBaseUrl: string;
@@ -357,6 +359,7 @@ function makeConfig(
       acceptedServiceSecrets: [read.GH_SERVICE_SECRET, read.GH_SERVICE_SECRET_PREVIOUS].filter((secret) => secret !== undefined),
       allowedCallbackOrigins: read.CALLBACK_ALLOWED_ORIGINS,
       allowPrivateCallbackAddresses: read.CALLBACK_ALLOW_PRIVATE_ADDRESSES,
+      showsWorkerId: read.PRODUCT_SEES_WORKER_ID,
     },
     callbackBaseUrl: read.CALLBACK_BASE_URL ?? publicUrl,
     hostAddressMap: read.HOST_ADDRESS_MAP,

@@ -325,6 +325,11 @@ export const settings = {
       meaning: 'Lets callbacks go to loopback and private addresses.',
       processes: ['orchestrator'],
     }),
+  PRODUCT_SEES_WORKER_ID: flag().prefault('false').register(documented, {
+    meaning:
+      "Public rows and callbacks name the worker of a job. VALET then sends its commands to that worker's machine, past the gateway, unless ATM_BASE_URL is the gateway and each sandbox has its tags.atm_fleet_id: leave it false before that holds for every machine.",
+    processes: jobProcesses,
+  }),
   HOST_ADDRESS_MAP: hostAddressMap().prefault('').register(documented, {
     meaning:
       'Other addresses for hosts, as ip=apiUrl|workerUrl, separated by commas. Without an entry a host is http://ip:3100 and http://ip:3101.',

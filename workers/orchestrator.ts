@@ -19,7 +19,7 @@ import { createWorkMetrics } from '../src/metrics/work';
 import { createSecretBox } from '../src/secret-box';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
-import { assignOnNotify } from './assign-on-notify';
+import { hearNews } from './hear-news';
 import { keepSchedule } from './keep-schedule';
 import { processReadiness } from './process-readiness';
 import { runProcess, runWorker, stopSignal, workflowSource } from './run-worker';
@@ -73,21 +73,19 @@ const serveJobs = async ({
   await ensureSearchAttributes(connection, config.temporal.namespace);
   await ensureWorkerCleanupSchedule(client);
   const workflows = createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs });
-  const listener = assignOnNotify({
-    pool,
-    log,
-    workflows,
-    directUrl: config.database.directUrl?.unredacted(),
-    callbackBaseUrl: config.callbackBaseUrl,
-  });
-
-  const activities = createOrchestratorActivities({
+  const shared = {
     pool,
     log,
     limits,
     observe: createWorkMetrics(metrics),
     callbackBaseUrl: config.callbackBaseUrl,
+    showsWorkerId: config.product.showsWorkerId,
     workflows,
+    secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
+  };
+  const listener = hearNews({ ...shared, directUrl: config.database.directUrl?.unredacted() });
+  const activities = createOrchestratorActivities({
+    ...shared,
     hosts: createHostClient({
       addressMap: config.hostAddressMap,
       timeoutMs: limits.probeTimeoutMs,
@@ -103,7 +101,6 @@ const serveJobs = async ({
       retryAfterMaxMs: limits.callbackRetryAfterMaxMs,
     }),
     cancelMeans: config.cancelMeans,
-    secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
     retentionMs: config.retentionMs,
     deployRetention: { deploysMs: config.deployRetentionMs, linesMs: config.deployLogRetentionMs },
     fleetConfig,

@@ -10,15 +10,16 @@ import type { FleetConfig } from '../../src/contracts/fleet-config';
 import { isRefusedByTable } from '../../src/db/outage';
 import { withSavepoint, withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
-import type { OrchestratorDeps } from '../deps';
+import type { CommandDeps, OrchestratorDeps } from '../deps';
 
-export type SweepDeps = OrchestratorDeps & {
-  retentionMs: number;
-  deployRetention: { deploysMs: number; linesMs: number };
-  heartbeat: () => void;
-  /** The fleet as its owner has written it down; read anew each time. */
-  fleetConfig: { read(): Promise<FleetConfig> };
-};
+export type SweepDeps = OrchestratorDeps &
+  Pick<CommandDeps, 'secrets'> & {
+    retentionMs: number;
+    deployRetention: { deploysMs: number; linesMs: number };
+    heartbeat: () => void;
+    /** The fleet as its owner has written it down; read anew each time. */
+    fleetConfig: { read(): Promise<FleetConfig> };
+  };
 
 /** One pass, as its parts use it: what they may do to rows and workflows, and the report that they all write. */
 export interface Pass {

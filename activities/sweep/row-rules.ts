@@ -8,13 +8,16 @@ import { pruneOldRows } from '../../src/db/retention';
 import { eraseExpiredSecrets } from '../../src/db/secrets';
 import { endOfOrphaned } from '../../src/domain/orphaned-attempt';
 import type { Pass } from './pass';
+import { retryPutBack } from './row-commands';
 
 /** What is wrong in rows, ours and the public ones. */
 export const repairRows = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
   await endOrphaned(pass);
   pass.count('left_waiter_gone', await clearLeftWaiters(pass.db));
-  const mirrors = await pass.together(async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs }));
+  const mirrors = await pass.together(
+    async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs }, { showsWorkerId: pass.deps.showsWorkerId }),
+  );
   for (const { jobId, found, wanted } of mirrors) pass.add({ finding: 'mirror_repaired', subject: jobId, before: found, after: wanted });
   await repairLateOverwrites(pass);
 };
@@ -57,7 +60,9 @@ const repairLateOverwrites = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
   const overwrites = pass.bound('overwritten rows', await listOverwrites(pass.db, limits));
   if (overwrites.length === 0) return;
-  const repaired = await pass.together(async (db) => await repairOverwrites(db, overwrites));
+  await retryPutBack(pass, overwrites);
+  const mirror = { showsWorkerId: pass.deps.showsWorkerId };
+  const repaired = await pass.together(async (db) => await repairOverwrites(db, overwrites, mirror));
   for (const { jobId, found, wanted } of repaired)
     pass.add({ finding: 'late_overwrite_repaired', subject: jobId, before: found, after: wanted });
 };

@@ -79,6 +79,7 @@ const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>
         readApi: async () => ({ isUp: true, imageTag: null }),
       },
     }),
+    secrets: null,
     retentionMs: seededPastMs,
     deployRetention: { deploysMs: seededPastMs, linesMs: seededPastMs },
     fleetConfig: { read: () => Promise.resolve(noFleetConfig) },

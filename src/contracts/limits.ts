@@ -135,6 +135,12 @@ export const limits = {
   overwriteWindowMs: 70_000,
   /** What a resume left in a row for this long was left by a command that died. */
   credentialsLeftMs: 30_000,
+  /** GH's own resume writes its last statement a moment after the one that notifies (ghosthands §1.4): a row is looked at again then. */
+  rowSettlesMs: 400,
+  /** What a row says for so long after a resume was taken from it still belongs to that one. */
+  rowResumeEchoMs: 10_000,
+  /** A set-up that sends commands past us is an alarm for so long after the last one. */
+  aroundAlarmMs: 3_600_000,
   /** How long a request waits for a dry run of the sweep. */
   sweepWaitMs: 25_000,
   /** A live row that nobody touched for this long gets its workflow started again (a no-op when it runs). */

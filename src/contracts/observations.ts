@@ -9,6 +9,8 @@ export type Observation =
   /** `seconds` since the claim; null when nobody claimed. */
   | { of: 'attempt'; end: string; seconds: number | null }
   | { of: 'command'; kind: CommandKind; route: Route | 'none'; outcome: CommandOutcome | 'none' }
+  /** A neighbour's command that was found in a public row. */
+  | { of: 'row_command'; kind: CommandKind; taken: 'taken' | 'joined' | 'refused' }
   | { of: 'callback'; settledAs: 'delivered' | 'superseded' | 'given_up' | 'refused' }
   | { of: 'sweep'; counts: Record<string, number>; seconds: number };
 

@@ -93,6 +93,22 @@ export const sweepFindings = {
     of: 'jobId',
     meaning: 'Somebody wrote over the public row of an ended job; kept as an event of the job.',
   },
+  row_command: {
+    weight: 'repair',
+    of: 'jobId',
+    meaning: 'A neighbour wrote a command into the public row, past the gateway: it was taken out, and is carried out where it can be.',
+  },
+  commands_go_around: {
+    weight: 'alarm',
+    of: null,
+    meaning:
+      'In the last hour commands came through public rows, since the product is set up to go around the gateway; the fault is named.',
+  },
+  sandbox_leads_around: {
+    weight: 'alarm',
+    of: 'sandboxId',
+    meaning: 'VALET sends what concerns this machine past the gateway: its sandbox has no tags.atm_fleet_id.',
+  },
   job_adopted: { weight: 'repair', of: 'jobId', meaning: 'The row of an older producer was taken over before a worker claimed it.' },
   row_not_adopted: { weight: 'alarm', of: 'jobId', meaning: 'The row of an older producer cannot be taken over; the field is named.' },
   adoption_is_off: { weight: 'alarm', of: null, meaning: 'Rows wait for adoption, but a worker in queue mode might run them beside us.' },

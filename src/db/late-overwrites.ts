@@ -1,6 +1,6 @@
 import { ghStatusOf } from '../domain/job-state';
 import type { Limits } from '../contracts/limits';
-import { mirrorJob, type MirrorRepair } from './mirror';
+import { mirrorJob, type MirrorOptions, type MirrorRepair } from './mirror';
 import { queryNamed, type Queryable } from './queryable';
 
 /** Of a public row `g` and the job `c` that it shows. */
@@ -52,7 +52,11 @@ export const listOverwrites = async (
 };
 
 /** Inside the caller's transaction: writes the rows again, and keeps what was found as an event of each job. Answers which were still to be repaired. */
-export const repairOverwrites = async (db: Queryable, overwrites: readonly MirrorRepair[]): Promise<MirrorRepair[]> => {
+export const repairOverwrites = async (
+  db: Queryable,
+  overwrites: readonly MirrorRepair[],
+  mirror: MirrorOptions,
+): Promise<MirrorRepair[]> => {
   const jobIds = overwrites.map(({ jobId }) => jobId);
   await db.query(`select from yardmaster.job where job_id = any($1::uuid[]) and ended_at is not null order by job_id for no key update`, [
     jobIds,
@@ -70,6 +74,6 @@ export const repairOverwrites = async (db: Queryable, overwrites: readonly Mirro
      select job_id as "jobId", found, wanted from wrong`,
     [jobIds, JSON.stringify(ghStatusOf)],
   );
-  for (const { jobId } of rows) await mirrorJob(db, jobId);
+  for (const { jobId } of rows) await mirrorJob(db, jobId, mirror);
   return rows;
 };

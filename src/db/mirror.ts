@@ -2,19 +2,40 @@ import { ghStatusOf } from '../domain/job-state';
 import { withoutPageSecrets } from '../domain/url-secrets';
 import { queryNamed, type Queryable } from './queryable';
 
+/** How a mirror is written. */
+export interface MirrorOptions {
+  /** PRODUCT_SEES_WORKER_ID: a worker in the public row leads VALET past us to its machine (valet §1.5). */
+  showsWorkerId: boolean;
+  /** A person has opened another generation: `cancelled` is the end of the last one, and no word to this one. */
+  isNewLife?: boolean;
+}
+
 /**
- * Writes our state into the public job row, the mirror that the product reads: state, worker, interaction, results, and a heartbeat, since VALET
+ * Of a public row and its live job `j`: somebody cancelled it there, and that is not yet proven, or nobody has taken the word (src/db/row-words.ts). Until
+ * then it is not written over.
+ */
+const saysCancelled = (
+  row: string,
+): string => `(${row}.status = 'cancelled' and j.ended_at is null and (j.cancel_requested_at is null or exists (
+  select from yardmaster.command c where c.job_id = j.job_id and c.kind = 'cancel' and c.ended_at is null)))`;
+
+/**
+ * Writes our state into the public job row, the mirror that the product reads: state, interaction, results, and a heartbeat, since VALET
  * fails tasks whose row is silent (valet §3.1). Re-asserts what keeps the row unclaimable. Never copies what a person typed into a resume.
  */
-export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => {
+export const mirrorJob = async (
+  db: Queryable,
+  jobId: string,
+  { showsWorkerId, isNewLife = false }: MirrorOptions = { showsWorkerId: false },
+): Promise<void> => {
   const { rows } = await queryNamed<{ interaction: unknown }>(db, {
     name: 'mirror_job',
     text: `
      update gh_automation_jobs g set
-       status = ($2::jsonb) ->> j.state,
+       status = case when ${saysCancelled('g')} and not $4::boolean then g.status else ($2::jsonb) ->> j.state end,
        status_message = nullif(j.detail, ''),
        worker_affinity = 'strict', target_worker_id = null, callback_url = null,
-       worker_id = a.worker_id,
+       worker_id = case when $3::boolean then a.worker_id end,
        started_at = (select min(t.claimed_at) from yardmaster.attempt t where t.job_id = j.job_id and t.generation = j.generation),
        completed_at = case when j.ended_at is not null or j.state = 'uncertain' then coalesce(j.ended_at, j.state_at) end,
        last_heartbeat = now(),
@@ -33,7 +54,7 @@ export const mirrorJob = async (db: Queryable, jobId: string): Promise<void> => 
      left join gh_automation_jobs r on r.id = j.attempt_id
      where j.job_id = $1::uuid and g.id = j.job_id
      returning case when j.state = 'waiting_human' then g.interaction_data end as interaction`,
-    values: [jobId, JSON.stringify(ghStatusOf)],
+    values: [jobId, JSON.stringify(ghStatusOf), showsWorkerId, isNewLife],
   });
   const interaction = rows[0]?.interaction ?? null;
   const shown = JSON.stringify(withoutPageSecrets(interaction));
@@ -51,9 +72,14 @@ export interface MirrorRepair {
 
 /**
  * Keeps the job rows of all live jobs warm, and puts right what a neighbour wrote over their state. Answers which were written over. Inside of a
- * transaction: locks each job first, and leaves out those that are in the middle of a step: what was read of them would be written over what the step mirrors.
+ * transaction: locks each job first, and leaves out those that are in the middle of a step: what was read of them would be written over what the step mirrors;
+ * and those that a neighbour has cancelled, whose word comes first.
  */
-export const refreshMirrors = async (db: Queryable, { beatMs }: { beatMs: number }): Promise<MirrorRepair[]> => {
+export const refreshMirrors = async (
+  db: Queryable,
+  { beatMs }: { beatMs: number },
+  mirror: MirrorOptions = { showsWorkerId: false },
+): Promise<MirrorRepair[]> => {
   const { rows } = await db.query<MirrorRepair>(
     `with stale as materialized (
        select j.job_id, ($2::jsonb) ->> j.state as wanted, o.status as found,
@@ -62,6 +88,7 @@ export const refreshMirrors = async (db: Queryable, { beatMs }: { beatMs: number
        where j.ended_at is null
          and (o.last_heartbeat is null or o.last_heartbeat < now() - $1::int * interval '1 ms' or o.status <> ($2::jsonb) ->> j.state
            or o.worker_affinity is distinct from 'strict' or o.target_worker_id is not null)
+         and not ${saysCancelled('o')}
        for no key update of j skip locked
      ), refreshed as (
        update gh_automation_jobs g set last_heartbeat = now(), status = m.wanted, worker_affinity = 'strict', target_worker_id = null
@@ -72,6 +99,6 @@ export const refreshMirrors = async (db: Queryable, { beatMs }: { beatMs: number
     [beatMs, JSON.stringify(ghStatusOf)],
   );
   // Whoever wrote over the state wrote more beside it: a code, a message, a moment.
-  for (const { jobId } of rows) await mirrorJob(db, jobId);
+  for (const { jobId } of rows) await mirrorJob(db, jobId, mirror);
   return rows;
 };

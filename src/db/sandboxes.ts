@@ -1,5 +1,6 @@
 import { isInstance } from '../domain/host-address';
 import type { Sandbox, SandboxHealth } from '../domain/sandbox-sync';
+import type { MachineSandbox } from '../domain/way-around';
 import type { Queryable } from './queryable';
 
 /**
@@ -28,6 +29,16 @@ export const listActiveSandboxes = async (db: Queryable): Promise<Sandbox[]> => 
   const { rows } = await db.query<Sandbox>(
     `select id as "sandboxId", instance_id as "instanceId", public_ip as address, health_status::text as health
      from sandboxes where status = 'active' and (ec2_status is null or ec2_status in ('pending', 'running')) order by id`,
+  );
+  return rows;
+};
+
+/** How VALET finds each machine that should run and has an address: through us where its sandbox has an ATM id (valet §1.5). */
+export const listMachineSandboxes = async (db: Queryable): Promise<MachineSandbox[]> => {
+  if (!(await hasSandboxes(db))) return [];
+  const { rows } = await db.query<MachineSandbox>(
+    `select id as "sandboxId", public_ip as address, coalesce(tags ->> 'atm_fleet_id', '') <> '' as "hasFleetId"
+     from sandboxes where status = 'active' and machine_type = 'ec2' and public_ip is not null order by id`,
   );
   return rows;
 };

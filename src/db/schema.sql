@@ -102,6 +102,7 @@ create table yardmaster.command (
 CREATE INDEX command_job_idx ON yardmaster.command USING btree (job_id, requested_at DESC, command_id);
 CREATE INDEX command_open_idx ON yardmaster.command USING btree (touched_at) WHERE (ended_at IS NULL);
 CREATE UNIQUE INDEX command_open_key ON yardmaster.command USING btree (job_id, kind) WHERE (ended_at IS NULL);
+CREATE INDEX command_row_idx ON yardmaster.command USING btree (requested_at) WHERE (source = 'row'::text);
 
 create table yardmaster.deploy (
   deploy_id uuid not null,

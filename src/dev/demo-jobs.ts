@@ -17,7 +17,9 @@ export interface DemoJob {
     | 'cancels it while it waits'
     | 'cancels it while it runs'
     | 'cancels it though the registry forgot its worker'
-    | 'kills its worker';
+    | 'kills its worker'
+    | 'sends the code past us'
+    | 'cancels it past us';
 }
 
 export const demoJobs: readonly DemoJob[] = [
@@ -51,5 +53,8 @@ export const demoJobs: readonly DemoJob[] = [
     attempts: 2,
     person: 'kills its worker',
   },
+  // As VALET does in a set-up that leads around the gateway: the public row is all that reaches us.
+  { title: 'its code went around us', path: '/blocker-2fa?ms=1000', ends: 'succeeded', person: 'sends the code past us' },
+  { title: 'its cancel went around us', path: '/slow-start?startMs=60000', ends: 'cancelled', person: 'cancels it past us' },
   { title: 'GH loses its callbacks', path: '/quick?ms=800&lost=running,completed', ends: 'succeeded' },
 ];

@@ -46,6 +46,12 @@ export const actAsPerson = async (
       await killWorker(fleet, workerId);
       return true;
     }
+    case 'sends the code past us':
+      if (isWaitingForPerson) await resumeAtMachine(fleet, jobId);
+      return isWaitingForPerson;
+    case 'cancels it past us':
+      if (state === 'running') await cancelInRow(fleet, jobId);
+      return state === 'running';
   }
 };
 
@@ -68,6 +74,27 @@ const forgetWorker = async ({ stack }: DemoFleet, workerId: string): Promise<voi
   await client.connect();
   await client.query('delete from gh_worker_registry where worker_id = $1', [workerId]);
   await client.end();
+};
+
+/** VALET asks the API of a machine, which writes the code into the public row (ghosthands §1.4). */
+const resumeAtMachine = async ({ simulator }: DemoFleet, jobId: string): Promise<void> => {
+  const host = simulator.hosts.find(({ isReady }) => isReady);
+  if (host === undefined) throw new Error('no machine is up');
+  const response = await fetch(`http://${host.config.listenIp}:${host.ports.api}/api/v1/gh/valet/resume/${jobId}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-gh-service-key': demoKeys.product },
+    body: JSON.stringify({ resolution_type: 'code_entry', resolution_data: { code: '715204' } }),
+  });
+  console.log(`        a code went to the API of a machine, past us: ${response.status}`);
+};
+
+/** VALET cancels its task, and heals the public row at the next read of it (valet §3.1). */
+const cancelInRow = async ({ stack }: DemoFleet, jobId: string): Promise<void> => {
+  const client = new Client({ connectionString: stack.databaseUrl });
+  await client.connect();
+  await client.query(`update gh_automation_jobs set status = 'cancelled', completed_at = now() where id = $1`, [jobId]);
+  await client.end();
+  console.log('        a cancel was written into the public row, past us');
 };
 
 /** SIGKILL in the middle of a job, over the simulator's control port; Docker starts the container again. */

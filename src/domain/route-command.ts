@@ -33,6 +33,9 @@ export interface RouteFacts {
 /** The warning of every fallback, in the incumbent's words, so that one search finds both (valet §1.5). */
 export const fallbackMessage = 'Fleet routing fallback — cancel/resume may reach wrong EC2';
 
+/** The same warning for a command that came past us, to another machine's API, and was found in the public row (design §5.5). */
+export const aroundMessage = 'Fleet routing fallback — a command went around the gateway and is taken from the public row';
+
 /** Where a cancel or resume goes, and why, step by step (design §5.1). Never silently anywhere (promise 4). */
 export const routeCommand = (kind: 'cancel' | 'resume', facts: RouteFacts): RouteTaken => {
   const { attempt } = facts;

@@ -271,6 +271,7 @@ export const answerExamples: Readonly<Record<string, unknown>> = {
         reason: 'both ports answer',
         ports: { isApiUp: true, isWorkerUp: true, probedAt: later, problem: null },
         imageVersion: version,
+        goesAround: null,
         holds: [],
         workers: [worker],
       },

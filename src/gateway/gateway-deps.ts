@@ -52,6 +52,8 @@ export interface GatewayDeps {
     corsOrigins: readonly string[];
     /** What the dashboard calls the environment of machines whose own nobody has written down. */
     environment: string;
+    /** PRODUCT_SEES_WORKER_ID: public rows name the worker. */
+    showsWorkerId: boolean;
   };
   /** True from SIGTERM on. */
   isDraining: () => boolean;

@@ -78,7 +78,11 @@ export const startGateway = async (config: Config, log: Log): Promise<RunningGat
       serviceSecrets: config.product.acceptedServiceSecrets,
       legacySecretInQuery: config.gateway.legacySecretInQuery,
     },
-    settings: { ...config.gateway, allowedCallbackOrigins: config.product.allowedCallbackOrigins },
+    settings: {
+      ...config.gateway,
+      allowedCallbackOrigins: config.product.allowedCallbackOrigins,
+      showsWorkerId: config.product.showsWorkerId,
+    },
     isDraining: () => stopping.signal.aborted,
   });
   const server = createServer(app);

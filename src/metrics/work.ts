@@ -59,6 +59,12 @@ export const createWorkMetrics = (metrics: Metrics): Observe => {
     registers,
   });
   const observeCommand = createCommandCounter(metrics);
+  const rowCommands = new Counter({
+    name: 'yardmaster_row_commands_total',
+    help: 'Commands that neighbours wrote into public rows, past the gateway, by what became of them.',
+    labelNames: ['kind', 'taken'],
+    registers,
+  });
   const callbacks = new Counter({
     name: 'yardmaster_callbacks_settled_total',
     help: 'Callbacks to the product that need no further try, by how.',
@@ -90,6 +96,8 @@ export const createWorkMetrics = (metrics: Metrics): Observe => {
         return;
       case 'command':
         return observeCommand(seen);
+      case 'row_command':
+        return rowCommands.inc({ kind: seen.kind, taken: seen.taken });
       case 'callback':
         return callbacks.inc({ settled_as: seen.settledAs });
       case 'sweep':

@@ -24,6 +24,7 @@ import { listRefusedWorkers, noteRefusedCallback } from '../../src/db/refused-ca
 import { pruneOldRows } from '../../src/db/retention';
 import { findLastSweep, isFullSweepDue } from '../../src/db/sweep-reports';
 import { lookUpRoute } from '../../src/db/routes';
+import { countRowCommands, listRowWords } from '../../src/db/row-words';
 import { countWorkers } from '../../src/db/worker-counts';
 import { withDatabase } from '../support/database';
 import { makeNewJob, testActor } from '../support/new-job';
@@ -65,6 +66,8 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
   ['mirroring the events of a job', async (db) => await mirrorEvents(db, ids.live)],
   ['mirroring the events of all live attempts', async (db) => await mirrorEvents(db, null)],
   ['keeping the mirrors warm', async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs })],
+  ['finding commands in public rows', async (db) => await listRowWords(db, { rows: 500 })],
+  ['counting the commands that came by rows', async (db) => await countRowCommands(db, { withinMs: limits.aroundAlarmMs })],
   ['finding stalled jobs', async (db) => await listStalledJobs(db, limits)],
   ['finding the attempts that have not ended', async (db) => await listLiveAttempts(db, limits)],
   ['following a claim', async (db) => await reownAttempts(db, [{ attemptId: ids.attempt, from: 'worker-1', to: 'worker-none' }])],

@@ -45,6 +45,9 @@ export interface FleetFixtureOptions {
   /** Dynamic configuration, for a Temporal server of its own. */
   temporalSettings?: Record<string, string>;
   replaceActivities?: OrchestratorOptions['replaceActivities'];
+  /** Our worker hears what a real orchestrator hears of the database, and polls as that does. */
+  hearsNews?: boolean;
+  showsWorkerId?: boolean;
 }
 
 /** A fleet and a control plane for the tests of a file: simulated GH hosts over real sockets, our worker in this process, a product that listens. */
@@ -149,6 +152,8 @@ export const withFleetFixture = (options: FleetFixtureOptions = {}): FleetFixtur
       ghServiceSecret: sensitive(serviceSecret),
       logDestination: options.logDestination,
       replaceActivities: options.replaceActivities,
+      directUrl: options.hearsNews === true ? database.databaseUrl : undefined,
+      showsWorkerId: options.showsWorkerId,
       recycle: recycle === undefined ? undefined : async (host) => await recycle(fixture.simulator, host),
     });
     await fixture.sweep();

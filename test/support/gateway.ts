@@ -108,6 +108,7 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
       allowedCallbackOrigins: ['https://valet.test'],
       corsOrigins: ['https://dashboard.test'],
       environment: 'staging',
+      showsWorkerId: false,
       ...options.settings,
     },
     isDraining: () => false,

@@ -11,6 +11,7 @@ export const makeDeps = (pool: Pool, more: Partial<OrchestratorDeps> = {}): Orch
   log: createLog({ level: 'error', process: 'test' }),
   callbackBaseUrl,
   observe: () => {},
+  showsWorkerId: false,
   workflows: createRefusal<OrchestratorDeps['workflows']>({ wake: async () => {} }),
   hosts: createRefusal<OrchestratorDeps['hosts']>({}),
   callbacks: createRefusal<OrchestratorDeps['callbacks']>({}),

@@ -13,6 +13,7 @@ import type { CallbackReply } from '../../src/domain/callback-answer';
 import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
 import { createLog, type Log } from '../../src/log';
 import type { Sensitive } from '../../src/domain/sensitive';
+import { hearNews } from '../../workers/hear-news';
 import { createTunedWorker } from '../../workers/run-worker';
 import { createWorkflowsPort } from '../../workers/workflows-port';
 import { workflowBundle } from './workflow-bundle';
@@ -27,6 +28,9 @@ export interface OrchestratorOptions {
   addressMap?: HostAddressMap;
   limits?: Partial<Limits>;
   secrets?: CommandDeps['secrets'];
+  showsWorkerId?: boolean;
+  /** Where it hears what every orchestrator hears; without it nobody listens or polls, and passes find all. */
+  directUrl?: string;
   observe?: Observe;
   cancelMeans?: CommandDeps['cancelMeans'];
   ghServiceSecret?: Sensitive<string>;
@@ -59,13 +63,19 @@ export const startOrchestrator = async (
     process: 'test',
     destination: options.logDestination,
   });
-  const activities = createOrchestratorActivities({
+  const shared = {
     pool: options.pool,
     log,
     limits,
     observe: options.observe ?? (() => undefined),
     callbackBaseUrl: options.callbackBaseUrl,
+    showsWorkerId: options.showsWorkerId ?? false,
     workflows: createWorkflowsPort(options.client, { deadlineMs: 10_000, taskQueue: options.taskQueue }),
+    secrets: options.secrets ?? null,
+  };
+  const listener = options.directUrl === undefined ? null : hearNews({ ...shared, directUrl: options.directUrl });
+  const activities = createOrchestratorActivities({
+    ...shared,
     hosts: createHostClient({
       addressMap: options.addressMap ?? {},
       timeoutMs: limits.probeTimeoutMs,
@@ -74,7 +84,6 @@ export const startOrchestrator = async (
     }),
     callbacks: { send: options.send ?? sendPlainly },
     cancelMeans: options.cancelMeans ?? ['listener', 'recycle'],
-    secrets: options.secrets ?? null,
     retentionMs: limits.retentionMs,
     deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
     fleetConfig: { read: () => Promise.resolve(noFleetConfig) },
@@ -93,6 +102,7 @@ export const startOrchestrator = async (
   return {
     activities,
     async stop() {
+      await listener?.close();
       worker.shutdown();
       deployer?.shutdown();
       await running;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import type { OrchestratorDeps, WorkerPortAnswer } from '../../activities/deps';
+import type { CommandDeps, OrchestratorDeps, WorkerPortAnswer } from '../../activities/deps';
 import { createSweepActivities } from '../../activities/sweep';
 import { noFleetConfig, type FleetConfig } from '../../src/contracts/fleet-config';
 import type { WorkerStatus } from '../../src/contracts/ghosthands';
@@ -15,6 +15,7 @@ export interface PassOptions extends SweepRequest {
   /** How long each of them takes for its answer. */
   answersAfterMs?: number;
   limits?: Partial<Limits>;
+  secrets?: CommandDeps['secrets'];
   /** Jobs whose workflow runs. */
   running?: string[];
   /** Destinations to which a workflow deploys. */
@@ -47,7 +48,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     fleetConfig = noFleetConfig,
     ...others
   } = options;
-  const { answersAfterMs = 0, limits: ofTest = {}, log, ...request } = others;
+  const { answersAfterMs = 0, limits: ofTest = {}, log, secrets: _secrets, ...request } = others;
   const { rows } = await pool.query<{ host: string; worker_id: string }>('select ec2_ip as host, worker_id from gh_worker_registry');
   const registered = new Map(rows.map(({ host, worker_id: workerId }) => [host, workerId]));
   const notified: string[] = [];
@@ -82,6 +83,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
       ...(log === undefined ? {} : { log }),
       hosts: { readWorkerPort, readApi: async () => ({ isUp: true, imageTag: null }) },
     }),
+    secrets: options.secrets ?? null,
     retentionMs: limits.retentionMs,
     deployRetention: { deploysMs: limits.retentionMs, linesMs: limits.retentionMs },
     heartbeat: () => {},

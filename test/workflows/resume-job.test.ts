@@ -132,9 +132,8 @@ describe('a resume', () => {
     expect(await resume(fixture, jobId)).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('resolve the job') });
     await handle.signal(resolveSignal, { submitted: true });
     await handle.result();
-    await fixture.simulator.restart(
-      fixture.simulator.hosts.find(({ workerId }) => workerId === fixture.received(jobId).at(-1)?.worker_id)?.ip ?? '',
-    );
+    const reviewer = (await fixture.job(jobId)).attempt?.workerId;
+    await fixture.simulator.restart(fixture.simulator.hosts.find(({ workerId }) => workerId === reviewer)?.ip ?? '');
   });
 
   test('of a code that did not come over REST is refused, and a signal that carries one is ignored', async () => {

@@ -166,6 +166,7 @@ describe('the route of a cancel', () => {
       limits,
       observe: () => {},
       callbackBaseUrl: '',
+      showsWorkerId: false,
       workflows: {
         wake: nothing,
         ensureApplyJob: nothing,

@@ -6,6 +6,14 @@ import type { HostConfig } from './config';
 
 const finalStatuses = ['completed', 'failed', 'cancelled', 'expired'];
 
+/** Staging's list has one more (ghosthands §1.4). */
+const retryableStatuses: Record<HostConfig['variant'], readonly string[]> = {
+  main: ['failed', 'cancelled'],
+  staging: ['failed', 'cancelled', 'needs_human'],
+};
+
+const misnumbered = (): Error => new Error('bind message supplies 1 parameters, but prepared statement requires 2');
+
 const resumeSchema = z.object({
   resolved_by: z.enum(['human', 'system']).default('human'),
   resolution_notes: z.string().max(500).optional(),
@@ -78,7 +86,20 @@ export function createApiApp(deps: { host: HostConfig; pool: Pool; serviceSecret
     if (status === null) notFound(response);
     else if (finalStatuses.includes(status)) {
       response.status(409).json({ error: 'job_not_cancellable', current_status: status, reason: `Job is ${status}` });
-    } else throw new Error('bind message supplies 1 parameters, but prepared statement requires 2');
+    } else if (!host.honoursCommands) throw misnumbered();
+    else response.json(await markCancelled(pool, request.params.id));
+  });
+
+  // Its placeholders are numbered as wrongly. What it means to write is what a later GH may write: `honoursCommands`.
+  app.post('/api/v1/gh/jobs/:id/retry', async (request, response) => {
+    const status = await findStatus(pool, request.params.id);
+    if (status === null) return notFound(response);
+    if (!retryableStatuses[host.variant].includes(status)) {
+      const message = `Job cannot be retried in status ${status}`;
+      return void response.status(409).json({ error: 'job_not_retryable', message, current_status: status });
+    }
+    if (!host.honoursCommands) throw misnumbered();
+    response.json(await putBack(pool, request.params.id));
   });
 
   app.post('/api/v1/gh/valet/resume/:id', async (request, response) => {
@@ -91,7 +112,7 @@ export function createApiApp(deps: { host: HostConfig; pool: Pool; serviceSecret
       return void response.status(409).json({ error: 'invalid_state', message: `Job is not paused (current status: ${status})` });
     }
     await resume(pool, rowId, body.data);
-    const { resolved_by, resolution_type } = body.data;
+    const { resolved_by, resolution_type = 'manual' } = body.data;
     response.json({ job_id: rowId, status: 'running', resolved_by, resolution_type });
   });
 
@@ -144,11 +165,16 @@ async function findStatus(pool: Pool, rowId: string): Promise<string | null> {
   return rows[0]?.status ?? null;
 }
 
-/** Three statements, no transaction, and no look at whether anybody waits (ghosthands §1.4). */
+/** Three statements, no transaction, and no look at whether anybody waits, whosever row it is (ghosthands §1.4). */
 async function resume(pool: Pool, rowId: string, body: z.infer<typeof resumeSchema>): Promise<void> {
-  const { resolution_type, resolution_data, resolved_by } = body;
+  const { resolution_type, resolution_data, resolved_by, resolution_notes } = body;
   if (resolution_type !== undefined || resolution_data !== undefined) {
-    const resolution = { resolution_type, resolution_data, resolved_by, resolved_at: new Date().toISOString() };
+    const resolution = {
+      resolution_type: resolution_type ?? 'manual',
+      resolution_data: resolution_data ?? null,
+      resolved_by,
+      resolved_at: new Date().toISOString(),
+    };
     await pool.query(`update gh_automation_jobs set interaction_data = coalesce(interaction_data, '{}') || $2::jsonb where id = $1`, [
       rowId,
       JSON.stringify(resolution),
@@ -157,8 +183,27 @@ async function resume(pool: Pool, rowId: string, body: z.infer<typeof resumeSche
   await pool.query(`select pg_notify('gh_job_resume', $1)`, [rowId]);
   await pool.query(`update gh_automation_jobs set status = 'running', paused_at = null, status_message = $2 where id = $1`, [
     rowId,
-    `Resumed by ${resolved_by}`,
+    `Resumed by ${resolved_by}${resolution_notes === undefined ? '' : `: ${resolution_notes}`}`,
   ]);
+}
+
+/** The text of GH's own UPDATE, with placeholders that fit. */
+async function markCancelled(pool: Pool, rowId: string): Promise<unknown> {
+  const { rows } = await pool.query(
+    `update gh_automation_jobs set status = 'cancelled', completed_at = now() where id = $1 returning id, status, completed_at as cancelled_at`,
+    [rowId],
+  );
+  return rows[0];
+}
+
+async function putBack(pool: Pool, rowId: string): Promise<unknown> {
+  const { rows } = await pool.query(
+    `update gh_automation_jobs set status = 'pending', retry_count = retry_count + 1, worker_id = null, error_code = null, error_details = null,
+       started_at = null, completed_at = null, last_heartbeat = null
+     where id = $1 returning id, status, retry_count`,
+    [rowId],
+  );
+  return rows[0];
 }
 
 function describeSystem(variant: HostConfig['variant']): Record<string, unknown> {

@@ -23,6 +23,8 @@ const hostSchema = z.object({
   hasDirectUrl: z.boolean().default(true),
   /** Only with the variant staging. */
   hasCallbackDedupe: z.boolean().default(true),
+  /** Its API carries out cancels and retries, as no branch that was looked at does: it writes what their SQL means to write (ghosthands §1.4). */
+  honoursCommands: z.boolean().default(false),
   imageTag: z.string().default('ghosthands:simulated'),
   commitSha: z.string().default('0000000'),
 });

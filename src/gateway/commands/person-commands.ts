@@ -1,12 +1,10 @@
-import { recordAct, recordCommandEnd, type Act } from '../../db/audit';
-import { findCommand, openCommand, updateCommand, type Command, type NewCommand } from '../../db/commands';
-import { findJob, openNextGeneration, type Job } from '../../db/jobs';
-import { mirrorJob } from '../../db/mirror';
+import { recordCommandEnd } from '../../db/audit';
+import { updateCommand, type Command } from '../../db/commands';
+import { findJob, type Job } from '../../db/jobs';
 import { findRefusal } from '../../db/outage';
+import { endPersonCommand, openPersonCommand, openRetry } from '../../db/person-commands';
 import { withTransaction } from '../../db/pool';
-import type { Queryable } from '../../db/queryable';
-import type { CommandOutcome } from '../../contracts/command';
-import { isResolvable, isTerminal } from '../../domain/job-state';
+import { isResolvable } from '../../domain/job-state';
 import { actorOf } from '../actor';
 import type { GatewayDeps } from '../gateway-deps';
 import { noSuchJob, Problem } from '../problem';
@@ -33,24 +31,10 @@ export const retryJob = async (
   const by = actorOf(facts);
   const { job, command, isConfirmNeeded } = await reopening(jobId, () =>
     withTransaction(deps.pool, async (client) => {
-      const found = await findJob(client, jobId, { lock: true });
-      if (found === null) throw noSuchJob(jobId);
-      const isNeeded = !confirm && (found.submission !== 'no' || found.state === 'uncertain');
-      const act = { ...by, act: 'retry', subjectKind: 'job', subject: jobId, detail: { generation: found.generation, confirm } } as const;
-      const open = await openPersonCommand(client, { jobId, kind: 'retry', actor: by.actor, source: by.source, reason: null }, act);
-      const end = async (outcome: CommandOutcome, detail: string) => await endPersonCommand(client, open, outcome, detail);
-      if (!isTerminal(found.state) && found.state !== 'uncertain') {
-        return {
-          job: found,
-          command: await end('refused', `The job is ${found.state}: nothing has ended that could be tried again`),
-          isConfirmNeeded: false,
-        };
-      }
-      if (isNeeded) return { job: found, command: await end('refused', confirmDetail), isConfirmNeeded: true };
-      if (found.state === 'uncertain') return { job: found, command: open, isConfirmNeeded: false };
-      await openNextGeneration(client, { jobId, actor: by.actor, jobMs: deps.limits.jobMs });
-      await mirrorJob(client, jobId);
-      return { job: found, command: await end('reopened', `It is generation ${found.generation + 1}`), isConfirmNeeded: false };
+      const mirror = { showsWorkerId: deps.settings.showsWorkerId };
+      const opened = await openRetry(client, { jobId, confirm, by, jobMs: deps.limits.jobMs, mirror });
+      if (opened === null) throw noSuchJob(jobId);
+      return opened;
     }),
   );
   if (command.outcome === 'refused') return { command, isConfirmNeeded, isStarted: true };
@@ -86,6 +70,7 @@ export const resolveJob = async (
       { jobId, kind: 'resolve', actor: by.actor, source: by.source, reason: note, submitted },
       act,
     );
+    if (open === null) throw noSuchJob(jobId);
     return isResolvable(job) ? open : await endPersonCommand(client, open, 'refused', whyNotResolvable(job));
   });
   if (command.endedAt !== null) return { command, isConfirmNeeded: false, isStarted: true };
@@ -93,25 +78,9 @@ export const resolveJob = async (
   return await awaitPersonCommand(deps, command, sent, waitMs, facts);
 };
 
-const confirmDetail = 'It may already be submitted: check at the employer, then repeat with confirm: true';
-
 const whyNotResolvable = ({ state, humanKind }: Job): string => {
   if (state === 'waiting_human' && humanKind === 'blocker') return 'The job waits at a blocker: resume it';
   return `The job is ${state}: only one that is uncertain, or waits at its review page, is resolved by a word`;
-};
-
-const openPersonCommand = async (client: Queryable, command: NewCommand, act: Act): Promise<Command> => {
-  const opened = await openCommand(client, command);
-  if (opened === null) throw noSuchJob(command.jobId);
-  await recordAct(client, { ...act, detail: { ...act.detail, commandId: opened.command.commandId } });
-  return opened.command;
-};
-
-const endPersonCommand = async (client: Queryable, command: Command, outcome: CommandOutcome, detail: string): Promise<Command> => {
-  const { commandId } = command;
-  await updateCommand(client, { commandId, outcome, detail, isEnd: true });
-  await recordCommandEnd(client, commandId);
-  return (await findCommand(client, commandId)) ?? command;
 };
 
 const awaitPersonCommand = async (

@@ -1,4 +1,5 @@
 import type { ResolutionType } from '../../contracts/command';
+import type { ResolutionData } from '../../contracts/resolution';
 import { recordAct, recordCommandEnd } from '../../db/audit';
 import { findCommand, openCommand, updateCommand, type Command } from '../../db/commands';
 import { findJob } from '../../db/jobs';
@@ -13,9 +14,6 @@ import type { RequestFacts } from '../request-facts';
 import { awaitCommand } from './await-command';
 import { auditEnd } from './cancel';
 import { noSecretsKey, underWay } from './refusals';
-
-/** What GH's worker reads as `resolution_data` (ghosthands §6.2). */
-export type ResolutionData = { code: string } | { username: string; password: string };
 
 export interface Resume {
   jobId: string;

@@ -1,8 +1,14 @@
 import { z } from 'zod';
-import { commandOutcomes, resolutionTypes, routes, type ResolutionType } from '../../contracts/command';
+import { commandOutcomes, resolutionTypes, routes } from '../../contracts/command';
 import { jobStates } from '../../contracts/job';
-import type { ResolutionData } from '../commands/resume';
-import { codeSchema, passwordSchema, userNameSchema } from '../schemas/commands';
+import {
+  codeSchema,
+  needResolutionData,
+  passwordSchema,
+  resolutionDataSchema,
+  resolutionFields,
+  userNameSchema,
+} from '../../contracts/resolution';
 import { noteSchema } from '../schemas/person-text';
 
 /** What VALET's client and GH's own one send with a command (valet §1.2, ghosthands §1.4); fields that GH does not know it drops, and so do we. */
@@ -14,32 +20,14 @@ export const valetRetrySchema = z
   })
   .meta({ id: 'ValetRetry' });
 
-const resolutionDataSchema = z.object({
-  code: codeSchema.optional(),
-  username: userNameSchema.optional(),
-  email: userNameSchema.optional(),
-  password: passwordSchema.optional(),
-});
-
 const resumeBodyFields = {
   resolved_by: z.enum(['human', 'system']).default('human'),
   notes: noteSchema.nullish().meta({ description: "VALET's word." }),
   resolution_notes: noteSchema.nullish().meta({ description: "GH's word." }),
-  resolution_type: z.enum(resolutionTypes).nullish(),
-  resolution_data: resolutionDataSchema.nullish(),
+  ...resolutionFields,
 };
 
-export const valetResumeSchema = z
-  .object(resumeBodyFields)
-  .superRefine(({ resolution_type: type, resolution_data: data }, context) => {
-    const need = (name: string): void =>
-      context.addIssue({ code: 'custom', path: ['resolution_data', name], message: `is needed for resolution_type ${type}` });
-    if (type === 'code_entry' && data?.code === undefined) need('code');
-    if (type !== 'credentials') return;
-    if (data?.username === undefined && data?.email === undefined) need('username');
-    if (data?.password === undefined) need('password');
-  })
-  .meta({ id: 'AnyValetResumeCommand' });
+export const valetResumeSchema = z.object(resumeBodyFields).superRefine(needResolutionData).meta({ id: 'AnyValetResumeCommand' });
 
 const whoIsKnown = [{ username: userNameSchema }, { email: userNameSchema }] as const;
 
@@ -66,21 +54,6 @@ export const valetResumeShownSchema = z
     id: 'ValetResumeCommand',
     description: 'Both vocabularies. Without a type it follows from the data; without both it was done by hand.',
   });
-
-/** What is there decides where no type is; what the type does not use is not kept. */
-export const resolutionOf = ({
-  resolution_type: type,
-  resolution_data: data,
-}: z.output<typeof valetResumeSchema>): { resolutionType: ResolutionType; data: ResolutionData | null } => {
-  const code = data?.code;
-  const username = data?.username ?? data?.email;
-  const password = data?.password;
-  const hasCredentials = username !== undefined && password !== undefined;
-  const resolutionType = type ?? (code !== undefined ? 'code_entry' : hasCredentials ? 'credentials' : 'manual');
-  if (resolutionType === 'code_entry' && code !== undefined) return { resolutionType, data: { code } };
-  if (resolutionType === 'credentials' && hasCredentials) return { resolutionType, data: { username, password } };
-  return { resolutionType, data: null };
-};
 
 const factFields = {
   command_id: z.guid().optional(),

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { resolutionOf } from '../../contracts/resolution';
 import type { Command } from '../../db/commands';
 import { findJob } from '../../db/jobs';
 import { outcomes } from '../../domain/command-outcome';
@@ -10,7 +11,6 @@ import { resumeJob } from '../commands/resume';
 import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
-import { resolutionOf } from './valet-command-schemas';
 
 /**
  * GH's commands as VALET's client knows them (valet §1.2): often without a body, always with a JSON answer, and never 409, which the client takes for

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import type { ResolutionData } from '../../contracts/resolution';
 import { listCommands } from '../../db/commands';
 import { findJob } from '../../db/jobs';
 import { sensitive } from '../../domain/sensitive';
@@ -6,7 +7,7 @@ import { readCommand } from '../commands/await-command';
 import { cancelJob } from '../commands/cancel';
 import { commandAnswer, commandView } from '../commands/command-answer';
 import { resolveJob, retryJob } from '../commands/person-commands';
-import { resumeJob, type ResolutionData } from '../commands/resume';
+import { resumeJob } from '../commands/resume';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';

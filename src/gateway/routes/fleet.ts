@@ -3,7 +3,10 @@ import { dryRunSweepId, workerCleanupScheduleId } from '../../contracts/ids';
 import { recordAct } from '../../db/audit';
 import { findWorker, listWorkers, type FleetProbe } from '../../db/fleet';
 import { findFleetPause, holdHost, listHolds, pauseFleet, readHeldHost, releaseHost, unpauseFleet } from '../../db/holds';
+import { isRefusedByTable } from '../../db/outage';
 import { withTransaction } from '../../db/pool';
+import { listMachineSandboxes } from '../../db/sandboxes';
+import { wayAround } from '../../domain/way-around';
 import { actorOf } from '../actor';
 import { temporalIsAway } from '../commands/refusals';
 import { answer } from '../endpoint';
@@ -85,6 +88,12 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
 
   getFleet: answer(endpoints.getFleet, async () => {
     const { hosts, withoutAddress, pause, lastSweep, lastFullSweep } = await readFleet(deps);
+    const sandboxes = await listMachineSandboxes(deps.pool).catch((error: unknown) => {
+      // The sweep says what is lost.
+      if (isRefusedByTable(error)) return [];
+      throw error;
+    });
+    const { showsWorkerId } = deps.settings;
     return {
       status: 200,
       body: {
@@ -93,6 +102,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
           ...host,
           ports: probe === null ? null : portsOf(probe),
           imageVersion: probe?.imageTag ?? null,
+          goesAround: wayAround(host.host, { sandboxes, showsWorkerId }),
         })),
         withoutAddress,
         lastSweep,

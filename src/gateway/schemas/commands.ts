@@ -2,18 +2,10 @@ import { z } from 'zod';
 import { commandKinds, commandOutcomes, resolutionTypes, routes } from '../../contracts/command';
 import { jobStates } from '../../contracts/job';
 import { limits } from '../../contracts/limits';
+import { codeSchema, passwordSchema, userNameSchema } from '../../contracts/resolution';
 import { noteSchema } from './person-text';
 import { problemSchema } from './problem';
 import { idSchema, instantSchema, wholeNumberSchema } from './values';
-
-/** Longer than any code that a site sends, short enough that nobody parks a document here. */
-const codeLengthMax = 64;
-const userNameLengthMax = 320;
-const passwordLengthMax = 256;
-
-export const codeSchema = z.string().min(1).max(codeLengthMax);
-export const userNameSchema = z.string().min(1).max(userNameLengthMax);
-export const passwordSchema = z.string().min(1).max(passwordLengthMax);
 
 export const commandParamsSchema = z.strictObject({ commandId: idSchema });
 

@@ -128,6 +128,10 @@ const fleetHostSchema = z
       .string()
       .nullable()
       .meta({ description: 'Tag of the image that its API runs, as it said last; null where GH names none.' }),
+    goesAround: z
+      .string()
+      .nullable()
+      .meta({ description: 'Why VALET sends commands for this machine to its own API, past the gateway; null where they come to us.' }),
     holds: z.array(holdSchema),
     workers: z.array(workerSchema),
   })

@@ -1,0 +1,76 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createRowCommands, type RowCommandDeps } from '../activities/row-commands';
+import { assignWaitingJobs } from '../src/db/assign';
+import { assignChannel } from '../src/db/holds';
+import { createListener, type Listener } from '../src/db/listen';
+import { withTransaction } from '../src/db/pool';
+import { isJobOfOurs, listRowWords } from '../src/db/row-words';
+
+/** GH's channel: its payload is the id of the row that was resumed, a public one or an attempt's (ghosthands §6.1). */
+const resumeChannel = 'gh_job_resume';
+
+/**
+ * What every orchestrator hears, on one connection, and polls for as well. A hold that ended frees workers that no end of a job frees: the first one assigns.
+ * A resume that went around us is in a public row: the first one takes it out. A cancel there notifies nobody, so that polling finds it.
+ */
+export const hearNews = (deps: RowCommandDeps & { directUrl: string | undefined; callbackBaseUrl: string }): Listener => {
+  const { pool, log, limits, workflows, directUrl, callbackBaseUrl } = deps;
+  const { take } = createRowCommands(deps);
+  const closing = new AbortController();
+  const hearing = new Set<Promise<void>>();
+
+  const assign = async (): Promise<void> => {
+    try {
+      const served = await withTransaction(pool, async (client) => await assignWaitingJobs(client, { callbackBaseUrl, limits }));
+      await Promise.allSettled(served.map(async ({ jobId }) => await workflows.wake(jobId, 'assigned')));
+    } catch (error) {
+      log.warn('Waiting jobs could not be assigned, the next pass tries again', { error });
+    }
+  };
+
+  const takeAll = async (): Promise<void> => {
+    try {
+      for (const { jobId, words } of await listRowWords(pool, { rows: limits.sweepBatchRows }))
+        for (const word of words) await take(jobId, word);
+    } catch (error) {
+      log.warn('Commands in public rows could not be taken, the next look tries again', { error });
+    }
+  };
+
+  /** At once for what it carries, and again when GH's API has written its last statement, which holds its caller's notes. */
+  const hearResume = async (payload: string): Promise<void> => {
+    const jobId = payload.toLowerCase();
+    try {
+      if (!(await isJobOfOurs(pool, jobId))) return;
+      await take(jobId, 'resume');
+      await delay(limits.rowSettlesMs, undefined, { signal: closing.signal }).catch(() => undefined);
+      await take(jobId, 'resume');
+    } catch (error) {
+      log.warn('A resume in a public row could not be taken, the next look tries again', { error });
+    }
+  };
+
+  const listener = createListener({
+    directUrl,
+    channels: [assignChannel, resumeChannel],
+    onNotify(channel, payload) {
+      const heard = (channel === resumeChannel ? hearResume(payload) : assign()).finally(() => hearing.delete(heard));
+      hearing.add(heard);
+    },
+    async onPoll() {
+      await takeAll();
+      await assign();
+    },
+    pollEveryMs: limits.degradedPollMs,
+    log,
+    applicationName: 'yardmaster-orchestrator-listen',
+  });
+  return {
+    isListening: listener.isListening,
+    async close() {
+      closing.abort();
+      await listener.close();
+      await Promise.all(hearing);
+    },
+  };
+};
