@@ -54,6 +54,8 @@ export interface WorkflowsPort {
   ensureCommand(command: { kind: 'cancel' | 'resume'; jobId: string }): Promise<void>;
   /** Sends a person's message to a job again, which is started over its row where no workflow runs. */
   repeatMessage(message: PersonMessage): Promise<void>;
+  /** Replaces the process that had this attempt; joins a recycle of that worker that runs. */
+  ensureRecycleWorker(left: { workerId: string; attemptId: string }): Promise<void>;
   ensureDeliverCallbacks(jobId: string, generation: number): Promise<void>;
   /** Starts a workflow over the row of a deploy under way; a no-op where one runs. */
   ensureKamalDeploy(deploy: { deployId: string; service: string; destination: string; version: string }): Promise<void>;

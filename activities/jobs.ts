@@ -12,6 +12,7 @@ import { cleanPersonText } from '../src/domain/person-text';
 import { provenByCallback } from '../src/domain/submission-evidence';
 import { assignWaitingJobs, type Assignment } from '../src/db/assign';
 import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
+import { findUntriedLeftProcess } from '../src/db/left-processes';
 import { findJob, lockUnlessWaiting, touchWaitingJob, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
@@ -40,6 +41,8 @@ interface Turn {
   /** Jobs that it gave to workers. */
   served: Assignment[];
   commit: () => Promise<unknown>;
+  /** Something of an attempt may hang in its worker's process. */
+  noteLeft: () => void;
   /** Its observations count once it is committed. */
   step: OrchestratorDeps;
 }
@@ -55,13 +58,14 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     const served: Assignment[] = [];
     const seen: Observation[] = [];
     const step = { ...deps, observe: (one: Observation) => void seen.push(one) };
+    let mayBeLeft = false;
     const job = await withTransaction(pool, async (client, commit) => {
       let isCommitted = false;
       const commitOnce = async (): Promise<unknown> => {
         isCommitted = true;
         return await commit();
       };
-      const after = await work(client, { served, commit: commitOnce, step });
+      const after = await work(client, { served, commit: commitOnce, noteLeft: () => void (mayBeLeft = true), step });
       // With the change that decides it, so that a command ends without a reader; the sweep ends what is left.
       if (after.openMessages.length > 0 && !isCommitted) {
         for (const { kind, route, outcome } of await endPersonCommands(client, after)) seen.push({ of: 'command', kind, route, outcome });
@@ -70,7 +74,8 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     });
     seen.forEach(deps.observe);
     await wakeServed(deps, served, job.jobId);
-    return viewJob(job, recheckMs(job, limits));
+    const view = viewJob(job, recheckMs(job, limits));
+    return mayBeLeft || hasIdleAttempt(job) ? { ...view, leftProcess: await findUntriedLeftProcess(pool, job.jobId) } : view;
   };
   const assign = async (client: PoolClient): Promise<Assignment[]> =>
     await assignWaitingJobs(client, { callbackBaseUrl: deps.callbackBaseUrl, limits });
@@ -100,13 +105,14 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
 
     /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker, or a cancel that stopped it, gave. */
     async advanceJob({ jobId, owner, attemptId, proof = 'none', isUnreachable = false }: Owned & Partial<Evidence>): Promise<JobView> {
-      return await inTransaction(async (client, { served, commit, step }) => {
+      return await inTransaction(async (client, { served, commit, noteLeft, step }) => {
         const [isLocked, job, read] = await Promise.all([
           lockUnlessWaiting(client, jobId),
           getOwnedJob(client, jobId, owner),
           readAttemptOfJob(client, jobId),
         ]);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
+        if (read.kind === 'seen' && read.seen.openHumanWaits > 0) noteLeft();
         const isWorkerFree = !isLocked || (await advanceLocked(step, client, job, read, { attemptId, proof, isUnreachable }));
         const [assignments, , advanced] = await Promise.all([
           isWorkerFree ? assign(client) : [],
@@ -120,7 +126,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       });
     },
 
-    /** A person's decision on how a review or a possible submission ended. Its worker stays taken until its process restarts. */
+    /** A person's decision on how a review or a possible submission ended. Its worker stays taken until its process is another one. */
     async resolveJob({
       jobId,
       owner,
@@ -144,9 +150,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
 
     /** A person's decision that an uncertain job is tried again: this generation ends, the next one opens. */
     async retryJob({ jobId, owner, confirm, actor }: Owned & { confirm?: boolean; actor?: string }): Promise<JobView> {
-      return await inTransaction(async (client, { step }) => {
+      return await inTransaction(async (client, { noteLeft, step }) => {
         const job = await getOwnedJob(client, jobId, owner, { lock: true });
         if (job.state !== 'uncertain' || confirm !== true) return job;
+        noteLeft();
         await enterState(step, client, job, {
           state: 'failed',
           reason: 'retried_by_person',
@@ -232,6 +239,10 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
 };
 
 export type JobActivities = ReturnType<typeof createJobActivities>;
+
+/** Nobody needs its attempt any more, or nobody came in time: the exception, so that the usual step asks nothing more. */
+const hasIdleAttempt = ({ state, attempt }: Job): boolean =>
+  attempt !== null && attempt.state !== 'ended' && (isTerminal(state) || state === 'uncertain');
 
 const nothingKnown = { proof: 'none', isUnreachable: false } as const;
 

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Limits } from '../src/contracts/limits';
+import type { RecycleReadiness } from '../src/contracts/worker-act';
 import { isSuccess } from '../src/domain/child-end';
 import { makeRecycleCommand, type RecycleTarget } from '../src/domain/recycle-command';
 import type { Redact } from '../src/domain/redact';
@@ -13,6 +15,8 @@ export interface RecycleDeps {
   redact: Redact;
   /** Null: no command is configured. */
   recycle: { command: readonly string[]; timeoutMs: number; env: Readonly<Record<string, string>> } | null;
+  /** What the last try of the check command gave; without one nobody has tried anything. */
+  readCheck?: () => RecycleReadiness;
   runCommand: (order: ChildOrder) => Promise<ChildResult>;
   heartbeat: () => void;
   /** Aborted when the workflow no longer wants it, or the deployer drains. */
@@ -27,13 +31,19 @@ export interface RecycleResult {
 /** A line or two for a person; the whole is in the log. */
 const detailLengthMax = 300;
 
-export const createRecycleActivities = ({ log, limits, redact, recycle, runCommand, heartbeat, cancellation }: RecycleDeps) => ({
+export const createRecycleActivities = ({ log, limits, redact, recycle, readCheck, runCommand, heartbeat, cancellation }: RecycleDeps) => ({
+  /** Can this deployer replace a process? It answers with what it knows, so that nobody waits for a machine that hangs. */
+  async readRecycleReadiness(): Promise<RecycleReadiness> {
+    if (recycle === null) return { state: 'not_configured', detail: notConfigured };
+    return await Promise.resolve(readCheck?.() ?? neverTried);
+  },
+
   /**
    * Runs the configured command, which replaces the worker's process by a fresh one. `done` says that the command succeeded, not that the worker
    * is gone: its port proves that. A repetition restarts the worker again, so the caller asks only while the attempt is still the worker's.
    */
   async recycleWorker({ attemptId, ...target }: RecycleTarget & { attemptId: string | null }): Promise<RecycleResult> {
-    if (recycle === null) return { kind: 'not_configured', detail: 'RECYCLE_COMMAND is not set for the deployer' };
+    if (recycle === null) return { kind: 'not_configured', detail: notConfigured };
     const made = makeRecycleCommand(recycle.command, target);
     const fields = { attemptId, workerId: target.workerId, host: target.host };
     if (made.kind === 'refused') {
@@ -62,6 +72,41 @@ export const createRecycleActivities = ({ log, limits, redact, recycle, runComma
 });
 
 export type RecycleActivities = ReturnType<typeof createRecycleActivities>;
+
+const notConfigured = 'RECYCLE_COMMAND is not set for the deployer';
+const neverTried: RecycleReadiness = {
+  state: 'unproven',
+  detail: 'RECYCLE_COMMAND was never tried: set RECYCLE_CHECK_COMMAND, or recycle an idle worker once',
+};
+
+/**
+ * Tries the check command at the start of a deployer and every so often, so that a key that is missing is known before the first worker needs it. `read`
+ * gives what the last try said.
+ */
+export const checkRecycleRegularly = (
+  check: { command: [string, ...string[]]; env: Readonly<Record<string, string>> },
+  { log, limits, redact, runCommand }: Pick<RecycleDeps, 'log' | 'limits' | 'redact' | 'runCommand'>,
+  signal: AbortSignal,
+): { read: () => RecycleReadiness } => {
+  let latest: RecycleReadiness = neverTried;
+  const tryOnce = async (): Promise<void> => {
+    const { recycleCheckMs: timeoutMs, commandKillAfterMs: killAfterMs, commandOutputBytesMax: outputBytesMax } = limits;
+    const ran = await runCommand({ ...check, timeoutMs, killAfterMs, outputBytesMax, redact, signal });
+    if (signal.aborted) return;
+    const state = isSuccess(ran) ? 'checked' : 'check_failed';
+    latest = { state, detail: `RECYCLE_CHECK_COMMAND: ${describe(ran, { timeoutMs, redact })}` };
+    if (state === 'checked') log.info('A worker can be recycled', { detail: latest.detail });
+    else log.error('No worker can be recycled: the check of the recycle command fails', { detail: latest.detail });
+  };
+  const loop = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await tryOnce();
+      await delay(limits.recycleCheckEveryMs, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  void loop();
+  return { read: () => latest };
+};
 
 const describe = (ran: ChildResult, { timeoutMs, redact }: { timeoutMs: number; redact: Redact }): string => {
   const lastLine = (ran.stderr.trim() || ran.stdout.trim()).split('\n').at(-1)?.trim() ?? '';

@@ -1,14 +1,17 @@
+import type { RecycleReadiness } from '../src/contracts/worker-act';
 import type { SweepReport, SweepRequest } from '../src/contracts/sweep';
 import { assignWaitingJobs } from '../src/db/assign';
 import { mirrorEvents } from '../src/db/attempts';
 import { withRollback } from '../src/db/pool';
 import type { Queryable } from '../src/db/queryable';
+import { isRecycleAskDue, noteRecycleReadiness } from '../src/db/recycle-command';
 import { isFullSweepDue, saveSweepReport } from '../src/db/sweep-reports';
 import { adoptOlderRows } from './sweep/adoption';
 import { repairDeploys } from './sweep/deploy-rules';
 import { compareConfiguration } from './sweep/configuration';
 import { repairRegistry, repairSandboxHealth } from './sweep/fleet-rules';
 import { repairJobs, repairWorkflows } from './sweep/job-rules';
+import { releaseWorkers } from './sweep/left-processes';
 import { logFindings } from './sweep/log-findings';
 import { openPass, type Pass, type SweepDeps } from './sweep/pass';
 import { nameWaysAround, takeRowCommands } from './sweep/row-commands';
@@ -18,6 +21,10 @@ export const createSweepActivities = (deps: SweepDeps) => {
   const { pool, limits, heartbeat } = deps;
 
   return {
+    async noteRecycleReadiness(readiness: RecycleReadiness): Promise<void> {
+      await noteRecycleReadiness(pool, readiness);
+    },
+
     /**
      * One pass: probe every registered host, then find and repair what lost messages left behind. Each repair is idempotent and fenced, so a pass that dies in
      * the middle costs nothing but the wait for the next, and two at once do no harm.
@@ -37,7 +44,10 @@ export const createSweepActivities = (deps: SweepDeps) => {
       if (!dryRun) await logFindings(deps, report);
       await saveSweepReport(pool, { startedAt, ...report });
       if (!dryRun) deps.observe({ of: 'sweep', counts: report.counts, seconds: (Date.now() - startedAt.getTime()) / 1_000 });
-      return report;
+      // What a person or a test asks for is a pass and nothing else.
+      if (dryRun || full !== undefined) return report;
+      const { recycleAskEveryMs: everyMs, recycleAskAgainMs: unreadyEveryMs } = limits;
+      return (await isRecycleAskDue(pool, { everyMs, unreadyEveryMs })) ? { ...report, isRecycleAskDue: true } : report;
     },
   };
 };
@@ -59,6 +69,7 @@ const lightPass: readonly ((pass: Pass) => Promise<void>)[] = [
   takeRowCommands,
   repairRegistry,
   repairJobs,
+  releaseWorkers,
   showProgress,
   adoptOlderRows,
   assignMissedJobs,
@@ -71,6 +82,7 @@ const fullPass: typeof lightPass = [
   compareConfiguration,
   repairRows,
   repairJobs,
+  releaseWorkers,
   repairWorkflows,
   repairDeploys,
   showProgress,

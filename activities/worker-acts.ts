@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { failureTypes } from '../src/contracts/errors';
 import type { WorkflowLimits } from '../src/contracts/limits';
@@ -5,13 +6,21 @@ import type { DrainWorkerInput, RecycleWorkerInput } from '../src/contracts/mess
 import type { WorkerActOutcome, WorkerActView } from '../src/contracts/worker-act';
 import { findWorker } from '../src/db/fleet';
 import { makeRecycleHolder, releaseHolder } from '../src/db/holds';
+import { findCancelListener } from '../src/db/cancel-listeners';
+import { findLeftProcess, noteReleaseProblem, noteReleaseTry, settleLeftProcesses } from '../src/db/left-processes';
+import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts } from '../src/db/orphaned-attempts';
 import { withTransaction } from '../src/db/pool';
+import { noteRecycleProof } from '../src/db/recycle-command';
 import { endWorkerAct, findLastWorkerAct, isDrainHeld, openWorkerAct, type NewWorkerAct, type OpenedAct } from '../src/db/worker-acts';
+import { saveProbes } from '../src/db/workers';
 import type { PortSnapshot } from '../src/domain/exit-proof';
 import { isAddress } from '../src/domain/host-address';
+import { judgeLeftProcess, whyReplaced, type LeftProcess } from '../src/domain/left-process';
+import { endOfOrphaned } from '../src/domain/orphaned-attempt';
 import { judgeDrain, type DrainFinding } from '../src/domain/worker-drain';
 import type { OrchestratorDeps } from './deps';
 import { createExitWatch, type ExitProof } from './exit-watch';
+import { probeHost } from './host-probe';
 
 /** The process that a recycle replaces, and the attempt that it interrupts. */
 export interface RecyclePlan {
@@ -22,9 +31,17 @@ export interface RecyclePlan {
   interrupted: { jobId: string; attemptId: string } | null;
 }
 
-/** The steps of a drain and of a recycle: both are about a worker, and write nothing of a job. */
-export const createWorkerActActivities = (deps: OrchestratorDeps) => {
-  const { pool, log, limits } = deps;
+/** What the port said before a recycle, and when, by the clock of whoever looked. */
+interface Before {
+  seen: PortSnapshot;
+  atMs: number;
+}
+
+type LookAtLeft = { kind: 'over'; isAsked: boolean } | { kind: 'left' } | { kind: 'settles'; afterMs: number };
+
+/** The steps of a drain and of a recycle: both are about a worker, and write nothing of a job but the end of an attempt that it has left behind. */
+export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: () => void }) => {
+  const { pool, log, limits, hosts, workflows } = deps;
   const { probePort, watchExit } = createExitWatch(deps);
 
   return {
@@ -71,14 +88,40 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
       return await getAct(end.workerId, 'drain');
     },
 
+    /**
+     * Is the process that had this attempt still there, and has it to be replaced? `settles`: look again after a moment. What is over by itself is
+     * settled here, without a hold; `isAsked`: a person wants the recycle all the same.
+     */
+    async lookAtLeftProcess({ workerId, attemptId }: { workerId: string; attemptId: string }): Promise<LookAtLeft> {
+      await endIfOver(attemptId);
+      const left = await findLeftProcess(pool, attemptId);
+      const over = async (): Promise<LookAtLeft> => {
+        const act = await findLastWorkerAct(pool, limits, { workerId, act: 'recycle' });
+        return { kind: 'over', isAsked: act !== null && act.endedAt === null };
+      };
+      if (left === null) return await over();
+      const port = left.host === null ? ({ kind: 'silent' } as const) : await probePort(left.host, 'earliest');
+      const isListening = (await findCancelListener(pool, attemptId)) === 'present';
+      const { processStartJitterMs, leftWaiterSettleMs: settleMs } = limits;
+      const found = judgeLeftProcess(left, port, { nowMs: Date.now(), isListening, jitterMs: processStartJitterMs / 2, settleMs });
+      if (found.kind === 'left' || found.kind === 'settles') return found;
+      if (found.kind === 'gone' && left.host !== null) await settle({ workerId: left.workerId, host: left.host });
+      if (found.kind === 'hindered') await noteProblem(left, found.problem);
+      return await over();
+    },
+
     /** Holds the worker's host for the time of it, so that no job arrives between the check and the command. */
-    async openRecycle({ workerId, reason, actor, source, force }: RecycleWorkerInput): Promise<RecyclePlan> {
-      const act = { ...from({ workerId, reason, actor, source }), act: 'recycle', deadlineMs: null, isForced: force === true } as const;
+    async openRecycle({ workerId, reason, actor, source, force, attemptId }: RecycleWorkerInput): Promise<RecyclePlan> {
+      const left = attemptId === undefined ? null : await findLeftProcess(pool, attemptId);
+      const by = from({ workerId, reason: reason ?? (left === null ? undefined : whyReplaced(left)), actor, source });
+      const act = { ...by, act: 'recycle', deadlineMs: null, isForced: force === true } as const;
       const { view, worker } = await open(act);
+      if (left !== null) await noteReleaseTry(pool, { attemptId: left.attemptId, leaseMs: limits.recycleHoldMs });
       const { host, instanceId, job: last } = worker ?? { host: null, instanceId: null, job: null };
       const job = last?.isOver === true ? null : last;
-      const busy =
-        job === null || view.isForced || act.isForced ? null : `Job ${job.jobId} is ${job.state} there, and would be interrupted`;
+      // The attempt that nobody needs any more is what it is about, also while its job still means it.
+      const mayInterrupt = job === null || view.isForced || act.isForced || job.attemptId === left?.attemptId;
+      const busy = mayInterrupt ? null : `Job ${job.jobId} is ${job.state} there, and would be interrupted`;
       return {
         view,
         refusal: worker === null ? 'It is not registered any more' : busy,
@@ -87,7 +130,7 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
       };
     },
 
-    async lookBeforeRecycle({ host }: { host: string }): Promise<{ seen: PortSnapshot; atMs: number }> {
+    async lookBeforeRecycle({ host }: { host: string }): Promise<Before> {
       return { seen: await probePort(host, 'latest'), atMs: Date.now() };
     },
 
@@ -99,28 +142,79 @@ export const createWorkerActActivities = (deps: OrchestratorDeps) => {
     }: {
       target: RecyclePlan['target'];
       attemptId: string | null;
-      before: { seen: PortSnapshot; atMs: number };
+      before: Before;
     }): Promise<ExitProof> {
       if (host === null) return null;
       // A process that started after the command began is another one, whatever the port said before.
       return await watchExit(host, before.seen, { workerId, attemptId, claimedAtMs: before.atMs, isAddressCurrent: true, isEnding: true });
     },
 
-    async endRecycle(end: {
+    /**
+     * Waits until the next process answers, which GH takes its time for, and keeps its answer: so the worker is idle the moment it is, and not at the next
+     * pass of the sweep. The one before it is proven gone by now. False: nobody answers yet.
+     */
+    async awaitFreshWorker({ host }: { host: string }): Promise<boolean> {
+      const deadline = Date.now() + limits.freshWorkerMs;
+      for (;;) {
+        deps.heartbeat();
+        const probe = await probeHost(hosts, host);
+        if (probe.isWorkerUp) {
+          await saveProbes(pool, [probe], { jitterMs: limits.processStartJitterMs });
+          return true;
+        }
+        if (Date.now() >= deadline) return false;
+        await sleep(limits.freshWorkerEveryMs);
+      }
+    },
+
+    async endRecycle({
+      host,
+      attemptId,
+      ...end
+    }: {
       workerId: string;
       actId: string;
       outcome: WorkerActOutcome;
       detail: string;
       jobId: string | null;
+      /** Where it was done, and for which attempt; ends of before these were known lack them. */
+      host?: string | null;
+      attemptId?: string;
     }): Promise<WorkerActView> {
+      const left = attemptId === undefined ? null : await findLeftProcess(pool, attemptId);
+      if (end.outcome === 'recycled' && typeof host === 'string') await settle({ workerId: end.workerId, host });
+      else if (left !== null) await noteProblem(left, end.detail);
       await withTransaction(pool, async (client) => {
         await endWorkerAct(client, { ...end, act: 'recycle' });
         await releaseHolder(client, makeRecycleHolder(end));
+        if (end.outcome === 'recycled') await noteRecycleProof(client, `Worker ${end.workerId} was recycled`);
       });
       log.warn('A recycle has ended', end);
       return await getAct(end.workerId, 'recycle');
     },
   };
+
+  /** Its row, or its worker, may say by now that it is over; nobody has to be replaced then. */
+  async function endIfOver(attemptId: string): Promise<void> {
+    await clearLeftWaiters(pool);
+    const orphaned = (await listOrphanedAttempts(pool, limits)).find((attempt) => attempt.attemptId === attemptId);
+    const end = orphaned === undefined ? null : endOfOrphaned(orphaned, limits);
+    if (end !== null) await endOrphanedAttempts(pool, [{ attemptId, end }]);
+  }
+
+  /** An attempt that its job still means is ended by the job's own workflow. */
+  async function settle(place: { workerId: string; host: string }): Promise<void> {
+    const current = await withTransaction(pool, async (client) => await settleLeftProcesses(client, place));
+    for (const { jobId, attemptId } of current) {
+      await workflows.ensureApplyJob(jobId, { reason: 'worker_recycled', examineOwner: false, stopped: { attemptId, proof: 'gone' } });
+    }
+  }
+
+  async function noteProblem({ attemptId, jobId, workerId }: LeftProcess, problem: string): Promise<void> {
+    const { releaseRetryFirstMs: firstMs, releaseRetryMaxMs: maxMs } = limits;
+    await noteReleaseProblem(pool, { attemptId, problem, firstMs, maxMs });
+    log.error('A worker waits for a restart', { workerId, jobId, attemptId, problem });
+  }
 
   async function open(act: NewWorkerAct): Promise<OpenedAct> {
     const opened = await withTransaction(pool, async (client) => await openWorkerAct(client, limits, act));

@@ -67,7 +67,7 @@ export interface Config {
   secretsKey: { current: Sensitive<string>; previous: Sensitive<string> | null } | null;
   cancelMeans: CancelMeans[];
   /** Null: no worker can be recycled. */
-  recycle: { command: string[]; timeoutMs: number } | null;
+  recycle: { command: string[]; timeoutMs: number; check: [string, ...string[]] | null } | null;
   /** Null: this deployer serves recycles only. */
   kamal: KamalConfig | null;
   /** All that a command of ours gets of our environment. */
@@ -265,7 +265,12 @@ function collectNotices(read: Settings, env: NodeJS.ProcessEnv, processName: Pro
   if (processName === 'migrate') return notices;
   if (processName === 'deployer') {
     if (read.RECYCLE_COMMAND === undefined) {
-      say('warn', 'RECYCLE_COMMAND is not set: a worker without cancel listener cannot be stopped');
+      say(
+        'warn',
+        'RECYCLE_COMMAND is not set: a worker without cancel listener cannot be stopped, and after a review a person restarts it',
+      );
+    } else if (read.RECYCLE_CHECK_COMMAND === undefined) {
+      say('warn', 'RECYCLE_CHECK_COMMAND is not set: whether RECYCLE_COMMAND can do its work is known when a worker needs it');
     }
     if (read.KAMAL_CONFIG_DIR === undefined) say('warn', 'KAMAL_CONFIG_DIR is not set: this deployer deploys nothing');
     return notices;
@@ -366,7 +371,10 @@ function makeConfig(
     fleet: { inline: read.FLEET_CONFIG ?? null, file: read.FLEET_FILE ?? null },
     secretsKey: read.SECRETS_KEY === undefined ? null : { current: read.SECRETS_KEY, previous: read.SECRETS_KEY_PREVIOUS ?? null },
     cancelMeans: read.CANCEL_MEANS,
-    recycle: read.RECYCLE_COMMAND === undefined ? null : { command: read.RECYCLE_COMMAND, timeoutMs: read.RECYCLE_TIMEOUT_SECONDS * 1_000 },
+    recycle:
+      read.RECYCLE_COMMAND === undefined
+        ? null
+        : { command: read.RECYCLE_COMMAND, timeoutMs: read.RECYCLE_TIMEOUT_SECONDS * 1_000, check: read.RECYCLE_CHECK_COMMAND ?? null },
     kamal:
       read.KAMAL_CONFIG_DIR === undefined
         ? null

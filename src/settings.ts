@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseJson } from './domain/json';
-import { findTemplateProblem } from './domain/recycle-command';
+import { findCheckProblem, findTemplateProblem } from './domain/recycle-command';
 import { secretLengthMin } from './domain/secret-forms';
 import { sensitive } from './domain/sensitive';
 
@@ -131,18 +131,20 @@ const means = () =>
     return known;
   });
 
-const commandTemplate = () =>
-  z.string().transform((text, context): string[] => {
+const command = (findProblem: (given: readonly string[]) => string | null, such: string) =>
+  z.string().transform((text, context): [string, ...string[]] => {
     const parsed = z.array(z.string()).max(commandArgumentsMax).safeParse(parseJson(text));
-    const problem = parsed.success
-      ? findTemplateProblem(parsed.data)
-      : 'must be a JSON array of arguments such as ["docker","-H","ssh://{host}","restart","ghosthands-worker"]';
-    if (!parsed.success || problem !== null) {
+    const [program, ...rest] = parsed.data ?? [];
+    const problem = parsed.success ? findProblem(parsed.data) : `must be a JSON array of arguments such as ${such}`;
+    if (program === undefined || problem !== null) {
       context.addIssue({ code: 'custom', message: problem ?? '' });
       return z.NEVER;
     }
-    return parsed.data;
+    return [program, ...rest];
   });
+
+const commandTemplate = () => command(findTemplateProblem, '["docker","-H","ssh://{host}","restart","ghosthands-worker"]');
+const checkCommand = () => command(findCheckProblem, '["docker","-H","ssh://10.0.0.7","version"]');
 
 const commandArgumentsMax = 64;
 
@@ -375,6 +377,13 @@ export const settings = {
     .register(documented, {
       meaning:
         'Replaces a worker’s process by a fresh one at once: a JSON array of a program and its arguments with the placeholders {host}, {workerId} and {instanceId}, such as `["docker","-H","ssh://{host}","restart","-t","0","ghosthands-worker"]`. No shell reads it. It sees PATH, HOME, SSH_AUTH_SOCK, the DOCKER_ variables and the locale, and nothing else of our environment.',
+      processes: ['deployer'],
+    }),
+  RECYCLE_CHECK_COMMAND: checkCommand()
+    .optional()
+    .register(documented, {
+      meaning:
+        'Looks whether recycles are possible, and changes nothing: a JSON array without placeholders, such as `["docker","-H","ssh://10.0.0.7","version"]`. Tried at the start of the deployer and every 5 min, 20 s at most; the log and GET /v1/fleet say what came of it. Without it the recycle command counts as never tried until it has recycled a worker.',
       processes: ['deployer'],
     }),
   RECYCLE_TIMEOUT_SECONDS: whole(1, 300)

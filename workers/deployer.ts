@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createDeployActivities } from '../activities';
+import { checkRecycleRegularly } from '../activities/recycle';
 import type { DeployDeps } from '../activities/deploy-deps';
 import { createDestinationActivities } from '../activities/destinations';
 import type { Config, KamalConfig } from '../src/config';
@@ -46,12 +47,14 @@ const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): P
         });
   const readReadiness = processReadiness(client, { pool, log });
   const metricsServer = await startMetricsServer(metrics, { host: config.metricsHost, port: config.metricsPort, log, readReadiness });
+  const ending = new AbortController();
+  const common = { log, limits, redact: createRedact(config.secrets), runCommand: runChild };
+  const check = config.recycle?.check ?? null;
+  const checking = check === null ? null : checkRecycleRegularly({ command: check, env: config.childEnvironment }, common, ending.signal);
   const recycleDeps = {
-    log,
-    limits,
-    redact: createRedact(config.secrets),
+    ...common,
+    readCheck: checking?.read,
     recycle: config.recycle === null ? null : { ...config.recycle, env: config.childEnvironment },
-    runCommand: runChild,
     heartbeat: (): void => Context.current().heartbeat(),
     cancellation: (): AbortSignal => Context.current().cancellationSignal,
   };
@@ -70,6 +73,7 @@ const startDeployer = async (config: Config, log: Log, sdk: SdkMetricsSource): P
       );
     }
   } finally {
+    ending.abort();
     sdkMetrics.stop();
     await metricsServer.stop();
     await connection.close();

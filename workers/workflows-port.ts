@@ -11,15 +11,18 @@ import {
   makeCancelJobId,
   makeDeliverCallbacksId,
   makeKamalDeployId,
+  makeRecycleWorkerId,
   makeResumeJobId,
   parseApplyJobId,
 } from '../src/contracts/ids';
 import {
+  releaseActor,
   resolveSignal,
   retrySignal,
   taskQueues,
   wakeSignal,
   workflowNames,
+  type RecycleWorkerInput,
   type ResolveSignal,
   type RetrySignal,
   type WakeSignal,
@@ -100,6 +103,20 @@ export const createWorkflowsPort = (
           workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
           workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
           staticSummary: `Job ${jobId}, taken up by a person's message`,
+        });
+      });
+    },
+
+    async ensureRecycleWorker({ workerId, attemptId }) {
+      const input: RecycleWorkerInput = { workerId, attemptId, actor: releaseActor, source: 'sweep' };
+      await soon(async () => {
+        await client.workflow.start(workflowNames.recycleWorker, {
+          workflowId: makeRecycleWorkerId({ workerId }),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: `Recycle of worker ${workerId}, whose process a job has left behind`,
         });
       });
     },

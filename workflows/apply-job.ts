@@ -6,7 +6,7 @@ import { isTerminal } from '../src/domain/job-state';
 import { starts } from '../src/domain/workflow-inputs';
 import { examineOwner, takeStep, whyRefused } from './options';
 import { createCallbackPump } from './steps/callback-pump';
-import { notifyCommands, startCommand } from './steps/job-commands';
+import { notifyCommands, startCommand, startRelease } from './steps/job-commands';
 import { openInbox, type Inbox, type Message } from './steps/inbox';
 import { mustParse } from './steps/input';
 import { isHistoryLong } from './steps/long-history';
@@ -35,6 +35,7 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
       inbox.answerQueriesWith(job);
       if (job.hasPendingCallbacks) callbacks.start(job);
       await notifyCommands(job);
+      if (job.leftProcess) await startRelease(jobId, job.leftProcess);
       if (isTerminal(job.state)) break;
       if (isHistoryLong() && (await mayStartAnew(inbox, callbacks))) await continueAsNew<typeof applyJob>({ jobId });
 
@@ -69,7 +70,7 @@ const takeNextStep = async (owned: { jobId: string; owner: string }, job: JobVie
       const opened = await takeStep('retryJob', { ...owned, confirm: message.confirm, actor: message.actor }, 'A person wants another try');
       if (opened.generation === job.generation) return opened;
       const { limits: _same, ...next } = await takeStep('openJob', owned, 'Open the next generation');
-      return next;
+      return { ...next, leftProcess: opened.leftProcess };
     }
     case 'wake':
     case undefined: {

@@ -78,11 +78,34 @@ export const { recycleWorker } = proxyActivities<RecycleActivities>({
   summary: 'Recycle the worker',
 });
 
+/** Answers with what the deployer knows; one that is away must not hold up the sweep. */
+export const { readRecycleReadiness } = proxyActivities<RecycleActivities>({
+  taskQueue: taskQueues.deploy,
+  scheduleToStartTimeout: '5 seconds',
+  startToCloseTimeout: '5 seconds',
+  retry: { maximumAttempts: 1 },
+  summary: 'Can the deployer recycle a worker?',
+});
+
+export const { noteRecycleReadiness } = proxyActivities<SweepActivities>({
+  startToCloseTimeout: '10 seconds',
+  retry: { maximumAttempts: 3 },
+  summary: 'Keep its answer',
+});
+
 /** Probe a worker's port; for `proveRecycled` up to 4 s long. */
-export const { lookAtDrain, lookBeforeRecycle, proveRecycled } = proxyActivities<WorkerActActivities>({
+export const { lookAtDrain, lookAtLeftProcess, lookBeforeRecycle, proveRecycled } = proxyActivities<WorkerActActivities>({
   startToCloseTimeout: '20 seconds',
   retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
   summary: 'Look at the worker',
+});
+
+/** As long as GH needs for its start; a second run waits for the same process. */
+export const { awaitFreshWorker } = proxyActivities<WorkerActActivities>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
+  summary: 'The next process answers',
 });
 
 /** Probes a host twice, a second apart. Each try reads the rows anew; orchestrators that die with it one after the other must not fail the job's workflow. */

@@ -3,9 +3,9 @@ import { listProbes, listWorkers } from '../../src/db/fleet';
 import { listRegistry, markWorkersOffline, type RegistryRow } from '../../src/db/registry';
 import { listActiveSandboxes, repairSandboxes } from '../../src/db/sandboxes';
 import type { WorkerCondition } from '../../src/db/worker-counts';
-import { listInTurn, saveProbes, type HostProbe } from '../../src/db/workers';
+import { listInTurn, listOtherHosts, saveProbes, type HostProbe } from '../../src/db/workers';
 import { addressesOf } from '../../src/domain/fleet-config';
-import { locateWorkers } from '../../src/domain/host-address';
+import { isAddress, locateWorkers } from '../../src/domain/host-address';
 import { sweepRegistry, type PortFacts, type WorkerRow } from '../../src/domain/registry-sweep';
 import { syncSandboxes, type Sandbox } from '../../src/domain/sandbox-sync';
 import { portOf, probeHosts } from './probe-hosts';
@@ -22,7 +22,13 @@ export const repairRegistry = async (pass: Pass): Promise<void> => {
   for (const finding of findings) pass.add(finding);
 
   const configured = addressesOf(await pass.deps.fleetConfig.read());
-  const hosts = new Set([...workers.flatMap(({ host }) => host ?? []), ...configured]);
+  const remembered = await listOtherHosts(pass.db);
+  const hosts = new Set([
+    ...workers.flatMap(({ host }) => host ?? []),
+    ...configured,
+    ...remembered,
+    ...(await listSandboxHosts(pass, rows)),
+  ]);
   const { probes, left } = await probeHosts(pass.deps, await listInTurn(pass.db, [...hosts]));
   await save(pass, probes);
   const asked = withoutHosts(workers, left);
@@ -75,6 +81,14 @@ const findingOf: Partial<Record<WorkerCondition, SweepFinding>> = {
 const locate = async (pass: Pass, rows: readonly RegistryRow[]) => {
   const own = locateWorkers(rows, []);
   return own.findings.length === 0 ? own : locateWorkers(rows, await listSandboxes(pass));
+};
+
+/** Where the product has the machine of a worker that did not answer at its own address last: the address may have moved, and is registered once. */
+const listSandboxHosts = async (pass: Pass, rows: readonly RegistryRow[]): Promise<string[]> => {
+  const down = new Set((await listProbes(pass.db, pass.deps.limits)).filter(({ isWorkerUp }) => !isWorkerUp).map(({ host }) => host));
+  const instances = new Set(rows.flatMap(({ address, instanceId }) => (address !== null && down.has(address) ? (instanceId ?? []) : [])));
+  if (instances.size === 0) return [];
+  return (await listSandboxes(pass)).flatMap(({ instanceId, address }) => (instances.has(instanceId) && isAddress(address) ? address : []));
 };
 
 const listSandboxes = async (pass: Pass): Promise<Sandbox[]> =>

@@ -57,6 +57,7 @@ const setUp = async (pool: Pool, kind: SweepKind): Promise<() => Promise<number>
         ensureApplyJob: async () => {},
         ensureCommand: async () => {},
         repeatMessage: async () => {},
+        ensureRecycleWorker: async () => {},
         ensureDeliverCallbacks: async () => {},
         ensureKamalDeploy: async () => {},
         listAbortedApplyJobs: nobody,

@@ -89,4 +89,6 @@ export interface JobView {
   openCommands: ('cancel' | 'resume')[];
   /** Outgoing callbacks of this generation that are not delivered yet. */
   hasPendingCallbacks: boolean;
+  /** A process that this step left behind, and that is to be replaced; histories of before it was known lack it. */
+  leftProcess?: { attemptId: string; workerId: string } | null;
 }

@@ -90,8 +90,22 @@ export const limits = {
   foreignDrainHoldMs: 14_400_000,
   /** A recycle that was broken off must not keep its worker from jobs for good. */
   recycleHoldMs: 900_000,
+  /** A wait that was left behind may be just ending: GH writes its events beside the row (ghosthands §6.1). */
+  leftWaiterSettleMs: 2_000,
+  /** GH's own start: 9 s on a quiet machine, a minute on a busy one (ghosthands §2.1). */
+  freshWorkerMs: 120_000,
+  freshWorkerEveryMs: 250,
+  /** A recycle of ours that did not help is repeated, each time later; each leaves two lines in the audit. */
+  releaseRetryFirstMs: 10_000,
+  releaseRetryMaxMs: 1_800_000,
   /** What the product deregisters it terminates within minutes; GH's next heartbeat would bring it back (ghosthands §1.4). */
   deregisterHoldMs: 3_600_000,
+  /** A check asks a machine or two; one that hangs is as good as one that fails. */
+  recycleCheckMs: 20_000,
+  recycleCheckEveryMs: 300_000,
+  /** How often a deployer is asked whether it can recycle: rarely where it can, soon where a person may be repairing it. */
+  recycleAskEveryMs: 600_000,
+  recycleAskAgainMs: 60_000,
   /** A cancel of the workflow reaches the deployer in a heartbeat's reply. */
   recycleHeartbeatMs: 1_000,
   /** From SIGTERM to SIGKILL of a command that hangs: ssh ends at once, so this is for what it started. */

@@ -90,7 +90,12 @@ export interface RecycleWorkerInput {
   source?: string;
   /** Also while a job runs there, which is then interrupted. */
   force?: boolean;
+  /** Only while the process that had this attempt is still there, and nobody needs it any more. */
+  attemptId?: string;
 }
+
+/** Who asks for a recycle that nobody asked for: the end of a job, or the sweep. */
+export const releaseActor = 'yardmaster';
 
 /** To a cancel or resume workflow: the job has moved; look at the rows. */
 export const jobMovedSignal = defineSignal<[{ state: string }]>('jobMoved');

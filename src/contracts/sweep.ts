@@ -14,8 +14,30 @@ export const sweepFindings = {
   worker_port_down: { weight: 'notice', of: 'host', meaning: 'A host gave no usable answer on its worker port.' },
   deaf_port: { weight: 'alarm', of: 'workerId', meaning: 'A worker beats in the registry while its worker port gives no usable answer.' },
   twin_workers: { weight: 'alarm', of: 'workerId', meaning: 'Two processes answer to one worker id, and both would claim.' },
+  dead_address: {
+    weight: 'alarm',
+    of: 'workerId',
+    meaning:
+      'A worker beats, and its row names an address where it is not, so that it gets no job: restart it. Mostly what is left of two twins.',
+  },
   bad_registry_row: { weight: 'notice', of: 'workerId', meaning: 'A registry row says something that cannot be; the field is named.' },
   address_by_instance: { weight: 'notice', of: 'workerId', meaning: 'A row without a usable address is asked at that of its instance.' },
+  worker_released: {
+    weight: 'repair',
+    of: 'workerId',
+    meaning: 'A process that a job has left behind had no recycle under way, or the last one did not help: it is recycled.',
+  },
+  worker_waits_for_restart: {
+    weight: 'alarm',
+    of: 'workerId',
+    meaning: 'A process that a job has left behind keeps its worker from jobs, and could not be recycled: restart that worker.',
+  },
+  recycle_check_failed: {
+    weight: 'alarm',
+    of: null,
+    meaning: 'No worker can be recycled: no deployer answers, RECYCLE_COMMAND is not set, or its check fails.',
+  },
+  recycle_never_tried: { weight: 'notice', of: null, meaning: 'There is a recycle command, and nobody knows whether it can do its work.' },
   tainted_worker: { weight: 'notice', of: 'workerId', meaning: 'A wait for a human that nobody ends hangs in its process.' },
   unclaiming_worker: { weight: 'notice', of: 'workerId', meaning: 'It did not claim what was meant for it.' },
   queue_mode_worker: { weight: 'alarm', of: 'workerId', meaning: 'It takes jobs past us, since it runs in GH’s queue mode.' },
@@ -163,6 +185,8 @@ export interface SweepReport {
   counts: Partial<Record<SweepFinding, number>>;
   /** The first of them, for a person. */
   items: SweepItem[];
+  /** The deployer is to be asked whether it can recycle; only of a pass of the schedule, and of none before it was known. */
+  isRecycleAskDue?: boolean;
 }
 
 /** `light`: heartbeats, ports, listeners, jobs that nobody moves, waiting jobs. `full`: every rule. */

@@ -36,3 +36,15 @@ export interface WorkerActView {
   /** The job that is, or was at the end, still there; the one that a recycle interrupted. */
   job: { jobId: string; state: JobState } | null;
 }
+
+/**
+ * Can a worker's process be replaced without a person? `checked`: the deployer's check passed; `proven`: a recycle was proven by another process;
+ * `unproven`: there is a command that nobody has tried yet.
+ */
+export const recycleStates = ['checked', 'proven', 'unproven', 'check_failed', 'not_configured', 'no_deployer'] as const;
+export type RecycleState = (typeof recycleStates)[number];
+
+export interface RecycleReadiness {
+  state: RecycleState;
+  detail: string;
+}

@@ -17,6 +17,9 @@ create table yardmaster.attempt (
   ended_at timestamp with time zone,
   has_left_waiter boolean not null default false,
   erased_at timestamp with time zone,
+  release_tries integer not null default 0,
+  release_next_at timestamp with time zone,
+  release_problem text,
   callback_refused_at timestamp with time zone,
   constraint attempt_check CHECK (((ended_at IS NOT NULL) = (state = 'ended'::text))),
   constraint attempt_state_check CHECK ((state = ANY (ARRAY['assigned'::text, 'running'::text, 'ended'::text]))),
@@ -30,6 +33,7 @@ CREATE UNIQUE INDEX attempt_live_job_key ON yardmaster.attempt USING btree (job_
 CREATE UNIQUE INDEX attempt_live_worker_key ON yardmaster.attempt USING btree (worker_id) WHERE (ended_at IS NULL);
 CREATE INDEX attempt_taint_idx ON yardmaster.attempt USING btree (worker_id, ended_at) WHERE (has_left_waiter OR (end_reason = 'not_claimed'::text));
 CREATE INDEX attempt_unerased_idx ON yardmaster.attempt USING btree (ended_at) WHERE ((erased_at IS NULL) AND (ended_at IS NOT NULL));
+CREATE INDEX attempt_waiter_idx ON yardmaster.attempt USING btree (job_id) WHERE has_left_waiter;
 CREATE INDEX attempt_worker_idx ON yardmaster.attempt USING btree (worker_id);
 
 create table yardmaster.audit (
@@ -315,6 +319,16 @@ create table yardmaster.received_callback (
 );
 CREATE INDEX received_callback_age_idx ON yardmaster.received_callback USING btree (received_at);
 CREATE INDEX received_callback_attempt_idx ON yardmaster.received_callback USING btree (attempt_id, received_at);
+
+create table yardmaster.recycle_command (
+  only_one boolean not null default true,
+  state text not null,
+  detail text not null,
+  asked_at timestamp with time zone not null default now(),
+  proven_at timestamp with time zone,
+  constraint recycle_command_only_one_check CHECK (only_one),
+  constraint recycle_command_pkey PRIMARY KEY (only_one)
+);
 
 create table yardmaster.secret (
   command_id uuid not null,

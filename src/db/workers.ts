@@ -60,6 +60,15 @@ export const findUnchangedSince = async (db: Queryable, host: string, answer: { 
   return rows[0]?.unchangedSince ?? null;
 };
 
+/** Other addresses than the registered one at which a live worker answered last: a twin's row names one machine alone (ghosthands §2.6). */
+export const listOtherHosts = async (db: Queryable): Promise<string[]> => {
+  const { rows } = await db.query<{ host: string }>(
+    `select distinct p.host from gh_worker_registry r join yardmaster.host_probe p on p.worker_id = r.worker_id
+     where r.status <> 'offline' and p.is_worker_up and p.probed_at > now() - interval '1 day' and p.host is distinct from r.ec2_ip`,
+  );
+  return rows.map(({ host }) => host);
+};
+
 /**
  * These hosts in the order in which they are asked: first those whose worker answered last, since jobs depend on them and they cost milliseconds, then those
  * that nobody has asked for the longest time. So a pass that does not come to its end leaves others for the next one each time.

@@ -6,6 +6,7 @@ import { demoKeys, startDemoFleet, type DemoFleet, type DemoPorts } from './demo
 import { playDeploys } from './demo-deploy-story';
 import { demoJobs, type DemoJob } from './demo-jobs';
 import { actAsPerson, ask, type JobAnswer } from './demo-person';
+import { showReleasedWorker } from './demo-released';
 import { createTableView, formatTable, type DemoRow } from './demo-table';
 import { flags } from './flags.cjs';
 import { projectRoot } from '../project-root';
@@ -20,7 +21,9 @@ const run = async (): Promise<number> => {
     introduce(fleet);
     const submitted = await submitJobs(fleet, options.ports.product);
     const areJobsRight = await watch(fleet, submitted, options.exit ? options.timeoutMs : Infinity);
-    const isRight = (await playDeploys(fleet)) && areJobsRight;
+    const reviewed = submitted.find(({ demo }) => demo.person === 'says it was submitted');
+    const isReleased = reviewed === undefined || (await showReleasedWorker(fleet, reviewed.jobId, releasedWithinMs));
+    const isRight = (await playDeploys(fleet)) && areJobsRight && isReleased;
     if (options.exit) return isRight ? 0 : 1;
     console.log('\nIt keeps running: submit your own jobs, look at the Web UI, press Ctrl-C to stop.');
     await stopped;
@@ -29,6 +32,9 @@ const run = async (): Promise<number> => {
     await fleet.stop();
   }
 };
+
+/** A busy machine takes its time for a start. */
+const releasedWithinMs = 60_000;
 
 interface Submitted {
   demo: DemoJob;

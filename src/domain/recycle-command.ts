@@ -41,6 +41,15 @@ const problemOf = (name: Placeholder, value: string | null): string | null => {
 const fill = (argument: string, target: RecycleTarget): string =>
   argument.replace(/\{(host|workerId|instanceId)\}/g, (_found, name: Placeholder) => target[name] ?? '');
 
+/** The same for the command that only looks whether recycles are possible: it is about no worker. */
+export const findCheckProblem = ([program, ...rest]: readonly string[]): string | null => {
+  if (program === undefined || program === '') return 'needs a program as its first argument';
+  if ([program, ...rest].some((argument) => argument.includes('\0'))) return 'must not have a NUL character';
+  return [program, ...rest].some((argument) => /\{(host|workerId|instanceId)\}/.test(argument))
+    ? 'must have no placeholder: it is tried at the start of the deployer, for no worker'
+    : null;
+};
+
 /** What is wrong with a command as it is configured; null when it can be used. */
 export const findTemplateProblem = (template: readonly string[]): string | null => {
   const [program] = template;

@@ -67,6 +67,8 @@ export const sweepRegistry = (
       findings.push({ finding: 'busy_with_ended_job', subject: worker.workerId, detail });
     }
     if (bad !== null || !isPresent(worker)) continue;
+    const dead = isBeating(worker, limits) ? findDeadAddress(worker, ports, portOf) : null;
+    if (dead !== null) findings.push({ finding: 'dead_address', subject: worker.workerId, detail: dead });
     if (isBeating(worker, limits) && ports.length === 0 && worker.host !== null && portOf.get(worker.host)?.kind === 'silent') {
       findings.push({ finding: 'deaf_port', subject: worker.workerId, detail: portOf.get(worker.host)?.problem ?? 'no answer' });
     }
@@ -77,6 +79,23 @@ export const sweepRegistry = (
     }
   }
   return { offline, findings };
+};
+
+/**
+ * An address is written at registration alone, so that the survivor of two twins beats in a row that names the machine of the other one, and gets no job
+ * (ghosthands §2.6).
+ */
+const findDeadAddress = (
+  { workerId, host }: WorkerRow,
+  answering: readonly PortFacts[],
+  portOf: ReadonlyMap<string, PortFacts>,
+): string | null => {
+  if (host === null || answering.some((port) => port.host === host)) return null;
+  const registered = portOf.get(host);
+  const [living] = answering;
+  // Refused or silent alone may be a start, or a lost answer; and after a restart under another id somebody else answers there.
+  if (registered === undefined || living === undefined) return null;
+  return `Restart ${workerId}, so that it registers its own address: its row names ${host}, and it is at ${living.host}`;
 };
 
 /** GH reaps `active` rows only, and only while some worker lives; a draining one it never reaps (ghosthands §2.3). */

@@ -55,7 +55,7 @@ export const starts = {
   deliverCallbacks: { of: 'deliverCallbacks', needed: { jobId: uuid, generation }, optional: {} },
   workerCleanup: { of: 'workerCleanup', needed: {}, optional: { dryRun: flag, full: flag } },
   drainWorker: { of: 'drainWorker', needed: { workerId }, optional: { ...by, reason, deadlineMs: wholeNumber(0, intMax) } },
-  recycleWorker: { of: 'recycleWorker', needed: { workerId }, optional: { ...by, reason, force: flag } },
+  recycleWorker: { of: 'recycleWorker', needed: { workerId }, optional: { ...by, reason, force: flag, attemptId: uuid } },
   kamalDeploy: {
     of: 'kamalDeploy',
     needed: { destination, version: matching(versionPattern, 'an image tag') },

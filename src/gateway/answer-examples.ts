@@ -238,12 +238,14 @@ export const answerExamples: Readonly<Record<string, unknown>> = {
       ],
     },
     commands: { open: [], last: [] },
+    leftWorker: null,
     fleet,
   },
   Redelivery: { jobId, generation: 1, seq: 1, isStarted: true },
   WorkerCallbackReceipt: { received: true, effect: 'wakes_job' },
 
   Command: command,
+  PersonCommand: { ...command, leftWorker: null },
   CommandList: { commands: [command] },
   CommandConflict: {
     ...command,
@@ -277,6 +279,8 @@ export const answerExamples: Readonly<Record<string, unknown>> = {
       },
     ],
     withoutAddress: [],
+    workersToRestart: [],
+    recycle: { state: 'checked', detail: 'RECYCLE_CHECK_COMMAND: the command exited with 0 after 0.8 s', askedAt: later, provenAt: null },
     lastSweep: { ...lastSweep, kind: 'light', counts: {}, items: [] },
     lastFullSweep: lastSweep,
   },

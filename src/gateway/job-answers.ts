@@ -1,15 +1,22 @@
 import type { FleetPause } from '../db/holds';
 import type { JobDetails, JobSummary } from '../db/job-reads';
 import type { WorkerCondition, WorkerCounts } from '../db/worker-counts';
+import type { WorkerToRestart } from './left-workers';
 import { withoutUrlSecrets } from '../domain/url-secrets';
 
 /** Dates become ISO text when the answer is written as JSON. */
 export const fleetAnswer = (pause: FleetPause | null): object => ({ isPaused: pause !== null, pause });
 
-export const pageAnswer = (jobs: readonly JobSummary[], nextCursor: string | null, pause: FleetPause | null): object => ({
+export const pageAnswer = (
+  jobs: readonly JobSummary[],
+  nextCursor: string | null,
+  pause: FleetPause | null,
+  workersToRestart: readonly WorkerToRestart[] | null,
+): object => ({
   jobs,
   nextCursor,
   fleet: fleetAnswer(pause),
+  ...(workersToRestart === null ? {} : { workersToRestart }),
 });
 
 export interface Waiting {

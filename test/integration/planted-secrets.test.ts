@@ -161,7 +161,7 @@ describe('what the CLI brings to an activity, through the border of its workflow
         owner,
         ...input(parseFields({ confirm: true, actor }, messageShapes.retry)),
       }),
-      await createWorkerActActivities(deps()).openDrain(
+      await createWorkerActActivities({ ...deps(), heartbeat: () => undefined }).openDrain(
         input(parseFields({ workerId: 'typed-worker', reason: long, actor }, starts.drainWorker)),
       ),
     ];

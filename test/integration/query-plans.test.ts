@@ -14,6 +14,7 @@ import { listOverwrites } from '../../src/db/late-overwrites';
 import { listLeftCredentials } from '../../src/db/left-credentials';
 import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
 import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts, listUnerasedJobs } from '../../src/db/orphaned-attempts';
+import { findUntriedLeftProcess, listLeftProcesses, settleLeftProcesses } from '../../src/db/left-processes';
 import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
 import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs } from '../../src/db/stalled-work';
 import { findProductStatus } from '../../src/db/product-status';
@@ -22,6 +23,7 @@ import { listRegistry, markWorkersOffline } from '../../src/db/registry';
 import { recordCallback } from '../../src/db/received-callbacks';
 import { listRefusedWorkers, noteRefusedCallback } from '../../src/db/refused-callbacks';
 import { pruneOldRows } from '../../src/db/retention';
+import { listOtherHosts } from '../../src/db/workers';
 import { findLastSweep, isFullSweepDue } from '../../src/db/sweep-reports';
 import { lookUpRoute } from '../../src/db/routes';
 import { countRowCommands, listRowWords } from '../../src/db/row-words';
@@ -94,6 +96,10 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
   ['finding attempts to erase', async (db) => await listUnerasedJobs(db, { rows: 500 })],
   ['erasing the attempts of a job', async (db) => await eraseAttempts(db, ids.ended)],
   ['finding ghost waiters that are gone', async (db) => await clearLeftWaiters(db)],
+  ['finding processes that were left behind', async (db) => await listLeftProcesses(db, limits)],
+  ['finding the process that an ended job left behind', async (db) => await findUntriedLeftProcess(db, ids.ended)],
+  ['settling what was left behind at a host', async (db) => await settleLeftProcesses(db, { workerId: 'worker-1', host: '10.0.0.1' })],
+  ['finding other addresses of workers', async (db) => await listOtherHosts(db)],
   ['leasing the next callback', async (db) => await leaseNextCallback(db, { jobId: ids.live, generation: 1, lease: 'a', leaseMs: 1_000 })],
   [
     'writing a callback',

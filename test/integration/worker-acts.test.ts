@@ -298,11 +298,14 @@ describe('a recycle', () => {
     };
     await until(isReviewed, { what: 'it waits for a review', timeoutMs: 20_000 });
     const { attempt } = await fixture.job(jobId);
+    // Otherwise it is recycled by itself before anybody drains it.
+    broken.add(attempt?.host ?? '');
     await post(`/v1/jobs/${jobId}/resolve`, { submitted: true, note: 'seen in the portal' });
     await fixture.until(jobId, 'succeeded');
     const path = `/v1/workers/${attempt?.workerId ?? ''}`;
     const drained = await post(`${path}/drain?wait=10`, { reason: 'a look', deadlineSeconds: 1 });
     expect(drained.body).toMatchObject({ outcome: 'deadline_passed', detail: expect.stringMatching(`${jobId} is over .* recycle`) });
+    broken.clear();
     const recycled = await post(`${path}/recycle?wait=20`, { reason: 'it is stuck' });
     expect(recycled).toMatchObject({ status: 200, body: { outcome: 'recycled', isForced: false, job: null } });
     await until(

@@ -60,6 +60,7 @@ export const sweepOnce = async (pool: Pool, options: PassOptions = {}): Promise<
     ensureCommand: async ({ jobId, kind }) => void notified.push(`command ${jobId} ${kind}`),
     repeatMessage: async ({ jobId, kind, generation, submitted, actor, note }) =>
       void notified.push(`${kind} ${jobId} ${generation} ${submitted} ${actor} ${note}`),
+    ensureRecycleWorker: async ({ workerId, attemptId }) => void notified.push(`recycle ${workerId} ${attemptId}`),
     ensureDeliverCallbacks: async (jobId, generation) => void notified.push(`callbacks ${jobId} ${generation}`),
     ensureKamalDeploy: async ({ deployId }) => void notified.push(`deploy ${deployId}`),
     listAbortedApplyJobs: async () => [],

@@ -111,6 +111,12 @@ it.each<[string, NodeJS.ProcessEnv, ProcessName, RegExp]>([
     'deployer',
     /^RECYCLE_COMMAND must be a JSON array/,
   ],
+  [
+    'a check of the recycle command that names a worker',
+    { RECYCLE_CHECK_COMMAND: '["docker","-H","ssh://{host}","version"]' },
+    'deployer',
+    /^RECYCLE_CHECK_COMMAND must have no placeholder/,
+  ],
   ['a recycle command that names no worker', { RECYCLE_COMMAND: '["docker","hidden-1"]' }, 'deployer', /^RECYCLE_COMMAND must say with/],
 ])('refuses %s, without repeating a secret', (_what, env, processName, problem) => {
   const problems = problemsOf(env, processName);
@@ -180,8 +186,13 @@ it('reads what stops and what recycles a worker, and the keys of secrets', () =>
     'ab'.repeat(32),
     '01'.repeat(32),
   ]);
-  expect(loadConfig({ ...least, RECYCLE_COMMAND: '["x","{host}"]', RECYCLE_TIMEOUT_SECONDS: '5' }, 'deployer')).toMatchObject({
-    recycle: { command: ['x', '{host}'], timeoutMs: 5_000 },
+  expect(
+    loadConfig(
+      { ...least, RECYCLE_COMMAND: '["x","{host}"]', RECYCLE_CHECK_COMMAND: '["x","--check"]', RECYCLE_TIMEOUT_SECONDS: '5' },
+      'deployer',
+    ),
+  ).toMatchObject({
+    recycle: { command: ['x', '{host}'], timeoutMs: 5_000, check: ['x', '--check'] },
     kamal: null,
     metricsPort: 9466,
     notices: [{ level: 'warn', message: 'KAMAL_CONFIG_DIR is not set: this deployer deploys nothing' }],
@@ -240,7 +251,13 @@ it('hands the log every secret, and prints none itself', () => {
 });
 
 describe('a deployer with Kamal', () => {
-  const env = { ...least, DATABASE_DIRECT_URL: least.DATABASE_URL, RECYCLE_COMMAND: '["x","{host}"]', KAMAL_CONFIG_DIR: '/srv/kamal' };
+  const env = {
+    ...least,
+    DATABASE_DIRECT_URL: least.DATABASE_URL,
+    RECYCLE_COMMAND: '["x","{host}"]',
+    RECYCLE_CHECK_COMMAND: '["x"]',
+    KAMAL_CONFIG_DIR: '/srv/kamal',
+  };
 
   it('knows where everything is, gives a running command ten minutes, and hides every secret of a deploy', () => {
     const config = loadConfig(

@@ -172,6 +172,7 @@ describe('the route of a cancel', () => {
         ensureApplyJob: nothing,
         ensureCommand: nothing,
         repeatMessage: nothing,
+        ensureRecycleWorker: nothing,
         ensureDeliverCallbacks: nothing,
         ensureKamalDeploy: nothing,
         listAbortedApplyJobs: async () => [],

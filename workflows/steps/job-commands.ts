@@ -1,8 +1,9 @@
 import { getExternalWorkflowHandle, log, ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
-import { makeCancelJobId, makeResumeJobId } from '../../src/contracts/ids';
+import { makeCancelJobId, makeRecycleWorkerId, makeResumeJobId } from '../../src/contracts/ids';
 import type { JobView } from '../../src/contracts/job';
-import { jobMovedSignal } from '../../src/contracts/messages';
+import { jobMovedSignal, releaseActor } from '../../src/contracts/messages';
 import type { cancelJob } from '../cancel-job';
+import type { recycleWorker } from '../recycle-worker';
 import type { resumeJob } from '../resume-job';
 import type { Message } from './inbox';
 
@@ -25,6 +26,21 @@ export const startCommand = async (jobId: string, message: Extract<Message, { ki
     }
   } catch (error) {
     log.info(`A ${message.kind} is under way already, or could not be started`, { jobId, error: String(error) });
+  }
+};
+
+/** Frees the worker of a process that the job has left behind; a recycle of that worker that runs already is joined, and the sweep starts what is lost. */
+export const startRelease = async (jobId: string, { attemptId, workerId }: NonNullable<JobView['leftProcess']>): Promise<void> => {
+  try {
+    await startChild<typeof recycleWorker>('recycleWorker', {
+      workflowId: makeRecycleWorkerId({ workerId }),
+      args: [{ workerId, attemptId, actor: releaseActor, source: 'job' }],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      staticSummary: `Recycle of worker ${workerId}, which job ${jobId} has left behind`,
+    });
+  } catch (error) {
+    log.info('A recycle is under way already, or could not be started', { jobId, workerId, error: String(error) });
   }
 };
 

@@ -94,6 +94,7 @@ export class SimulatedWorker {
   async start(): Promise<void> {
     const { context, host, life } = this;
     try {
+      if (context.times.processStartMs > 0) await life.sleep(context.times.processStartMs);
       await context.database.connect();
       await this.register();
       await retireSameIp(context.database, this.identity, context.times.staleSameIpMs);

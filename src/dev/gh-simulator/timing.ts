@@ -27,12 +27,14 @@ const realTimes = {
   browserCloseMs: 300,
   applicationMs: 1_500,
   containerRestartMs: 1_000,
+  /** From the start of a process to its registration: 9 s and more at GH (ghosthands §2.1). None unless a test or the demo wants to wait for it. */
+  processStartMs: 0,
 };
 
 export type SimulatedTimes = typeof realTimes;
 
 export function scaledTimes(timeScale: number): SimulatedTimes {
-  const scaled = (ms: number): number => Math.max(1, Math.round(ms * timeScale));
+  const scaled = (ms: number): number => (ms === 0 ? 0 : Math.max(1, Math.round(ms * timeScale)));
   const entries = Object.entries(realTimes).map(([name, value]) => [name, Array.isArray(value) ? value.map(scaled) : scaled(value)]);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The names and kinds are those of realTimes.
   const times = Object.fromEntries(entries) as SimulatedTimes;

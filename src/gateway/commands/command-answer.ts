@@ -15,12 +15,15 @@ export const commandAnswer = (
     requestId,
     code = 'job_state_conflict',
     isStarted = true,
-  }: { requestId: string; code?: 'job_state_conflict' | 'confirmation_needed'; isStarted?: boolean },
+    leftWorker,
+  }: { requestId: string; code?: 'job_state_conflict' | 'confirmation_needed'; isStarted?: boolean; leftWorker?: object | null },
 ): Answer => {
   const { commandId, outcome } = command;
   const status = outcome === null || !isStarted ? 202 : outcomes[outcome].httpStatus;
   const headers = { Location: `/v1/commands/${commandId}` };
-  if (status < 400) return { status, headers, body: commandView(command) };
+  if (status < 400) {
+    return { status, headers, body: { ...commandView(command), ...(leftWorker === undefined ? {} : { leftWorker }) } };
+  }
   const message = command.detail === '' ? wordsOf(command) : command.detail;
   return {
     status,

@@ -12,6 +12,7 @@ import { actorOf } from '../actor';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
+import { listWorkersToRestart } from '../left-workers';
 import { requireRole } from '../middleware/auth';
 import { version } from '../version';
 import { drainWorker } from '../worker-act';
@@ -90,10 +91,11 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
     }),
 
     monitoringAlerts: answer(endpoints.monitoringAlerts, async () => {
-      const [fleet, stuckJobIds, offline] = await Promise.all([
+      const [fleet, stuckJobIds, offline, toRestart] = await Promise.all([
         summary(),
         listSilentJobs(pool, { afterMs: stuckMs }),
         listOfflineHosts(deps),
+        listWorkersToRestart(pool, deps),
       ]);
       const at = new Date().toISOString();
       const alerts = [
@@ -106,6 +108,9 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
           'job(s) of which nobody can tell whether they were submitted',
           {},
         ),
+        ...alert('workers_to_restart', 'Workers that wait for a restart', toRestart.length, 'worker(s) that a person has to restart', {
+          workers: toRestart.map(({ detail }) => detail),
+        }),
       ].map((each) => ({ ...each, triggeredAt: at }));
       return { status: 200, body: { count: alerts.length, alerts, checkedAt: at } };
     }),

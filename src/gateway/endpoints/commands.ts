@@ -6,6 +6,7 @@ import {
   commandListSchema,
   commandParamsSchema,
   commandSchema,
+  personCommandSchema,
   resolveBodySchema,
   resumeBodySchema,
   resumeBodyShownSchema,
@@ -21,6 +22,8 @@ const underWayAnswer = {
   schema: commandSchema,
   headers: ['Location'],
 } as const;
+
+const personUnderWayAnswer = { ...underWayAnswer, schema: personCommandSchema } as const;
 
 /** What a person or a program may ask of a job. */
 export const commandEndpoints = {
@@ -76,8 +79,8 @@ export const commandEndpoints = {
     bodyExamples: retryExamples,
     isBodyOptional: true,
     answers: {
-      200: { description: 'The next generation is open.', schema: commandSchema, headers: ['Location'] },
-      202: underWayAnswer,
+      200: { description: 'The next generation is open.', schema: personCommandSchema, headers: ['Location'] },
+      202: personUnderWayAnswer,
       409: refusedAnswer('It has not ended, or `confirm` is needed.'),
     },
   },
@@ -87,14 +90,16 @@ export const commandEndpoints = {
     dialect: 'native',
     tag: 'Commands',
     summary: 'Say how a job ended',
-    description: 'For a job that is uncertain or waits at its review page: a person has looked.',
+    description:
+      'For a job that is uncertain or waits at its review page: a person has looked. A process that it leaves behind is replaced by itself; `leftWorker` says so, ' +
+      'or that a person has to restart that worker.',
     params: jobParamsSchema,
     query: waitQuerySchema,
     body: resolveBodySchema,
     bodyExamples: resolveExamples,
     answers: {
-      200: { description: 'It ended as the person said.', schema: commandSchema, headers: ['Location'] },
-      202: underWayAnswer,
+      200: { description: 'It ended as the person said.', schema: personCommandSchema, headers: ['Location'] },
+      202: personUnderWayAnswer,
       409: refusedAnswer('The job is in another state.'),
     },
   },

@@ -11,6 +11,7 @@ import { resumeJob } from '../commands/resume';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
+import { findLeftWorker } from '../left-workers';
 import { noSuchJob } from '../problem';
 
 type Names = 'cancelJob' | 'resumeJob' | 'retryJob' | 'resolveJob' | 'listCommands' | 'getCommand';
@@ -35,12 +36,17 @@ export const createCommandRoutes = (deps: GatewayDeps): Record<Names, RequestHan
     retryJob: answer(endpoints.retryJob, async ({ params: { jobId }, query, body: { confirm } }, facts) => {
       const { command, isConfirmNeeded, isStarted } = await retryJob(deps, { jobId, confirm, waitMs: waitMsOf(query) }, facts);
       const code = isConfirmNeeded ? 'confirmation_needed' : 'job_state_conflict';
-      return commandAnswer(command, { requestId: facts.requestId, code, isStarted });
+      return commandAnswer(command, {
+        requestId: facts.requestId,
+        code,
+        isStarted,
+        leftWorker: await findLeftWorker(deps.pool, deps, jobId),
+      });
     }),
 
     resolveJob: answer(endpoints.resolveJob, async ({ params: { jobId }, query, body: { submitted, note } }, facts) => {
       const { command } = await resolveJob(deps, { jobId, submitted, note: orNull(note), waitMs: waitMsOf(query) }, facts);
-      return commandAnswer(command, facts);
+      return commandAnswer(command, { requestId: facts.requestId, leftWorker: await findLeftWorker(deps.pool, deps, jobId) });
     }),
 
     listCommands: answer(endpoints.listCommands, async ({ params: { jobId } }) => {

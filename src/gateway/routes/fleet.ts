@@ -5,6 +5,7 @@ import { findWorker, listWorkers, type FleetProbe } from '../../db/fleet';
 import { findFleetPause, holdHost, listHolds, pauseFleet, readHeldHost, releaseHost, unpauseFleet } from '../../db/holds';
 import { isRefusedByTable } from '../../db/outage';
 import { withTransaction } from '../../db/pool';
+import { findRecycleReadiness } from '../../db/recycle-command';
 import { listMachineSandboxes } from '../../db/sandboxes';
 import { wayAround } from '../../domain/way-around';
 import { actorOf } from '../actor';
@@ -12,6 +13,7 @@ import { temporalIsAway } from '../commands/refusals';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
+import { listWorkersToRestart } from '../left-workers';
 import { readFleet } from '../fleet-reader';
 import { fleetAnswer } from '../job-answers';
 import { noSuchWorker } from '../worker-act';
@@ -105,6 +107,8 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
           goesAround: wayAround(host.host, { sandboxes, showsWorkerId }),
         })),
         withoutAddress,
+        workersToRestart: await listWorkersToRestart(deps.pool, deps),
+        recycle: await findRecycleReadiness(deps.pool),
         lastSweep,
         lastFullSweep,
       },

@@ -13,6 +13,7 @@ import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';
 import { jobAnswer, pageAnswer, type Waiting } from '../job-answers';
+import { findLeftWorker, listWorkersToRestart } from '../left-workers';
 import { makeNewJob } from '../new-job';
 import { noSuchJob, Problem } from '../problem';
 import { checkCallbackOrigin, submit, type Submission } from '../submission';
@@ -45,7 +46,8 @@ export const createJobRoutes = (deps: GatewayDeps): Record<'submitJob' | 'listJo
       rows: query.limit ?? deps.limits.pageRowsDefault,
     });
     const pause = await findFleetPause(deps.pool);
-    return { status: 200, body: pageAnswer(page.jobs, page.next === null ? null : makeCursor(order, page.next), pause) };
+    const toRestart = needsAttention ? await listWorkersToRestart(deps.pool, deps) : null;
+    return { status: 200, body: pageAnswer(page.jobs, page.next === null ? null : makeCursor(order, page.next), pause, toRestart) };
   }),
 
   getJob: answer(endpoints.getJob, async ({ params: { jobId } }) => {
@@ -61,6 +63,7 @@ export const createJobRoutes = (deps: GatewayDeps): Record<'submitJob' | 'listJo
           open: commands.filter(({ endedAt }) => endedAt === null).map(commandView),
           last: commands.slice(0, deps.limits.lastCommandsShown).map(commandView),
         },
+        leftWorker: await findLeftWorker(client, deps, jobId),
       };
     });
     return { status: 200, body };

@@ -112,6 +112,23 @@ const commandFields = {
 
 export const commandSchema = z.strictObject(commandFields).meta({ id: 'Command' });
 
+export const leftWorkerSchema = z
+  .strictObject({
+    workerId: z.string(),
+    host: z.string().nullable(),
+    isBeingRecycled: z.boolean().meta({ description: 'False: a person has to restart it, and `detail` says why.' }),
+    detail: z.string(),
+  })
+  .nullable()
+  .meta({
+    id: 'LeftWorker',
+    description:
+      'The worker whose process the job has left behind, which gets no job before another process is there; null where there is none.',
+  });
+
+/** Of a retry or a resolve, by which a worker may have been left behind. */
+export const personCommandSchema = z.strictObject({ ...commandFields, leftWorker: leftWorkerSchema }).meta({ id: 'PersonCommand' });
+
 export const commandListSchema = z.strictObject({ commands: z.array(commandSchema) }).meta({ id: 'CommandList' });
 
 /** A refusal is a problem that names its command as well. */

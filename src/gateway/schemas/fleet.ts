@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
 import { healthStatuses } from '../../domain/health';
+import { recycleStates } from '../../contracts/worker-act';
 import { sweepFindings, sweepKinds, type SweepFinding } from '../../contracts/sweep';
 import { reasonSchema } from './person-text';
 import { instantSchema, textSchema } from './values';
-import { fleetSchema } from './job-answers';
+import { fleetSchema, workersToRestartSchema } from './job-answers';
 
 /** What stands for the whole fleet is no host: POST /v1/pause is for that. */
 const hostSchema = textSchema
@@ -137,11 +138,26 @@ const fleetHostSchema = z
   })
   .meta({ id: 'FleetHost' });
 
+const recycleSchema = z
+  .strictObject({
+    state: z.enum(recycleStates).meta({
+      description:
+        '`checked`: RECYCLE_CHECK_COMMAND passed at the start of the deployer; `proven`: a worker was recycled; `unproven`: there is a command that nobody has tried yet.',
+    }),
+    detail: z.string(),
+    askedAt: instantSchema.meta({ description: 'When the deployer was asked last.' }),
+    provenAt: instantSchema.nullable().meta({ description: 'When a worker was recycled last.' }),
+  })
+  .nullable()
+  .meta({ id: 'RecycleReadiness', description: 'Can a process be replaced without a person? Null before a deployer was asked.' });
+
 export const fleetReportSchema = z
   .strictObject({
     fleet: fleetSchema,
     hosts: z.array(fleetHostSchema),
     withoutAddress: z.array(workerSchema).meta({ description: 'Workers that registered without a usable address: nobody can ask them.' }),
+    workersToRestart: workersToRestartSchema,
+    recycle: recycleSchema,
     lastSweep: lastSweepSchema.nullable().meta({ description: 'What the last pass over the fleet found, of either kind.' }),
     lastFullSweep: lastSweepSchema.nullable().meta({ description: 'What the last pass found that applied every rule.' }),
   })

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { affinities, attemptStates, executionModes, humanKinds, jobStates, jobTypes, submissions } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
-import { commandSchema } from './commands';
+import { commandSchema, leftWorkerSchema } from './commands';
 import { instantSchema } from './values';
 
 const stateSchema = z.enum(jobStates).meta({
@@ -49,8 +49,27 @@ const summaryFields = {
 
 const jobSummarySchema = z.strictObject({ ...summaryFields, errorCode: z.string().nullable() }).meta({ id: 'JobSummary' });
 
+export const workersToRestartSchema = z
+  .array(
+    z
+      .strictObject({
+        workerId: z.string(),
+        host: z.string().nullable(),
+        jobId: z.guid().meta({ description: 'The job that has left it behind.' }),
+        detail: z.string().meta({ description: 'What to do, and why it was not recycled by itself.' }),
+        tries: z.int(),
+      })
+      .meta({ id: 'WorkerToRestart' }),
+  )
+  .meta({ description: 'Workers that get no job before a person has restarted them.' });
+
 export const jobPageSchema = z
-  .strictObject({ jobs: z.array(jobSummarySchema), nextCursor: z.string().nullable(), fleet: fleetSchema })
+  .strictObject({
+    jobs: z.array(jobSummarySchema),
+    nextCursor: z.string().nullable(),
+    fleet: fleetSchema,
+    workersToRestart: workersToRestartSchema.optional().meta({ description: 'Only with needsAttention=true.' }),
+  })
   .meta({ id: 'JobPage' });
 
 const conditionSchema = z.enum(workerConditions);
@@ -145,6 +164,7 @@ export const jobDetailsSchema = z
       open: z.array(commandSchema),
       last: z.array(commandSchema).meta({ description: 'The newest, open ones among them; GET /v1/jobs/:jobId/commands has more.' }),
     }),
+    leftWorker: leftWorkerSchema,
     fleet: fleetSchema,
   })
   .meta({ id: 'Job' });

@@ -81,6 +81,22 @@ describe('a person is told of', () => {
     ['a worker that died a moment ago, without an alarm', {}, [refusedPort], ['worker_port_down']],
     ['twins', {}, [port, { ...port, host: '10.0.0.2' }], ['twin_workers']],
     [
+      'the twin that is left, at another address than its row names',
+      {},
+      [refusedPort, { ...port, host: '10.0.0.2' }],
+      ['worker_port_down', 'dead_address'],
+    ],
+    [
+      'the same where its address is a stranger’s by now',
+      {},
+      [
+        { ...port, workerId: 'worker-9' },
+        { ...port, host: '10.0.0.2' },
+      ],
+      ['dead_address'],
+    ],
+    ['nothing of an address that is taken by the next process under another id', {}, [{ ...port, workerId: 'worker-9' }], []],
+    [
       'a worker that is busy with a job that has ended',
       { endedJob: { jobId: 'job-1', ageMs: 5 * minuteMs } },
       [{ ...port, activeJobs: 1 }],
@@ -94,6 +110,14 @@ describe('a person is told of', () => {
     ['a status that is no word of GH', { status: 'zombie' }, [port], ['bad_registry_row']],
   ])('%s', (_what, more, ports, names) => {
     expect(sweep([{ ...worker, ...more }], ports).findings.map(({ finding }) => finding)).toEqual(names);
+  });
+
+  test('which worker to restart, and where it is', () => {
+    expect(sweep([worker], [silentPort, { ...port, host: '10.0.0.2' }]).findings).toContainEqual({
+      finding: 'dead_address',
+      subject: 'worker-1',
+      detail: 'Restart worker-1, so that it registers its own address: its row names 10.0.0.1, and it is at 10.0.0.2',
+    });
   });
 
   test('row and field of what cannot be', () => {
