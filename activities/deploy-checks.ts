@@ -3,7 +3,7 @@ import { listUnregisteredHosts } from '../src/db/deploy-fleet';
 import { isSuccess } from '../src/domain/child-end';
 import { parseLockMessage } from '../src/domain/deploy-lock';
 import { hasWorkerRole } from '../src/domain/deploy-verify';
-import { buildPull, diskSpace } from '../src/kamal/commands';
+import { buildPull, diskSpace, hostByHost } from '../src/kamal/commands';
 import { parseDiskSpace } from '../src/kamal/output';
 import type { DeployDeps } from './deploy-deps';
 import { describeEnd, inspectLock, type RunningVersions } from './deploy-inspect';
@@ -60,12 +60,10 @@ export const checkLock = async (deps: DeployDeps, run: StepRun): Promise<DeployC
 };
 
 /** What runs now is the way back, and its container is there since it runs: it must be one version. */
-export const checkVersionBefore = (
-  hosts: readonly Pick<DeployHost, 'host' | 'versionBefore'>[],
-  before: NonNullable<RunningVersions>,
-): DeployCheck[] =>
+export const checkVersionBefore = (hosts: readonly Pick<DeployHost, 'host' | 'versionBefore'>[], before: RunningVersions): DeployCheck[] =>
   hosts.map(({ host, versionBefore }) => {
-    const running = before.get(host) ?? [];
+    const { versions: running = null, problem = '' } = before.get(host) ?? {};
+    if (running === null) return { check: 'way_back', host, isOk: false, detail: problem };
     const isOne = new Set(running.map(({ version }) => version)).size <= 1;
     const detail = isOne
       ? versionBefore === null
@@ -91,8 +89,17 @@ export const checkImages = async (
     checks.push({ check: 'image', host: null, isOk: true, detail: `${version} runs on ${present.join(', ')} already` });
   if (others.length > 0) {
     const ended = await run.kamal(buildPull(version, others));
-    const detail = isSuccess(ended) ? `${version} is pulled on ${others.join(', ')}` : describeEnd(ended);
-    checks.push({ check: 'image', host: null, isOk: isSuccess(ended), detail });
+    if (isSuccess(ended)) checks.push({ check: 'image', host: null, isOk: true, detail: `${version} is pulled on ${others.join(', ')}` });
+    else checks.push(...(await pullHostByHost(run, others, version)));
   }
   return checks;
+};
+
+/** One host's fault fails the pull on all, so that each is asked again by itself. */
+const pullHostByHost = async (run: StepRun, hosts: readonly string[], version: string): Promise<DeployCheck[]> => {
+  const { answers } = await run.kamal(hostByHost((some) => buildPull(version, some), hosts));
+  return answers.map(({ host, ...answer }) => {
+    const isOk = isSuccess(answer);
+    return { check: 'image', host, isOk, detail: isOk ? `${version} is pulled` : describeEnd(answer) };
+  });
 };

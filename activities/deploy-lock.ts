@@ -3,7 +3,7 @@ import { makeKamalDeployId } from '../src/contracts/ids';
 import { isDeployLive } from '../src/db/destinations';
 import { isSuccess } from '../src/domain/child-end';
 import { compensationPhase, phaseAfter } from '../src/domain/deploy-plan';
-import { makeLockMessage, parseLockMessage } from '../src/domain/deploy-lock';
+import { isLockOf, makeLockMessage, parseLockMessage } from '../src/domain/deploy-lock';
 import { lockAcquire, lockRelease } from '../src/kamal/commands';
 import type { DeployDeps } from './deploy-deps';
 import { describeEnd, inspectLock, type LockState } from './deploy-inspect';
@@ -13,25 +13,32 @@ export const createLockActivities = (deps: DeployDeps, runStep: RunStep) => ({
   /** Taken just before the first stop, so that a long drain blocks no emergency fix; every later step runs under it. */
   async lockDestination({ deployId }: DeployRef): Promise<DeployView> {
     return await runStep(deployId, ['lock'], async (run) => {
-      const refusal = await takeLock(deps, run);
-      if (refusal === null) return await run.move({ phase: phaseAfter(run.deploy) });
-      const check: DeployCheck = { check: 'lock', host: null, isOk: false, detail: refusal };
+      const taken = await takeLock(deps, run);
+      if (taken.kind === 'taken') return await run.move({ phase: phaseAfter(run.deploy), lockAt: taken.at });
+      const check: DeployCheck = { check: 'lock', host: null, isOk: false, detail: taken.problem };
       await run.move({
         phase: compensationPhase(run.deploy),
         direction: 'back',
-        detail: refusal,
+        detail: taken.problem,
         checks: [...run.deploy.checks.filter((each) => each.check !== 'lock'), check],
       });
     });
   },
 });
 
-/** Null when it is ours; else why it is not. Kamal's answer is not believed, the lock itself is inspected. */
-const takeLock = async (deps: DeployDeps, run: StepRun): Promise<string | null> => {
+/** `lock`: who has it instead; null where nobody has, or nobody could look. */
+type Taken = { kind: 'taken'; at: string | null } | { kind: 'refused'; problem: string; lock: DeployLock | null };
+
+/** Kamal's answer is not believed, the lock itself is inspected. */
+export const takeLock = async (deps: DeployDeps, run: StepRun): Promise<Taken> => {
   const { deployId, resolvedVersion, version } = run.deploy;
   const message = makeLockMessage({ installation: deps.installation, workflowId: makeKamalDeployId(run.deploy), deployId });
+  // The moment of the one before would make a stranger's of it, for whoever finds this row after a kill.
+  if (run.deploy.lockAt !== null) await run.move({ lockAt: null });
+  const primary = (await run.open()).destination.hosts.slice(0, 1).map(({ host }) => host);
   const acquire = async (): Promise<{ seen: LockState; kamalAnswer: string }> => {
-    const ended = await run.kamal(lockAcquire({ message, version: resolvedVersion ?? version }), { isQuick: true, hasLock: false });
+    const command = lockAcquire({ message, version: resolvedVersion ?? version, hosts: primary });
+    const ended = await run.kamal(command, { isQuick: true, hasLock: false });
     return { seen: await inspectLock(run), kamalAnswer: describeEnd(ended) };
   };
   let { seen, kamalAnswer } = await acquire();
@@ -40,9 +47,10 @@ const takeLock = async (deps: DeployDeps, run: StepRun): Promise<string | null> 
     await run.kamal(lockRelease(), { isQuick: true, hasLock: false });
     ({ seen, kamalAnswer } = await acquire());
   }
-  if (seen.kind === 'free') return `Kamal did not take the lock: ${kamalAnswer}`;
-  if (seen.kind === 'unknown') return `the lock could not be looked at: ${seen.problem}`;
-  return isOurs(run.deploy, seen) ? null : `the lock is held by ${describeHolder(seen.lock)}`;
+  if (seen.kind === 'free') return { kind: 'refused', problem: `Kamal did not take the lock: ${kamalAnswer}`, lock: null };
+  if (seen.kind === 'unknown') return { kind: 'refused', problem: `the lock could not be looked at: ${seen.problem}`, lock: null };
+  if (isLockOf(run.deploy, seen.lock)) return { kind: 'taken', at: seen.lock.at };
+  return { kind: 'refused', problem: `the lock is held by ${describeHolder(seen.lock)}`, lock: seen.lock };
 };
 
 /** Gives the lock back if it is this deploy's. Null when it is free, or somebody else's, whose it stays: Kamal would release that too. */
@@ -50,13 +58,10 @@ export const giveLockBack = async (run: StepRun): Promise<string | null> => {
   const seen = await inspectLock(run);
   if (seen.kind === 'free') return null;
   if (seen.kind === 'unknown') return `the lock could not be looked at: ${seen.problem}`;
-  if (!isOurs(run.deploy, seen)) return null;
+  if (!isLockOf(run.deploy, seen.lock)) return null;
   const ended = await run.kamal(lockRelease(), { isQuick: true, hasLock: false });
   return isSuccess(ended) ? null : `Kamal did not release the lock: ${describeEnd(ended)}`;
 };
-
-const isOurs = ({ deployId }: DeployView, seen: LockState): boolean =>
-  seen.kind === 'held' && parseLockMessage(seen.lock.message)?.deployId === deployId;
 
 /** Ours carries the name of a deploy; where that one has ended by our own record, nobody is behind it any more. */
 export const isLeftBehind = async (

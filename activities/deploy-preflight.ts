@@ -69,11 +69,7 @@ const inspect = async (deps: DeployDeps, run: StepRun, session: KamalSession): P
 
   checks.push(await checkLock(deps, run));
   const before = await inspectVersions(run, names);
-  if (before === null) {
-    checks.push({ check: 'way_back', host: null, isOk: false, detail: 'the versions that run now could not be read' });
-    return { checks, hosts: planned, resolvedVersion: resolved.version };
-  }
-  const hosts = planned.map((host) => ({ ...host, versionBefore: before.get(host.host)?.[0]?.version ?? null }));
+  const hosts = planned.map((host) => ({ ...host, versionBefore: before.get(host.host)?.versions?.[0]?.version ?? null }));
   checks.push(...checkVersionBefore(hosts, before), ...(await checkRegistry(deps, hosts)));
   // A pull removes the tag first, under the feet of whoever holds the lock or runs the version (kamal §1).
   if (checks.every(({ isOk }) => isOk)) checks.push(...(await checkImages(run, hosts, resolved.version)));

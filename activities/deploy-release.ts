@@ -3,7 +3,7 @@ import { recordAct } from '../src/db/audit';
 import { holdForPerson, releaseHolds } from '../src/db/deploy-fleet';
 import { endDeploy } from '../src/db/deploys';
 import { withTransaction } from '../src/db/pool';
-import { outcomeOf, touchedHosts } from '../src/domain/deploy-plan';
+import { illHosts, outcomeOf } from '../src/domain/deploy-plan';
 import { cleanPersonText } from '../src/domain/person-text';
 import type { DeployDeps } from './deploy-deps';
 import { giveLockBack } from './deploy-lock';
@@ -24,7 +24,7 @@ export const createReleaseActivities = (deps: DeployDeps, runStep: RunStep) => (
       await run.log.say(`${outcome}: ${detail}`);
       await run.log.flush();
       await withTransaction(deps.pool, async (client) => {
-        const ill = outcome === 'broken' ? touchedHosts(run.deploy.hosts).map(({ host }) => host) : [];
+        const ill = outcome === 'broken' ? illHosts(run.deploy.hosts).map(({ host }) => host) : [];
         const reason = cleanPersonText(`deploy ${deployId} is broken: ${detail}`);
         if (ill.length > 0) await holdForPerson(client, { hosts: ill, reason, actor: run.deploy.actor });
         await releaseHolds(client, deployId);
@@ -39,7 +39,7 @@ export const createReleaseActivities = (deps: DeployDeps, runStep: RunStep) => (
           subjectKind: 'deploy',
           subject: deployId,
           outcome,
-          detail: { destination, version: resolvedVersion ?? version },
+          detail: { destination, version: resolvedVersion ?? version, ...(ill.length === 0 ? {} : { needHelp: ill.join(', ') }) },
         });
       });
       deps.onDeployEnded(run.deploy.destination);
@@ -77,11 +77,20 @@ const describeOutcome = (deploy: DeployView, outcome: DeployOutcome, lockProblem
     aborted: deploy.detail,
     cancelled: deploy.detail,
     rolled_back: `${before} is back on the hosts, verified${why}`,
-    broken: `neither ${version} nor ${before} is verified on ${touchedHosts(deploy.hosts)
-      .map(({ host, detail }) => `${host} (${detail})`)
-      .join(', ')}${why}`,
+    broken: describeBroken(deploy, { version, before, why }),
   };
   return lockProblem === null ? descriptions[outcome] : `${descriptions[outcome]}; the lock is left behind: ${lockProblem}`;
+};
+
+const describeBroken = ({ hosts }: DeployView, { version, before, why }: { version: string; before: string; why: string }): string => {
+  const ill = illHosts(hosts).map(({ host, detail }) => `${host} (${detail})`);
+  const kept = hosts.filter(({ state }) => state === 'verified').map(({ host }) => host);
+  return [
+    ...(ill.length === 0 ? [] : [`neither ${version} nor ${before} is verified on ${ill.join(', ')}`]),
+    ...(kept.length === 0 ? [] : [`${version} stays on ${kept.join(', ')}, verified`]),
+  ]
+    .join('; ')
+    .concat(why);
 };
 
 const failedChecks = ({ checks }: DeployView): string =>

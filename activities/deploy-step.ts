@@ -25,8 +25,8 @@ export interface StepRun {
   /** Opened when it is first asked for; a refusal of the configuration is thrown, but for `tryOpen`. */
   open(): Promise<KamalSession>;
   tryOpen(): ReturnType<DeployDeps['kamal']['open']>;
-  /** Kamal, with its lines in the log. Ended with the step. */
-  kamal(command: KamalCommand, options?: { isQuick?: boolean; hasLock?: boolean }): Promise<KamalEnd>;
+  /** Kamal, with its lines in the log, unless it is asked the same again and again. Ended with the step. */
+  kamal(command: KamalCommand, options?: { isQuick?: boolean; hasLock?: boolean; isLogged?: boolean }): Promise<KamalEnd>;
   /** Writes what was found and where the deploy is now, in one transaction; then logs it. */
   move(change: DeployChange, hosts?: Parameters<typeof moveHosts>[2]): Promise<void>;
   pause(ms: number): Promise<void>;
@@ -65,12 +65,12 @@ export const createRunStep =
         if (answer.kind === 'opened') return answer.session;
         throw new Error(answer.problems.map(({ check, detail }) => `${check}: ${detail}`).join('; '));
       },
-      async kamal(command, { isQuick = false, hasLock = true } = {}) {
+      async kamal(command, { isQuick = false, hasLock = true, isLogged = true } = {}) {
         run.mayGoOn();
         const session = await run.open();
-        await log.say(`$ kamal ${command.name}`);
+        if (isLogged) await log.say(`$ kamal ${command.name}`);
         const ended = await session.run(command, {
-          onLine: log.write,
+          onLine: isLogged ? log.write : () => undefined,
           signal,
           timeoutMs: isQuick ? limits.kamalQuickMs : limits.kamalStepMs,
           silentMs: limits.kamalSilentMs,

@@ -87,7 +87,9 @@ export const untilVerified = async (
       ...each,
       isWorkerFresh: each.isWorkerFresh || (!isRestarted && each.registry === 'beating'),
     }));
-    const assumed: RunningVersions = new Map(run.deploy.hosts.map(({ host, roles }) => [host, assume(roles, wantedOf(host))]));
+    const assumed: RunningVersions = new Map(
+      run.deploy.hosts.map(({ host, roles }) => [host, { versions: assume(roles, wantedOf(host)), problem: '' }]),
+    );
     const isHealthy = judgeHosts(run, seen, assumed, wantedOf).every(({ isVerified }) => isVerified);
     if (isHealthy || isLast) {
       const verdicts = judgeHosts(run, seen, await inspectVersions(run, hosts), wantedOf);

@@ -6,7 +6,7 @@ import type { KamalDeployInput } from '../src/contracts/messages';
 import { recordAct } from '../src/db/audit';
 import { appendOwnLine } from '../src/db/deploy-logs';
 import { findDeploy, findLiveDeploy } from '../src/db/deploy-rows';
-import { approveDeploy, insertDeploy, recordCancelRequest, takeOverDeploy, turnDeploy } from '../src/db/deploys';
+import { approveDeploy, insertDeploy, leaveDeploy, recordCancelRequest, takeOverDeploy, turnDeploy } from '../src/db/deploys';
 import { withTransaction } from '../src/db/pool';
 import { canCompensate, compensationPhase, phaseAfter } from '../src/domain/deploy-plan';
 import { findStrategyProblem } from '../src/domain/deploy-strategy';
@@ -46,6 +46,8 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
       }
       if (kind === 'cancel') {
         if (canCompensate(deploy)) await turnDeploy(client, { deployId, phase: compensationPhase(deploy), detail: line, check: null });
+        else if (await leaveDeploy(client, { deployId, detail: `left as it stands, ${line}` }))
+          line = `${line}: the hosts are left as they are`;
         else line = `a cancel by ${by} is noted; the deploy is at ${deploy.phase} already and ends there`;
       }
       await appendOwnLine(client, { deployId, line });

@@ -14,10 +14,10 @@ import { isSuccess } from '../src/domain/child-end';
 import { parseLockMessage } from '../src/domain/deploy-lock';
 import { appVersion, audit, config, lockRelease, lockStatus, version as kamalVersion, type KamalCommand } from '../src/kamal/commands';
 import type { KamalSession, OpenedKamal } from '../src/kamal/kamal';
-import { parseAppVersions, parseAudit, parseLockStatus } from '../src/kamal/output';
+import { parseAudit, parseLockStatus } from '../src/kamal/output';
 import type { KamalEnd } from '../src/kamal/run';
 import type { DeployDeps } from './deploy-deps';
-import { describeEnd } from './deploy-inspect';
+import { describeEnd, findSilent, readVersions } from './deploy-inspect';
 import { describeHolder } from './deploy-lock';
 import { findFleetHosts } from './fleet-hosts';
 import { resolveVersion } from './resolve-version';
@@ -65,9 +65,11 @@ export const createDestinationActivities = (deps: DeployDeps) => {
             return { want, ...(await readConfig(deps, opened, signal)) };
           case 'audit': {
             if (opened.kind === 'refused') throw refused(destination, opened);
-            const ended = await run(deps, opened.session, audit(), signal);
+            const ended = await run(deps, opened.session, audit(opened.session.destination.hosts.map(({ host }) => host)), signal);
+            const silent = ended.answers.filter((answer) => !isSuccess(answer)).map(({ host }) => host);
             // Nothing that happened, and nobody who could look, are two things.
-            if (!isSuccess(ended)) throw ApplicationFailure.nonRetryable(`Kamal's audit could not be read: ${describeEnd(ended)}`);
+            if (silent.length > 0) deps.log.warn("Some hosts do not tell Kamal's audit", { destination, hosts: silent });
+            if (silent.length === ended.answers.length) throw ApplicationFailure.nonRetryable(`Kamal's audit could not be read: ${describeEnd(ended)}`);
             return { want, audit: parseAudit(ended.output) };
           }
           case 'state': {
@@ -142,13 +144,16 @@ const readDestinationState = async (deps: DeployDeps, name: string, opened: Open
   const names = seen.hosts.map(({ host }) => host);
   const versions = await run(deps, opened.session, appVersion(names), signal);
   const lock = await run(deps, opened.session, lockStatus(), signal);
-  const running = isSuccess(versions) ? parseAppVersions(versions.output) : [];
-  const problems = [versions, lock].filter((ended) => !isSuccess(ended)).map(describeEnd);
+  const running = readVersions(names, versions);
+  const problems = [
+    ...findSilent(running).map(({ host, problem }) => `${host}: ${problem}`),
+    ...(isSuccess(lock) ? [] : [`the lock could not be looked at: ${describeEnd(lock)}`]),
+  ];
   const held = isSuccess(lock) ? parseLockStatus(lock.output) : null;
   return {
     service: seen.service,
     destination: name,
-    hosts: seen.hosts.map((host) => ({ ...host, version: running.find((each) => each.host === host.host)?.version ?? null })),
+    hosts: seen.hosts.map((host) => ({ ...host, version: running.get(host.host)?.versions?.[0]?.version ?? null })),
     lock: held === null ? null : { ...held, deployId: parseLockMessage(held.message)?.deployId ?? null },
     problem: problems.length === 0 ? null : problems.join('; '),
     seenAt,

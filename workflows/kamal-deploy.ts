@@ -43,13 +43,26 @@ const takePhase = async (deploy: DeployView, inbox: DeployInbox): Promise<Deploy
   if (deploy.phase === 'approval') return await awaitApproval(deploy, inbox);
   const step = steps[deploy.phase];
   const options = { summary: step.summary };
-  if (step.way === 'back') return await back[step.activity].executeWithOptions(options, [{ deployId }]);
+  if (step.way === 'back')
+    return await takeWayBack(deploy, inbox, async () => await back[step.activity].executeWithOptions(options, [{ deployId }]));
   try {
     // A cancel reaches the step itself; it ends its child, and this waits for that.
     return await inbox.untilCancelled(async () => await forward[step.activity].executeWithOptions(options, [{ deployId }]));
   } catch (error) {
     if (inbox.hasCancel()) return await takeMessage(deploy, inbox.takeCancel());
     return await noteDeployFailure({ deployId, detail: `${deploy.phase} could not be done: ${describe(error)}` });
+  }
+};
+
+/** Backward a cancel ends no step, unless the deploy stands still: then a person may decide that it is left as it is. */
+const takeWayBack = async (deploy: DeployView, inbox: DeployInbox, step: () => Promise<DeployView>): Promise<DeployView> => {
+  // Rows of before there were standstills have none.
+  if (!deploy.standstill) return await step();
+  try {
+    return await inbox.untilCancelled(step);
+  } catch (error) {
+    if (inbox.hasCancel()) return await takeMessage(deploy, inbox.takeCancel());
+    throw error;
   }
 };
 

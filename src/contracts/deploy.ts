@@ -38,6 +38,11 @@ export interface DeployStrategy {
   drainSeconds: number;
   /** What happens then: the deploy ends, or the jobs are interrupted, each by its own workflow. */
   onDrainDeadline: 'abort' | 'force';
+  /**
+   * Where a host that was touched cannot be put back, the others cannot all run one version. `keep_verified` leaves the new version on the hosts where it is
+   * verified; `put_back` puts the version before back there too.
+   */
+  onMixedFleet: 'keep_verified' | 'put_back';
   /** A person must say yes after the preflight. */
   needsApproval: boolean;
   /** An approval that did not come until then is a no. */
@@ -50,6 +55,7 @@ export const defaultStrategy: DeployStrategy = {
   soakSeconds: 0,
   drainSeconds: 1_800,
   onDrainDeadline: 'abort',
+  onMixedFleet: 'keep_verified',
   needsApproval: false,
   approvalSeconds: 86_400,
 };
@@ -104,6 +110,13 @@ export interface InterruptedJob {
   host: string;
 }
 
+/** Kamal's lock is not this deploy's any more: it changes no host until the lock is free, or its own again. */
+export interface Standstill {
+  since: string;
+  /** Who has the lock. */
+  detail: string;
+}
+
 /** The public view of a deploy: REST, query and result answer the same. No secret is ever in it. */
 export interface DeployView {
   deployId: string;
@@ -132,6 +145,9 @@ export interface DeployView {
   interruptedJobs: InterruptedJob[];
   approvedBy: string | null;
   cancelRequestedBy: string | null;
+  /** When its lock was taken, as Kamal tells it; null: it has none, or is about to take it. */
+  lockAt: string | null;
+  standstill: Standstill | null;
   outcome: DeployOutcome | null;
   detail: string;
   endedAt: string | null;

@@ -230,6 +230,8 @@ export const limits = {
   deploySoakEveryMs: 5_000,
   /** How often jobs are looked for while a host drains: an end is seen this late. */
   deployDrainEveryMs: 1_000,
+  /** How often a deploy looks at a lock that somebody else has; each look is an ssh. */
+  deployLockEveryMs: 10_000,
   /** Of the way back and the release of the lock, before a person is called: an ssh that was cut off works again by then, or not at all. */
   deployCompensateTries: 5,
   deployCompensateRetryMs: 5_000,

@@ -7,6 +7,8 @@ export interface DeployFilter {
   /** Only those that have not ended, or only those that have. */
   isLive: boolean | null;
   outcomes: readonly DeployOutcome[] | null;
+  /** Only those that wait for a person: for an approval, for the lock, or broken with nothing after them that has put it right. */
+  needsAttention?: boolean;
   after: DeployCursor | null;
   rows: number;
 }
@@ -24,10 +26,23 @@ export const listDeploys = async (db: Queryable, filter: DeployFilter): Promise<
      from (${selectDeploys}
        where ($1::text is null or d.destination = $1) and ($2::boolean is null or (d.ended_at is null) = $2)
          and ($3::text[] is null or d.outcome = any($3))
+         and (not $7::boolean
+           or d.ended_at is null and (d.standstill is not null or d.phase = 'approval')
+           or d.outcome = 'broken' and not exists (
+             select from yardmaster.deploy later where later.destination = d.destination and later.requested_at > d.requested_at
+               and later.outcome in ('succeeded', 'rolled_back', 'broken')))
          and ($4::bigint is null or (d.requested_at, d.deploy_id) < (timestamptz 'epoch' + $4 * interval '1 microsecond', $5::uuid))
        order by d.requested_at desc, d.deploy_id desc limit $6::int) page
      order by requested_at desc, deploy_id desc`,
-    [filter.destination, filter.isLive, filter.outcomes, filter.after?.atMicros ?? null, filter.after?.deployId ?? null, filter.rows + 1],
+    [
+      filter.destination,
+      filter.isLive,
+      filter.outcomes,
+      filter.after?.atMicros ?? null,
+      filter.after?.deployId ?? null,
+      filter.rows + 1,
+      filter.needsAttention ?? false,
+    ],
   );
   const last = rows.length > filter.rows ? rows[filter.rows - 1] : undefined;
   return {

@@ -1,4 +1,4 @@
-import type { DeployView } from '../contracts/deploy';
+import { defaultStrategy, type DeployView } from '../contracts/deploy';
 import type { Queryable } from './queryable';
 
 /** One deploy as everybody sees it; null where no row has that id. */
@@ -23,6 +23,7 @@ export const findLiveDeploy = async (
 export const selectDeploys = `
   select d.deploy_id, d.service, d.destination, d.kind, d.version, d.resolved_version, d.strategy, d.is_dry_run, d.reason, d.actor, d.source,
     d.requested_at, d.phase, d.phase_at, d.direction, d.checks, d.jobs, d.disagreements, d.interrupted_jobs, d.approved_by, d.cancel_requested_by,
+    d.lock_at, d.standstill,
     d.outcome, d.detail, d.ended_at, d.last_seq,
     coalesce((select jsonb_agg(jsonb_build_object('host', h.host, 'roles', h.roles, 'batch', h.batch, 'state', h.state,
         'versionBefore', h.version_before, 'versionNow', h.version_now, 'detail', h.detail) order by h.batch, h.host)
@@ -44,6 +45,8 @@ export interface DeployRow extends Pick<
   interrupted_jobs: DeployView['interruptedJobs'];
   approved_by: string | null;
   cancel_requested_by: string | null;
+  lock_at: string | null;
+  standstill: DeployView['standstill'];
   ended_at: Date | null;
   last_seq: string;
   hosts: DeployView['hosts'];
@@ -56,7 +59,8 @@ export const toDeployView = (row: DeployRow): DeployView => ({
   kind: row.kind,
   version: row.version,
   resolvedVersion: row.resolved_version,
-  strategy: row.strategy,
+  // A row of before a field was thought of does as it did by itself.
+  strategy: { ...defaultStrategy, ...row.strategy },
   isDryRun: row.is_dry_run,
   reason: row.reason,
   actor: row.actor,
@@ -72,6 +76,8 @@ export const toDeployView = (row: DeployRow): DeployView => ({
   interruptedJobs: row.interrupted_jobs,
   approvedBy: row.approved_by,
   cancelRequestedBy: row.cancel_requested_by,
+  lockAt: row.lock_at,
+  standstill: row.standstill,
   outcome: row.outcome,
   detail: row.detail,
   endedAt: row.ended_at?.toISOString() ?? null,

@@ -75,6 +75,9 @@ export interface DeployChange {
   detail?: string;
   addDisagreements?: Disagreement[];
   addInterruptedJobs?: InterruptedJob[];
+  /** Null: from now on it has none. */
+  lockAt?: string | null;
+  standstill?: DeployView['standstill'];
 }
 
 /** What a step found and where the deploy is now. False: another run has taken over, or it has ended. */
@@ -89,7 +92,7 @@ export const changeDeploy = async (
        direction = coalesce($4, direction), resolved_version = coalesce($5, resolved_version),
        checks = coalesce($6::jsonb, checks), jobs = coalesce($7::jsonb, jobs), detail = coalesce($8, detail),
        disagreements = disagreements || coalesce($9::jsonb, '[]'), interrupted_jobs = interrupted_jobs || coalesce($10::jsonb, '[]'),
-       touched_at = now()
+       lock_at = case when $11 then $12 else lock_at end, standstill = case when $13 then $14::jsonb else standstill end, touched_at = now()
      where deploy_id = $1::uuid and runner = $2::uuid and ended_at is null`,
     [
       deployId,
@@ -102,6 +105,10 @@ export const changeDeploy = async (
       change.detail ?? null,
       toJson(change.addDisagreements),
       toJson(change.addInterruptedJobs),
+      change.lockAt !== undefined,
+      change.lockAt ?? null,
+      change.standstill !== undefined,
+      toJson(change.standstill ?? undefined),
     ],
   );
   return rowCount === 1;
@@ -180,12 +187,23 @@ export const turnDeploy = async (
   );
 };
 
+/** A deploy that stands still on its way back is left as it is: nothing more is put back. False: it goes on by now. */
+export const leaveDeploy = async (db: Queryable, { deployId, detail }: { deployId: string; detail: string }): Promise<boolean> => {
+  const { rowCount } = await db.query(
+    `update yardmaster.deploy set phase = 'release', phase_at = now(), detail = $2, runner = null, standstill = null, touched_at = now()
+     where deploy_id = $1::uuid and ended_at is null and phase = 'compensate' and standstill is not null`,
+    [deployId, detail],
+  );
+  return rowCount === 1;
+};
+
 export const endDeploy = async (
   db: Queryable,
   { deployId, runner, outcome, detail }: { deployId: string; runner: string; outcome: DeployOutcome; detail: string },
 ): Promise<boolean> => {
   const { rowCount } = await db.query(
-    `update yardmaster.deploy set outcome = $3, detail = $4, phase = 'done', phase_at = now(), ended_at = now(), touched_at = now()
+    `update yardmaster.deploy set outcome = $3, detail = $4, phase = 'done', phase_at = now(), ended_at = now(), touched_at = now(),
+       standstill = null
      where deploy_id = $1::uuid and runner = $2::uuid and ended_at is null`,
     [deployId, runner, outcome, detail],
   );

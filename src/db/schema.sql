@@ -140,6 +140,8 @@ create table yardmaster.deploy (
   last_seq bigint not null default 0,
   touched_at timestamp with time zone not null default now(),
   ended_at timestamp with time zone,
+  lock_at text,
+  standstill jsonb,
   constraint deploy_check CHECK (((ended_at IS NOT NULL) = (outcome IS NOT NULL))),
   constraint deploy_direction_check CHECK ((direction = ANY (ARRAY['forward'::text, 'back'::text]))),
   constraint deploy_kind_check CHECK ((kind = ANY (ARRAY['deploy'::text, 'rollback'::text]))),

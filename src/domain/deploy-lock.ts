@@ -15,3 +15,9 @@ export const parseLockMessage = (message: string): LockMessage | null => {
   if (installation === undefined || workflowId === undefined || deployId === undefined) return null;
   return { installation, workflowId, deployId };
 };
+
+/** Is a lock that Kamal tells of the one that this deploy took? Another moment under our words means that somebody released ours and wrote them anew. */
+export const isLockOf = (
+  { deployId, lockAt }: { deployId: string; lockAt: string | null },
+  { message, at }: { message: string; at: string | null },
+): boolean => parseLockMessage(message)?.deployId === deployId && (lockAt === null || at === lockAt);

@@ -1,4 +1,5 @@
 import type { DeployHost, DeployOutcome, DeployPhase, DeployStrategy, DeployView } from '../contracts/deploy';
+import { judgeVersions, type RoleVersion } from './deploy-verify';
 
 /** What the rules of a deploy look at; a DeployView is one. */
 export type DeployFacts = Pick<
@@ -88,7 +89,28 @@ const isTouched: Record<DeployHost['state'], boolean> = {
   put_back: false,
 };
 
-/** Hosts to put back, those that ran the same version together: Kamal starts one version at a time. */
+/** Touched, and neither the new version nor the one before is verified there. */
+export const illHosts = (hosts: readonly DeployHost[]): DeployHost[] => touchedHosts(hosts).filter(({ state }) => state !== 'verified');
+
+/** Those of them that nobody has seen running anything whole: they are helped first. */
+export const helplessHosts = (hosts: readonly DeployHost[]): DeployHost[] => illHosts(hosts).filter(({ state }) => state !== 'deployed');
+
+/** Hosts that run the new version, the last batch first: what takes them back takes no more of them at once than the strategy did. */
+export const batchesToTakeBack = (hosts: readonly DeployHost[]): string[][] => {
+  const running = hosts.filter(({ state }) => state === 'verified' || state === 'deployed');
+  const batches = [...new Set(running.map(({ batch }) => batch))].toSorted((a, b) => b - a);
+  return batches.map((number) => running.filter(({ batch }) => batch === number).map(({ host }) => host));
+};
+
+/** A host that cannot be helped keeps the fleet mixed, whatever becomes of the healthy ones; a person who cancelled wants the version before all the same. */
+export const mustKeepVerified = ({
+  strategy,
+  cancelRequestedBy,
+  hosts,
+}: Pick<DeployFacts, 'strategy' | 'cancelRequestedBy' | 'hosts'>): boolean =>
+  helplessHosts(hosts).length > 0 && strategy.onMixedFleet === 'keep_verified' && cancelRequestedBy === null;
+
+/** Touched hosts to put back, those that ran the same version together: Kamal starts one version at a time. */
 export const planCompensation = (hosts: readonly DeployHost[]): { versionBefore: string | null; hosts: string[] }[] => {
   const versions = [...new Set(touchedHosts(hosts).map(({ versionBefore }) => versionBefore))];
   return versions.map((versionBefore) => ({
@@ -97,6 +119,41 @@ export const planCompensation = (hosts: readonly DeployHost[]): { versionBefore:
       .filter((host) => host.versionBefore === versionBefore)
       .map(({ host }) => host),
   }));
+};
+
+/**
+ * What a touched host needs on the way back, by what it runs. `foreign`: a version that this deploy neither found nor brought, so somebody else put it
+ * there, and it is left alone. `unread`: nobody could look, so nothing is done to it.
+ */
+export const judgeWayBack = ({
+  running,
+  roles,
+  wanted,
+  versionBefore,
+}: {
+  running: readonly RoleVersion[] | null;
+  roles: readonly string[];
+  wanted: string;
+  versionBefore: string | null;
+}): 'unread' | 'foreign' | 'is_back' | 'start' => {
+  if (running === null) return 'unread';
+  if (running.some(({ version }) => version !== wanted && version !== versionBefore)) return 'foreign';
+  return judgeVersions({ host: '', roles, versions: running }, versionBefore).isVerified ? 'is_back' : 'start';
+};
+
+/** After a time without the lock: what a host runs that the deploy did not leave there. Null: all is as it was left, or nobody could look. */
+export const findForeignChange = (
+  { state, versionBefore, roles, host }: Pick<DeployHost, 'state' | 'versionBefore' | 'roles' | 'host'>,
+  running: readonly RoleVersion[] | null,
+  wanted: string,
+): string | null => {
+  if (running === null) return null;
+  const isForeign = judgeWayBack({ running, roles, wanted, versionBefore }) === 'foreign';
+  if (state === 'verified' || state === 'waiting' || state === 'held') {
+    const verdict = judgeVersions({ host, roles, versions: running }, state === 'verified' ? wanted : versionBefore);
+    return verdict.isVerified ? null : verdict.detail;
+  }
+  return isForeign ? judgeVersions({ host, roles, versions: running }, wanted).detail : null;
 };
 
 /** Checks whose refusal has an outcome of its own; every other one refuses the deploy. */

@@ -11,5 +11,7 @@ export const findStrategyProblem = (strategy: DeployStrategy): string | null => 
   }
   if (strategy.onDrainDeadline !== 'abort' && strategy.onDrainDeadline !== 'force')
     return 'strategy.onDrainDeadline must be abort or force';
+  if (strategy.onMixedFleet !== 'keep_verified' && strategy.onMixedFleet !== 'put_back')
+    return 'strategy.onMixedFleet must be keep_verified or put_back';
   return typeof strategy.needsApproval === 'boolean' ? null : 'strategy.needsApproval must be true or false';
 };

@@ -19,10 +19,21 @@ export const version = (): KamalCommand => ({ name: 'version', args: ['version']
 /** Parses and validates the whole configuration; prints it with its secrets hidden. */
 export const config = (): KamalCommand => ({ name: 'config', args: ['config'] });
 
-/** The version is written into the lock for people to read. No hosts: the lock is on the primary host of all (kamal §4). */
-export const lockAcquire = ({ message, version: locked }: { message: string; version: string }): KamalCommand => ({
+/**
+ * The version is written into the lock for people to read. `hosts` is the primary host of all, which carries the lock (kamal §4): without them Kamal makes
+ * a directory on every host before, and one that is silent keeps it from taking the lock.
+ */
+export const lockAcquire = ({
+  message,
+  version: locked,
+  hosts,
+}: {
+  message: string;
+  version: string;
+  hosts: readonly string[];
+}): KamalCommand => ({
   name: 'lock acquire',
-  args: ['lock', 'acquire', `--message=${message}`, ofVersion(locked)],
+  args: ['lock', 'acquire', `--message=${message}`, ofVersion(locked), toHosts(hosts)],
 });
 
 /** Whoever holds it: look before. */
@@ -53,6 +64,15 @@ export const deployVersion = (deployed: string, hosts: readonly string[]): Kamal
   args: ['deploy', '--skip-push', ofVersion(deployed), toHosts(hosts)],
 });
 
+/**
+ * The same for each host by itself. Of several in one command one that cannot be reached makes the whole of it fail, whatever became of the others
+ * (kamal §2), and what comes after its failure is done nowhere.
+ */
+export const hostByHost = (makeCommand: (hosts: readonly string[]) => KamalCommand, hosts: readonly string[]): KamalCommand => {
+  const { name, args } = makeCommand(hosts);
+  return { name, args: args.filter((arg) => arg !== toHosts(hosts)), each: { hosts, by: 'host' } };
+};
+
 /** The version that runs, of each role: Kamal by itself tells that of a host's first role alone. */
 export const appVersion = (hosts: readonly string[]): KamalCommand => ({
   name: 'app version',
@@ -73,4 +93,4 @@ export const diskSpace = (hosts: readonly string[]): KamalCommand => ({
 });
 
 /** The last 50 lines of each host. */
-export const audit = (): KamalCommand => ({ name: 'audit', args: ['audit', '--quiet'] });
+export const audit = (hosts: readonly string[]): KamalCommand => ({ name: 'audit', args: ['audit', '--quiet'], each: { hosts, by: 'host' } });

@@ -11,4 +11,10 @@ export interface KamalEnd {
    */
   output: string;
   durationMs: number;
+  /** Of a command that is run for each host by itself: what became of each. */
+  answers: HostAnswer[];
+}
+
+export interface HostAnswer extends Pick<KamalEnd, 'end' | 'error'> {
+  host: string;
 }

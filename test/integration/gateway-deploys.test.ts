@@ -341,6 +341,27 @@ describe('the list of deploys', () => {
     expect((await get('/v1/deploys?cursor=abc')).status).toBe(400);
     expect((await get('/v1/deploys?outcome=lost')).status).toBe(400);
   });
+
+  it('are found that wait for a person: for the lock, for an approval, and broken ones until a later one has put it right', async () => {
+    const { pool } = database;
+    const add = async (destination: string, outcome?: 'broken' | 'succeeded'): Promise<string> => {
+      const deployId = await addDeploy(pool, { destination });
+      if (outcome !== undefined) await endDeploy(pool, deployId, outcome);
+      return deployId;
+    };
+    await add('repaired', 'broken');
+    await add('repaired', 'succeeded');
+    await add('runs');
+    const broken = await add('broken', 'broken');
+    const asked = await add('asked');
+    const standing = await add('standing');
+    await pool.query(`update yardmaster.deploy set phase = 'approval' where deploy_id = $1`, [asked]);
+    const standstill = { since: '2026-03-07T10:00:00.000Z', detail: 'the lock is held by ada' };
+    await pool.query(`update yardmaster.deploy set standstill = $2 where deploy_id = $1`, [standing, JSON.stringify(standstill)]);
+    const { deploys } = deployPageSchema.parse((await get('/v1/deploys?needsAttention=true')).body);
+    expect(deploys.map(({ deployId }) => deployId)).toEqual([standing, asked, broken]);
+    expect(deploys[0]?.standstill).toEqual(standstill);
+  });
 });
 
 describe('a destination', () => {

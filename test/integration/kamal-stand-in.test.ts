@@ -7,7 +7,7 @@ import type { Misbehaviour, StandInTestbed } from '../../src/dev/kamal-stand-in/
 import { startStandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { startSimulator } from '../../src/dev/gh-simulator/simulator';
 import { withDatabase } from '../support/database';
-import { endOf, kamalSequence, runStep } from '../support/kamal-sequence';
+import { endOf, endOfSilentHost, kamalSequence, playSilentHost, runStep } from '../support/kamal-sequence';
 import { until } from '../support/until';
 
 const deploy = ['deploy', '-P', '-d', 'staging', '--version', 'v2'];
@@ -21,6 +21,10 @@ describe('the stand-in, on the commands that the real Kamal is tried on too', ()
 
   test.each(kamalSequence)('$title', async (step) => {
     expect(await runStep(testbed(), step)).toEqual(endOf(step));
+  });
+
+  test('one host that cannot be reached: the others, in one command with it', async () => {
+    expect(await playSilentHost(testbed())).toEqual(endOfSilentHost());
   });
 });
 

@@ -86,6 +86,7 @@ const testLimits = {
   deployDrainEveryMs: 100,
   deployCompensateTries: 3,
   deployCompensateRetryMs: 300,
+  deployLockEveryMs: 200,
   kamalKillAfterMs: 2_000,
   kamalSilentMs: 20_000,
   // A cancel reaches a step in the answer to a beat.

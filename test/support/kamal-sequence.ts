@@ -264,3 +264,56 @@ export const endOf = ({ code, running, lock }: KamalStep): object => ({
   lock: lock ? (expect.stringMatching(lock) as string) : null,
   output: 'as expected',
 });
+
+/** One command for both hosts, of which one cannot be reached, under our lock. */
+export interface SilentHostStep {
+  title: string;
+  args: string[];
+  code: 0 | 1;
+  /** On the host that answers, afterwards; the other one keeps what it runs. */
+  running: string | null;
+}
+
+const refused = /Errno::ECONNREFUSED|Connection refused/;
+
+/** What the others get of a command that one host does not answer: both run v2 before, and the second one is silent. */
+export const silentHostSequence: SilentHostStep[] = [
+  { title: 'tells no version of its own accord', args: ['app', 'version', '-q'], code: 1, running: 'v2' },
+  { title: 'stops the other, and fails', args: ['app', 'stop'], code: 1, running: null },
+  { title: 'starts the other, and fails', args: ['app', 'start', '--version=v2'], code: 1, running: 'v2' },
+  { title: 'pulls for the other, and fails', args: ['build', 'pull', '--version=v1'], code: 1, running: 'v2' },
+  { title: 'stops the other again', args: ['app', 'stop'], code: 1, running: null },
+  { title: 'boots the new version on none', args: ['deploy', '-P', '--version=v1'], code: 1, running: null },
+  { title: 'takes no lock', args: ['lock', 'acquire', '-m', 'x'], code: 1, running: null },
+];
+
+/** Takes the hosts from v2 on both to v2 on both. */
+export const playSilentHost = async (testbed: DeployTestbed): Promise<object[]> => {
+  const [answering, silent] = testbed.hosts;
+  if (answering === undefined || silent === undefined) throw new Error('it takes two hosts');
+  await silent.stopSsh();
+  const seen: object[] = [];
+  for (const { title, args } of silentHostSequence) {
+    const { code, output } = await testbed.kamalWithLock(...args, '-d', 'staging');
+    seen.push({ title, code, running: await answering.runningVersion(), saysWhy: refused.test(output) && output.includes(silent.ip) });
+  }
+  const primary = ['lock', 'acquire', '-m', 'x', '-d', 'staging', `--hosts=${answering.ip}`];
+  const taken = await testbed.kamal(...primary);
+  seen.push({ title: 'takes the lock of the primary host alone', code: taken.code, lock: await answering.lockHolder('staging') });
+  const status = await testbed.kamal('lock', 'status', '-q', '-d', 'staging');
+  seen.push({ title: 'shows it', code: status.code, lock: /^Message: x$/m.test(status.output) });
+  await testbed.kamal('lock', 'release', '-d', 'staging');
+  seen.push({ title: 'the other goes on', running: await silent.runningVersion() });
+  await silent.startSsh();
+  const back = await testbed.kamal('app', 'start', '--version=v2', '-d', 'staging');
+  seen.push({ title: 'both answer again', code: back.code, ...(await stateOf(testbed)) });
+  return seen;
+};
+
+export const endOfSilentHost = (): object[] => [
+  ...silentHostSequence.map(({ title, code, running }) => ({ title, code, running, saysWhy: true })),
+  { title: 'takes the lock of the primary host alone', code: 0, lock: expect.stringMatching(/^Message: x$/m) as string },
+  { title: 'shows it', code: 0, lock: true },
+  { title: 'the other goes on', running: 'v2' },
+  { title: 'both answer again', code: 0, running: 'v2', lock: null },
+];

@@ -9,6 +9,8 @@ export const showDeploy = (deploy: DeployView): void => {
     [
       `**${deploy.outcome ?? deploy.phase}** ${deploy.kind} of \`${deploy.resolvedVersion ?? deploy.version}\` to ${deploy.destination} by ${deploy.actor}${deploy.detail === '' ? '' : `: ${deploy.detail}`}`,
       `Deploy \`${deploy.deployId}\`${deploy.direction === 'back' ? ', the version before is put back' : ''}`,
+      // Deploys of before there were standstills have none.
+      ...(deploy.standstill ? [`**Stands still** since ${deploy.standstill.since}: ${deploy.standstill.detail}`] : []),
       ...tableOf(deploy),
       ...deploy.checks
         .filter(({ isOk }) => !isOk)

@@ -72,7 +72,7 @@ export async function runCommandLine(argv, world) {
   if (command.needs === 'message' && options.message === undefined) return refuse("No value provided for required options '--message'");
 
   const output = createOutput({ isQuiet: options.quiet === true, world });
-  const misbehaviour = createMisbehaviour({ world, words, destination: options.destination, output });
+  const misbehaviour = createMisbehaviour({ world, words, options, output });
   // Kamal releases no lock then (kamal §4).
   world.beforeSignal(output.flush);
   let code = 0;

@@ -12,7 +12,8 @@ export class KamalError extends Error {
   }
 }
 
-export function createMisbehaviour({ world, words, destination, output }) {
+export function createMisbehaviour({ world, words, options, output }) {
+  const { destination } = options;
   const files = ['control.json', `control.${destination}.json`].map((name) => path.join(world.dir, name));
 
   /** Takes one of the times that a rule has left; two runs at once may both take the last. */
@@ -42,7 +43,7 @@ export function createMisbehaviour({ world, words, destination, output }) {
     async reach(step) {
       appendFileSync(
         path.join(world.dir, 'steps.ndjson'),
-        `${JSON.stringify({ at: new Date().toISOString(), pid: world.pid, destination, command: words, step })}\n`,
+        `${JSON.stringify({ at: new Date().toISOString(), pid: world.pid, destination, hosts: options.hosts?.split(','), command: words, step })}\n`,
       );
       for (const order of files.flatMap((file) => take(file, step))) {
         if (order.exitCode !== undefined) ({ exitCode } = order);

@@ -68,6 +68,8 @@ const stepSchema = z.object({
   at: z.string(),
   pid: z.number(),
   destination: z.string().optional(),
+  /** Those that `--hosts` named. */
+  hosts: z.array(z.string()).optional(),
   command: z.array(z.string()),
   step: z.string(),
 });

@@ -61,7 +61,7 @@ export const deployEndpoints = {
     dialect: 'native',
     tag: 'Deploys',
     summary: 'List deploys',
-    description: 'Newest first.',
+    description: 'Newest first; with needsAttention=true those that wait for a person.',
     query: listDeploysQuerySchema,
     answers: { 200: { description: 'One page.', schema: deployPageSchema } },
   },

@@ -30,6 +30,7 @@ export const createDeployRoutes = (deps: GatewayDeps): Record<Names, RequestHand
       destination: query.destination ?? null,
       isLive: query.live ?? null,
       outcomes: query.outcome ?? null,
+      needsAttention: query.needsAttention ?? false,
       after: query.cursor === undefined ? null : parseDeployCursor(query.cursor),
       rows: query.limit ?? deps.limits.pageRowsDefault,
     });

@@ -36,6 +36,10 @@ const strategySchema = z
     soakSeconds: within(strategyBounds.soakSeconds).meta({ description: 'How long a verified canary must stay healthy.' }),
     drainSeconds: within(strategyBounds.drainSeconds).meta({ description: "How long running jobs of a batch's hosts may take to finish." }),
     onDrainDeadline: z.enum(['abort', 'force']).meta({ description: '`abort` ends the deploy then, `force` interrupts the jobs.' }),
+    onMixedFleet: z.enum(['keep_verified', 'put_back']).meta({
+      description:
+        'When a touched host cannot be put back: `keep_verified` leaves the new version where it is verified, `put_back` puts the version before back there too. After a cancel it is always put back.',
+    }),
     needsApproval: z.boolean().meta({ description: 'A person must say yes after the preflight.' }),
     approvalSeconds: within(strategyBounds.approvalSeconds).meta({ description: 'An approval that did not come until then is a no.' }),
   })
@@ -65,6 +69,10 @@ export const listDeploysQuerySchema = z.strictObject({
   outcome: listSchema(deployOutcomes)
     .optional()
     .meta({ description: 'One outcome, or several; also as one word with commas between them.' }),
+  needsAttention: flagSchema.optional().meta({
+    description:
+      '`true`: what waits for a person: an approval, a lock that somebody else has, a deploy that ended broken and that no later one has put right.',
+  }),
   ...pageFields,
 });
 
@@ -93,6 +101,11 @@ export const deploySchema = z
     }),
     approvedBy: z.string().nullable(),
     cancelRequestedBy: z.string().nullable(),
+    lockAt: z.string().nullable().meta({ description: 'When it took the lock, as Kamal tells it; null while it has none.' }),
+    standstill: z
+      .strictObject({ since: instantSchema, detail: z.string() })
+      .nullable()
+      .meta({ description: "Kamal's lock is not its own any more: it changes no host until the lock is free. `detail` says who has it." }),
     outcome: z.enum(deployOutcomes).nullable().meta({ description: 'Null while it lives.' }),
     detail: z.string(),
     endedAt: instantSchema.nullable(),

@@ -1,9 +1,15 @@
 import { array, assert, constantFrom, integer, nat, property, record } from 'fast-check';
 import { defaultStrategy, deployHostStates, type DeployHost, type DeployPhase } from '../../../src/contracts/deploy';
 import {
+  batchesToTakeBack,
   canCompensate,
   compensationPhase,
   currentBatch,
+  findForeignChange,
+  helplessHosts,
+  illHosts,
+  judgeWayBack,
+  mustKeepVerified,
   outcomeOf,
   phaseAfter,
   planBatches,
@@ -144,6 +150,82 @@ describe('the way back', () => {
       ),
     );
   });
+});
+
+describe('at a mixed fleet', () => {
+  const mixed = [host('a', 'verified'), host('b', 'failed', { batch: 1 })];
+  test.each<[what: string, more: Partial<DeployFacts>, isKept: boolean]>([
+    ['a verified host keeps the new version where another cannot be helped', { hosts: mixed }, true],
+    ['it goes back with the others where all could be helped', { hosts: [host('a', 'verified'), host('b', 'put_back')] }, false],
+    ['one that is stopped still waits for help', { hosts: [host('a', 'verified'), host('b', 'stopped')] }, true],
+    ['one that runs the new version, unproven, needs none', { hosts: [host('a', 'verified'), host('b', 'deployed')] }, false],
+    ['it goes back where the deploy says so', { hosts: mixed, strategy: { ...defaultStrategy, onMixedFleet: 'put_back' } }, false],
+    ['it goes back where a person has cancelled', { hosts: mixed, cancelRequestedBy: 'zoe' }, false],
+  ])('%s', (_what, more, isKept) => {
+    expect(mustKeepVerified(facts(more))).toBe(isKept);
+  });
+
+  test('the last batch is taken back first, whole, and no host that runs nothing is among them', () => {
+    const hosts = [
+      host('a', 'verified'),
+      host('b', 'deployed', { batch: 1 }),
+      host('c', 'verified', { batch: 1 }),
+      host('d', 'failed', { batch: 2 }),
+      host('e', 'held', { batch: 2 }),
+    ];
+    expect(batchesToTakeBack(hosts)).toEqual([['b', 'c'], ['a']]);
+    expect(helplessHosts(hosts).map((each) => each.host)).toEqual(['d']);
+    expect(illHosts(hosts).map((each) => each.host)).toEqual(['b', 'd']);
+  });
+
+  test('every touched host is either helped or taken back, and none is both', () => {
+    assert(
+      property(array(constantFrom(...deployHostStates), { maxLength: 12 }), (states) => {
+        const hosts = states.map((state, index) => host(`h${index}`, state, { batch: index % 3 }));
+        const named = [...helplessHosts(hosts).map((each) => each.host), ...batchesToTakeBack(hosts).flat()];
+        expect(named.toSorted()).toEqual(
+          touchedHosts(hosts)
+            .map((each) => each.host)
+            .toSorted(),
+        );
+      }),
+    );
+  });
+});
+
+const runs = (...versions: string[]) => versions.map((version, index) => ({ role: ['web', 'workers'][index] ?? '', version }));
+const roles = ['web', 'workers'];
+
+test.each<[is: ReturnType<typeof judgeWayBack>, running: string[] | null, versionBefore: string | null]>([
+  ['unread', null, 'v1'],
+  ['is_back', ['v1', 'v1'], 'v1'],
+  ['is_back', [], null],
+  ['start', [], 'v1'],
+  ['start', ['v2', 'v2'], 'v1'],
+  ['start', ['v1', 'v2'], 'v1'],
+  ['start', ['v1'], 'v1'],
+  ['start', ['v2'], null],
+  ['foreign', ['v3', 'v3'], 'v1'],
+  ['foreign', ['v1', 'v3'], 'v1'],
+  ['foreign', ['v1'], null],
+])('on the way back a host is %s that runs %p and ran %p before', (is, running, versionBefore) => {
+  expect(judgeWayBack({ running: running === null ? null : runs(...running), roles, wanted: 'v2', versionBefore })).toBe(is);
+});
+
+test.each<[state: DeployHost['state'], running: string[] | null, found: string | null]>([
+  ['verified', ['v2', 'v2'], null],
+  ['verified', ['v3', 'v3'], 'v3 runs instead of v2'],
+  ['verified', ['v1', 'v1'], 'v1 runs instead of v2'],
+  ['verified', null, null],
+  ['held', ['v1', 'v1'], null],
+  ['held', ['v2', 'v2'], 'v2 runs instead of v1'],
+  ['held', [], 'nothing runs instead of v1'],
+  ['stopped', [], null],
+  ['stopped', ['v1', 'v1'], null],
+  ['deployed', ['v2', 'v2'], null],
+  ['stopped', ['v3', 'v3'], 'v3 runs instead of v2'],
+])('after a time without the lock a host that was %s and runs %p: %p', (state, running, found) => {
+  expect(findForeignChange(host('a', state), running === null ? null : runs(...running), 'v2')).toBe(found);
 });
 
 describe('the outcome', () => {

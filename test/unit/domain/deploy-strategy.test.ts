@@ -14,6 +14,7 @@ test.each<[field: string, value: unknown]>([
   ['drainSeconds', 10_000_000],
   ['approvalSeconds', Number.NaN],
   ['onDrainDeadline', 'kill'],
+  ['onMixedFleet', 'keep'],
   ['needsApproval', 'yes'],
   ['canary', 1],
 ])('%s: %p is refused by name', (field, value) => {
