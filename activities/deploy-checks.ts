@@ -2,9 +2,10 @@ import type { DeployCheck, DeployHost } from '../src/contracts/deploy';
 import { listUnregisteredHosts } from '../src/db/deploy-fleet';
 import { isSuccess } from '../src/domain/child-end';
 import { parseLockMessage } from '../src/domain/deploy-lock';
-import { hasWorkerRole } from '../src/domain/deploy-verify';
+import { portsOfRoles } from '../src/domain/role-ports';
 import { buildPull, diskSpace, hostByHost } from '../src/kamal/commands';
 import { parseDiskSpace } from '../src/kamal/output';
+import type { KamalEnd } from '../src/kamal/run';
 import type { DeployDeps } from './deploy-deps';
 import { describeEnd, inspectLock, type RunningVersions } from './deploy-inspect';
 import { describeHolder, isLeftBehind } from './deploy-lock';
@@ -13,7 +14,10 @@ import { findFleetHosts } from './fleet-hosts';
 
 /** Reached by ssh, each, and with room for an image. A host that does not tell is asked again by itself, so that its own fault is reported. */
 export const checkHosts = async ({ limits }: DeployDeps, run: StepRun, hosts: readonly string[]): Promise<DeployCheck[]> => {
-  const answers = parseDiskSpace((await run.kamal(diskSpace(hosts), { isQuick: true })).output);
+  const asked = await run.kamal(diskSpace(hosts), { isQuick: true });
+  // It says nothing of the hosts, and asking one by one would only wait for it again.
+  if (isHooksFault(asked)) return [{ check: 'hook', host: null, isOk: false, detail: describeEnd(asked) }];
+  const answers = parseDiskSpace(asked.output);
   const checks: DeployCheck[] = [];
   for (const host of hosts) {
     const freeMb = answers.find((each) => each.host === host)?.freeMb;
@@ -30,6 +34,8 @@ export const checkHosts = async ({ limits }: DeployDeps, run: StepRun, hosts: re
   return checks;
 };
 
+const isHooksFault = ({ hook, error }: KamalEnd): boolean => hook !== null || error?.class === 'Kamal::Cli::HookError';
+
 /** Names the machines that keep the version that they have; it never refuses. */
 export const checkFleet = async (deps: DeployDeps, { deploy }: StepRun): Promise<DeployCheck> => {
   const { leftOut } = await findFleetHosts(deps, deploy.destination);
@@ -39,10 +45,12 @@ export const checkFleet = async (deps: DeployDeps, { deploy }: StepRun): Promise
 
 /** Where something runs and no worker has ever registered, its jobs would be neither held nor waited for: the file and the registry differ in the address. */
 export const checkRegistry = async (
-  { pool }: DeployDeps,
+  { pool, rolePorts }: DeployDeps,
   hosts: readonly Pick<DeployHost, 'host' | 'roles' | 'versionBefore'>[],
 ): Promise<DeployCheck[]> => {
-  const running = hosts.filter(({ roles, versionBefore }) => versionBefore !== null && hasWorkerRole(roles)).map(({ host }) => host);
+  const running = hosts
+    .filter(({ roles, versionBefore }) => versionBefore !== null && portsOfRoles(roles, rolePorts).hasWorker)
+    .map(({ host }) => host);
   const detail = 'a version runs there, and no worker has ever registered from this address: its jobs would be interrupted unseen';
   return (await listUnregisteredHosts(pool, running)).map((host) => ({ check: 'registry', host, isOk: false, detail }));
 };

@@ -2,9 +2,10 @@ import type { Pool } from 'pg';
 import type { FleetConfig } from '../src/contracts/fleet-config';
 import type { Limits } from '../src/contracts/limits';
 import type { WakeSignal } from '../src/contracts/messages';
+import type { RolePorts } from '../src/domain/role-ports';
 import type { Kamal } from '../src/kamal/kamal';
 import type { Log } from '../src/log';
-import type { HostReader } from './deps';
+import type { DeployHostReader } from './deps';
 
 /** Neither Postgres nor Temporal can be reached: another deployer has the work by now, and what still runs here must end. */
 export class CutOffError extends Error {
@@ -17,10 +18,12 @@ export interface DeployDeps {
   log: Log;
   limits: Limits;
   kamal: Kamal;
-  hosts: HostReader;
+  hosts: DeployHostReader;
   /** The fleet as its owner has written it down. */
   fleetConfig: { read(): Promise<FleetConfig> };
   workflows: { ensureApplyJob(jobId: string, wake: WakeSignal): Promise<void> };
+  /** Which of GH's ports each role of Kamal's is to answer on. */
+  rolePorts: RolePorts;
   /** Names this control plane in Kamal's lock. */
   installation: string;
   heartbeat: (details: unknown) => void;

@@ -3,9 +3,10 @@ import { readDeployHealth } from '../src/db/deploy-fleet';
 import { saveProbes } from '../src/db/workers';
 import { isSuccess } from '../src/domain/child-end';
 import { judgeHost, judgeVersions, type HostFacts, type HostVerdict, type RoleVersion } from '../src/domain/deploy-verify';
+import { portsOfRoles } from '../src/domain/role-ports';
 import { appVersion, lockStatus } from '../src/kamal/commands';
 import { parseAppVersions, parseLockStatus } from '../src/kamal/output';
-import type { KamalEnd } from '../src/kamal/run';
+import type { HangingHook, KamalEnd } from '../src/kamal/run';
 import type { DeployDeps } from './deploy-deps';
 import type { StepRun } from './deploy-step';
 import { probeHost } from './host-probe';
@@ -49,16 +50,37 @@ export const inspectLock = async (run: Pick<StepRun, 'kamal'>, { isLogged = true
   return lock === null ? { kind: 'free' } : { kind: 'held', lock };
 };
 
-/** Ports and registry rows of these hosts, as of now. */
+/** What a host is like but for the version that runs. */
+export type HostHealth = Omit<HostFacts, 'versions'>;
+
+/** Ports, registry rows and what API and worker say of themselves, as of now. */
 export const inspectHealth = async (
-  { pool, hosts: reader, limits }: DeployDeps,
+  { pool, hosts: reader, limits, rolePorts }: DeployDeps,
   run: StepRun,
   hosts: readonly string[],
-): Promise<Awaited<ReturnType<typeof readDeployHealth>>> => {
-  const probes = await Promise.all(hosts.map(async (host) => await probeHost(reader, host)));
-  await saveProbes(pool, probes, { jitterMs: limits.processStartJitterMs });
-  return (await readDeployHealth(pool, run.deploy.deployId, limits)).filter(({ host }) => hosts.includes(host));
+): Promise<HostHealth[]> => {
+  const answers = await Promise.all(
+    hosts.map(async (host) => {
+      const [probe, api] = await Promise.all([probeHost(reader, host), reader.readApiHealth(host)]);
+      return { probe, api };
+    }),
+  );
+  await saveProbes(
+    pool,
+    answers.map(({ probe }) => probe),
+    { jitterMs: limits.processStartJitterMs },
+  );
+  const seen = await readDeployHealth(pool, run.deploy.deployId, limits);
+  return seen.flatMap((each) => {
+    const answer = answers.find(({ probe }) => probe.host === each.host);
+    if (answer === undefined) return [];
+    const roles = rolesOf(run, each.host);
+    return [{ ...each, roles, serves: portsOfRoles(roles, rolePorts), api: answer.api, worker: workerOf(answer.probe) }];
+  });
 };
+
+const workerOf = ({ workerId, isRunning, isDraining }: Awaited<ReturnType<typeof probeHost>>): HostFacts['worker'] =>
+  workerId === null || isRunning === null || isDraining === null ? null : { workerId, isRunning, isDraining };
 
 /** Does the wanted version run there, whatever its health? */
 export const judgeVersionsOf = (run: StepRun, hosts: readonly string[], seen: RunningVersions, wanted: string | null): HostVerdict[] =>
@@ -76,18 +98,18 @@ export const rolesOf = (run: StepRun, host: string): string[] => run.deploy.host
 
 /** Is the wanted version there, and healthy? */
 export const judgeHosts = (
-  run: StepRun,
-  health: Awaited<ReturnType<typeof readDeployHealth>>,
+  health: readonly HostHealth[],
   versions: RunningVersions,
   wantedOf: (host: string) => string | null,
+  how?: Parameters<typeof judgeHost>[2],
 ): HostVerdict[] =>
-  health.map((each) => {
-    const seen: HostFacts = { ...each, roles: rolesOf(run, each.host), versions: versions.get(each.host)?.versions ?? null };
-    return withProblem(versions, judgeHost(seen, wantedOf(each.host)));
-  });
+  health.map((each) =>
+    withProblem(versions, judgeHost({ ...each, versions: versions.get(each.host)?.versions ?? null }, wantedOf(each.host), how)),
+  );
 
 /** How a command ended, for a person. */
-export const describeEnd = ({ end, error }: Pick<KamalEnd, 'end' | 'error'>): string => {
+export const describeEnd = ({ end, error, hook }: Pick<KamalEnd, 'end' | 'error' | 'hook'>): string => {
+  if (hook !== null) return describeHook(hook);
   const reason = error === null ? '' : `: ${error.class}: ${error.message}`;
   switch (end.kind) {
     case 'exited':
@@ -106,3 +128,7 @@ export const describeEnd = ({ end, error }: Pick<KamalEnd, 'end' | 'error'>): st
       return 'was lost with its supervisor';
   }
 };
+
+/** The command waited for it, and nothing is known of what the command itself would have found. */
+const describeHook = ({ name, said }: HangingHook): string =>
+  `their hook ${name} did not end and was ended${said === '' ? ', it had said nothing' : `; it had said: ${said}`}`;

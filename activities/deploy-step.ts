@@ -121,7 +121,8 @@ export const getDeploy = async ({ pool }: { pool: Queryable }, deployId: string)
 
 const openKamal = async (deps: DeployDeps, { deployId, destination, hosts }: DeployView): ReturnType<DeployDeps['kamal']['open']> => {
   const fleet = hosts.length > 0 ? [] : (await findFleetHosts(deps, destination)).hosts;
-  return await deps.kamal.open({ deployId, destination, fleetHostsOf: fillerOf(hosts, fleet) });
+  const isUnderWay = hosts.length > 0;
+  return await deps.kamal.open({ deployId, destination, fleetHostsOf: fillerOf(hosts, fleet), isUnderWay });
 };
 
 /** The server learns every beat that somebody works; the database keeps the hosts held. */

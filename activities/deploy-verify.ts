@@ -11,7 +11,7 @@ import type { DeployRef, RunStep, StepRun } from './deploy-step';
 const unhealthyProbesMax = 3;
 
 export const createVerifyActivities = (deps: DeployDeps, runStep: RunStep) => ({
-  /** Versions, both ports and a worker of after the stop; until all of it is there, or the time is over. */
+  /** Versions, what both ports say, and a worker of after the stop; until all of it is there, or the time is over. */
   async verifyBatch({ deployId }: DeployRef): Promise<DeployView> {
     return await runStep(deployId, ['verify'], async (run) => {
       const hosts = currentBatch(run.deploy.hosts).map(({ host }) => host);
@@ -22,8 +22,9 @@ export const createVerifyActivities = (deps: DeployDeps, runStep: RunStep) => ({
         host,
         state: verdict.isVerified ? ('verified' as const) : ('failed' as const),
         versionNow: version,
-        detail: verdict.isVerified ? '' : detail,
+        detail,
       }));
+      for (const { host, detail } of verdicts) await run.log.say(`${host}: ${detail}`);
       if (!isVerified) {
         const addDisagreements = disagreementsOf(run.deploy, verdicts);
         return await run.move(
@@ -50,7 +51,7 @@ export const createVerifyActivities = (deps: DeployDeps, runStep: RunStep) => ({
       for (let ill = 0; ;) {
         const isLast = Date.now() >= until;
         const versions = await inspectVersions(run, hosts);
-        verdicts = judgeHosts(run, await inspectHealth(deps, run, hosts), versions, () => wantedVersion(run.deploy));
+        verdicts = judgeHosts(await inspectHealth(deps, run, hosts), versions, () => wantedVersion(run.deploy));
         const isHealthy = verdicts.every(({ isVerified }) => isVerified);
         ill = isHealthy ? 0 : ill + 1;
         if (ill >= unhealthyProbesMax) break;
@@ -80,23 +81,26 @@ export const untilVerified = async (
   wantedOf: (host: string) => string | null,
   { isRestarted = true }: { isRestarted?: boolean } = {},
 ): Promise<HostVerdict[]> => {
-  const deadline = Date.now() + deps.limits.deployVerifyMs;
+  const deadline = Date.now() + (await verifyMsOf(deps, run));
   for (;;) {
     const isLast = Date.now() >= deadline;
-    const seen = (await inspectHealth(deps, run, hosts)).map((each) => ({
-      ...each,
-      isWorkerFresh: each.isWorkerFresh || (!isRestarted && each.registry === 'beating'),
-    }));
+    const seen = await inspectHealth(deps, run, hosts);
     const assumed: RunningVersions = new Map(
       run.deploy.hosts.map(({ host, roles }) => [host, { versions: assume(roles, wantedOf(host)), problem: '' }]),
     );
-    const isHealthy = judgeHosts(run, seen, assumed, wantedOf).every(({ isVerified }) => isVerified);
+    const isHealthy = judgeHosts(seen, assumed, wantedOf, { isRestarted }).every(({ isVerified }) => isVerified);
     if (isHealthy || isLast) {
-      const verdicts = judgeHosts(run, seen, await inspectVersions(run, hosts), wantedOf);
+      const verdicts = judgeHosts(seen, await inspectVersions(run, hosts), wantedOf, { isRestarted });
       if (isLast || verdicts.every(({ isVerified }) => isVerified)) return verdicts;
     }
     await run.pause(deps.limits.deployVerifyEveryMs);
   }
+};
+
+/** What GH answers while it starts is waited for at least as long as Kamal's own `deploy_timeout` lets it start. */
+const verifyMsOf = async ({ limits }: DeployDeps, run: StepRun): Promise<number> => {
+  const { destination } = await run.open();
+  return Math.max(limits.deployVerifyMs, (destination.deployTimeoutSeconds ?? 0) * 1_000);
 };
 
 const assume = (roles: readonly string[], version: string | null) => (version === null ? [] : roles.map((role) => ({ role, version })));

@@ -110,17 +110,16 @@ const writeDeploy = async (
   deployId: string,
 ): Promise<void> => {
   const { destination, version, kind = 'deploy', reason = null, actor = 'temporal', source = 'temporal' } = input;
-  const known = await deps.kamal.listDestinations();
-  const found = known.find((each) => each.destination === destination);
+  const names = await deps.kamal.listDestinations();
   // Typed by hand as often as not: what is no text matches nothing.
-  if (!deployNamePattern.test(destination) || found === undefined)
-    throw invalid(`destination is none of ${known.map((each) => each.destination).join(', ')}`);
+  if (!deployNamePattern.test(destination) || !names.includes(destination)) throw invalid(`destination is none of ${names.join(', ')}`);
   if (!versionPattern.test(version)) throw invalid('version is no image tag');
   if (kind !== 'deploy' && kind !== 'rollback') throw invalid('kind is deploy or rollback');
   const strategy = { ...defaultStrategy, ...input.strategy };
   const problem = findStrategyProblem(strategy);
   if (problem !== null) throw invalid(problem);
 
+  const found = await deps.kamal.readDestination(destination);
   const { service } = found;
   // Where it cannot be read it names no service either, and the id would be blamed.
   if (service === '') throw invalid(`the configuration of ${destination} cannot be used: ${found.problem ?? 'it names no service'}`);

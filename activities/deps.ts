@@ -75,6 +75,11 @@ export interface HostReader {
   readApi(host: string): Promise<{ isUp: boolean; imageTag: string | null }>;
 }
 
+/** What a deploy wants to know besides. */
+export interface DeployHostReader extends HostReader {
+  readApiHealth(host: string): Promise<{ isWell: boolean; says: string } | null>;
+}
+
 export interface HostClient extends HostReader {
   /** GH's own cancel over HTTP: `isTaken` when it says that it will. */
   askToCancel(host: string, attemptId: string): Promise<{ isTaken: boolean; detail: string }>;

@@ -27,12 +27,13 @@ export const createDestinationActivities = (deps: DeployDeps) => {
   const withKamal = async <Result>(
     destination: string,
     use: (opened: OpenedKamal, signal: AbortSignal) => Promise<Result>,
+    { skipsHooks = false }: { skipsHooks?: boolean } = {},
   ): Promise<Result> => {
     const signal = deps.cancellation();
     const beat = setInterval(() => deps.heartbeat({ destination }), deps.limits.deployBeatMs);
     try {
       const { hosts } = await findFleetHosts(deps, destination);
-      const opened = await deps.kamal.open({ deployId: randomUUID(), destination, fleetHostsOf: () => hosts });
+      const opened = await deps.kamal.open({ deployId: randomUUID(), destination, fleetHostsOf: () => hosts, skipsHooks });
       try {
         return await use(opened, signal);
       } finally {
@@ -44,13 +45,14 @@ export const createDestinationActivities = (deps: DeployDeps) => {
     }
   };
 
+  /** Nothing is done to the destination, and often nobody has asked: their hooks would run every few minutes, with secrets in their environment. */
+  const lookWithKamal: typeof withKamal = async (destination, use) => await withKamal(destination, use, { skipsHooks: true });
+
   return {
     async readDestination({ destination, want, version }: LookAtDestinationInput): Promise<LookAtDestinationResult> {
-      const known = await deps.kamal.listDestinations();
-      if (!known.some((each) => each.destination === destination))
-        return { want: 'unknown_destination', destinations: known.map((each) => each.destination) };
-      const destinations = known.map((each) => each.destination);
-      return await withKamal(destination, async (opened, signal): Promise<LookAtDestinationResult> => {
+      const destinations = await deps.kamal.listDestinations();
+      if (!destinations.includes(destination)) return { want: 'unknown_destination', destinations };
+      return await lookWithKamal(destination, async (opened, signal): Promise<LookAtDestinationResult> => {
         switch (want) {
           case 'version': {
             const asked = version ?? '';
@@ -111,11 +113,10 @@ export const createDestinationActivities = (deps: DeployDeps) => {
 
     /** What every destination is like now, for those who look at the rows. A destination that cannot be looked at says why. */
     async refreshDestinations(only: readonly string[] | null): Promise<void> {
-      const known = await deps.kamal.listDestinations();
-      const names = known.map(({ destination }) => destination);
+      const names = await deps.kamal.listDestinations();
       for (const destination of names.filter((name) => only?.includes(name) ?? true)) {
         try {
-          const state = await withKamal(
+          const state = await lookWithKamal(
             destination,
             async (opened, signal) => await readDestinationState(deps, destination, opened, signal),
           );
@@ -135,8 +136,8 @@ export type DestinationActivities = Omit<ReturnType<typeof createDestinationActi
 
 const readDestinationState = async (deps: DeployDeps, name: string, opened: OpenedKamal, signal: AbortSignal): Promise<DestinationView> => {
   const seenAt = new Date().toISOString();
-  const known = (await deps.kamal.listDestinations()).find(({ destination }) => destination === name);
   if (opened.kind === 'refused') {
+    const { known } = opened;
     const hosts = (known?.hosts ?? []).map((host) => ({ ...host, version: null }));
     return { service: known?.service ?? '', destination: name, hosts, lock: null, problem: describeProblems(opened), seenAt };
   }

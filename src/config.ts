@@ -1,5 +1,6 @@
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
+import type { RolePorts } from './domain/role-ports';
 import { sensitive, Sensitive } from './domain/sensitive';
 import { settings, type CancelMeans, type HostAddress, type KeyRole, type ProcessName, type SettingName, type Settings } from './settings';
 
@@ -94,6 +95,7 @@ export interface KamalConfig {
   secrets: ReadonlyMap<string, Sensitive<string>>;
   /** All that Kamal gets of our environment. */
   env: Record<string, string>;
+  rolePorts: RolePorts;
 }
 
 /** Names every problem at once; no value is repeated in it, since it may be a secret. */
@@ -136,7 +138,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, processName: ProcessName = 'o
     processName,
     notices: collectNotices(values, env, processName),
     childEnvironment: pickEnvironment(env, childEnvironmentNames),
-    kamalEnvironment: pickEnvironment(env, [...childEnvironmentNames, ...kamalEnvironmentNames]),
+    kamalEnvironment: pickEnvironment(env, [...childEnvironmentNames, ...kamalEnvironmentNames, ...values.KAMAL_ENVIRONMENT]),
     deploySecrets,
   });
 }
@@ -390,6 +392,7 @@ function makeConfig(
                 .slice(0, 100),
             secrets: deploySecrets,
             env: kamalEnvironment,
+            rolePorts: read.KAMAL_ROLE_PORTS,
           },
     childEnvironment,
     metricsHost: read.METRICS_HOST,

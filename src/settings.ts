@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseJson } from './domain/json';
 import { findCheckProblem, findTemplateProblem } from './domain/recycle-command';
+import { servedPorts, type RolePorts } from './domain/role-ports';
 import { secretLengthMin } from './domain/secret-forms';
 import { sensitive } from './domain/sensitive';
 
@@ -118,6 +119,27 @@ const hostAddressMap = () =>
       return [ip, { api: api.replace(/\/+$/, ''), worker: worker.replace(/\/+$/, '') }] as const;
     });
     return Object.fromEntries(entries) as Record<string, HostAddress>;
+  });
+
+/** What Kamal takes for its own orders, but for ATM's names of secrets. */
+const variableNames = () =>
+  z.string().transform((text, context) => {
+    const names = list(text);
+    for (const name of names.filter((each) => !/^[A-Za-z_]\w*$/.test(each) || /^KAMAL_(?!REGISTRY_)/.test(each)))
+      context.addIssue({ code: 'custom', message: `"${name}" must be the name of a variable, and none of Kamal’s own` });
+    return names;
+  });
+
+const rolePorts = () =>
+  z.string().transform((text, context): RolePorts => {
+    const entries = list(text).map((item) => {
+      const [, role, ports] = /^([\w-]+|\*)=(\w+)$/.exec(item) ?? [];
+      const served = servedPorts.find((known) => known === ports);
+      if (role !== undefined && served !== undefined) return [role, served] as const;
+      context.addIssue({ code: 'custom', message: `"${item}" must be role=${servedPorts.join('|')}` });
+      return z.NEVER;
+    });
+    return Object.fromEntries(entries);
   });
 
 const means = () =>
@@ -401,6 +423,21 @@ export const settings = {
     .string()
     .prefault('kamal')
     .register(documented, { meaning: 'The Kamal program: a path, or a name on the PATH.', processes: ['deployer'] }),
+  KAMAL_ENVIRONMENT: variableNames()
+    .prefault('')
+    .register(documented, {
+      meaning:
+        'Names, separated by commas, of variables of the deployer’s environment that Kamal gets too, its hooks with it: what `<%= ENV["NAME"] %>` in deploy.yml reads. Besides them it sees PATH, HOME, SSH_AUTH_SOCK and the like.',
+      processes: ['deployer'],
+      default: 'none',
+    }),
+  KAMAL_ROLE_PORTS: rolePorts()
+    .prefault('web=api,*=worker')
+    .register(documented, {
+      meaning:
+        'Which of GH’s two ports each role of deploy.yml is to answer on before it counts as verified: role=api, worker, both or none, separated by commas; `*` is every other role.',
+      processes: ['deployer'],
+    }),
   DEPLOY_SECRETS_DIR: z
     .string()
     .optional()

@@ -87,9 +87,20 @@ const serveDeploys = async (
   createWorker: (deploys: DeployDeps) => ReturnType<typeof createTunedWorker>,
 ): Promise<void> => {
   const stopping = stopSignal();
-  const { bin, configDir, stateDir, env, secretsDir, secrets, installation } = kamalConfig;
+  const { bin, configDir, stateDir, env, secretsDir, secrets, installation, rolePorts } = kamalConfig;
   const findSecret = createFindSecret({ dir: secretsDir, environment: secrets });
-  const kamal = createKamal({ bin, configDir, stateDir, env, findSecret, streamChild, killAfterMs: limits.kamalKillAfterMs, log });
+  const kamal = createKamal({
+    bin,
+    configDir,
+    stateDir,
+    env,
+    findSecret,
+    streamChild,
+    killAfterMs: limits.kamalKillAfterMs,
+    configTimeoutMs: limits.kamalConfigMs,
+    configFreshMs: limits.kamalConfigFreshMs,
+    log,
+  });
   const fleetConfig = createFleetConfigSource(config.fleet);
   // On a machine that stands by, too: nobody else ends what a killed deployer has left here, its secrets above all.
   await endLeftovers(kamal, log);
@@ -114,6 +125,7 @@ const serveDeploys = async (
           }),
           workflows: createWorkflowsPort(client, { deadlineMs: limits.temporalCallMs }),
           installation,
+          rolePorts,
           fleetConfig,
           heartbeat: (details) => Context.current().heartbeat(details),
           cancellation: () => AbortSignal.any([Context.current().cancellationSignal, cutOff]),

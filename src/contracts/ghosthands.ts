@@ -72,6 +72,9 @@ export type WorkerStatus = z.infer<typeof workerStatusSchema>;
 /** `GET /health/version` on the API port (ghosthands §1.2): the one field that we show. */
 export const apiVersionSchema = z.object({ image_tag: word(200).min(1) });
 
+/** `GET /health` on the API port: `ok` whatever else is wrong with it (ghosthands §1.2). */
+export const apiHealthSchema = z.object({ status: word(50) });
+
 /**
  * What we keep of a callback (ghosthands §8). The rest may hold personal data, and the row says it better; whether it was submitted the row does not say
  * where its last writes were lost (ghosthands §5.6).

@@ -220,6 +220,10 @@ export const limits = {
   kamalQuickMs: 120_000,
   /** `build pull` and `deploy` of a large image over a slow line. */
   kamalStepMs: 1_800_000,
+  /** `config` takes a second (kamal §6.1), and what their ERB runs; whoever posts a deploy waits for it. */
+  kamalConfigMs: 20_000,
+  /** What their ERB has read besides the two files may be another thing by then. */
+  kamalConfigFreshMs: 600_000,
   /** Twice ATM's deploy_timeout of 120 s, during which Kamal says nothing: longer silence is a prompt that nobody answers (kamal §5). */
   kamalSilentMs: 300_000,
   /** From INT to KILL of a Kamal and what it started. Promise 7 gives 10 s for all of it. */

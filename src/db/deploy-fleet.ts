@@ -126,7 +126,7 @@ export const listUnregisteredHosts = async (db: Queryable, hosts: readonly strin
   return rows.map(({ host }) => host);
 };
 
-/** What registry and probes say of the deploy's hosts. `isWorkerFresh`: a beat, and a process, of after the host's stop. */
+/** What registry and probes say of the deploy's hosts. `isWorkerFresh`: a beat of the process that answers, which began after the host's stop. */
 export const readDeployHealth = async (
   db: Queryable,
   deployId: string,
@@ -148,7 +148,7 @@ export const readDeployHealth = async (
      left join lateral (
        select count(*)::int as workers, (count(*) filter (where r.status <> 'offline'))::int as present,
          (count(*) filter (where r.status <> 'offline' and r.last_heartbeat > now() - $2::int * interval '1 ms'))::int as beating,
-         bool_or(r.status = 'active' and r.last_heartbeat > h.changed_at) as is_fresh
+         bool_or(r.status = 'active' and r.last_heartbeat > h.changed_at and r.worker_id = p.worker_id) as is_fresh
        from gh_worker_registry r where ${atHost}
      ) w on true
      where h.deploy_id = $1::uuid order by h.batch, h.host`,

@@ -1,15 +1,22 @@
 import type { DeployPhase, Disagreement } from '../contracts/deploy';
 import { judgeHealth, type HealthFacts } from './health';
+import type { portsOfRoles } from './role-ports';
 
-/** What a host is like after a step, from four sources that need not agree. */
+/** What a host is like after a step, from sources that need not agree. */
 export interface HostFacts {
   host: string;
   roles: readonly string[];
+  /** Which ports these roles are to answer on. */
+  serves: ReturnType<typeof portsOfRoles>;
   /** As `kamal app version` reports it; a role that runs nothing is not in it. Null: nobody could look. */
   versions: readonly RoleVersion[] | null;
   ports: HealthFacts['ports'];
   registry: HealthFacts['registry'];
-  /** A registry row that beats, of a process that started after the stop. */
+  /** What the API says of itself; null: it gives no answer. */
+  api: { isWell: boolean; says: string } | null;
+  /** What the worker's process says of itself; null: it gives no answer. */
+  worker: { workerId: string; isRunning: boolean; isDraining: boolean } | null;
+  /** A registry row that beats, of the process that answers, which started after the stop. */
   isWorkerFresh: boolean;
 }
 
@@ -24,12 +31,6 @@ export interface HostVerdict {
   version: string | null;
   detail: string;
 }
-
-/** ATM's names (atm §2.4): the primary role serves the API, every other one is a worker. */
-const apiRole = 'web';
-
-/** Is a worker among what runs on a host with these roles? */
-export const hasWorkerRole = (roles: readonly string[]): boolean => roles.some((role) => role !== apiRole);
 
 /** Does every role of the host run the wanted version, and no other one? Null wants nothing to run; unread versions prove nothing. */
 export const judgeVersions = (
@@ -46,22 +47,50 @@ export const judgeVersions = (
   return verdict(missing.length === 0 ? '' : `${missing.join(' and ')} does not run`);
 };
 
-/** And is it healthy, in a new process? */
-export const judgeHost = (seen: HostFacts, wanted: string | null): HostVerdict => {
+/** And is it healthy, in a new process? `isRestarted: false`: the process may be one that was there before, in whatever state somebody had put it. */
+export const judgeHost = (seen: HostFacts, wanted: string | null, { isRestarted = true }: { isRestarted?: boolean } = {}): HostVerdict => {
   const byVersion = judgeVersions(seen, wanted);
   if (!byVersion.isVerified) return byVersion;
   const verdict = (isVerified: boolean, detail: string): HostVerdict => ({ ...byVersion, isVerified, detail });
   if (wanted === null) return verdict(true, 'nothing runs there, as before');
 
-  const hasWorker = hasWorkerRole(seen.roles);
-  const hasApi = seen.roles.includes(apiRole);
+  const { hasApi, hasWorker } = seen.serves;
   // What a host is not meant to run is not missed there.
   const ports = seen.ports === null ? null : { isApiUp: seen.ports.isApiUp || !hasApi, isWorkerUp: seen.ports.isWorkerUp || !hasWorker };
-  const { health, reason } = judgeHealth({ ports, registry: hasWorker ? seen.registry : 'beating' });
+  const { health, reason } = judgeHealth({ ports: hasApi || hasWorker ? ports : allUp, registry: hasWorker ? seen.registry : 'beating' });
   if (health !== 'healthy') return verdict(false, `${health}: ${reason}`);
-  if (hasWorker && !seen.isWorkerFresh) return verdict(false, 'no worker has registered since the stop');
-  return verdict(true, `${wanted} runs and is healthy`);
+  const problem = (hasApi ? findApiProblem(seen) : null) ?? (hasWorker ? findWorkerProblem(seen, isRestarted) : null);
+  return problem === null ? verdict(true, describeVerified(seen, wanted, isRestarted)) : verdict(false, problem);
 };
+
+const allUp = { isApiUp: true, isWorkerUp: true };
+
+/** Any answer says that the port is open, which is all that the fleet's health asks for; a version that calls itself ill is not verified. */
+const findApiProblem = ({ api }: HostFacts): string | null => {
+  if (api === null) return 'the API does not say how it is';
+  return api.isWell ? null : `the API ${api.says}`;
+};
+
+const findWorkerProblem = ({ worker, isWorkerFresh }: HostFacts, isRestarted: boolean): string | null => {
+  if (!isRestarted) return null;
+  if (worker === null) return 'the worker does not say how it is';
+  const { workerId, isRunning, isDraining } = worker;
+  if (!isRunning) return `worker ${workerId} says that it does not run (is_running: false)`;
+  if (isDraining) return `worker ${workerId} is draining`;
+  return isWorkerFresh ? null : `worker ${workerId} has not registered since the stop`;
+};
+
+/** All that was looked at, for whoever reads what "verified" means. */
+const describeVerified = ({ serves: { hasApi, hasWorker }, api, worker }: HostFacts, wanted: string, isRestarted: boolean): string =>
+  [
+    `${wanted} runs`,
+    ...(hasApi && api !== null ? [`the API ${api.says}`] : []),
+    ...(hasWorker && worker !== null && isRestarted
+      ? [`worker ${worker.workerId} is running, not draining, and has registered since the stop`]
+      : []),
+    ...(hasWorker && !isRestarted ? ['its workers beat'] : []),
+    ...(hasApi || hasWorker ? [] : ['its roles serve no port that could be asked']),
+  ].join('; ');
 
 /** Where an exit code and the hosts report different things: it never decides, and is always reported. */
 export const findDisagreements = ({

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { isIP } from 'node:net';
-import { apiVersionSchema, workerStatusSchema } from '../contracts/ghosthands';
+import { apiHealthSchema, apiVersionSchema, workerStatusSchema } from '../contracts/ghosthands';
 import { parseJson } from '../domain/json';
 import type { Sensitive } from '../domain/sensitive';
 
@@ -57,6 +57,16 @@ export const createHostClient = ({
       return { isUp: body !== undefined, imageTag: version.success ? version.data.image_tag : null };
     },
 
+    /** What the API says of itself (ghosthands §1.2), which is more than that it answers; null: it gives no answer. */
+    async readApiHealth(host: string): Promise<{ isWell: boolean; says: string } | null> {
+      const url = urlOf(host, 'api');
+      const answer = url === null ? null : await send(`${url}/health`, { timeoutMs, answerBytesMax });
+      if (answer?.kind !== 'body') return null;
+      const body = apiHealthSchema.safeParse(parseJson(answer.text));
+      const word = body.success ? body.data.status : 'what is no health';
+      return { isWell: answer.status === 200 && wellWords.includes(word), says: `answers ${answer.status}, ${word}` };
+    },
+
     /** Any page of it, as it answers; a redirect is an answer, and is not followed. */
     async getPage(
       host: string,
@@ -81,6 +91,9 @@ export const createHostClient = ({
     },
   };
 };
+
+/** GH's own, and what others call the same. */
+const wellWords = ['ok', 'healthy'];
 
 export type HostPage =
   { kind: 'body'; status: number; contentType: string | null; text: string } | { kind: 'refused' } | { kind: 'silent'; problem: string };

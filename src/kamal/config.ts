@@ -19,6 +19,9 @@ export interface ConfigFacts {
   registry: KnownRegistry | null;
   /** A password that stands in the file itself. */
   registryPassword: string | null;
+  /** Relative to their directory, or not. */
+  hooksPath: string;
+  deployTimeoutSeconds: number;
 }
 
 /** A host, alone or with its tags (`10.0.0.1: [tag]`). */
@@ -31,7 +34,12 @@ const envSchema = z.looseObject({
 });
 const roleMapSchema = z.looseObject({ hosts: hostsSchema.nullish(), proxy: z.unknown().optional(), env: envSchema.nullish() });
 type RoleConfig = z.output<typeof roleMapSchema>;
-const roleSchema = z.union([hostsSchema.transform((hosts): RoleConfig => ({ hosts, proxy: undefined })), roleMapSchema]);
+const roleSchema = z.union([
+  hostsSchema.transform((hosts): RoleConfig => ({ hosts, proxy: undefined })),
+  // `workers: ~` has no hosts yet. Once the fleet has filled it Kamal reads it, else it is Kamal that refuses it.
+  z.null().transform((): RoleConfig => ({ hosts: [], proxy: undefined })),
+  roleMapSchema,
+]);
 /** Itself, or the name of the secret that holds it. */
 const valueOrNameSchema = z.union([z.string(), z.tuple([z.string()])]);
 
@@ -48,14 +56,13 @@ const configSchema = z.looseObject({
   env: envSchema.nullish(),
   builder: z.looseObject({ secrets: z.array(z.string()).nullish() }).nullish(),
   ssh: z.looseObject({ key_data: z.array(z.string()).nullish() }).nullish(),
+  hooks_path: z.string().nullish(),
+  deploy_timeout: z.number().nullish(),
 });
 type KamalConfig = z.output<typeof configSchema>;
 
-/** Nothing is run for it: a file with ERB is refused, since it may run anything each time somebody looks. */
+/** Of a text whose ERB is evaluated (erb.ts). */
 export const parseConfigFile = (text: string, file: string): Document => {
-  if (text.includes('<%')) {
-    throw new KamalConfigError(`${file} has ERB (<% … %>), which is not evaluated here: write the value, or name a secret instead`);
-  }
   // Ruby reads YAML 1.1.
   const document = parseDocument(text, { version: '1.1', merge: true, logLevel: 'silent' });
   const [problem] = [...document.errors, ...document.warnings];
@@ -95,8 +102,13 @@ export const readConfig = (base: Document, destination: Document): ConfigFacts =
     clear: new Map(Object.entries(config.env?.clear ?? {}).map(([name, value]) => [name, String(value)])),
     registry: readRegistry(config),
     registryPassword: typeof config.registry.password === 'string' ? config.registry.password : null,
+    hooksPath: config.hooks_path ?? '.kamal/hooks',
+    deployTimeoutSeconds: config.deploy_timeout ?? deployTimeoutDefault,
   };
 };
+
+/** Kamal's own. */
+const deployTimeoutDefault = 30;
 
 const listRoles = ({ servers, primary_role: primary }: KamalConfig): { role: string; hosts: string[] }[] => {
   const names = Object.keys(servers).toSorted();
@@ -143,8 +155,8 @@ const readRegistry = ({ registry, image }: KamalConfig): KnownRegistry | null =>
   };
 };
 
-/** A name or an address; what else could be in a list becomes part of Kamal's arguments. */
-const hostPattern = /^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
+/** A name or an address of either family; what else could be in a list becomes part of Kamal's arguments, where `*`, `[` and `,` mean something. */
+const hostPattern = /^[\w:](?:[\w.:%-]{0,251}[\w:])?$/;
 
 /** The destination's file with the fleet's hosts in the roles that have none. Everything else in it stays as it is written. */
 export const fillHosts = (

@@ -1,10 +1,14 @@
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
 import { createRedact } from '../domain/redact';
 import { listSecretValues, secretLengthMin } from '../domain/secret-forms';
 import { sensitive, type Sensitive } from '../domain/sensitive';
 import { fillHosts, KamalConfigError, type ConfigFacts } from './config';
-import type { Kamal, KamalOptions, KamalSession, KnownDestination, Leftovers, OpenedKamal } from './kamal';
+import { createConfigReader, listEnvironmentSecrets, type ConfigReader } from './config-reader';
+import { hookFolders, writeHookWrappers } from './hooks';
+import type { Kamal, KamalOptions, KamalSession, KnownDestination, Leftovers, OpenedKamal, OpenOrder } from './kamal';
 import { createPrivateDirectory, listPrivateDirectories, removePrivateDirectory } from './private-directory';
-import { listDestinationNames, makeKnownDestination, readProject, writeProject, type Project } from './project';
+import { listDestinationNames, makeKnownDestination, writeProject, type Project } from './project';
 import { createRegistry, type Registry } from './registry';
 import { createRunner } from './session';
 import { makeSecretsFile } from './secrets';
@@ -16,14 +20,32 @@ export const createKamal = (options: KamalOptions): Kamal => {
   const { configDir, stateDir, killAfterMs, log } = options;
   /** Said once each: a destination is looked at every few seconds. */
   const warned = new Set<string>();
+  const reader = createConfigReader(options);
 
-  const open = async ({ deployId, destination, fleetHostsOf }: Parameters<Kamal['open']>[0]): Promise<OpenedKamal> => {
-    const prepared = await prepare(options, destination, fleetHostsOf);
+  /** Whatever comes of it, the private directory goes; but for a session, which closes it itself. */
+  const withDirectory = async <Result>(
+    deployId: string,
+    use: (dir: string) => Promise<{ result: Result; isKept: boolean }>,
+  ): Promise<Result> => {
+    const dir = await createPrivateDirectory(stateDir, deployId);
+    let isKept = false;
+    try {
+      const used = await use(dir);
+      ({ isKept } = used);
+      return used.result;
+    } finally {
+      if (!isKept) await removePrivateDirectory(dir, { killAfterMs });
+    }
+  };
+
+  const openIn = async (dir: string, order: OpenOrder): Promise<OpenedKamal> => {
+    const { deployId, destination, skipsHooks = false } = order;
+    const prepared = await prepare(options, reader, dir, order);
     if (prepared.kind === 'refused') return prepared;
     const { project, known, find } = prepared;
     const secrets = makeSecretsFile(known.secretNames, find);
-    if (secrets.problems.length > 0) return refuse('secrets', secrets.problems);
-    const hidden = pickHidden(secrets.values, project.facts, known);
+    if (secrets.problems.length > 0) return refuse('secrets', secrets.problems, known);
+    const hidden = [...pickHidden(secrets.values, project.facts, known), ...listEnvironmentSecrets(options.env)];
     const short = known.secretNames.filter(
       (name) => listSecretValues(find(name)?.unredacted() ?? '').whole.length === 0 && !project.facts.clear.has(name),
     );
@@ -31,35 +53,42 @@ export const createKamal = (options: KamalOptions): Kamal => {
       warned.add(name);
       log.warn('A secret is too short to be hidden in a log', { name, lengthMin: secretLengthMin });
     }
-    const dir = await createPrivateDirectory(stateDir, deployId);
-    try {
-      const started = await writeProject(dir, { configDir, destination, project, secrets: secrets.content });
-      const runner = createRunner({ ...options, dir, project: started, destination: known, secrets: hidden });
-      const session: KamalSession = {
-        destination: known,
-        registry: makeRegistry(project.facts, find),
-        shownSecrets: short,
-        redact: createRedact(hidden),
-        run: runner.run,
-        async close() {
-          await runner.stop();
-          const { problems } = await removePrivateDirectory(dir, { killAfterMs });
-          for (const problem of problems) log.error('Something of Kamal is left', { deployId, problem });
-        },
-      };
-      return { kind: 'opened', session };
-    } catch (error) {
-      await removePrivateDirectory(dir, { killAfterMs });
-      throw error;
-    }
+    project.document.set('hooks_path', skipsHooks ? hookFolders.none : hookFolders.watched);
+    const started = await writeProject(dir, { configDir, destination, project, secrets: secrets.content });
+    if (!skipsHooks) await writeHookWrappers(started, path.resolve(configDir, project.facts.hooksPath));
+    const runner = createRunner({ ...options, dir, project: started, destination: known, secrets: hidden });
+    const problem = await reader.check({ project, known, secrets: secrets.content }, runner);
+    if (problem !== null) return refuse('config', [problem], known);
+    const session: KamalSession = {
+      destination: known,
+      registry: makeRegistry(project.facts, find),
+      shownSecrets: short,
+      redact: createRedact(hidden),
+      run: runner.run,
+      async close() {
+        await runner.stop();
+        const { problems } = await removePrivateDirectory(dir, { killAfterMs });
+        for (const left of problems) log.error('Something of Kamal is left', { deployId, problem: left });
+      },
+    };
+    return { kind: 'opened', session };
   };
 
   return {
-    open,
+    async open(order) {
+      return await withDirectory(order.deployId, async (dir) => {
+        const result = await openIn(dir, order);
+        return { result, isKept: result.kind === 'opened' };
+      });
+    },
 
-    async listDestinations() {
-      const names = await listDestinationNames(configDir);
-      return await Promise.all(names.map(async (name) => await readKnown(configDir, name)));
+    listDestinations: async () => await listDestinationNames(configDir),
+
+    async readDestination(destination) {
+      return await withDirectory(`look-${randomUUID()}`, async (dir) => {
+        const result = await readKnown(reader, dir, destination);
+        return { result, isKept: false };
+      });
     },
 
     async endLeftovers(deployId) {
@@ -75,9 +104,14 @@ export const createKamal = (options: KamalOptions): Kamal => {
   };
 };
 
-const refuse = (check: 'config' | 'secrets', details: readonly string[]): Extract<OpenedKamal, { kind: 'refused' }> => ({
+const refuse = (
+  check: 'config' | 'secrets',
+  details: readonly string[],
+  known: KnownDestination | null,
+): Extract<OpenedKamal, { kind: 'refused' }> => ({
   kind: 'refused',
   problems: details.map((detail) => ({ check, detail })),
+  known,
 });
 
 type Find = (name: string) => Sensitive<string> | null;
@@ -85,13 +119,16 @@ type Prepared = { kind: 'prepared'; project: Project; known: KnownDestination; f
 
 const prepare = async (
   { configDir, findSecret }: KamalOptions,
-  destination: string,
-  fleetHostsOf: (role: string) => readonly string[],
+  reader: ConfigReader,
+  dir: string,
+  { destination, fleetHostsOf, isUnderWay = false }: OpenOrder,
 ): Promise<Prepared> => {
+  let seen: KnownDestination | null = null;
   try {
     const names = await listDestinationNames(configDir);
     if (!names.includes(destination)) throw new KamalConfigError(`there is no config/deploy.${destination}.yml`);
-    const project = await readProject(configDir, destination);
+    const project = await reader.readProject(dir, { destination, isUnderWay });
+    seen = makeKnownDestination(destination, project.facts, project.facts.roles);
     // In one order: the first host carries Kamal's lock.
     const roles = fillHosts(project.document, project.facts, (role) => [...new Set(fleetHostsOf(role))].toSorted());
     const known = makeKnownDestination(destination, project.facts, roles);
@@ -101,18 +138,18 @@ const prepare = async (
     };
     return { kind: 'prepared', project, known, find };
   } catch (error) {
-    if (error instanceof KamalConfigError) return refuse('config', [error.message]);
+    if (error instanceof KamalConfigError) return refuse('config', [error.message], seen);
     throw error;
   }
 };
 
-const readKnown = async (configDir: string, destination: string): Promise<KnownDestination> => {
+const readKnown = async (reader: ConfigReader, dir: string, destination: string): Promise<KnownDestination> => {
   try {
-    const { facts } = await readProject(configDir, destination);
+    const { facts } = await reader.readProject(dir, { destination, isUnderWay: false });
     return makeKnownDestination(destination, facts, facts.roles);
   } catch (error) {
     if (!(error instanceof KamalConfigError)) throw error;
-    const nothing = { service: '', rolesFromFleet: [], secretNames: [], registry: null };
+    const nothing = { service: '', rolesFromFleet: [], secretNames: [], registry: null, deployTimeoutSeconds: 0 };
     return { ...nothing, destination, hosts: [], problem: error.message };
   }
 };

@@ -20,19 +20,36 @@ export interface KamalOptions {
   streamChild: StreamChild;
   /** From the first signal to the last, for the whole group. */
   killAfterMs: number;
+  /** For `kamal config`, which evaluates the ERB of their files. */
+  configTimeoutMs: number;
+  /** How long what their ERB came to is used while the files stay as they are: it may read more than these. */
+  configFreshMs: number;
   log: Log;
 }
 
 export interface Kamal {
-  /** What the files in their directory say, without running anything: cheap enough to be asked for every request. */
-  listDestinations(): Promise<KnownDestination[]>;
-  /** Makes the private directory in which Kamal runs for this deploy. Whoever opens closes. `fleetHostsOf` fills a role that has no hosts. */
-  open(order: { deployId: string; destination: string; fleetHostsOf: (role: string) => readonly string[] }): Promise<OpenedKamal>;
+  /** Names of what there is a file for. */
+  listDestinations(): Promise<string[]>;
+  /** What the files say of one; Kamal is only asked where they have ERB. */
+  readDestination(destination: string): Promise<KnownDestination>;
+  /** Makes the private directory in which Kamal runs for this deploy, and has Kamal read the configuration. Whoever opens closes. */
+  open(order: OpenOrder): Promise<OpenedKamal>;
   /**
    * Ends what a killed deployer has left of a deploy (whoever owned it) and removes its private directories; without a deploy: of all whose owner
    * is gone.
    */
   endLeftovers(deployId?: string): Promise<Leftovers>;
+}
+
+export interface OpenOrder {
+  deployId: string;
+  destination: string;
+  /** Fills a role that has no hosts. */
+  fleetHostsOf: (role: string) => readonly string[];
+  /** A look is no deploy: their hooks have nothing to do with it, and secrets in their environment. */
+  skipsHooks?: boolean;
+  /** What was read when it began is good for all of it, whatever an ERB that fails says later. */
+  isUnderWay?: boolean;
 }
 
 export interface KnownDestination {
@@ -45,6 +62,8 @@ export interface KnownDestination {
   /** Names of all secrets that Kamal will ask for, the registry's included. */
   secretNames: string[];
   registry: KnownRegistry | null;
+  /** How long Kamal lets a container take until it is ready (`deploy_timeout`). */
+  deployTimeoutSeconds: number;
   /** Why it cannot be deployed as it is; null: it can. */
   problem: string | null;
 }
@@ -61,7 +80,9 @@ export interface KnownRegistry {
 }
 
 export type OpenedKamal =
-  { kind: 'opened'; session: KamalSession } | { kind: 'refused'; problems: { check: 'config' | 'secrets'; detail: string }[] };
+  | { kind: 'opened'; session: KamalSession }
+  /** `known`: as far as it could be read. */
+  | { kind: 'refused'; problems: { check: 'config' | 'secrets'; detail: string }[]; known: KnownDestination | null };
 
 export interface KamalSession {
   /** With the fleet's hosts in their place. */

@@ -1,3 +1,4 @@
+import { parse } from 'yaml';
 import type { DeployLock, KamalAuditLine } from '../contracts/deploy';
 import { parseLockMessage } from '../domain/deploy-lock';
 
@@ -15,6 +16,31 @@ export const parseError = (output: string): { class: string; message: string } |
   const at = output.lastIndexOf('ERROR (');
   const [, name, message] = /^ERROR \(([\w:]+)\): ([\s\S]*)$/.exec(at === -1 ? '' : output.slice(at)) ?? [];
   return name === undefined || message === undefined ? null : { class: name, message: message.trim() };
+};
+
+/** Of `config`: what Kamal deploys to. Null where that is not among its lines. */
+export const parseConfig = (output: string): { roles: string[]; hosts: string[]; primaryHost: string } | null => {
+  const listOf = (name: string): string[] | null => {
+    const [, items] = new RegExp(`^:${name}:\\n((?:- .*\\n?)+)`, 'm').exec(output) ?? [];
+    return items === undefined
+      ? null
+      : items
+          .trimEnd()
+          .split('\n')
+          .map((item) => scalarOf(item.slice(2)));
+  };
+  const [roles, hosts] = [listOf('roles'), listOf('hosts')];
+  const [, primary] = /^:primary_host: (.+)$/m.exec(output) ?? [];
+  return roles === null || hosts === null || primary === undefined ? null : { roles, hosts, primaryHost: scalarOf(primary) };
+};
+
+/** `::1` is quoted. What a redaction has left of a line is no YAML any more, and none of these lines. */
+const scalarOf = (text: string): string => {
+  try {
+    return String(parse(text, { schema: 'failsafe', logLevel: 'silent' }));
+  } catch {
+    return text;
+  }
 };
 
 /** Of `lock status` with exit 0; null: nobody holds it. */

@@ -1,13 +1,14 @@
-import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Document } from 'yaml';
 import { deployNamePattern } from '../contracts/deploy';
 import { KamalConfigError, parseConfigFile, readConfig, type ConfigFacts } from './config';
+import { escapeErb, type ProjectTexts } from './erb';
 import type { KnownDestination } from './kamal';
 
 /** What their directory says about one destination. */
 export interface Project {
-  /** As it is written, for Kamal to read. */
+  /** As Kamal reads it. */
   base: string;
   /** Of the destination; may be changed. */
   document: Document;
@@ -20,14 +21,20 @@ export const listDestinationNames = async (configDir: string): Promise<string[]>
     .filter((name) => deployNamePattern.test(name))
     .toSorted();
 
-export const readProject = async (configDir: string, destination: string): Promise<Project> => {
-  const baseFile = 'config/deploy.yml';
-  const ownFile = `config/deploy.${destination}.yml`;
-  const [base, own] = await Promise.all([baseFile, ownFile].map(async (file) => await read(configDir, file)));
-  const document = parseConfigFile(own ?? '', ownFile);
+export const readTexts = async (configDir: string, destination: string): Promise<ProjectTexts> => {
+  const [base, own] = await Promise.all([baseFile, ownFileOf(destination)].map(async (file) => await read(configDir, file)));
+  return { base: base ?? '', own: own ?? '' };
+};
+
+const baseFile = 'config/deploy.yml';
+const ownFileOf = (destination: string): string => `config/deploy.${destination}.yml`;
+
+/** `texts`: with their ERB evaluated. */
+export const parseProject = (texts: ProjectTexts, destination: string): Project => {
+  const document = parseConfigFile(texts.own, ownFileOf(destination));
   // An empty file says nothing over the other one.
   if (document.contents === null) document.contents = document.createNode({});
-  return { base: base ?? '', document, facts: readConfig(parseConfigFile(base ?? '', baseFile), document) };
+  return { base: texts.base, document, facts: readConfig(parseConfigFile(texts.base, baseFile), document) };
 };
 
 const read = async (configDir: string, file: string): Promise<string> =>
@@ -42,7 +49,7 @@ const unreadable =
 /** Each host once, with all of its roles; the primary host first. */
 export const makeKnownDestination = (
   destination: string,
-  { service, rolesFromFleet, secretNames, registry }: ConfigFacts,
+  { service, rolesFromFleet, secretNames, registry, deployTimeoutSeconds }: ConfigFacts,
   roles: ConfigFacts['roles'],
 ): KnownDestination => {
   const names = [...new Set(roles.flatMap(({ hosts }) => hosts))];
@@ -53,6 +60,7 @@ export const makeKnownDestination = (
     rolesFromFleet,
     secretNames,
     registry,
+    deployTimeoutSeconds,
     problem: null,
   };
 };
@@ -72,20 +80,40 @@ export const rubyEnvironment = (dir: string, { RUBYOPT, RUBYLIB }: Readonly<Reco
  */
 export const writeProject = async (
   dir: string,
-  { configDir, destination, project, secrets }: { configDir: string; destination: string; project: Project; secrets: string },
+  {
+    configDir,
+    destination,
+    project,
+    secrets,
+  }: { configDir: string; destination: string; project: Pick<Project, 'base' | 'document'>; secrets: string },
+): Promise<string> =>
+  await writeFiles(dir, {
+    configDir,
+    files: new Map([
+      [baseFile, escapeErb(project.base)],
+      [ownFileOf(destination), escapeErb(project.document.toString())],
+      ['.kamal/secrets-common', ''],
+      [`.kamal/secrets.${destination}`, secrets],
+    ]),
+  });
+
+/** The same for a look at what their ERB comes to, which is before anybody knows of which secrets they speak. */
+export const writeUnread = async (dir: string, { configDir, destination }: { configDir: string; destination: string }): Promise<string> =>
+  await writeFiles(dir, {
+    configDir,
+    files: new Map([baseFile, ownFileOf(destination), '.kamal/secrets-common'].map((file) => [file, ''])),
+  });
+
+const writeFiles = async (
+  dir: string,
+  { configDir, files }: { configDir: string; files: ReadonlyMap<string, string> },
 ): Promise<string> => {
   const at = (...names: string[]): string => path.join(dir, 'project', ...names);
+  await rm(at(), { recursive: true, force: true });
   await mkdir(at('config'), { recursive: true, mode: 0o700 });
   await mkdir(at('.kamal'), { mode: 0o700 });
-  await mkdir(path.join(dir, 'ruby'), { mode: 0o700 });
+  await mkdir(path.join(dir, 'ruby'), { recursive: true, mode: 0o700 });
   await writeFile(path.join(dir, 'ruby', `${flushFile}.rb`), '$stdout.sync = true\n$stderr.sync = true\n');
-
-  const files = new Map([
-    ['config/deploy.yml', project.base],
-    [`config/deploy.${destination}.yml`, project.document.toString()],
-    ['.kamal/secrets-common', ''],
-    [`.kamal/secrets.${destination}`, secrets],
-  ]);
   for (const [file, content] of files) await writeFile(at(file), content, { mode: 0o600, flag: 'wx' });
 
   for (const folder of ['.', 'config', '.kamal']) {

@@ -7,6 +7,7 @@ import type { Sensitive } from '../domain/sensitive';
 import { createLines } from '../process/lines';
 import type { OutputStream } from '../process/pump';
 import type { KamalCommand } from './commands';
+import { findHangingHook, hookRecordsOf } from './hooks';
 import type { KamalOptions, KnownDestination, RunOptions } from './kamal';
 import { makeHeading, parseError } from './output';
 import { gracefulSignals } from './private-directory';
@@ -17,8 +18,10 @@ export interface SessionOrder extends Pick<KamalOptions, 'bin' | 'env' | 'killAf
   dir: string;
   /** Where Kamal is started. */
   project: string;
-  destination: KnownDestination;
+  destination: Pick<KnownDestination, 'destination' | 'hosts'>;
   secrets: readonly Sensitive<string>[];
+  /** Besides. */
+  variables?: Readonly<Record<string, string>>;
 }
 
 /** Hosts that are asked at the same time: each one is a Ruby of its own. */
@@ -36,9 +39,10 @@ export const createRunner = (order: SessionOrder) => {
     const startedAt = performance.now();
     const reader = createReader(secrets, options.onLine);
     count += 1;
+    const records = hookRecordsOf(dir, count);
     const end = await order.streamChild({
       command: [order.bin, ...args, `--destination=${destination.destination}`],
-      env: environmentOf(order, options),
+      env: { ...environmentOf(order, options), YARDMASTER_HOOKS: records },
       cwd: order.project,
       timeoutMs: options.timeoutMs,
       silentMs: options.silentMs,
@@ -49,8 +53,9 @@ export const createRunner = (order: SessionOrder) => {
       signal: AbortSignal.any([options.signal, closing.signal]),
     });
     await reader.end();
+    const hook = end.kind === 'timed_out' || end.kind === 'silent' ? findHangingHook(records, redact) : null;
     const durationMs = Math.round(performance.now() - startedAt);
-    return { end, error: parseError(reader.shown()), output: redact(reader.read()), durationMs, answers: [] };
+    return { end, error: parseError(reader.shown()), hook, output: redact(reader.read()), durationMs, answers: [] };
   };
 
   const track = async (start: () => Promise<KamalEnd>): Promise<KamalEnd> => {
@@ -71,8 +76,8 @@ export const createRunner = (order: SessionOrder) => {
         const some = questions.slice(at, at + runsAtOnce).map(async ({ host, role }) => {
           const scope = [`--hosts=${host}`, ...(role === null ? [] : [`--roles=${role}`])];
           const ended = await track(async () => await runOne([...args, ...scope], options));
-          const { end, error } = ended;
-          return { ...ended, output: `${makeHeading(host, role)}\n${ended.output}`, answers: [{ host, end, error }] };
+          const { end, error, hook } = ended;
+          return { ...ended, output: `${makeHeading(host, role)}\n${ended.output}`, answers: [{ host, end, error, hook }] };
         });
         answers.push(...(await Promise.all(some)));
       }
@@ -93,6 +98,7 @@ const putTogether = (answers: readonly KamalEnd[]): KamalEnd => {
   return {
     end: failed?.end ?? { kind: 'exited', code: 0 },
     error: failed?.error ?? null,
+    hook: failed?.hook ?? null,
     output: answers.map(({ output }) => output).join('\n'),
     durationMs: Math.max(0, ...answers.map(({ durationMs }) => durationMs)),
     answers: answers.flatMap((answer) => answer.answers),
@@ -148,12 +154,16 @@ const createEnd = () => {
 };
 
 /** Of Kamal's own words only those that we mean: another lock or version of the environment would be somebody's surprise. */
-const environmentOf = ({ env, dir }: SessionOrder, { hasLock = false }: RunOptions): Record<string, string> => ({
+const environmentOf = ({ env, dir, variables }: SessionOrder, { hasLock = false }: RunOptions): Record<string, string> => ({
   // Without one Ruby takes every file for ASCII.
   LANG: 'C.UTF-8',
-  ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('KAMAL_'))),
+  ...Object.fromEntries(Object.entries(env).filter(([name]) => !isKamalsOwn(name))),
   ...rubyEnvironment(dir, env),
   // Kamal asks git for one otherwise; where a version matters it is among the arguments.
   VERSION: 'unversioned',
   ...(hasLock ? { KAMAL_LOCK: 'true' } : {}),
+  ...variables,
 });
+
+/** `KAMAL_REGISTRY_…` are the names of ATM's and everybody's secrets, and none of Kamal's own (atm §2.4). */
+const isKamalsOwn = (name: string): boolean => name.startsWith('KAMAL_') && !name.startsWith('KAMAL_REGISTRY_');

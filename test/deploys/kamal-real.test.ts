@@ -79,14 +79,64 @@ it(
 );
 
 it(
-  'tells what is wrong with a configuration that we let pass',
+  'refuses what is wrong with a configuration that we let pass, in its own words',
   async () => {
     theirs.write('config/deploy.yml', deployYml.replace('builder:\n  arch: amd64\n', 'retain_containers: 0\nbuilder:\n  arch: amd64\n'));
-    const session = await openSession(theirs.createKamal({ bin }));
-    const ended = await session.run(config(), runOptions());
+    const opened = await theirs
+      .createKamal({ bin })
+      .open({ deployId: 'deploy-1', destination: 'staging', fleetHostsOf: () => ['127.0.0.1'] });
+    const detail = 'kamal config refuses the configuration: Kamal::ConfigurationError: Must retain at least 1 container';
+    expect(opened).toMatchObject({ kind: 'refused', problems: [{ check: 'config', detail }], known: { service: 'ghosthands' } });
+  },
+  testTimeoutMs,
+);
+
+it(
+  'evaluates the ERB of their files, once; reads addresses of the sixth version and names with _ in them; and prints secrets that nobody sees',
+  async () => {
+    theirs.secrets.set('SSH_KEY', 'planted-ssh-key-4711');
+    theirs.write(
+      'config/deploy.yml',
+      deployYml
+        .replace('service: ghosthands', 'service: <%= ENV.fetch("SERVICE") %>')
+        .replace('  config: false', '  config: false\n  key_data: [SSH_KEY]'),
+    );
+    theirs.write(
+      'config/deploy.staging.yml',
+      'servers:\n  web:\n    hosts:\n<% ["::1", "gh_worker_1"].each do |host| -%>\n      - "<%= host %>"\n<% end -%>\n  workers: ~\nx-text: "<%% no code"\n',
+    );
+    const kamal = theirs.createKamal({ bin, env: { PATH: process.env.PATH ?? '', HOME: theirs.dir, SERVICE: 'ghosthands' } });
+    const session = await openSession(kamal, { fleetHostsOf: () => ['::1'] });
+    expect(session.destination).toMatchObject({
+      service: 'ghosthands',
+      hosts: [
+        { host: '::1', roles: ['web', 'workers'] },
+        { host: 'gh_worker_1', roles: ['web'] },
+      ],
+    });
+    const { end, output } = await session.run(config(), runOptions());
     await session.close();
-    expect(ended.end).toEqual({ kind: 'exited', code: 1 });
-    expect(ended.error).toEqual({ class: 'Kamal::ConfigurationError', message: 'Must retain at least 1 container' });
+    expect(end).toEqual({ kind: 'exited', code: 0 });
+    expect(output).toContain(':primary_host: "::1"');
+    expect(output).toContain(':key_data:\n  - [redacted]');
+    expect(output).not.toContain('planted-ssh-key');
+  },
+  testTimeoutMs,
+);
+
+it.each([
+  ['<%= raise "no login with #{ENV["DEPLOY_TOKEN"]}" %>', 'kamal config refuses the configuration: RuntimeError: no login with [redacted]'],
+  [
+    '<%= ENV.fetch("NOBODY") %>',
+    'kamal config refuses the configuration: KeyError: key not found: "NOBODY"; KAMAL_ENVIRONMENT names the variables',
+  ],
+  ['<%= what( %>', 'kamal config refuses the configuration: (erb):3: syntax error'],
+])(
+  'says what is wrong with the ERB %s',
+  async (erb, said) => {
+    theirs.write('config/deploy.staging.yml', `servers:\n  web:\n    hosts: ["${erb}"]\n  workers:\n    hosts: []\n`);
+    const kamal = theirs.createKamal({ bin, env: { PATH: process.env.PATH ?? '', HOME: theirs.dir, DEPLOY_TOKEN: 'planted-token-4711' } });
+    expect((await kamal.readDestination('staging')).problem).toContain(said);
   },
   testTimeoutMs,
 );
@@ -131,6 +181,43 @@ it(
     const [, last = 0] = lines.at(-1) ?? [];
     // The hook sleeps for three seconds between the two; buffered, they come together.
     expect(last - first).toBeGreaterThan(2_000);
+  },
+  testTimeoutMs,
+);
+
+it(
+  'ends at once with a hook that asks, hides its secrets, and names one that hangs; a look runs none',
+  async () => {
+    const ran = path.join(theirs.dir, 'ran');
+    const hook = (then: string): void =>
+      theirs.write(
+        '.kamal/hooks/pre-connect',
+        `#!/bin/sh\necho x >>'${ran}'\nprintf %s "$DATABASE_URL" | base64\nprintf %s "$DATABASE_URL" | od -An -tx1\nprintf "Deploy to production? [y/N] "\n${then}\n`,
+        0o755,
+      );
+    const kamal = theirs.createKamal({ bin });
+    hook('read answer || exit 3');
+    const looking = await openSession(kamal, { skipsHooks: true });
+    await looking.run(lockStatus(), runOptions());
+    await looking.close();
+    expect(existsSync(ran)).toBe(false);
+
+    const session = await openSession(kamal);
+    const { error, output } = await session.run(lockStatus(), runOptions());
+    expect(error).toMatchObject({
+      class: 'Kamal::Cli::HookError',
+      message: expect.stringContaining('Deploy to production? [y/N]') as string,
+    });
+    const [secret = ''] = [theirs.secrets.get('DATABASE_URL')];
+    expect(output).not.toContain(Buffer.from(secret).toString('base64').slice(0, 12));
+    expect(output).not.toMatch(new RegExp(Buffer.from(secret.slice(4, 12)).toString('hex').replace(/../g, '$& ').trim()));
+    await session.close();
+
+    hook('exec sleep 600');
+    const hanging = await openSession(kamal);
+    const ended = await hanging.run(lockStatus(), runOptions({ timeoutMs: 20_000 }));
+    await hanging.close();
+    expect(ended.hook).toMatchObject({ name: 'pre-connect', said: expect.stringMatching(/Deploy to production\? \[y\/N\]$/) as string });
   },
   testTimeoutMs,
 );

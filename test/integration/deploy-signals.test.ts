@@ -6,6 +6,7 @@ import { makeKamalDeployId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';
 import { recordCancelRequest } from '../../src/db/deploys';
 import { parseFields } from '../../src/domain/field-rules';
+import { defaultRolePorts } from '../../src/domain/role-ports';
 import { messageShapes, starts } from '../../src/domain/workflow-inputs';
 import { createLog } from '../../src/log';
 import { withDatabase } from '../support/database';
@@ -17,13 +18,19 @@ const staging = { service: 'ghosthands', destination: 'staging' };
 let activities: ReturnType<typeof createDeployWorkActivities>;
 
 beforeAll(() => {
-  const known = { ...staging, hosts: [], rolesFromFleet: [], secretNames: [], registry: null, problem: null };
+  const known = { ...staging, hosts: [], rolesFromFleet: [], secretNames: [], registry: null, deployTimeoutSeconds: 30, problem: null };
   activities = createDeployWorkActivities({
     pool: database.pool,
     log: createLog({ level: 'error', process: 'test', destination: new PassThrough() }),
     limits,
-    kamal: { open: unused, endLeftovers: unused, listDestinations: async () => await Promise.resolve([known]) },
-    hosts: { readWorkerPort: unused, readApi: unused },
+    kamal: {
+      open: unused,
+      endLeftovers: unused,
+      listDestinations: async () => await Promise.resolve([known.destination]),
+      readDestination: async () => await Promise.resolve(known),
+    },
+    hosts: { readWorkerPort: unused, readApi: unused, readApiHealth: unused },
+    rolePorts: defaultRolePorts,
     workflows: { ensureApplyJob: unused },
     installation: 'test',
     fleetConfig: { read: async () => await Promise.resolve(noFleetConfig) },

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { DeployDeps } from '../../activities/deploy-deps';
@@ -15,6 +16,7 @@ import { streamResident } from '../../src/dev/kamal-stand-in/resident';
 import { startStandInTestbed, type StandInTestbed } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { projectRoot } from '../../src/project-root';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
+import { defaultRolePorts } from '../../src/domain/role-ports';
 import { sensitive } from '../../src/domain/sensitive';
 import { createKamal } from '../../src/kamal/create-kamal';
 import { SecretUnreadableError } from '../../src/kamal/find-secret';
@@ -58,9 +60,12 @@ beforeAll(async () => {
       },
       streamChild: testbed.streamChild,
       killAfterMs: 2_000,
+      configTimeoutMs: 60_000,
+      configFreshMs: 600_000,
       log,
     }),
-    hosts: { readWorkerPort: unused, readApi: unused },
+    hosts: { readWorkerPort: unused, readApi: unused, readApiHealth: unused },
+    rolePorts: defaultRolePorts,
     workflows: { ensureApplyJob: unused },
     installation: 'test-yard',
     fleetConfig: { read: async () => await Promise.resolve(noFleetConfig) },
@@ -210,6 +215,41 @@ describe('an inspection', () => {
       await expect(activities.breakLock({ ...at, reason: 'she has gone home' })).rejects.toMatchObject(refused);
     } finally {
       await rm(file);
+    }
+  });
+
+  it('of a destination whose ERB fails says so: a deploy to it is refused before it begins, and the list names it', async () => {
+    const file = path.join(testbed.configDir, 'config/deploy.erb.yml');
+    await writeFile(file, 'servers:\n  web:\n    hosts: [<%= raise "no such stage" %>]\n');
+    const said = 'config: kamal config refuses the configuration: RuntimeError: no such stage';
+    try {
+      expect(await activities.readDestination({ destination: 'erb', want: 'version', version: 'v1' })).toMatchObject({
+        service: null,
+        resolved: null,
+        problem: `the configuration of erb cannot be used: ${said}`,
+      });
+      await activities.refreshDestinations(['erb']);
+      expect((await listDestinations(database.pool)).find(({ destination }) => destination === 'erb')?.problem).toBe(said);
+    } finally {
+      await rm(file);
+    }
+  });
+
+  it("of anything runs none of the project's hooks, and the act of a person does", async () => {
+    const folder = path.join(testbed.configDir, '.kamal/hooks');
+    const ran = path.join(testbed.configDir, 'ran');
+    await mkdir(folder);
+    await writeFile(path.join(folder, 'pre-connect'), `#!/bin/sh\necho x >>'${ran}'\n`, { mode: 0o755 });
+    try {
+      await activities.refreshDestinations(null);
+      for (const want of ['state', 'audit', 'config', 'version'] as const)
+        await activities.readDestination({ destination: 'staging', want, version: 'v1' });
+      expect(existsSync(ran)).toBe(false);
+      await activities.breakLock({ destination: 'staging', reason: 'she has gone home' });
+      expect(existsSync(ran)).toBe(true);
+    } finally {
+      await rm(folder, { recursive: true });
+      await rm(ran, { force: true });
     }
   });
 

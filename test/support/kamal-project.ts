@@ -49,6 +49,17 @@ ssh:
   config: false
 `;
 
+/** What a program in the place of Kamal answers to `config` (`args` are its arguments): the hosts of the two files. */
+export const answerConfig = `if (args[0] === "config") {
+  const read = (file) => require(${JSON.stringify(require.resolve('yaml'))}).parse(require("node:fs").readFileSync("config/" + file, "utf8")) ?? {};
+  const own = read("deploy." + args.at(-1).split("=")[1] + ".yml").servers ?? {};
+  const servers = { ...read("deploy.yml").servers, ...own };
+  const hosts = [...new Set(Object.values(servers).flatMap((role) => role.hosts ?? role))];
+  console.log(":roles:\\n" + Object.keys(servers).map((role) => "- " + role).join("\\n"));
+  console.log(":hosts:\\n" + hosts.map((host) => "- " + host).join("\\n") + "\\n:primary_host: " + hosts[0]);
+  process.exit(0);
+}`;
+
 /** A Kamal project in ATM's shape, in a directory of its own. */
 export const createTestProject = (): TestProject => {
   const dir = mkdtempSync(path.join(tmpdir(), 'kamal-project-'));
@@ -92,6 +103,8 @@ export const createTestProject = (): TestProject => {
         },
         streamChild,
         killAfterMs: 1_000,
+        configTimeoutMs: 60_000,
+        configFreshMs: 600_000,
         log: createLog({ level: 'error', process: 'test', destination: new PassThrough() }),
         ...options,
       }),

@@ -13,6 +13,7 @@ import type { Limits } from '../../src/contracts/limits';
 import { searchAttributes, taskQueues, workflowNames, type KamalDeployInput } from '../../src/contracts/messages';
 import { findDeploy } from '../../src/db/deploy-rows';
 import type { DeployTestbed } from '../../src/dev/deploy-testbed';
+import { defaultRolePorts } from '../../src/domain/role-ports';
 import { sensitive } from '../../src/domain/sensitive';
 import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
 import { createKamal } from '../../src/kamal/create-kamal';
@@ -67,6 +68,8 @@ export const startTestDeployer = async ({
       },
       streamChild: testbed.streamChild,
       killAfterMs: limits.kamalKillAfterMs,
+      configTimeoutMs: limits.kamalConfigMs,
+      configFreshMs: limits.kamalConfigFreshMs,
       log,
     }),
     hosts: createHostClient({
@@ -77,6 +80,7 @@ export const startTestDeployer = async ({
     }),
     workflows: createWorkflowsPort(temporal.client, { deadlineMs: 10_000 }),
     installation: 'test-yard',
+    rolePorts: defaultRolePorts,
     fleetConfig: { read: async () => await Promise.resolve(noFleetConfig) },
     heartbeat: (details) => Context.current().heartbeat(details),
     cancellation: () => Context.current().cancellationSignal,

@@ -104,6 +104,18 @@ it.each<[string, NodeJS.ProcessEnv, ProcessName, RegExp]>([
     'orchestrator',
     /^CANCEL_MEANS must name .* listener, recycle, http$/,
   ],
+  [
+    'a variable of Kamal’s own',
+    { KAMAL_ENVIRONMENT: 'SERVICE,KAMAL_LOCK' },
+    'deployer',
+    /^KAMAL_ENVIRONMENT "KAMAL_LOCK" must be the name/,
+  ],
+  [
+    'a port that nobody has',
+    { KAMAL_ROLE_PORTS: 'web=http' },
+    'deployer',
+    /^KAMAL_ROLE_PORTS "web=http" must be role=api\|worker\|both\|none$/,
+  ],
   ['a means named twice', { CANCEL_MEANS: 'recycle,recycle' }, 'orchestrator', /^CANCEL_MEANS must name each at most once/],
   [
     'a recycle command in the words of a shell',

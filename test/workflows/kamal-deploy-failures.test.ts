@@ -50,6 +50,29 @@ test('Kamal says failure after the switch: the hosts are believed, and the resul
   expect(await fixture.rest()).toEqual(v2Everywhere);
 });
 
+test('an API that calls itself degraded on every page is not verified, however well everything else is', async () => {
+  fixture.simulator.hosts[0]?.setApiIllness({ code: 503, status: 'degraded' });
+  fixture.setLimits({ deployVerifyMs: 3_000 });
+  const { deployId, handle } = await fixture.deploy({ version: 'v2', strategy: { canaryHosts: 1 } });
+  await fixture.untilPhase(deployId, 'compensate');
+  fixture.simulator.hosts[0]?.setApiIllness(null);
+  const deploy = await handle.result();
+  expect(deploy).toMatchObject({ outcome: 'rolled_back', hosts: [{ state: 'put_back' }, { state: 'held' }] });
+  expect(deploy.disagreements).toMatchObject([{ phase: 'verify', found: 'the API answers 503, degraded' }]);
+  expect(await fixture.rest()).toEqual(v1Everywhere);
+});
+
+test('what an API answers while it starts is waited for, and the result names all that was looked at', async () => {
+  for (const host of fixture.simulator.hosts) host.setApiIllness({ code: 503, status: 'starting' });
+  const { deployId, handle } = await fixture.deploy({ version: 'v2' });
+  await fixture.untilPhase(deployId, 'verify');
+  for (const host of fixture.simulator.hosts) host.setApiIllness(null);
+  const deploy = await handle.result();
+  expect(deploy.outcome).toBe('succeeded');
+  for (const { detail } of deploy.hosts)
+    expect(detail).toMatch(/^v2 runs; the API answers 200, ok; worker \S+ is running, not draining, and has registered since the stop$/);
+});
+
 test('the old version runs and does not answer: the way back starts it anew', async () => {
   const [host] = fixture.simulator.hosts;
   host?.stopApi();

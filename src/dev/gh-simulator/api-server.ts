@@ -21,11 +21,29 @@ const resumeSchema = z.object({
   resolution_data: z.record(z.string(), z.unknown()).optional(),
 });
 
+export interface ApiIllness {
+  code: number;
+  status: string;
+}
+
 /** GH's API on port 3100, as far as an orchestrator can meet it (ghosthands §1). It is a container of its own: the worker's death is not its. */
-export function createApiApp(deps: { host: HostConfig; pool: Pool; serviceSecret: string; startedAt: number }): Express {
-  const { host, pool, serviceSecret, startedAt } = deps;
+export function createApiApp(deps: {
+  host: HostConfig;
+  pool: Pool;
+  serviceSecret: string;
+  startedAt: number;
+  /** What it says instead of anything else while it is ill. */
+  findIllness: () => ApiIllness | null;
+}): Express {
+  const { host, pool, serviceSecret, startedAt, findIllness } = deps;
   const app = express();
   app.use(express.json({ limit: '1mb' }));
+
+  app.use((_request, response, next) => {
+    const illness = findIllness();
+    if (illness === null) next();
+    else response.status(illness.code).json({ status: illness.status });
+  });
 
   app.get('/health', (_request, response) => {
     response.json({

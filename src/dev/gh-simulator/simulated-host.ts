@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { createApiApp } from './api-server';
+import { createApiApp, type ApiIllness } from './api-server';
 import type { HostConfig } from './config';
 import type { Lives } from './lives';
 import { SimulatedServer } from './simulated-server';
@@ -14,6 +14,7 @@ export class SimulatedHost {
   private readonly twins = new Set<SimulatedWorker>();
   private api: SimulatedServer | null = null;
   private apiPort: number;
+  private illness: ApiIllness | null = null;
   private mode: HostConfig['dispatchMode'];
   private clockSkewMs = 0;
   /** Under which its container starts; another one after it was replaced. */
@@ -59,7 +60,13 @@ export class SimulatedHost {
   async startApi(): Promise<void> {
     if (this.api) return;
     const { config, surroundings, apiPool } = this;
-    const app = createApiApp({ host: config, pool: apiPool, serviceSecret: surroundings.serviceSecret, startedAt: Date.now() });
+    const app = createApiApp({
+      host: config,
+      pool: apiPool,
+      serviceSecret: surroundings.serviceSecret,
+      startedAt: Date.now(),
+      findIllness: () => this.illness,
+    });
     this.api = new SimulatedServer(app);
     this.apiPort = await this.api.listen({ host: config.listenIp, port: this.apiPort });
   }
@@ -194,6 +201,11 @@ export class SimulatedHost {
       restarts: this.restarts,
       lastExit: this.lastExit,
     };
+  }
+
+  /** The API answers this on every page; null: it is well again. */
+  setApiIllness(illness: ApiIllness | null): void {
+    this.illness = illness;
   }
 
   stopApi(): void {

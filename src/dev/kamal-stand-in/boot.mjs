@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { requireSecrets } from './config.mjs';
 import { change, containerName, portTaken, rolesOf, setState } from './containers.mjs';
+import { runHook } from './hooks.mjs';
 import { KamalError } from './misbehaviour.mjs';
 import { pause } from './output.mjs';
 import { pull } from './pull.mjs';
@@ -15,6 +16,7 @@ export async function deploy(run) {
     run.output.say('Pull app image...');
     await pull(run);
     await run.withLock(async () => {
+      if (!run.skipsHooks) await runHook(run, 'pre-deploy');
       run.output.say('Ensure kamal-proxy is running...');
       await run.onHosts(run.hosts, async (machine) => await run.remote(machine, 'docker network create kamal'));
       run.output.say('Detect stale containers...');
@@ -23,6 +25,7 @@ export async function deploy(run) {
       run.output.say('Prune old containers and images...');
       await run.onHosts(run.hosts, async (machine) => await prune(run, machine));
     });
+    if (!run.skipsHooks) await runHook(run, 'post-deploy');
   });
 }
 

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { commands } from './commands.mjs';
 import { readConfig } from './config.mjs';
 import { createMisbehaviour, KamalError } from './misbehaviour.mjs';
+import { runHook } from './hooks.mjs';
 import { createOutput } from './output.mjs';
 import { createRun } from './run.mjs';
 
@@ -81,8 +82,18 @@ export async function runCommandLine(argv, world) {
     if (name === 'version') output.print(kamalVersion);
     else {
       const version = (command.needs === 'version' ? args[0] : options.version) ?? world.env.VERSION ?? gitVersion;
-      const config = readConfig({ cwd: world.cwd, configFile: options['config-file'], destination: options.destination, version });
-      await command.run(createRun({ world, config, options, args, output, misbehaviour }));
+      const config = await readConfig({
+        world,
+        cwd: world.cwd,
+        configFile: options['config-file'],
+        destination: options.destination,
+        version,
+      });
+      const run = createRun({ world, config, options, args, output, misbehaviour });
+      // Kamal's --skip-hooks does not reach the commands of two words (kamal §7).
+      run.skipsHooks = options['skip-hooks'] === true && !name.includes(' ');
+      if (name !== 'config' && !run.skipsHooks) await runHook(run, 'pre-connect');
+      await command.run(run);
     }
     await misbehaviour.reach('end');
   } catch (error) {

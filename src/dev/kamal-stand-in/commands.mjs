@@ -13,9 +13,9 @@ export const commands = {
       const { raw, roles, hosts, primaryHost, version, repository, service } = config;
       output.print('---');
       output.print(`:roles:\n${roles.map(({ name }) => `- ${name}`).join('\n')}`);
-      output.print(`:hosts:\n${hosts.map((host) => `- ${host}`).join('\n')}`);
+      output.print(`:hosts:\n${hosts.map((host) => `- ${scalar(host)}`).join('\n')}`);
       output.print(
-        `:primary_host: ${primaryHost}\n:version: ${version}\n:repository: ${repository}\n:absolute_image: ${repository}:${version}`,
+        `:primary_host: ${scalar(primaryHost)}\n:version: ${version}\n:repository: ${repository}\n:absolute_image: ${repository}:${version}`,
       );
       output.print(`:service_with_version: ${service}-${version}`);
       output.print(`:ssh_options:\n  :user: ${raw.ssh?.user ?? 'root'}\n  :port: ${raw.ssh?.port ?? 22}\n`);
@@ -75,6 +75,9 @@ export const commands = {
   redeploy: { run: deploy },
   rollback: { needs: 'version', run: rollback },
 };
+
+/** As Ruby writes it. */
+const scalar = (text) => (text.startsWith(':') ? JSON.stringify(text) : text);
 
 const diskFree = [
   'Filesystem     1024-blocks      Used Available Capacity Mounted on',

@@ -2,20 +2,28 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
+import { evaluate } from './erb.mjs';
 import { KamalError } from './misbehaviour.mjs';
 
-export function readConfig({ cwd, configFile = 'config/deploy.yml', destination, version }) {
-  const base = readYaml(path.resolve(cwd, configFile));
+export async function readConfig({ world, cwd, configFile = 'config/deploy.yml', destination, version }) {
+  const base = await readYaml(path.resolve(cwd, configFile), world);
   if (base.require_destination && !destination) throw new KamalError('ArgumentError', 'You must specify a destination');
   const file = destination ? path.resolve(cwd, configFile.replace(/(\.ya?ml)$/, `.${destination}$1`)) : null;
-  const config = file ? merge(base, readYaml(file)) : base;
-  const roles = Object.entries(config.servers ?? {}).map(([name, role]) => ({
-    name,
-    hosts: (Array.isArray(role) ? role : role?.hosts) ?? [],
-  }));
+  const config = file ? merge(base, await readYaml(file, world)) : base;
+  const roles = Object.entries(config.servers ?? {}).map(([name, role]) => {
+    if (role === null) throw new KamalError('Kamal::ConfigurationError', `servers/${name}: should be an array or a hash`);
+    const hosts = (Array.isArray(role) ? role : role?.hosts) ?? [];
+    // A host with tags.
+    return { name, hosts: hosts.map((host) => (isObject(host) ? Object.keys(host)[0] : host)) };
+  });
   const primary = roles[0];
   if (!primary || primary.hosts.length === 0) {
     throw new KamalError('Kamal::ConfigurationError', `No servers specified for the ${primary?.name ?? 'web'} primary_role`);
+  }
+  const empty = roles.find(({ hosts }) => hosts.length === 0);
+  if (empty && !config.allow_empty_roles) {
+    const hint = 'You can ignore this with allow_empty_roles: true';
+    throw new KamalError('Kamal::ConfigurationError', `No servers specified for the ${empty.name} role. ${hint}`);
   }
   return {
     cwd,
@@ -50,10 +58,11 @@ export function requireSecrets(config, names = config.secretNames) {
   throw new KamalError('Kamal::ConfigurationError', `Secret '${missing}' not found${where}`);
 }
 
-function readYaml(file) {
+async function readYaml(file, world) {
   if (!existsSync(file)) throw new KamalError('RuntimeError', `Configuration file not found in ${file}`);
+  const text = await evaluate(readFileSync(file, 'utf8'), world);
   try {
-    return parse(readFileSync(file, 'utf8')) ?? {};
+    return parse(text) ?? {};
   } catch (error) {
     throw new KamalError('Psych::SyntaxError', `(${file}): ${error.message.split('\n')[0]}`);
   }

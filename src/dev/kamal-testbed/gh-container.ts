@@ -73,7 +73,7 @@ async function main(role: string | undefined): Promise<void> {
 }
 
 async function startApi(config: HostConfig, pool: Pool, serviceSecret: string): Promise<void> {
-  const server = new SimulatedServer(createApiApp({ host: config, pool, serviceSecret, startedAt: Date.now() }));
+  const server = new SimulatedServer(createApiApp({ host: config, pool, serviceSecret, startedAt: Date.now(), findIllness: () => null }));
   await server.listen({ host: config.listenIp, port: config.apiPort });
   process.once('SIGTERM', () => process.exit(0));
 }

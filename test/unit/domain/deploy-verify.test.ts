@@ -12,12 +12,33 @@ const seen = (more: Partial<HostFacts> = {}): HostFacts => ({
   versions: both('v2'),
   ports: { isApiUp: true, isWorkerUp: true },
   registry: 'beating',
+  serves: { hasApi: true, hasWorker: true },
+  api: { isWell: true, says: 'answers 200, ok' },
+  worker: { workerId: 'w1', isRunning: true, isDraining: false },
   isWorkerFresh: true,
   ...more,
 });
 
 test.each<[what: string, facts: Partial<HostFacts>, wanted: string | null, isVerified: boolean, detail: RegExp]>([
-  ['all four sources agree', {}, 'v2', true, /v2 runs and is healthy/],
+  [
+    'all sources agree',
+    {},
+    'v2',
+    true,
+    /^v2 runs; the API answers 200, ok; worker w1 is running, not draining, and has registered since the stop$/,
+  ],
+  ['the API calls itself ill', { api: { isWell: false, says: 'answers 503, degraded' } }, 'v2', false, /^the API answers 503, degraded$/],
+  ['the API says nothing of itself', { api: null }, 'v2', false, /does not say how it is/],
+  ['the worker does not run', { worker: { workerId: 'w1', isRunning: false, isDraining: false } }, 'v2', false, /is_running: false/],
+  ['the worker drains', { worker: { workerId: 'w1', isRunning: true, isDraining: true } }, 'v2', false, /^worker w1 is draining$/],
+  ['the worker says nothing of itself', { worker: null }, 'v2', false, /does not say how it is/],
+  [
+    'its roles serve no port',
+    { serves: { hasApi: false, hasWorker: false }, ports: null, registry: 'none', api: null, worker: null, isWorkerFresh: false },
+    'v2',
+    true,
+    /^v2 runs; its roles serve no port that could be asked$/,
+  ],
   ['the old version runs', { versions: both('v1') }, 'v2', false, /v1 runs instead of v2/],
   ['nothing runs', { versions: [] }, 'v2', false, /nothing runs instead of v2/],
   ['two versions run', { versions: [...both('v1').slice(0, 1), ...both('v2').slice(1)] }, 'v2', false, /web runs v1, workers runs v2/],
@@ -26,26 +47,34 @@ test.each<[what: string, facts: Partial<HostFacts>, wanted: string | null, isVer
   ['the worker port is closed', { ports: { isApiUp: true, isWorkerUp: false } }, 'v2', false, /degraded/],
   ['no port was asked', { ports: null }, 'v2', false, /not been asked/],
   ['the registry has only old beats', { registry: 'silent' }, 'v2', false, /beaten/],
-  ['the worker is the one of before the stop', { isWorkerFresh: false }, 'v2', false, /since the stop/],
+  ['the worker is the one of before the stop', { isWorkerFresh: false }, 'v2', false, /^worker w1 has not registered since the stop$/],
   [
     'a host without worker needs none',
     {
       roles: ['web'],
+      serves: { hasApi: true, hasWorker: false },
       versions: both('v2').slice(0, 1),
       registry: 'none',
+      worker: null,
       isWorkerFresh: false,
       ports: { isApiUp: true, isWorkerUp: false },
     },
     'v2',
     true,
-    /healthy/,
+    /^v2 runs; the API answers 200, ok$/,
   ],
   [
     'a host without API needs none',
-    { roles: ['workers'], versions: both('v2').slice(1), ports: { isApiUp: false, isWorkerUp: true } },
+    {
+      roles: ['workers'],
+      serves: { hasApi: false, hasWorker: true },
+      versions: both('v2').slice(1),
+      ports: { isApiUp: false, isWorkerUp: true },
+      api: null,
+    },
     'v2',
     true,
-    /healthy/,
+    /^v2 runs; worker w1 is running/,
   ],
   ['nothing should run, and nothing does', { versions: [], ports: null, registry: 'none' }, null, true, /as before/],
   ['nothing should run, and something does', { versions: both('v2') }, null, false, /v2 runs instead of nothing/],
@@ -54,6 +83,15 @@ test.each<[what: string, facts: Partial<HostFacts>, wanted: string | null, isVer
   expect({ isVerified: verdict.isVerified, detail: verdict.detail }).toEqual({
     isVerified,
     detail: expect.stringMatching(detail) as string,
+  });
+});
+
+test('a worker that was not restarted is verified in whatever state it was before', () => {
+  const before = seen({ worker: { workerId: 'w1', isRunning: true, isDraining: true }, isWorkerFresh: false });
+  expect(judgeHost(before, 'v2').isVerified).toBe(false);
+  expect(judgeHost(before, 'v2', { isRestarted: false })).toMatchObject({
+    isVerified: true,
+    detail: 'v2 runs; the API answers 200, ok; its workers beat',
   });
 });
 

@@ -1,4 +1,12 @@
-import { makeHeading, parseAppVersions, parseAudit, parseDiskSpace, parseError, parseLockStatus } from '../../../src/kamal/output';
+import {
+  makeHeading,
+  parseAppVersions,
+  parseAudit,
+  parseConfig,
+  parseDiskSpace,
+  parseError,
+  parseLockStatus,
+} from '../../../src/kamal/output';
 import { createPlainText } from '../../../src/process/plain-text';
 import { kamalOutput } from '../../fixtures/kamal-output';
 
@@ -80,4 +88,31 @@ it('reads the audit lines of all hosts, with and without a role', () => {
     text: 'Pulled image with version v1',
   });
   expect(lines[3]).toMatchObject({ role: 'web', text: 'Booted app version v1' });
+});
+
+describe('the configuration', () => {
+  // As Kamal 2.11.0 prints it, with what a redaction has left of a line.
+  const printed = [
+    '---',
+    ':roles:',
+    '- web',
+    '- workers',
+    ':hosts:',
+    '- "::1"',
+    '- gh_worker_1',
+    '- 10.0.0.1',
+    ':primary_host: "::1"',
+    ':version: unversioned',
+    ':ssh_options:',
+    '  :key_data:',
+    '  - [redacted] and more',
+  ].join('\n');
+
+  it('names roles and hosts', () => {
+    expect(parseConfig(printed)).toEqual({ roles: ['web', 'workers'], hosts: ['::1', 'gh_worker_1', '10.0.0.1'], primaryHost: '::1' });
+  });
+
+  it.each(['', 'hello', printed.replace(':hosts:', ':hosts: []'), printed.replace(/:primary_host.*/, '')])('is none in %j', (output) => {
+    expect(parseConfig(output)).toBeNull();
+  });
 });
