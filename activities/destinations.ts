@@ -71,7 +71,8 @@ export const createDestinationActivities = (deps: DeployDeps) => {
             const silent = ended.answers.filter((answer) => !isSuccess(answer)).map(({ host }) => host);
             // Nothing that happened, and nobody who could look, are two things.
             if (silent.length > 0) deps.log.warn("Some hosts do not tell Kamal's audit", { destination, hosts: silent });
-            if (silent.length === ended.answers.length) throw ApplicationFailure.nonRetryable(`Kamal's audit could not be read: ${describeEnd(ended)}`);
+            if (silent.length === ended.answers.length)
+              throw ApplicationFailure.nonRetryable(`Kamal's audit could not be read: ${describeEnd(ended)}`);
             return { want, audit: parseAudit(ended.output) };
           }
           case 'state': {

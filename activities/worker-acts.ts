@@ -92,7 +92,7 @@ export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: 
      * Is the process that had this attempt still there, and has it to be replaced? `settles`: look again after a moment. What is over by itself is
      * settled here, without a hold; `isAsked`: a person wants the recycle all the same.
      */
-    async lookAtLeftProcess({ workerId, attemptId }: { workerId: string; attemptId: string }): Promise<LookAtLeft> {
+    async inspectLeftProcess({ workerId, attemptId }: { workerId: string; attemptId: string }): Promise<LookAtLeft> {
       await endIfOver(attemptId);
       const left = await findLeftProcess(pool, attemptId);
       const over = async (): Promise<LookAtLeft> => {
@@ -156,13 +156,13 @@ export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: 
     async awaitFreshWorker({ host }: { host: string }): Promise<boolean> {
       const deadline = Date.now() + limits.freshWorkerMs;
       for (;;) {
-        deps.heartbeat();
         const probe = await probeHost(hosts, host);
         if (probe.isWorkerUp) {
           await saveProbes(pool, [probe], { jitterMs: limits.processStartJitterMs });
           return true;
         }
         if (Date.now() >= deadline) return false;
+        deps.heartbeat();
         await sleep(limits.freshWorkerEveryMs);
       }
     },

@@ -94,7 +94,7 @@ export const { noteRecycleReadiness } = proxyActivities<SweepActivities>({
 });
 
 /** Probe a worker's port; for `proveRecycled` up to 4 s long. */
-export const { lookAtDrain, lookAtLeftProcess, lookBeforeRecycle, proveRecycled } = proxyActivities<WorkerActActivities>({
+export const { lookAtDrain, inspectLeftProcess, lookBeforeRecycle, proveRecycled } = proxyActivities<WorkerActActivities>({
   startToCloseTimeout: '20 seconds',
   retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
   summary: 'Look at the worker',

@@ -5,7 +5,7 @@ import type { WorkerActOutcome, WorkerActView } from '../src/contracts/worker-ac
 import { starts } from '../src/domain/workflow-inputs';
 import {
   awaitFreshWorker,
-  lookAtLeftProcess,
+  inspectLeftProcess,
   lookBeforeRecycle,
   proveRecycled,
   recycleWorker as runRecycleCommand,
@@ -55,7 +55,7 @@ export async function recycleWorker(given: RecycleWorkerInput): Promise<WorkerAc
 
 const isWanted = async (workerId: string, attemptId: string): Promise<boolean> => {
   for (;;) {
-    const found = await lookAtLeftProcess({ workerId, attemptId });
+    const found = await inspectLeftProcess({ workerId, attemptId });
     if (found.kind !== 'settles') return found.kind === 'left' || found.isAsked;
     await sleep(found.afterMs, { summary: 'What it left behind may end by itself' });
   }

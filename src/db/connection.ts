@@ -34,6 +34,8 @@ export const migrationTimeouts: Readonly<Record<string, string>> = {
   statement_timeout: '0',
   lock_timeout: '60s',
   idle_in_transaction_session_timeout: '0',
+  // It reads its files, or waits for another migration, between two statements.
+  idle_session_timeout: '0',
 };
 
 /**

@@ -15,14 +15,15 @@ export const listRefusedWorkers = async (
   { sinceMs, rows: limit }: { sinceMs: number; rows: number },
 ): Promise<{ workerId: string; attempts: number; refusedAt: Date }[]> => {
   const { rows } = await db.query<{ workerId: string; attempts: number; refusedAt: Date }>(
-    `select worker_id as "workerId", count(*)::int as attempts, max(callback_refused_at) as "refusedAt"
-     from yardmaster.attempt
-     where callback_refused_at > now() - $1::bigint * interval '1 ms'
-     group by worker_id
+    `with refused as materialized (
+       select worker_id, callback_refused_at from yardmaster.attempt where callback_refused_at > now() - $1::bigint * interval '1 ms'
+     )
+     select r.worker_id as "workerId", count(*)::int as attempts, max(r.callback_refused_at) as "refusedAt"
+     from refused r
+     group by r.worker_id
      having not exists (
-       select from yardmaster.attempt a join yardmaster.received_callback c using (attempt_id)
-       where a.worker_id = attempt.worker_id and c.received_at > max(attempt.callback_refused_at))
-     order by worker_id limit $2::int`,
+       select from yardmaster.received_callback c where c.worker_id = r.worker_id and c.received_at > max(r.callback_refused_at))
+     order by r.worker_id limit $2::int`,
     [sinceMs, limit],
   );
   return rows;

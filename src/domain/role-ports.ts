@@ -1,4 +1,4 @@
-/** GH's two ports (ghosthands §1, §2), of which a role of Kamal's serves one, both or none. */
+/** GH's two ports (ghosthands §1.2), of which a role of Kamal's serves one, both or none. */
 export const servedPorts = ['api', 'worker', 'both', 'none'] as const;
 export type ServedPorts = (typeof servedPorts)[number];
 

@@ -93,4 +93,8 @@ export const diskSpace = (hosts: readonly string[]): KamalCommand => ({
 });
 
 /** The last 50 lines of each host. */
-export const audit = (hosts: readonly string[]): KamalCommand => ({ name: 'audit', args: ['audit', '--quiet'], each: { hosts, by: 'host' } });
+export const audit = (hosts: readonly string[]): KamalCommand => ({
+  name: 'audit',
+  args: ['audit', '--quiet'],
+  each: { hosts, by: 'host' },
+});

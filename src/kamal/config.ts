@@ -1,4 +1,4 @@
-import { isMap, isSeq, parseDocument, type Document } from 'yaml';
+import { isMap, isSeq, parseDocument, Scalar, type Document } from 'yaml';
 import { z } from 'zod';
 import { deployNamePattern } from '../contracts/deploy';
 import type { KnownRegistry } from './kamal';
@@ -176,8 +176,16 @@ export const fillHosts = (
   return filled;
 };
 
+/** `::1` without quotes is a symbol to Ruby, and no host to Kamal. */
+const toHostNode = (host: string): Scalar<string> => {
+  const node = new Scalar(host);
+  if (host.startsWith(':')) node.type = Scalar.QUOTE_DOUBLE;
+  return node;
+};
+
 /** Where the file has the list, in whatever of Kamal's ways; else where it would be. */
-const setHosts = (destination: Document, role: string, hosts: string[]): void => {
+const setHosts = (destination: Document, role: string, names: readonly string[]): void => {
+  const hosts = names.map(toHostNode);
   const servers = destination.get('servers');
   if (isSeq(servers)) return destination.set('servers', hosts);
   if (!isMap(servers)) return destination.set('servers', destination.createNode({ [role]: { hosts } }));

@@ -36,8 +36,8 @@ export const writeHookWrappers = async (project: string, theirs: string): Promis
   await mkdir(folder, { mode: 0o700 });
   const names = (await readdir(theirs).catch(() => [])).filter((name) => hookNames.has(name));
   for (const name of names) {
-    const command = [process.execPath, runnerPath, path.join(theirs, name)].map(quote).join(' ');
-    await writeFile(path.join(folder, name), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o700 });
+    const [runner, hook] = [`${quote(process.execPath)} ${quote(runnerPath)}`, quote(path.join(theirs, name))];
+    await writeFile(path.join(folder, name), `#!/bin/sh\nexec ${runner} "$YARDMASTER_HOOKS" ${hook} "$@"\n`, { mode: 0o700 });
   }
 };
 

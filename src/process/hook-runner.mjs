@@ -1,6 +1,6 @@
 // Runs one hook of Kamal's in its place. Kamal leaves a hook's input open, so one that asks would wait for ever (kamal §7): here it meets the end of its input.
 // What it says passes through as it comes, and its end is kept in a file while it runs, so that whoever has to end a hook that hangs can name it and its
-// question. Started by the wrappers that src/kamal/hooks.ts writes: `hook-runner.mjs <hook> <arguments>`, with the folder of the files in YARDMASTER_HOOKS.
+// question. Started by the wrappers that src/kamal/hooks.ts writes: `hook-runner.mjs <folder of the files> <hook> <arguments>`.
 import { spawn } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,14 +10,13 @@ const keptBytes = 16_384;
 /** A flood is written down when it pauses, and now and then. */
 const writeEveryMs = 50;
 
-const [hook, ...args] = process.argv.slice(2);
-const { YARDMASTER_HOOKS: folder, ...env } = process.env;
+const [folder, hook, ...args] = process.argv.slice(2);
 const file = folder && path.join(folder, String(process.pid));
 let said = Buffer.alloc(0);
 let timer;
 
 writeDown();
-const child = spawn(hook, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+const child = spawn(hook, args, { stdio: ['ignore', 'pipe', 'pipe'] });
 for (const name of ['stdout', 'stderr']) {
   child[name].on('data', (chunk) => {
     said = Buffer.concat([said, chunk]).subarray(-keptBytes);

@@ -126,11 +126,11 @@ describe('racing accepts', () => {
     expect(rows).toEqual([{ rows: 1 }]);
   });
 
-  test('of one task under keys of their own give a job each: the key says what is the same', async () => {
+  test('of one task under keys of their own give one job: a task is one application', async () => {
     const acceptances = await Promise.all(
       times(3).map(async (index) => await accept(makeNewJob({ valetTaskId: 'task', idempotencyKey: `key-${index}` }))),
     );
-    expect(kindsOf(acceptances)).toEqual(['created', 'created', 'created']);
+    expect(kindsOf(acceptances)).toEqual(['created', 'replay', 'replay']);
   });
 
   test('without key and task give a job each', async () => {

@@ -145,7 +145,7 @@ describe('the curl lines of the documents', () => {
     [/POST \S*\/v1\/workers\/\S*\/drain"? /, { statuses: done }],
     [/POST \S*\/v1\/workers\/\S*\/release"? /, ok],
     [/POST \S*\/v1\/fleet\/sweep /, { statuses: done }],
-    [/curl \S*\/v1\/fleet /, ok],
+    [/curl \S*\/v1\/fleet"? /, ok],
     [/\/cancel\?wait=10"/, { ...ok, prepare: async () => await jobThatIs('/quick?ms=20000', 'running') }],
     [/\/v1\/jobs\/\S*\/resume"/, { statuses: done, prepare: async () => await jobThatIs('/blocker?type=captcha&ms=100', 'waiting_human') }],
     [/\/v1\/jobs\/\S*\/resolve"/, { statuses: done, prepare: uncertainJob }],

@@ -247,7 +247,10 @@ describe('a task that is submitted again', () => {
   it('P3: by ten at once, half of them with keys of their own, is one job', async () => {
     const request = { ...application, taskId: 'task-race-keys' };
     const replies = await Promise.all(
-      Array.from({ length: 10 }, async (_, index) => await post(request, index % 2 === 0 ? {} : { 'idempotency-key': `task-race-${index}` })),
+      Array.from(
+        { length: 10 },
+        async (_, index) => await post(request, index % 2 === 0 ? {} : { 'idempotency-key': `task-race-${index}` }),
+      ),
     );
     expect(replies.filter(({ status }) => status !== 200 && status !== 201).map(({ status, text }) => [status, text])).toEqual([]);
     expect(new Set(replies.map(({ body }) => body.jobId)).size).toBe(1);

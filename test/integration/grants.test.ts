@@ -501,6 +501,16 @@ it('every activity has run as the role of its process', async () => {
       const target = { workerId: 'worker-1', host, instanceId: null };
       return await orchestrator?.activities.proveRecycled({ target, attemptId: null, before });
     },
+    async inspectLeftProcess() {
+      const jobId = await newJobIn('waiting_human', '/review?ms=50');
+      await call('POST', `/v1/jobs/${jobId}/resolve?wait=30`, { submitted: false });
+      const { attemptId } = await attemptOf(jobId);
+      const worker = await database.pool.query<{ worker_id: string }>('select worker_id from yardmaster.attempt where attempt_id = $1', [
+        attemptId,
+      ]);
+      return await orchestrator?.activities.inspectLeftProcess({ workerId: worker.rows[0]?.worker_id ?? '', attemptId });
+    },
+    awaitFreshWorker: async () => await orchestrator?.activities.awaitFreshWorker({ host: '127.0.1.1' }),
     async noteDeployFailure() {
       const activity: unknown = Reflect.get(deployer?.activities ?? {}, 'noteDeployFailure');
       if (typeof activity === 'function') await (activity as (input: object) => Promise<unknown>)({ deployId, detail: 'test' });

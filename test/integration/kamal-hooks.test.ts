@@ -63,9 +63,10 @@ const watch = async (lines: string, isThere: (said: string) => boolean): Promise
     command: [
       process.execPath,
       path.join(projectRoot(), 'src/process/hook-runner.mjs'),
+      records,
       path.join(theirs.configDir, '.kamal/hooks/pre-connect'),
     ],
-    env: { PATH: process.env.PATH ?? '', YARDMASTER_HOOKS: records },
+    env: { PATH: process.env.PATH ?? '' },
     timeoutMs: 120_000,
     killAfterMs: 1_000,
     onChunk: () => undefined,

@@ -7,6 +7,7 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { CancelledFailure } from '@temporalio/common';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { createDeployActivities } from '../../activities';
+import { checkRecycleRegularly } from '../../activities/recycle';
 import { limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
@@ -122,6 +123,20 @@ it('says that a program is not there', async () => {
       detail: expect.stringContaining('could not be started (ENOENT)'),
     });
   });
+});
+
+it.each([
+  ['process.exit(0)', 'checked', 'RECYCLE_CHECK_COMMAND: the command exited with 0'],
+  ['console.error("no route to host"); process.exit(255)', 'check_failed', 'no route to host'],
+])('tries its check at the start of a deployer: %s', async (program, state, detail) => {
+  const stopping = new AbortController();
+  const log = createLog({ level: 'error', process: 'test', destination: new Writable({ write: (_chunk, _encoding, done) => done() }) });
+  const check = { command: [process.execPath, '-e', program] as [string, ...string[]], env: { PATH: process.env.PATH ?? '' } };
+  const { read } = checkRecycleRegularly(check, { log, limits, redact: createRedact([]), runCommand: runChild }, stopping.signal);
+  expect(read()).toMatchObject({ state: 'unproven' });
+  await until(() => read().state !== 'unproven', { what: 'it was tried' });
+  stopping.abort();
+  expect(read()).toMatchObject({ state, detail: expect.stringContaining(detail) });
 });
 
 it.each(['first; reboot', 'first"', '--all', '$(reboot)', 'first second'])(

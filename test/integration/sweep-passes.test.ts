@@ -119,8 +119,8 @@ test('a pass that died in the middle is made good by the next one, and two at on
 
 describe('a pass that finds nothing', () => {
   test.each([
-    ['light', false, 16],
-    ['full', true, 36],
+    ['light', false, 17],
+    ['full', true, 47],
   ])('costs a bounded number of statements, however large the fleet is: %s', async (_kind, full, most) => {
     const counts: number[] = [];
     for (const workers of [3, 300]) {

@@ -305,6 +305,8 @@ describe('a recycle', () => {
     const path = `/v1/workers/${attempt?.workerId ?? ''}`;
     const drained = await post(`${path}/drain?wait=10`, { reason: 'a look', deadlineSeconds: 1 });
     expect(drained.body).toMatchObject({ outcome: 'deadline_passed', detail: expect.stringMatching(`${jobId} is over .* recycle`) });
+    // One that is under way would be joined, and has failed already.
+    await until(async () => (await get(`${path}/recycle`)).body.outcome === 'failed', { what: 'the recycle of its own has failed' });
     broken.clear();
     const recycled = await post(`${path}/recycle?wait=20`, { reason: 'it is stuck' });
     expect(recycled).toMatchObject({ status: 200, body: { outcome: 'recycled', isForced: false, job: null } });

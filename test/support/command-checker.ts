@@ -127,11 +127,13 @@ const findChangedEnds = ({ transitions }: CommandEvidence, jobId: string): strin
 /** The outcome that a cancel was answered with is what its generation came to. */
 const findLies = ({ transitions }: CommandEvidence, { jobId, generation, kind, outcome, endedAt }: CommandRecord): string[] => {
   if (kind === 'resume') return [];
-  const states = transitions.filter((each) => each.jobId === jobId && each.generation === generation).map(({ state }) => state);
+  const own = transitions.filter((each) => each.jobId === jobId && each.generation === generation);
+  // Stopped while it waited at a blocker, a job ends cancelled all the same, with its doubt.
+  const isDoubted = outcome === 'cancelled_maybe_submitted';
+  const states = own.map(({ state, reason }) => (isDoubted && reason === 'cancelled_at_blocker' ? 'uncertain' : state));
   const expected: Partial<Record<CommandOutcome, readonly JobState[]>> = {
     cancelled: ['cancelled'],
-    // Cancelled: it was stopped at a blocker.
-    cancelled_maybe_submitted: ['uncertain', 'cancelled'],
+    cancelled_maybe_submitted: ['uncertain'],
     undeliverable: ['uncertain'],
     already_finished: ['succeeded', 'failed', 'expired', 'cancelled'],
   };

@@ -142,7 +142,7 @@ const listRowsWith = async (pool: Pool, texts: string[]): Promise<string[]> => {
        select 'gh_automation_jobs ' || id as found, g::text as content from gh_automation_jobs g
        union all select 'gh_job_events ' || id, e::text from gh_job_events e
        union all select 'command ' || command_id, c::text from yardmaster.command c
-       union all select 'audit ' || seq, a::text from yardmaster.audit a
+       union all select 'audit ' || audit_id, a::text from yardmaster.audit a
      )
      select found from kept join unnest($1::text[]) as entered on content like '%' || entered || '%'`,
     [texts],
@@ -150,7 +150,7 @@ const listRowsWith = async (pool: Pool, texts: string[]): Promise<string[]> => {
   return rows.map(({ found }) => found);
 };
 
-/** What the product does at its next read of a task that it has cancelled (valet §11). */
+/** What the product does at its next read of a task that it has cancelled (valet §3.1). */
 const healRow = async ({ pool }: FleetFixture, jobId: string): Promise<void> => {
   await pool.query(
     `update gh_automation_jobs set status = 'cancelled', completed_at = coalesce(completed_at, now())
@@ -222,6 +222,7 @@ export const runCommandModel = async (
     seed,
     numRuns,
     interruptAfterTimeLimit: 40_000 + numRuns * 15_000,
-  }).finally(gateway.stop);
+  });
+  await gateway.stop();
   return failed ? { sequence: counterexample, error: inspect(errorInstance, { depth: 6 }), seed, numShrinks } : null;
 };

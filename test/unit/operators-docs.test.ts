@@ -29,6 +29,7 @@ it('leads nowhere that does not exist', () => {
   const known = [
     /^\/v1\/jobs(\/\$JOB(\/callbacks\/<generation>\/<seq>\/redeliver)?)?$/,
     /^\/v1\/(pause|unpause|fleet(\/sweep|\/hosts\/<host>\/release)?|workers\/<worker>(\/release|\/recycle)?)$/,
+    /^\/v1\/deploys$/,
     /^\/v1\/destinations\/<destination>\/lock\/break$/,
   ];
   expect(paths.length).toBeGreaterThan(3);

@@ -27,7 +27,9 @@ const whileBooting = async (
   const gates = acts.map(() => fixture.makeGate());
   const holdAt = async (index: number): Promise<void> => {
     const gate = gates[index];
-    await fixture.kamal.misbehave(...(gate === undefined ? [] : [{ on: 'deploy', at: 'boot' as const, times: 1, do: { untilFile: gate.file } }]));
+    await fixture.kamal.misbehave(
+      ...(gate === undefined ? [] : [{ on: 'deploy', at: 'boot' as const, times: 1, do: { untilFile: gate.file } }]),
+    );
   };
   await holdAt(0);
   const started = await fixture.deploy({ version: 'v2', strategy });

@@ -16,6 +16,7 @@ const letTimePass = async (minutes: number): Promise<void> => {
     `update yardmaster.job set touched_at = touched_at - $1::int * interval '1 min', state_at = state_at - $1::int * interval '1 min' where ended_at is null`,
     [minutes],
   );
+  await fixture.pool.query(`update yardmaster.received_callback set received_at = received_at - $1::int * interval '1 min'`, [minutes]);
 };
 
 const isDue = `select from yardmaster.job where ended_at is null and touched_at < now() - interval '1 h'`;

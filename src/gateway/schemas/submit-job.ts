@@ -97,12 +97,10 @@ const jobFields = {
     .meta({ description: 'Prepared answers by question; only for apply.' }),
   resume: resumeSchema.optional().meta({ description: 'Needed for apply, and only there.' }),
   inputData: z.record(z.string(), z.unknown()).optional().meta({ description: 'What the worker gets when jobType is not apply.' }),
-  taskId: textSchema
-    .optional()
-    .meta({
-      description:
-        "The product's id. A task is one application: while a job of it lives, has submitted or may have, another submission is answered with that job.",
-    }),
+  taskId: textSchema.optional().meta({
+    description:
+      "The product's id. A task is one application: while a job of it lives, has submitted or may have, another submission is answered with that job.",
+  }),
   callbackUrl: keptUrlSchema
     .optional()
     .meta({ description: 'Told what happens; its origin must be allowed (CALLBACK_ALLOWED_ORIGINS). Secrets in it are taken out.' }),

@@ -136,6 +136,12 @@ describe('hosts', () => {
     expect(own.toJS()).toMatchObject({ servers: { workers: { hosts: ['10.0.0.1'] } } });
   });
 
+  it('whose name begins with a colon is written in quotes: it would be a symbol to Ruby', () => {
+    const own = parseConfigFile('servers: {}\n', 'f');
+    fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), () => ['::1', '10.0.0.1']);
+    expect(own.toString()).toMatch(/web: +\{ hosts: \[ "::1", 10\.0\.0\.1 \] \}|- "::1"\n +- 10\.0\.0\.1\n/);
+  });
+
   it.each(['::1', '2001:db8::7', 'fe80::1%eth0', 'gh_worker_1', '_x', 'gh-1.fleet.test'])('%s is one', (host) => {
     const own = parseConfigFile(staging, 'f');
     expect(fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), () => [host])[0]).toEqual({ role: 'web', hosts: [host] });
