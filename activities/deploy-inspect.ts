@@ -3,6 +3,7 @@ import { readDeployHealth } from '../src/db/deploy-fleet';
 import { saveProbes } from '../src/db/workers';
 import { isSuccess } from '../src/domain/child-end';
 import { judgeHost, judgeVersions, type HostFacts, type HostVerdict, type RoleVersion } from '../src/domain/deploy-verify';
+import { machineName } from '../src/domain/machine-name';
 import { portsOfRoles } from '../src/domain/role-ports';
 import { appVersion, lockStatus } from '../src/kamal/commands';
 import { parseAppVersions, parseLockStatus } from '../src/kamal/output';
@@ -67,7 +68,7 @@ export const inspectHealth = async (
   );
   await saveProbes(
     pool,
-    answers.map(({ probe }) => probe),
+    answers.map(({ probe }) => ({ ...probe, host: machineName(probe.host) })),
     { jitterMs: limits.processStartJitterMs },
   );
   const seen = await readDeployHealth(pool, run.deploy.deployId, limits);

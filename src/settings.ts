@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseJson } from './domain/json';
+import { machineName } from './domain/machine-name';
 import { findCheckProblem, findTemplateProblem } from './domain/recycle-command';
 import { servedPorts, type RolePorts } from './domain/role-ports';
 import { secretLengthMin } from './domain/secret-forms';
@@ -116,7 +117,7 @@ const hostAddressMap = () =>
         context.addIssue({ code: 'custom', message: `"${item}" must be ip=apiUrl|workerUrl` });
         return z.NEVER;
       }
-      return [ip, { api: api.replace(/\/+$/, ''), worker: worker.replace(/\/+$/, '') }] as const;
+      return [machineName(ip), { api: api.replace(/\/+$/, ''), worker: worker.replace(/\/+$/, '') }] as const;
     });
     return Object.fromEntries(entries) as Record<string, HostAddress>;
   });

@@ -41,15 +41,15 @@ export const isDeaf = `(a.end_reason = 'not_claimed' and a.ended_at > p.process_
 
 /** Idle means all of design §4.4: fresh, legacy, running, not draining, without a job, not held, no twin, not tainted, not deaf. */
 export const idleWorkers = `
-  select r.worker_id, r.target_worker_id, r.ec2_instance_id as instance_id, p.host, p.freed_at
+  select r.worker_id, r.target_worker_id, yardmaster.machine_name(r.ec2_instance_id) as instance_id, p.host, p.freed_at
   from gh_worker_registry r
-  join yardmaster.host_probe p on p.host = r.ec2_ip and p.worker_id = r.worker_id
+  join yardmaster.host_probe p on p.host = yardmaster.machine_name(r.ec2_ip) and p.worker_id = r.worker_id
   where r.status = 'active'
     and r.last_heartbeat > now() - $1::int * interval '1 ms'
     and p.probed_at > now() - $2::int * interval '1 ms'
     and p.is_worker_up and p.dispatch_mode = 'legacy' and p.is_running and not p.is_draining and p.active_jobs = 0
     and not exists (select from yardmaster.host_hold h
-      where h.host in ('*', p.host, r.ec2_instance_id) and (h.expires_at is null or h.expires_at > now()))
+      where h.host in ('*', p.host, yardmaster.machine_name(r.ec2_instance_id)) and (h.expires_at is null or h.expires_at > now()))
     and not exists (select from yardmaster.attempt a where a.worker_id = r.worker_id and a.ended_at is null)
     -- A cancel may still recycle it, and a recycle hits whatever runs there then: nothing is aimed at it before the cancel has ended.
     and not exists (select from yardmaster.command c
@@ -82,11 +82,11 @@ ranked as (
     and j.job_id not in (select job_id from taken)
     and exists (select from gh_automation_jobs g where g.id = j.job_id)
 ),
-queue as materialized (select *, row_number() over (order by priority, share, accepted_at, job_id) as turn from ranked),
+queue as materialized (select *, yardmaster.machine_name(wanted_worker) as wanted_machine, row_number() over (order by priority, share, accepted_at, job_id) as turn from ranked),
 pinned as materialized (
   select distinct on (job_id) job_id, worker_id from (
     select distinct on (i.worker_id) q.job_id, i.worker_id, q.turn
-    from queue q join idle i on q.wanted_worker in (i.worker_id, i.target_worker_id, i.instance_id)
+    from queue q join idle i on q.wanted_worker in (i.worker_id, i.target_worker_id) or q.wanted_machine = i.instance_id
     where q.affinity <> 'any'
     order by i.worker_id, q.turn
   ) best order by job_id, turn

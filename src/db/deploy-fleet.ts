@@ -6,8 +6,10 @@ import { assignChannel, makeDeployHolder, personHolder } from './holds';
 import { isOrphaned } from './orphaned-attempts';
 import type { Queryable } from './queryable';
 
-/** What a deploy asks and says of the fleet: its hosts' workers, holds and jobs. Kamal's host is the registry's address, or its instance. */
-const atHost = `(r.ec2_ip = h.host or r.ec2_instance_id = h.host)`;
+/** What a deploy asks and says of the fleet: its hosts' workers, holds and jobs. The deploy and its answers keep Kamal's spelling, which its commands need. */
+const nameOfHost = `yardmaster.machine_name(h.host)`;
+/** Kamal's host is the registry's address, or its instance. */
+const atHost = `${nameOfHost} in (yardmaster.machine_name(r.ec2_ip), yardmaster.machine_name(r.ec2_instance_id))`;
 
 /**
  * Holds hosts for a deploy, or prolongs that. In a transaction, behind the lock that assigns: what was assigned before is in the rows by now, and
@@ -27,12 +29,12 @@ export const holdForDeploy = async (
   const holder = makeDeployHolder({ deployId });
   const { rows } = await db.query<{ host: string }>(
     `select h.host from unnest($1::text[]) as h(host)
-     where not exists (select from yardmaster.host_hold o where o.host = h.host and o.holder = $2 and o.expires_at > now())`,
+     where not exists (select from yardmaster.host_hold o where o.host = ${nameOfHost} and o.holder = $2 and o.expires_at > now())`,
     [hosts, holder],
   );
   await db.query(
     `insert into yardmaster.host_hold (host, holder, reason, actor, expires_at)
-     select h.host, $2, $3, $4, now() + $5::bigint * interval '1 ms' from unnest($1::text[]) as h(host)
+     select distinct ${nameOfHost}, $2, $3, $4, now() + $5::bigint * interval '1 ms' from unnest($1::text[]) as h(host)
      on conflict (host, holder) do update set expires_at = excluded.expires_at, reason = excluded.reason`,
     [hosts, holder, reason, actor, leaseMs],
   );
@@ -63,7 +65,7 @@ export const holdForPerson = async (
   { hosts, reason, actor }: { hosts: readonly string[]; reason: string; actor: string },
 ): Promise<void> => {
   await db.query(
-    `insert into yardmaster.host_hold as o (host, holder, reason, actor) select h.host, $2, $3, $4 from unnest($1::text[]) as h(host)
+    `insert into yardmaster.host_hold as o (host, holder, reason, actor) select distinct ${nameOfHost}, $2, $3, $4 from unnest($1::text[]) as h(host)
      on conflict (host, holder) do update set reason = excluded.reason, actor = excluded.actor, expires_at = null where o.expires_at is not null`,
     [hosts, personHolder, reason, actor],
   );
@@ -75,7 +77,7 @@ export const listJobsOnHosts = async (db: Queryable, hosts: readonly string[]): 
     `select j.job_id as "jobId", a.attempt_id as "attemptId", a.worker_id as "workerId", h.host,
        j.state, j.human_kind as "humanKind", ${isOrphaned} as "isOver"
      from unnest($1::text[]) as h(host)
-     join yardmaster.attempt a on a.ended_at is null and (a.host = h.host or a.instance_id = h.host)
+     join yardmaster.attempt a on a.ended_at is null and ${nameOfHost} in (a.host, a.instance_id)
      join yardmaster.job j on j.job_id = a.job_id
      order by h.host, a.assigned_at`,
     [hosts],
@@ -102,13 +104,13 @@ export const listFleetHosts = async (
   { destination, freshMs, awayMs }: { destination: string; freshMs: number; awayMs: number },
 ): Promise<{ registered: { host: string; isPresent: boolean }[]; broken: string[] }> => {
   const { rows: registered } = await db.query<{ host: string; isPresent: boolean }>(
-    `select ec2_ip as host, bool_or(status <> 'offline' or last_heartbeat > now() - $1::bigint * interval '1 ms') as "isPresent"
+    `select yardmaster.machine_name(ec2_ip) as host, bool_or(status <> 'offline' or last_heartbeat > now() - $1::bigint * interval '1 ms') as "isPresent"
      from gh_worker_registry
-     where ec2_ip ~ '^[0-9a-fA-F]*[.:]' and (status <> 'offline' or last_heartbeat > now() - $2::bigint * interval '1 ms') group by ec2_ip`,
+     where ec2_ip ~ '^[0-9a-fA-F]*[.:]' and (status <> 'offline' or last_heartbeat > now() - $2::bigint * interval '1 ms') group by 1`,
     [freshMs, awayMs],
   );
   const { rows: broken } = await db.query<{ host: string }>(
-    `select h.host from (
+    `select ${nameOfHost} as host from (
        select deploy_id, outcome from yardmaster.deploy where destination = $1 and outcome in ('succeeded', 'rolled_back', 'broken')
        order by requested_at desc, deploy_id desc limit 1
      ) last join yardmaster.deploy_host h using (deploy_id) where last.outcome = 'broken'`,
@@ -144,7 +146,7 @@ export const readDeployHealth = async (
     `select h.host, coalesce(w.workers, 0) as workers, coalesce(w.present, 0) as present, coalesce(w.beating, 0) as beating,
        p.is_api_up, p.is_worker_up, coalesce(w.is_fresh, false) and coalesce(p.process_started_at > h.changed_at, false) as is_fresh
      from yardmaster.deploy_host h
-     left join yardmaster.host_probe p on p.host = h.host and p.probed_at > now() - $3::int * interval '1 ms'
+     left join yardmaster.host_probe p on p.host = ${nameOfHost} and p.probed_at > now() - $3::int * interval '1 ms'
      left join lateral (
        select count(*)::int as workers, (count(*) filter (where r.status <> 'offline'))::int as present,
          (count(*) filter (where r.status <> 'offline' and r.last_heartbeat > now() - $2::int * interval '1 ms'))::int as beating,

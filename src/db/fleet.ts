@@ -15,7 +15,7 @@ export interface WorkerJob {
 /** A registered worker, with the public job that it has: a registry row's `current_job_id` is an attempt. */
 export interface FleetWorker {
   workerId: string;
-  /** As registered; null where the registry holds no address of it. */
+  /** As registered, in our spelling; null where the registry holds nothing. */
   host: string | null;
   instanceId: string | null;
   status: string;
@@ -75,7 +75,7 @@ export const findWorker = async (db: Queryable, limits: FleetLimits, workerId: s
 const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { workerId: string | null }): Promise<FleetWorker[]> => {
   const { rows } = await db.query<FleetWorker>(
     `${withConditions}
-     select r.worker_id as "workerId", r.ec2_ip as host, r.ec2_instance_id as "instanceId", r.status, s.condition,
+     select r.worker_id as "workerId", yardmaster.machine_name(r.ec2_ip) as host, yardmaster.machine_name(r.ec2_instance_id) as "instanceId", r.status, s.condition,
        -- One from the future proves nothing, as in the sweep (src/domain/registry-sweep.ts).
        r.status <> 'offline' and r.last_heartbeat > now() - $1::int * interval '1 ms' and r.last_heartbeat < now() + $5::int * interval '1 ms'
          as "isBeating",
@@ -88,7 +88,7 @@ const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { w
      left join yardmaster.job j on j.job_id = a.job_id
      where case when $4::text is null then r.status <> 'offline' or r.last_heartbeat > now() - interval '1 day' or a.attempt_id is not null
                 else r.worker_id = $4 end
-     order by r.ec2_ip, r.worker_id`,
+     order by host, r.worker_id`,
     [limits.workerHeartbeatFreshMs, limits.probeFreshMs, limits.deafWorkerMs, workerId, limits.clockSkewMs],
   );
   return rows;

@@ -113,11 +113,12 @@ export const listHolds = async (db: Queryable, names: readonly (string | null)[]
 
 /** The registered workers that a hold of this name is about, and every hold that keeps jobs from them, by either name and whoever's it is. */
 export const readHeldHost = async (db: Queryable, host: string): Promise<{ holds: Hold[]; workers: string[] }> => {
-  const { rows } = await db.query<{ worker_id: string; ec2_ip: string | null; ec2_instance_id: string | null }>(
-    `select worker_id, ec2_ip, ec2_instance_id from gh_worker_registry
-     where status <> 'offline' and $1 in (ec2_ip, ec2_instance_id) order by worker_id`,
+  const { rows } = await db.query<{ worker_id: string; address: string | null; instance: string | null }>(
+    `select worker_id, m.address, m.instance from gh_worker_registry
+     cross join lateral (select yardmaster.machine_name(ec2_ip) as address, yardmaster.machine_name(ec2_instance_id) as instance) m
+     where status <> 'offline' and $1 in (m.address, m.instance) order by worker_id`,
     [host],
   );
-  const names = [host, ...rows.flatMap((row) => [row.ec2_ip, row.ec2_instance_id])];
+  const names = [host, ...rows.flatMap((row) => [row.address, row.instance])];
   return { holds: await listHolds(db, names), workers: rows.map(({ worker_id: workerId }) => workerId) };
 };

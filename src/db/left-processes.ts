@@ -14,7 +14,7 @@ const leftBy = `case
 const mayBeLeft = `(a.ended_at is null or a.has_left_waiter)`;
 
 const selectLeft = `
-select l.attempt_id as "attemptId", l.job_id as "jobId", l.worker_id as "workerId", l.by, l.host, r.ec2_ip as "registeredHost",
+select l.attempt_id as "attemptId", l.job_id as "jobId", l.worker_id as "workerId", l.by, l.host, yardmaster.machine_name(r.ec2_ip) as "registeredHost",
   r.worker_id is not null as "isRegistered", l.release_tries as tries, l.release_problem as problem,
   coalesce(l.release_next_at <= now(), true) as "isDue",
   (extract(epoch from now() - l.begun_at) * 1000)::float8 as "claimedAgeMs", (extract(epoch from now() - l.ended_at) * 1000)::float8 as "endedAgeMs"

@@ -45,7 +45,8 @@ export const reownAttempts = async (
   claims: readonly { attemptId: string; from: string; to: string }[],
 ): Promise<string[]> => {
   const { rows } = await db.query<{ attempt_id: string }>(
-    `update yardmaster.attempt a set worker_id = c."to", host = coalesce(r.ec2_ip, a.host), instance_id = r.ec2_instance_id
+    `update yardmaster.attempt a set worker_id = c."to", host = coalesce(yardmaster.machine_name(r.ec2_ip), a.host),
+       instance_id = yardmaster.machine_name(r.ec2_instance_id)
      from jsonb_to_recordset($1::jsonb) as c("attemptId" uuid, "from" text, "to" text)
      join gh_automation_jobs g on g.id = c."attemptId" and g.worker_id = c."to"
      left join gh_worker_registry r on r.worker_id = c."to"

@@ -18,7 +18,7 @@ export const listRegistry = async (db: Queryable, { rows: limit }: { rows: numbe
   const { rows } = await queryNamed<RegistryRow>(db, {
     name: 'list_registry',
     text: `
-     select r.worker_id as "workerId", r.status, r.ec2_ip as address, r.ec2_instance_id as "instanceId",
+     select r.worker_id as "workerId", r.status, yardmaster.machine_name(r.ec2_ip) as address, yardmaster.machine_name(r.ec2_instance_id) as "instanceId",
        -- Postgres before 17 refuses to subtract an infinite moment, and one such row would end every pass.
        case when isfinite(r.last_heartbeat) then (extract(epoch from now() - r.last_heartbeat) * 1000)::float8 end as "heartbeatAgeMs",
        case when isfinite(r.registered_at) then (extract(epoch from now() - r.registered_at) * 1000)::float8 end as "registeredAgeMs",

@@ -27,9 +27,9 @@ export const lookUpRoute = async (db: Queryable, jobId: string, { freshMs }: { f
   const row = attempts[0];
   if (row === undefined) return { attempt: null, registry: [], sandboxHost: null };
   const { rows: registry } = await db.query<RegisteredWorker>(
-    `select worker_id as "workerId", ec2_ip as host, ec2_instance_id as "instanceId", registered_at as "registeredAt",
+    `select worker_id as "workerId", yardmaster.machine_name(ec2_ip) as host, yardmaster.machine_name(ec2_instance_id) as "instanceId", registered_at as "registeredAt",
        status in ('active', 'draining') and last_heartbeat between now() - $4::int * interval '1 ms' and now() + interval '1 min' as "isLive"
-     from gh_worker_registry where worker_id in ($1, $5) or ec2_ip = $2 or ec2_instance_id = $3`,
+     from gh_worker_registry where worker_id in ($1, $5) or yardmaster.machine_name(ec2_ip) = $2 or yardmaster.machine_name(ec2_instance_id) = $3`,
     [row.worker_id, row.host, row.instance_id, freshMs, row.claimed_by],
   );
   return {

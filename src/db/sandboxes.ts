@@ -9,7 +9,10 @@ import type { Queryable } from './queryable';
  */
 export const findInstanceOfSandbox = async (db: Queryable, sandboxId: string): Promise<string | null> => {
   if (!(await hasSandboxes(db))) return null;
-  const { rows } = await db.query<{ instance_id: string }>(`select instance_id from sandboxes where id = $1::uuid`, [sandboxId]);
+  const { rows } = await db.query<{ instance_id: string }>(
+    `select yardmaster.machine_name(instance_id) as instance_id from sandboxes where id = $1::uuid`,
+    [sandboxId],
+  );
   return rows[0]?.instance_id ?? null;
 };
 
@@ -17,7 +20,7 @@ export const findInstanceOfSandbox = async (db: Queryable, sandboxId: string): P
 export const findSandboxAddress = async (db: Queryable, instanceId: string | null): Promise<string | null> => {
   if (!isInstance(instanceId) || !(await hasSandboxes(db))) return null;
   const { rows } = await db.query<{ address: string }>(
-    `select public_ip as address from sandboxes where instance_id = $1 and public_ip is not null and status = 'active'`,
+    `select yardmaster.machine_name(public_ip) as address from sandboxes where yardmaster.machine_name(instance_id) = $1 and public_ip is not null and status = 'active'`,
     [instanceId],
   );
   return rows[0]?.address ?? null;
@@ -27,7 +30,7 @@ export const findSandboxAddress = async (db: Queryable, instanceId: string | nul
 export const listActiveSandboxes = async (db: Queryable): Promise<Sandbox[]> => {
   if (!(await hasSandboxes(db))) return [];
   const { rows } = await db.query<Sandbox>(
-    `select id as "sandboxId", instance_id as "instanceId", public_ip as address, health_status::text as health
+    `select id as "sandboxId", yardmaster.machine_name(instance_id) as "instanceId", yardmaster.machine_name(public_ip) as address, health_status::text as health
      from sandboxes where status = 'active' and (ec2_status is null or ec2_status in ('pending', 'running')) order by id`,
   );
   return rows;
@@ -37,7 +40,7 @@ export const listActiveSandboxes = async (db: Queryable): Promise<Sandbox[]> => 
 export const listMachineSandboxes = async (db: Queryable): Promise<MachineSandbox[]> => {
   if (!(await hasSandboxes(db))) return [];
   const { rows } = await db.query<MachineSandbox>(
-    `select id as "sandboxId", public_ip as address, coalesce(tags ->> 'atm_fleet_id', '') <> '' as "hasFleetId"
+    `select id as "sandboxId", yardmaster.machine_name(public_ip) as address, coalesce(tags ->> 'atm_fleet_id', '') <> '' as "hasFleetId"
      from sandboxes where status = 'active' and machine_type = 'ec2' and public_ip is not null order by id`,
   );
   return rows;

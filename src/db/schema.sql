@@ -355,3 +355,21 @@ create table yardmaster.sweep_report (
 CREATE INDEX sweep_report_age_idx ON yardmaster.sweep_report USING btree (started_at);
 CREATE INDEX sweep_report_full_idx ON yardmaster.sweep_report USING btree (started_at) WHERE ((kind = 'full'::text) AND (NOT is_dry_run));
 
+CREATE OR REPLACE FUNCTION yardmaster.machine_name(name text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case
+    when name ~ '^0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}$'
+      then regexp_replace(name, '(^|[.])0+(?=[0-9])', '\1', 'g')
+    when position(':' in name) > 0 and translate(name, 'ABCDEF', 'abcdef')
+      ~ '^(?:(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:){6}0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}|(?!:*[0-9a-f]{1,4}(?::+[0-9a-f]{1,4}){7})(?!:*[0-9a-f]{1,4}(?::+[0-9a-f]{1,4}){5}:+0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}$)(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*)?::(?:(?:[0-9a-f]{1,4}:)*(?:[0-9a-f]{1,4}|0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}))?)$'
+      then regexp_replace(
+        host(regexp_replace(translate(name, 'ABCDEF', 'abcdef'), '(^|[.:])0+(?=[0-9a-f])', '\1', 'g')::inet), '^::ffff:(?=.*[.])', '')
+    when name ~ '^(?:[iI]-[0-9A-Fa-f]+|[0-9A-Za-z_-]+(?:[.][0-9A-Za-z_-]+)+)$' then translate(name, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')
+    else name
+  end
+$function$
+;
+

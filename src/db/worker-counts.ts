@@ -46,7 +46,7 @@ const nobody: WorkerCounts = {
 export const withConditions = `
 with idle as (${idleWorkers}),
 seen as (
-  select r.worker_id, $4::text in (r.worker_id, r.target_worker_id, r.ec2_instance_id) as is_wanted,
+  select r.worker_id, $4::text in (r.worker_id, r.target_worker_id) or yardmaster.machine_name($4) = yardmaster.machine_name(r.ec2_instance_id) as is_wanted,
     case
       when exists (select from idle i where i.worker_id = r.worker_id) then 'idle'
       when r.status = 'offline' then 'offline'
@@ -57,7 +57,7 @@ seen as (
       when exists (select from yardmaster.host_probe t
         where t.worker_id = r.worker_id and t.host <> p.host and t.is_worker_up and t.probed_at > now() - $2::int * interval '1 ms') then 'twin'
       when exists (select from yardmaster.host_hold h
-        where h.host in ('*', p.host, r.ec2_instance_id) and (h.expires_at is null or h.expires_at > now())) then 'held'
+        where h.host in ('*', p.host, yardmaster.machine_name(r.ec2_instance_id)) and (h.expires_at is null or h.expires_at > now())) then 'held'
       when exists (select from yardmaster.attempt a
         where a.worker_id = r.worker_id and ${waiterIsLeft}) then 'tainted'
       when exists (select from yardmaster.attempt a
@@ -65,7 +65,7 @@ seen as (
       else 'busy'
     end as condition
   from gh_worker_registry r
-  left join yardmaster.host_probe p on p.host = r.ec2_ip and p.worker_id = r.worker_id
+  left join yardmaster.host_probe p on p.host = yardmaster.machine_name(r.ec2_ip) and p.worker_id = r.worker_id
 )`;
 
 const countStatement = `${withConditions}

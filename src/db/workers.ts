@@ -64,7 +64,7 @@ export const findUnchangedSince = async (db: Queryable, host: string, answer: { 
 export const listOtherHosts = async (db: Queryable): Promise<string[]> => {
   const { rows } = await db.query<{ host: string }>(
     `select distinct p.host from gh_worker_registry r join yardmaster.host_probe p on p.worker_id = r.worker_id
-     where r.status <> 'offline' and p.is_worker_up and p.probed_at > now() - interval '1 day' and p.host is distinct from r.ec2_ip`,
+     where r.status <> 'offline' and p.is_worker_up and p.probed_at > now() - interval '1 day' and p.host is distinct from yardmaster.machine_name(r.ec2_ip)`,
   );
   return rows.map(({ host }) => host);
 };

@@ -1,5 +1,6 @@
 import { configuredServerSchema, type ConfiguredServer, type FleetConfig } from '../contracts/fleet-config';
 import { isAddress, isInstance } from './host-address';
+import { machineNameOf } from './machine-name';
 
 /** An array, or an object with `servers`. A wrong entry is left out and named; nothing here throws, since a fleet outlives a slip in a file. */
 export const parseFleetConfig = (text: string, source: string): FleetConfig => {
@@ -14,7 +15,7 @@ export const parseFleetConfig = (text: string, source: string): FleetConfig => {
       problems.push(...parsed.error.issues.map(({ path, message }) => `${where}: ${path.join('.') || 'the entry'}: ${message}`));
     } else if (servers.some(({ id }) => id === parsed.data.id)) {
       problems.push(`${where}: id: is there already`);
-    } else servers.push(parsed.data);
+    } else servers.push({ ...parsed.data, ip: machineNameOf(parsed.data.ip), ec2InstanceId: machineNameOf(parsed.data.ec2InstanceId) });
   }
   return { servers, problems };
 };

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { isIP } from 'node:net';
 import { apiHealthSchema, apiVersionSchema, workerStatusSchema } from '../contracts/ghosthands';
+import { machineName } from '../domain/machine-name';
 import { parseJson } from '../domain/json';
 import type { Sensitive } from '../domain/sensitive';
 
@@ -23,7 +24,8 @@ export const createHostClient = ({
   /** GH's `X-GH-Service-Key`; without one nothing is asked for. */
   serviceSecret: Sensitive<string> | null;
 }) => {
-  const urlOf = (host: string, port: 'api' | 'worker'): string | null => {
+  const urlOf = (name: string, port: 'api' | 'worker'): string | null => {
+    const host = machineName(name);
     const mapped = addressMap[host]?.[port];
     if (mapped !== undefined) return mapped;
     // Registries hold `unknown`, `local` and worse (ghosthands §2.3).

@@ -1,6 +1,7 @@
 import { isMap, isSeq, parseDocument, Scalar, type Document } from 'yaml';
 import { z } from 'zod';
 import { deployNamePattern } from '../contracts/deploy';
+import { machineName } from '../domain/machine-name';
 import type { KnownRegistry } from './kamal';
 
 /** A configuration of Kamal that it reads but that does not fit us, or that it would not read; the text is for a person. */
@@ -170,10 +171,24 @@ export const fillHosts = (
     throw new KamalConfigError(`no hosts for ${empty.map(({ role }) => role).join(', ')}: none in the file, and none in the fleet`);
   const unusable = filled.flatMap(({ hosts }) => hosts).find((host) => !hostPattern.test(host));
   if (unusable !== undefined) throw new KamalConfigError(`${JSON.stringify(unusable)} is no host`);
+  refuseSpellings(filled.flatMap(({ hosts }) => hosts));
   for (const { role, hosts } of filled) if (rolesFromFleet.includes(role)) setHosts(destination, role, hosts);
   // Ours, whatever theirs was.
   destination.set('secrets_path', '.kamal/secrets');
   return filled;
+};
+
+/** What ssh would take for another machine than we do, and one machine that Kamal would take for two. */
+const refuseSpellings = (hosts: readonly string[]): void => {
+  const padded = hosts.find((host) => /^[\d.]+$/.test(host) && machineName(host) !== host);
+  if (padded !== undefined)
+    throw new KamalConfigError(`${padded} has leading zeros, which ssh reads as octal digits: write ${machineName(padded)}`);
+  const spellings = new Map<string, string>();
+  for (const host of hosts) {
+    const other = spellings.get(machineName(host)) ?? host;
+    if (other !== host) throw new KamalConfigError(`${other} and ${host} are one machine: write it in one way`);
+    spellings.set(machineName(host), host);
+  }
 };
 
 /** `::1` without quotes is a symbol to Ruby, and no host to Kamal. */

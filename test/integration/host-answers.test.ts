@@ -34,6 +34,12 @@ test('a host that says more than its status is read all the same', async () => {
   expect(await client.readWorkerPort(host)).toEqual({ kind: 'answers', status });
 });
 
+test('a host is asked at its one address, in whatever spelling it is named', async () => {
+  const client = await clientOf(answering((_request, response) => response.end(JSON.stringify(status))));
+  for (const spelling of ['010.0.0.001', '::FFFF:10.0.0.1'])
+    expect(await client.readWorkerPort(spelling)).toEqual({ kind: 'answers', status });
+});
+
 test('a host that answers megabytes is cut off, long before it is through', async () => {
   let sent = 0;
   let isCut = false;

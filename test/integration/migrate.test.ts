@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { migrate } from '../../src/db/migrate';
+import { migrationsDir } from '../../src/db/migration-files';
 import { dumpSchema } from '../../src/dev/dump-schema';
 import { projectRoot } from '../../src/project-root';
 import { createTestDatabase, type TestDatabase } from '../support/database';
@@ -47,6 +48,33 @@ test('src/db/schema.sql is the schema that the migrations make ("npm run schema:
   const file = path.join(projectRoot(), 'src/db/schema.sql');
   if (process.env.WRITE_SCHEMA_DUMP) await writeFile(file, dump);
   expect(await readFile(file, 'utf8')).toBe(dump);
+});
+
+test('what was held or seen under another spelling of a machine is so under its name', async () => {
+  const all = (await readdir(migrationsDir())).toSorted();
+  const naming = all.indexOf('000015_machine_name.sql');
+  const copy = async (names: readonly string[]): Promise<void> => {
+    for (const name of names) await write(name, await readFile(path.join(migrationsDir(), name), 'utf8'));
+  };
+  await copy(all.slice(0, naming));
+  await migrate(database.databaseUrl, log, { dir });
+  await database.pool.query(
+    `insert into yardmaster.host_hold (host, holder, reason, actor, expires_at) values
+       ('10.0.0.1', 'person', 'ends', 'zoe', now() + interval '1 h'), ('::FFFF:10.0.0.1', 'person', 'stays', 'zoe', null),
+       ('010.0.0.1', 'person', 'ends first', 'zoe', now() + interval '1 min'), ('10.0.0.01', 'deploy:1', 'another', 'zoe', now()),
+       ('10.0.0.2', 'person', 'stays', 'zoe', null), ('10.0.0.02', 'person', 'ends', 'zoe', now()), ('*', 'person', 'a pause', 'zoe', null);
+     insert into yardmaster.host_probe (host, probed_at, is_api_up, is_worker_up) values ('10.0.0.1', now(), true, true), ('10.0.0.01', now(), true, true)`,
+  );
+  await copy(all.slice(naming, naming + 1));
+  await migrate(database.databaseUrl, log, { dir });
+  const held = `select host, holder, expires_at is null as "isOpen" from yardmaster.host_hold order by host, holder`;
+  expect((await database.pool.query(held)).rows).toEqual([
+    { host: '*', holder: 'person', isOpen: true },
+    { host: '10.0.0.1', holder: 'deploy:1', isOpen: false },
+    { host: '10.0.0.1', holder: 'person', isOpen: true },
+    { host: '10.0.0.2', holder: 'person', isOpen: true },
+  ]);
+  expect((await database.pool.query('select host from yardmaster.host_probe')).rows).toEqual([{ host: '10.0.0.1' }]);
 });
 
 async function write(name: string, sql: string): Promise<void> {

@@ -225,7 +225,7 @@ it('reads origins, hosts and TLS', () => {
   const config = loadConfig({
     ...least,
     CALLBACK_ALLOWED_ORIGINS: 'https://valet.example/, http://127.0.0.1:8000',
-    HOST_ADDRESS_MAP: '10.0.0.1=http://127.0.0.1:3100/|http://127.0.0.1:3101, fd00::1=http://a|http://b',
+    HOST_ADDRESS_MAP: '10.0.0.1=http://127.0.0.1:3100/|http://127.0.0.1:3101, FD00:0::1=http://a|http://b',
     TEMPORAL_TLS_SERVER_CA_CERT_PATH: '/ca.pem',
   });
   expect(config.product.allowedCallbackOrigins).toEqual(['https://valet.example', 'http://127.0.0.1:8000']);

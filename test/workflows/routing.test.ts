@@ -79,6 +79,22 @@ describe('the route of a cancel', () => {
     expect(log.of(jobId).filter(({ level, route }) => level !== 'info' && route !== undefined)).toEqual([]);
   });
 
+  test('is its owner also where its row spells its address in another way and names no instance, and the machine is asked once', async () => {
+    const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    const { rows: registered } = await fixture.pool.query<{ worker_id: string }>('select * from gh_worker_registry');
+    await fixture.pool.query(`update gh_worker_registry set ec2_ip = '::FFFF:' || ec2_ip, ec2_instance_id = 'unknown'`);
+    await fixture.sweep();
+    const { rows } = await fixture.pool.query<{ host: string }>('select host from yardmaster.host_probe order by host');
+    expect(rows.map((row) => row.host)).toEqual(['127.0.1.1', '127.0.1.2']);
+    expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId, host } });
+    expect(log.of(jobId).filter(({ level, route }) => level !== 'info' && route !== undefined)).toEqual([]);
+    await fixture.pool.query(
+      `update gh_worker_registry r set ec2_ip = was.ec2_ip, ec2_instance_id = was.ec2_instance_id
+       from jsonb_populate_recordset(null::gh_worker_registry, $1) was where was.worker_id = r.worker_id`,
+      [JSON.stringify(registered)],
+    );
+  });
+
   test('P4: of a worker that the registry does not know is an ERROR, then the fallback in the words of the incumbent', async () => {
     const { jobId, workerId } = await submitRunning(fixture, '/slow-start?startMs=30000');
     await fixture.pool.query(`delete from gh_worker_registry where worker_id = $1`, [workerId]);

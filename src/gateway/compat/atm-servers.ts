@@ -1,6 +1,7 @@
 import type { ConfiguredServer, FleetConfig } from '../../contracts/fleet-config';
 import { isMachine, isOf } from '../../domain/fleet-config';
 import { isInstance } from '../../domain/host-address';
+import { machineName } from '../../domain/machine-name';
 import type { FleetHost } from '../fleet-reader';
 
 /** One entry of the dashboard's list: a machine of the fleet, configured, registered or both; or the control plane itself. */
@@ -38,7 +39,9 @@ export const listServers = (config: FleetConfig, hosts: readonly FleetHost[], en
 
 /** By id, as VALET's tags and the dashboard know it; else by instance id or address. */
 export const findServer = (servers: readonly AtmServer[], id: string): AtmServer | null =>
-  servers.find((server) => server.id === id) ?? servers.find(({ instanceId, address }) => instanceId === id || address === id) ?? null;
+  servers.find((server) => server.id === id) ??
+  servers.find(({ instanceId, address }) => [instanceId, address].includes(machineName(id))) ??
+  null;
 
 const itself = (environment: string): AtmServer => ({
   id: ownIds[0],

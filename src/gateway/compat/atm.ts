@@ -4,6 +4,7 @@ import { listApiHosts } from '../../db/api-hosts';
 import type { FleetProbe, FleetWorker } from '../../db/fleet';
 import { readFleetSummary } from '../../db/fleet-summary';
 import { listDeploysOfHost, listHostVersions } from '../../db/host-deploys';
+import { machineName } from '../../domain/machine-name';
 import { readMachine } from '../../metrics/machine';
 import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';
@@ -151,7 +152,9 @@ export const createAtmRoutes = (deps: GatewayDeps): Record<Names, RequestHandler
       const deploys = address === null ? [] : await listDeploysOfHost(pool, { host: address, rows });
       return {
         status: 200,
-        body: deploys.map((deploy) => toDeployRecord({ ...deploy, hosts: deploy.hosts.filter(({ host }) => host === address) })),
+        body: deploys.map((deploy) =>
+          toDeployRecord({ ...deploy, hosts: deploy.hosts.filter(({ host }) => machineName(host) === address) }),
+        ),
       };
     }),
 

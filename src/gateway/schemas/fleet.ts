@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
 import { workerConditions } from '../../db/worker-counts';
 import { healthStatuses } from '../../domain/health';
+import { machineName } from '../../domain/machine-name';
 import { recycleStates } from '../../contracts/worker-act';
 import { sweepFindings, sweepKinds, type SweepFinding } from '../../contracts/sweep';
 import { reasonSchema } from './person-text';
@@ -11,7 +12,8 @@ import { fleetSchema, workersToRestartSchema } from './job-answers';
 /** What stands for the whole fleet is no host: POST /v1/pause is for that. */
 const hostSchema = textSchema
   .regex(/^[\w.:-]+$/, 'must be an address or an instance id; POST /v1/pause holds the whole fleet')
-  .meta({ description: 'Address or instance id, as in the registry.', example: '10.0.0.7' });
+  .transform(machineName)
+  .meta({ description: 'Address or instance id, in any spelling.', example: '10.0.0.7' });
 
 export const hostParamsSchema = z.strictObject({ host: hostSchema });
 export const workerParamsSchema = z.strictObject({ workerId: textSchema });

@@ -19,6 +19,17 @@ describe('a fleet file', () => {
     expect(parse({ _note: 'x', servers: [entry] })).toEqual({ servers: [entry], problems: [] });
   });
 
+  it('names a machine in one spelling', () => {
+    const { servers } = parse([
+      { id: 'a', ip: '::FFFF:10.0.0.1', ec2InstanceId: 'I-0ABC' },
+      { id: 'b', ip: null },
+    ]);
+    expect(servers).toMatchObject([
+      { ip: '10.0.0.1', ec2InstanceId: 'i-0abc' },
+      { id: 'b', ip: null },
+    ]);
+  });
+
   it.each([
     ['is not JSON', '{"servers": [', /^FLEET_CONFIG: is not JSON/],
     ['is no list', { hosts: [] }, /must be an array of servers, or an object with the field servers$/],

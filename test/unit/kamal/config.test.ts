@@ -147,6 +147,15 @@ describe('hosts', () => {
     expect(fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), () => [host])[0]).toEqual({ role: 'web', hosts: [host] });
   });
 
+  it.each([
+    ['10.0.0.010', '10.0.0.010 has leading zeros, which ssh reads as octal digits: write 10.0.0.10'],
+    ['10.0.0.1,::FFFF:10.0.0.1', '10.0.0.1 and ::FFFF:10.0.0.1 are one machine: write it in one way'],
+    ['fd00::1,fd00:0::1', 'fd00::1 and fd00:0::1 are one machine: write it in one way'],
+  ])('is refused as %s', (hosts, problem) => {
+    const own = parseConfigFile(staging, 'f');
+    expect(() => fillHosts(own, readConfig(parseConfigFile(base, 'b'), own), () => hosts.split(','))).toThrow(problem);
+  });
+
   it('may be empty where that is allowed', () => {
     expect(read(`allow_empty_roles: true\n${staging}`).rolesFromFleet).toEqual([]);
   });
