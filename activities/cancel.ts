@@ -185,7 +185,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
         routeCommand('cancel', { attempt: null, registry: [], sandboxHost: null, listener: 'absent', isOwnerProvenAlive: false });
       if (command.route === null) logRoute(deps, command, route);
       await endCommand(deps, { commandId: command.commandId, route, means: atRow, outcome, detail: outcomes[outcome].words });
-      // A public row that somebody had cancelled kept that word until now (src/db/mirror.ts).
+      // A public row that somebody had cancelled kept that status until now (src/db/mirror.ts).
       if (!isTerminal(job.state))
         await withTransaction(pool, async (client) => {
           await findJob(client, job.jobId, { lock: true });

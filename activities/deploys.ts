@@ -31,8 +31,10 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
     kind: 'approve' | 'reject' | 'cancel';
     actor: string;
     reason: string | null;
+    /** Of a cancel: the deploy stood still on its way back when it came, and ends as it is. */
+    leaves?: boolean;
   }): Promise<DeployView> => {
-    const { deployId, kind, actor, reason } = message;
+    const { deployId, kind, actor, reason, leaves = false } = message;
     const by = `${actor}${reason === null ? '' : `: ${reason}`}`;
     let line = `${pastOf[kind]} by ${by}`;
     await withTransaction(pool, async (client) => {
@@ -46,7 +48,7 @@ export const createDeployWorkActivities = (deps: DeployDeps) => {
       }
       if (kind === 'cancel') {
         if (canCompensate(deploy)) await turnDeploy(client, { deployId, phase: compensationPhase(deploy), detail: line, check: null });
-        else if (await leaveDeploy(client, { deployId, detail: `left as it stands, ${line}` }))
+        else if (leaves && (await leaveDeploy(client, { deployId, detail: `left as it stands, ${line}` })))
           line = `${line}: the hosts are left as they are`;
         else line = `a cancel by ${by} is noted; the deploy is at ${deploy.phase} already and ends there`;
       }

@@ -46,13 +46,13 @@ export const createDestinationActivities = (deps: DeployDeps) => {
   };
 
   /** Nothing is done to the destination, and often nobody has asked: their hooks would run every few minutes, with secrets in their environment. */
-  const lookWithKamal: typeof withKamal = async (destination, use) => await withKamal(destination, use, { skipsHooks: true });
+  const inspectWithKamal: typeof withKamal = async (destination, use) => await withKamal(destination, use, { skipsHooks: true });
 
   return {
     async readDestination({ destination, want, version }: LookAtDestinationInput): Promise<LookAtDestinationResult> {
       const destinations = await deps.kamal.listDestinations();
       if (!destinations.includes(destination)) return { want: 'unknown_destination', destinations };
-      return await lookWithKamal(destination, async (opened, signal): Promise<LookAtDestinationResult> => {
+      return await inspectWithKamal(destination, async (opened, signal): Promise<LookAtDestinationResult> => {
         switch (want) {
           case 'version': {
             const asked = version ?? '';
@@ -117,7 +117,7 @@ export const createDestinationActivities = (deps: DeployDeps) => {
       const names = await deps.kamal.listDestinations();
       for (const destination of names.filter((name) => only?.includes(name) ?? true)) {
         try {
-          const state = await lookWithKamal(
+          const state = await inspectWithKamal(
             destination,
             async (opened, signal) => await readDestinationState(deps, destination, opened, signal),
           );

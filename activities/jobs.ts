@@ -228,7 +228,7 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         proof,
         heartbeatAgeMs: seen?.heartbeatAgeMs ?? null,
         isUnreachable,
-        told: seen === null ? null : provenByCallback(seen),
+        callbackProof: seen === null ? null : provenByCallback(seen),
         isOver,
         mayHaveLostWrites: seen?.mayHaveLostWrites ?? true,
       },

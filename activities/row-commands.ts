@@ -8,7 +8,14 @@ import { findRefusal } from '../src/db/outage';
 import { openRetry } from '../src/db/person-commands';
 import { withTransaction } from '../src/db/pool';
 import type { Queryable } from '../src/db/queryable';
-import { hasFreshRowResume, lockRowWord, noteForPerson, takeResolution, type RowWord, type TakenResolution } from '../src/db/row-words';
+import {
+  hasFreshRowResume,
+  lockPublicRow,
+  noteForPerson,
+  takeResolution,
+  type RowCommandKind,
+  type TakenResolution,
+} from '../src/db/row-commands';
 import { saveSecret } from '../src/db/secrets';
 import { isTerminal } from '../src/domain/job-state';
 import { aroundMessage } from '../src/domain/route-command';
@@ -34,7 +41,7 @@ interface Found extends TakenRowCommand {
 
 export interface RowCommands {
   /** Takes what the public row of this job says; null when it says nothing, or is no row of ours. Any number of orchestrators may try at once. */
-  take(jobId: string, word: RowWord): Promise<TakenRowCommand | null>;
+  take(jobId: string, kind: RowCommandKind): Promise<TakenRowCommand | null>;
 }
 
 /** Nobody showed a key: whoever may write the neighbours' tables may have been it. */
@@ -47,18 +54,18 @@ const neighbour: Actor = { actor: 'a neighbour', source: 'row', address: null };
 export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
   const { pool, log, limits, observe, workflows } = deps;
   const mirror = { showsWorkerId: deps.showsWorkerId };
-  const finders: Record<RowWord, (db: Queryable, jobId: string) => Promise<Found | null>> = {
+  const finders: Record<RowCommandKind, (db: Queryable, jobId: string) => Promise<Found | null>> = {
     cancel: findCancel,
     resume: findResume,
     retry: findRetry,
   };
 
   return {
-    async take(jobId, word) {
-      const found = await withTransaction(pool, async (client) => await finders[word](client, jobId)).catch((error: unknown) => {
-        if (word !== 'retry' || findRefusal(error)?.code !== uniqueViolation) throw error;
+    async take(jobId, asked) {
+      const found = await withTransaction(pool, async (client) => await finders[asked](client, jobId)).catch((error: unknown) => {
+        if (asked !== 'retry' || findRefusal(error)?.code !== uniqueViolation) throw error;
         const reason = 'its task has another live job by now';
-        return { jobId, workerId: null, kind: word, taken: 'refused', reason, starts: null } as const;
+        return { jobId, workerId: null, kind: asked, taken: 'refused', reason, starts: null } as const;
       });
       if (found === null) return null;
       const { kind, taken, reason, workerId, starts } = found;
@@ -79,7 +86,7 @@ export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
   async function findCancel(db: Queryable, jobId: string): Promise<Found | null> {
     const job = await findJob(db, jobId, { lock: true });
     if (job === null || isTerminal(job.state) || job.isCancelRequested) return null;
-    if ((await lockRowWord(db, jobId))?.isCancelled !== true) return null;
+    if ((await lockPublicRow(db, jobId))?.isCancelled !== true) return null;
     const reason = 'its public row says cancelled';
     const opened = await openCommand(db, { jobId, kind: 'cancel', ...neighbour, reason });
     if (opened === null) return null;
@@ -92,7 +99,7 @@ export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
     const job = await findJob(db, jobId, { lock: true });
     if (job === null) return null;
     const taken = await takeResolution(db, jobId);
-    const row = await lockRowWord(db, jobId);
+    const row = await lockPublicRow(db, jobId);
     const isEcho = await hasFreshRowResume(db, { jobId, withinMs: limits.rowResumeEchoMs });
     const isByHand = row?.isResumed === true && job.state === 'waiting_human' && !isEcho;
     const found = taken !== null || isByHand ? await openResume(db, job, taken ?? byHand) : null;
@@ -142,13 +149,13 @@ export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
   async function findRetry(db: Queryable, jobId: string): Promise<Found | null> {
     const job = await findJob(db, jobId, { lock: true });
     if (job === null || !(isTerminal(job.state) || job.state === 'uncertain')) return null;
-    if ((await lockRowWord(db, jobId))?.isPutBack !== true) return null;
+    if ((await lockPublicRow(db, jobId))?.isPutBack !== true) return null;
     const opened = await openRetry(db, { jobId, confirm: false, by: neighbour, jobMs: limits.jobMs, mirror });
     if (opened === null) return null;
     const facts = { ...factsOf(job), kind: 'retry' } as const;
     if (opened.command.outcome === 'reopened')
       return { ...facts, taken: 'taken', reason: 'its public row was put back to pending', starts: 'next_generation' };
-    // What the row says now is nobody's word any more.
+    // What the row says now is nobody's command any more.
     await mirrorJob(db, jobId, mirror);
     return { ...facts, taken: 'refused', reason: opened.command.detail, starts: null };
   }

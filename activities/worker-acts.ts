@@ -37,7 +37,7 @@ interface Before {
   atMs: number;
 }
 
-type LookAtLeft = { kind: 'over'; isAsked: boolean } | { kind: 'left' } | { kind: 'settles'; afterMs: number };
+type LeftInspection = { kind: 'over'; isAsked: boolean } | { kind: 'left' } | { kind: 'settles'; afterMs: number };
 
 /** The steps of a drain and of a recycle: both are about a worker, and write nothing of a job but the end of an attempt that it has left behind. */
 export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: () => void }) => {
@@ -89,13 +89,13 @@ export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: 
     },
 
     /**
-     * Is the process that had this attempt still there, and has it to be replaced? `settles`: look again after a moment. What is over by itself is
+     * Is the process that had this attempt still there, and has it to be replaced? `settles`: inspect it again after a moment. What is over by itself is
      * settled here, without a hold; `isAsked`: a person wants the recycle all the same.
      */
-    async inspectLeftProcess({ workerId, attemptId }: { workerId: string; attemptId: string }): Promise<LookAtLeft> {
+    async inspectLeftProcess({ workerId, attemptId }: { workerId: string; attemptId: string }): Promise<LeftInspection> {
       await endIfOver(attemptId);
       const left = await findLeftProcess(pool, attemptId);
-      const over = async (): Promise<LookAtLeft> => {
+      const over = async (): Promise<LeftInspection> => {
         const act = await findLastWorkerAct(pool, limits, { workerId, act: 'recycle' });
         return { kind: 'over', isAsked: act !== null && act.endedAt === null };
       };

@@ -19,7 +19,7 @@ import { createWorkMetrics } from '../src/metrics/work';
 import { createSecretBox } from '../src/secret-box';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
-import { hearNews } from './hear-news';
+import { actOnNotify } from './act-on-notify';
 import { keepSchedule } from './keep-schedule';
 import { processReadiness } from './process-readiness';
 import { runProcess, runWorker, stopSignal, workflowSource } from './run-worker';
@@ -83,7 +83,7 @@ const serveJobs = async ({
     workflows,
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
   };
-  const listener = hearNews({ ...shared, directUrl: config.database.directUrl?.unredacted() });
+  const listener = actOnNotify({ ...shared, directUrl: config.database.directUrl?.unredacted() });
   const activities = createOrchestratorActivities({
     ...shared,
     hosts: createHostClient({

@@ -4,7 +4,7 @@ import type { KamalDeployInput } from '../src/contracts/messages';
 import { starts } from '../src/domain/workflow-inputs';
 import { back, forward, noteDeployFailure, noteDeployWord, openDeploy } from './deploy-options';
 import { whyRefused } from './options';
-import { openDeployInbox, type DeployInbox } from './steps/deploy-inbox';
+import { openDeployInbox, type Cancel, type DeployInbox, type Verdict } from './steps/deploy-inbox';
 import { mustParse } from './steps/input';
 import { isHistoryLong } from './steps/long-history';
 import { showDeploy } from './steps/show-deploy';
@@ -73,16 +73,16 @@ const awaitApproval = async (deploy: DeployView, inbox: DeployInbox): Promise<De
   return await takeMessage(deploy, inbox.takeVerdict() ?? { kind: 'reject', actor: 'yardmaster', reason: 'nobody approved it in time' });
 };
 
-const takeMessage = async (
-  { deployId }: DeployView,
-  message: { kind: 'approve' | 'reject' | 'cancel'; actor: string; reason: string | null },
-): Promise<DeployView> => {
+const takeMessage = async (deploy: DeployView, { kind, actor, reason, ...how }: Verdict | Cancel): Promise<DeployView> => {
+  const { deployId } = deploy;
+  // Decided here: a repetition of the activity would find what the first one has turned, and take one cancel for two.
+  const leaves = 'isAtStandstill' in how && how.isAtStandstill && deploy.phase === 'compensate' && Boolean(deploy.standstill);
   try {
-    return await noteDeployWord({ deployId, ...message });
+    return await noteDeployWord({ deployId, kind, actor, reason, leaves });
   } catch (error) {
     if (whyRefused(error) === null) throw error;
     // Its texts can never be stored; the decision counts all the same.
-    return await noteDeployWord({ deployId, kind: message.kind, actor: 'temporal', reason: null });
+    return await noteDeployWord({ deployId, kind, actor: 'temporal', reason: null, leaves });
   }
 };
 

@@ -1,37 +1,40 @@
-import { countRowCommands, listPutBack, listRowWords } from '../../src/db/row-words';
+import { countRowCommands, listPutBack, listRowCommands, type RowCommandKind } from '../../src/db/row-commands';
 import type { MirrorRepair } from '../../src/db/mirror';
 import { listWaysAround } from '../../src/domain/way-around';
 import { listMachineSandboxes } from '../../src/db/sandboxes';
-import { createRowCommands } from '../row-commands';
+import { createRowCommands, type RowCommands } from '../row-commands';
 import type { Pass } from './pass';
 
 /** Commands that a neighbour wrote into public rows, and of which no notification came: before anything puts those rows right. */
 export const takeRowCommands = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
-  const rows = pass.bound('public rows that hold a command', await listRowWords(pass.db, { rows: limits.sweepBatchRows }));
+  const rows = pass.bound('public rows that hold a command', await listRowCommands(pass.db, { rows: limits.sweepBatchRows }));
   const { take } = createRowCommands(pass.deps);
-  for (const { jobId, words } of rows) {
-    for (const word of words) {
-      if (pass.isDryRun) {
-        pass.add({ finding: 'row_command', subject: jobId, detail: word });
-        continue;
-      }
-      const command = await take(jobId, word);
-      if (command !== null)
-        pass.add({ finding: 'row_command', subject: jobId, detail: `${word}: ${command.reason}`, after: command.taken });
-    }
-  }
+  for (const { jobId, kinds } of rows) for (const kind of kinds) await takeOne(pass, take, jobId, kind);
 };
 
-/** Rows of ended jobs that GH's own retry has put back: the next generation opens where that may be; the others are repaired like any overwrite. */
-export const retryPutBack = async (pass: Pass, overwrites: readonly MirrorRepair[]): Promise<void> => {
+/** Rows of ended jobs that GH's own retry has put back: the next generation opens where that may be. Answers those that may be repaired like any overwrite. */
+export const retryPutBack = async (pass: Pass, overwrites: readonly MirrorRepair[]): Promise<MirrorRepair[]> => {
   const jobIds = overwrites.flatMap(({ jobId, found }) => (found === 'pending' ? jobId : []));
   const { take } = createRowCommands(pass.deps);
-  for (const jobId of await listPutBack(pass.db, jobIds)) {
-    const command = pass.isDryRun ? null : await take(jobId, 'retry');
-    if (pass.isDryRun) pass.add({ finding: 'row_command', subject: jobId, detail: 'retry' });
-    else if (command !== null)
-      pass.add({ finding: 'row_command', subject: jobId, detail: `retry: ${command.reason}`, after: command.taken });
+  const untaken = new Set<string>();
+  for (const jobId of await listPutBack(pass.db, jobIds)) if (!(await takeOne(pass, take, jobId, 'retry'))) untaken.add(jobId);
+  return overwrites.filter(({ jobId }) => !untaken.has(jobId));
+};
+
+/** False: it could not be taken. Whatever keeps one row from it must not keep the others, nor the rest of the pass, from theirs. */
+const takeOne = async (pass: Pass, take: RowCommands['take'], jobId: string, kind: RowCommandKind): Promise<boolean> => {
+  if (pass.isDryRun) {
+    pass.add({ finding: 'row_command', subject: jobId, detail: kind });
+    return true;
+  }
+  try {
+    const command = await take(jobId, kind);
+    if (command !== null) pass.add({ finding: 'row_command', subject: jobId, detail: `${kind}: ${command.reason}`, after: command.taken });
+    return true;
+  } catch (error) {
+    pass.deps.log.warn('A command in a public row could not be taken, the next pass tries again', { jobId, kind, error });
+    return false;
   }
 };
 

@@ -60,9 +60,9 @@ const repairLateOverwrites = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
   const overwrites = pass.bound('overwritten rows', await listOverwrites(pass.db, limits));
   if (overwrites.length === 0) return;
-  await retryPutBack(pass, overwrites);
+  const repairable = await retryPutBack(pass, overwrites);
   const mirror = { showsWorkerId: pass.deps.showsWorkerId };
-  const repaired = await pass.together(async (db) => await repairOverwrites(db, overwrites, mirror));
+  const repaired = await pass.together(async (db) => await repairOverwrites(db, repairable, mirror));
   for (const { jobId, found, wanted } of repaired)
     pass.add({ finding: 'late_overwrite_repaired', subject: jobId, before: found, after: wanted });
 };

@@ -163,7 +163,7 @@ const run = async (client: PoolClient, assignment: Assignment | undefined): Prom
     deadlineInMs: 300_000,
     attempt: { attemptId, workerId },
   });
-  await mirrorJob(client, jobId);
+  await mirrorJob(client, jobId, { showsWorkerId: false });
 };
 
 const end = async (client: PoolClient, assignment: Assignment | undefined): Promise<void> => {
@@ -185,7 +185,7 @@ const end = async (client: PoolClient, assignment: Assignment | undefined): Prom
     deadlineInMs: null,
     attempt: { attemptId, workerId },
   });
-  await mirrorJob(client, jobId);
+  await mirrorJob(client, jobId, { showsWorkerId: false });
   await eraseAttempts(client, jobId);
 };
 

@@ -40,9 +40,15 @@ export const attemptSnapshotSchema = z.object({
   hasCrashEvent: z.boolean(),
   hasReviewEvent: z.boolean(),
   openHumanWaits: z.number().int(),
-  /** The end that a callback of the attempt's own worker told, whatever the row says; null when none came. */
-  told: z
-    .object({ status: z.enum(['completed', 'failed']), submitted: z.boolean().nullable(), errorCode: z.string().nullable() })
+  /** The end that a callback of the attempt's own worker reported, whatever the row says; null when none came. */
+  callbackEnd: z
+    .object({
+      status: z.enum(['completed', 'failed']),
+      submitted: z.boolean().nullable(),
+      errorCode: z.string().nullable(),
+      /** From its arrival to the last sign of the attempt's own worker in the row and its events; null: there is none. */
+      wentOnMs: z.number().nullable(),
+    })
     .nullable(),
 });
 export type AttemptSnapshot = z.infer<typeof attemptSnapshotSchema>;
@@ -94,8 +100,8 @@ export const submittedOf = ({ result_data: result }: GhCallback): boolean | null
   const { submitted, success } = resultSchema.parse(result);
   return submitted ?? success ?? null;
 };
-const saidSchema = z.boolean().nullish().catch(null);
-const resultSchema = z.object({ submitted: saidSchema, success: saidSchema }).catch({ submitted: null, success: null });
+const flagSchema = z.boolean().nullish().catch(null);
+const resultSchema = z.object({ submitted: flagSchema, success: flagSchema }).catch({ submitted: null, success: null });
 
 /** Events that prove that the handler, or a recorded manual before it, had the page (ghosthands §3.2). */
 export const handlerEventTypes = [

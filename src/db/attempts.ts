@@ -42,11 +42,14 @@ select g.status, g.status_message as "statusMessage", g.job_type as "jobType", g
        when jsonb_typeof(g.result_data -> 'success') = 'boolean' then (g.result_data -> 'success')::boolean end as "resultSubmitted",
   pg_postmaster_start_time() > coalesce(e.claimed_at, g.created_at) as "mayHaveLostWrites",
   e.has_handler_event as "hasHandlerEvent", e.has_crash_event as "hasCrashEvent", e.has_review_event as "hasReviewEvent",
-  greatest(e.open_human_waits, 0) as "openHumanWaits", t.told
+  greatest(e.open_human_waits, 0) as "openHumanWaits", t.reported as "callbackEnd"
 from gh_automation_jobs g
 left join lateral (
   -- Of the worker that has the attempt, under our secret; one that says submitted before one that says nothing of it.
-  select json_build_object('status', c.word, 'submitted', c.submitted, 'errorCode', c.error_code) as told
+  select json_build_object('status', c.word, 'submitted', c.submitted, 'errorCode', c.error_code, 'wentOnMs', (extract(epoch from greatest(
+    case when g.worker_id = a.worker_id and g.status in ('running', 'paused', 'needs_human') and isfinite(g.last_heartbeat) then g.last_heartbeat end,
+    (select max(h.created_at) from gh_job_events h where h.job_id = g.id and h.event_type = any($2::text[]) and isfinite(h.created_at))
+  ) - c.received_at) * 1000)::float8) as reported
   from yardmaster.received_callback c join yardmaster.attempt a using (attempt_id)
   where c.attempt_id = g.id and c.word in ('completed', 'failed') and c.worker_id = a.worker_id and c.effect <> 'names_other_job'
   order by c.submitted desc nulls last, c.received_at desc limit 1

@@ -1,17 +1,18 @@
 import { ghStatusOf } from '../domain/job-state';
 import { withoutPageSecrets } from '../domain/url-secrets';
 import { queryNamed, type Queryable } from './queryable';
+import { withoutResolution } from './resume';
 
 /** How a mirror is written. */
 export interface MirrorOptions {
   /** PRODUCT_SEES_WORKER_ID: a worker in the public row leads VALET past us to its machine (valet §1.5). */
   showsWorkerId: boolean;
-  /** A person has opened another generation: `cancelled` is the end of the last one, and no word to this one. */
+  /** A person has opened another generation: `cancelled` is the end of the last one, and no cancel of this one. */
   isNewLife?: boolean;
 }
 
 /**
- * Of a public row and its live job `j`: somebody cancelled it there, and that is not yet proven, or nobody has taken the word (src/db/row-words.ts). Until
+ * Of a public row and its live job `j`: somebody cancelled it there, and that is not yet proven, or nobody has taken the command (src/db/row-commands.ts). Until
  * then it is not written over.
  */
 const saysCancelled = (
@@ -23,11 +24,7 @@ const saysCancelled = (
  * Writes our state into the public job row, the mirror that the product reads: state, interaction, results, and a heartbeat, since VALET
  * fails tasks whose row is silent (valet §3.1). Re-asserts what keeps the row unclaimable. Never copies what a person typed into a resume.
  */
-export const mirrorJob = async (
-  db: Queryable,
-  jobId: string,
-  { showsWorkerId, isNewLife = false }: MirrorOptions = { showsWorkerId: false },
-): Promise<void> => {
+export const mirrorJob = async (db: Queryable, jobId: string, { showsWorkerId, isNewLife = false }: MirrorOptions): Promise<void> => {
   const { rows } = await queryNamed<{ interaction: unknown }>(db, {
     name: 'mirror_job',
     text: `
@@ -44,7 +41,7 @@ export const mirrorJob = async (
        paused_at = case when j.state = 'waiting_human' then coalesce(r.paused_at, j.state_at) end,
        interaction_type = case when j.state = 'waiting_human' then case j.human_kind when 'review' then 'review' else r.interaction_type end end,
        interaction_data = case when j.state = 'waiting_human'
-         then r.interaction_data - '{resolution_type,resolution_data,resolved_by,resolved_at}'::text[] end,
+         then ${withoutResolution('r.interaction_data')} end,
        result_data = case when j.state in ('succeeded', 'waiting_human') then coalesce(r.result_data, g.result_data) else g.result_data end,
        result_summary = case when j.state = 'succeeded' then coalesce(r.result_summary, g.result_summary) else g.result_summary end,
        screenshot_urls = coalesce(nullif(r.screenshot_urls, '[]'), g.screenshot_urls),
@@ -73,13 +70,9 @@ export interface MirrorRepair {
 /**
  * Keeps the job rows of all live jobs warm, and puts right what a neighbour wrote over their state. Answers which were written over. Inside of a
  * transaction: locks each job first, and leaves out those that are in the middle of a step: what was read of them would be written over what the step mirrors;
- * and those that a neighbour has cancelled, whose word comes first.
+ * and those that a neighbour has cancelled, whose command comes first.
  */
-export const refreshMirrors = async (
-  db: Queryable,
-  { beatMs }: { beatMs: number },
-  mirror: MirrorOptions = { showsWorkerId: false },
-): Promise<MirrorRepair[]> => {
+export const refreshMirrors = async (db: Queryable, { beatMs }: { beatMs: number }, mirror: MirrorOptions): Promise<MirrorRepair[]> => {
   const { rows } = await db.query<MirrorRepair>(
     `with stale as materialized (
        select j.job_id, ($2::jsonb) ->> j.state as wanted, o.status as found,

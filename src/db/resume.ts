@@ -1,6 +1,13 @@
 import type { ResolutionType } from '../contracts/command';
 import type { Queryable } from './queryable';
 
+/** What GH's resume writes beside the interaction (ghosthands §6.2). */
+export const resolutionKeys = `'{resolution_type,resolution_data,resolved_by,resolved_at}'::text[]`;
+
+/** An interaction without them. What is no object is none, and Postgres takes no key out of a scalar. */
+export const withoutResolution = (column: string): string =>
+  `case when jsonb_typeof(${column}) = 'object' then ${column} - ${resolutionKeys} end`;
+
 /** What a resume gives to the worker. `data` may hold a code or a password: it is on its way through, never kept. */
 export interface Resolution {
   type: ResolutionType;
@@ -18,7 +25,7 @@ export const resumeAttempt = async (
 ): Promise<boolean> => {
   const { rowCount } = await db.query(
     `update gh_automation_jobs set
-       interaction_data = coalesce(interaction_data, '{}') || jsonb_strip_nulls(jsonb_build_object(
+       interaction_data = case when jsonb_typeof(interaction_data) = 'object' then interaction_data else '{}' end || jsonb_strip_nulls(jsonb_build_object(
          'resolution_type', $4::text, 'resolution_data', $5::jsonb, 'resolved_by', $6::text, 'resolved_at', now())),
        status = 'running', paused_at = null, status_message = 'Resumed'
      where id = $1::uuid and worker_id = $2 and status in ('paused', 'needs_human') and last_heartbeat > now() - $3::int * interval '1 ms'`,
@@ -32,8 +39,8 @@ export const resumeAttempt = async (
 /** Takes what a resume carried out of the row, whether the worker took it or not: it is plain text there, and on the Realtime publication. */
 export const scrubResolution = async (db: Queryable, attemptId: string): Promise<void> => {
   await db.query(
-    `update gh_automation_jobs set interaction_data = interaction_data - '{resolution_type,resolution_data,resolved_by,resolved_at}'::text[]
-     where id = $1::uuid and interaction_data ?| '{resolution_type,resolution_data,resolved_by,resolved_at}'::text[]`,
+    `update gh_automation_jobs set interaction_data = ${withoutResolution('interaction_data')}
+     where id = $1::uuid and interaction_data ?| ${resolutionKeys}`,
     [attemptId],
   );
 };

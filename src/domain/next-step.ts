@@ -58,7 +58,7 @@ export interface Moment {
   /** A cancel found no way to it by its deadline. */
   isUnreachable?: boolean;
   /** What a callback of the attempt proves. */
-  told?: CallbackProof | null;
+  callbackProof?: CallbackProof | null;
   /** The attempt has ended, and its job rests uncertain: only a proof that came late is looked for. */
   isOver?: boolean;
   /** Its row may lack what it did last, although it beats. */
@@ -77,10 +77,11 @@ export const decideNextStep = (job: JobFacts, finding: Finding, moment: Moment, 
 };
 
 /** Once the process is through with the attempt, and its row leaves open or wrong what it did, the word of that very process counts. */
-const byCallback = (job: JobFacts, step: NextStep, { told }: Moment, limits: Limits): NextStep => {
-  if (!told || !('endReason' in step) || step.endReason === null) return step;
+const byCallback = (job: JobFacts, step: NextStep, { callbackProof }: Moment, limits: Limits): NextStep => {
+  if (!callbackProof || !('endReason' in step) || step.endReason === null) return step;
   const { endReason } = step;
-  if (told.submission === 'no') return step.act === 'ask_a_person' ? retryOrFail(job, endReason, told.errorCode, byItsWord, limits) : step;
+  if (callbackProof.submission === 'no')
+    return step.act === 'ask_a_person' ? retryOrFail(job, endReason, callbackProof.errorCode, byItsWord, limits) : step;
   if (step.act === 'end' && step.state === 'succeeded') return step;
   return { act: 'end', state: 'succeeded', endReason, submission: 'yes', reason: 'completed', detail: byItsWord };
 };

@@ -18,15 +18,18 @@ export const judgeSubmission = (seen: AttemptSnapshot): Submission => {
  * Null: nothing. Only for an attempt whose process is through with it, since whoever knows the secret could say it of any.
  */
 export const provenByCallback = (seen: AttemptSnapshot): CallbackProof | null => {
-  const { told } = seen;
-  if (told === null) return null;
-  if (told.status === 'completed') return told.submitted === true && !isRefuted(seen) ? { submission: 'yes' } : null;
+  const { callbackEnd } = seen;
+  if (callbackEnd === null || (callbackEnd.wentOnMs ?? 0) > lastSignMs) return null;
+  if (callbackEnd.status === 'completed') return callbackEnd.submitted === true && !isRefuted(seen) ? { submission: 'yes' } : null;
   // Events and messages that were lost could have told of an earlier run, so only what GH refuses before it has a browser counts.
-  const { errorCode } = told;
+  const { errorCode } = callbackEnd;
   return errorCode !== null && codesBeforeTheBrowser.has(errorCode) && seen.status !== 'completed' && !showsThePage(seen)
     ? { submission: 'no', errorCode }
     : null;
 };
+
+/** A worker's end is its last word but for a beat that was on its way: one after which the attempt went on is refuted by its row. */
+const lastSignMs = 15_000;
 
 export type CallbackProof = { submission: 'yes' } | { submission: 'no'; errorCode: string };
 

@@ -62,6 +62,21 @@ test.each(['cancel', 'reject'] as const)('a %s whose deployer dies in the middle
   expect(await acts()).toEqual([`deploy_${kind}`]);
 });
 
+test('a cancel of a deploy that stands still turns it, and no repetition of it leaves the hosts as they are', async () => {
+  const deployId = await addDeploy(database.pool, staging);
+  await database.pool.query(
+    `insert into yardmaster.deploy_host (deploy_id, host, roles, batch, state) values ($1, '10.0.0.1', '{web}', 1, 'stopped')`,
+    [deployId],
+  );
+  await database.pool.query(`update yardmaster.deploy set standstill = '{"since":"2026-01-01T00:00:00.000Z","detail":"zoe has it"}'`);
+  const cancel = async (leaves: boolean) =>
+    await activities.noteDeployWord({ deployId, kind: 'cancel', actor: 'zoe', reason: null, leaves });
+  const turned = { phase: 'compensate', direction: 'back', standstill: { detail: 'zoe has it' } };
+  expect(await cancel(false)).toMatchObject(turned);
+  expect(await cancel(false)).toMatchObject(turned);
+  expect(await cancel(true)).toMatchObject({ phase: 'release', standstill: null });
+});
+
 test('a cancel that was accepted, and whose workflow was lost before it took it, is carried out by the next one, once', async () => {
   const deployId = await addDeploy(database.pool, staging);
   await recordCancelRequest(database.pool, { deployId, actor: 'zoe', reason: 'too slow' });

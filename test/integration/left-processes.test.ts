@@ -191,7 +191,9 @@ describe('a process that its job has left behind', () => {
     expect((await post(`/v1/jobs/${jobId}/retry?wait=20`, { confirm: true })).status).toBe(200);
     broken.clear();
     await until(async () => (await fixture.sweep(), processOf(workerId) !== processId), { what: 'it is replaced', timeoutMs: 40_000 });
-    await fixture.until(jobId, 'waiting', 40_000).catch(() => undefined);
+    // On the worker that it wants, and no other one: that has a process again which takes jobs.
+    await sweptUntil(jobId, 'waiting_human');
+    expect(await fixture.job(jobId)).toMatchObject({ generation: 2, attempt: { workerId, state: 'running' } });
     await post(`/v1/jobs/${jobId}/cancel?wait=30`, {});
   });
 

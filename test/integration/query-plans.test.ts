@@ -26,7 +26,7 @@ import { pruneOldRows } from '../../src/db/retention';
 import { listOtherHosts } from '../../src/db/workers';
 import { findLastSweep, isFullSweepDue } from '../../src/db/sweep-reports';
 import { lookUpRoute } from '../../src/db/routes';
-import { countRowCommands, listRowWords } from '../../src/db/row-words';
+import { countRowCommands, listRowCommands } from '../../src/db/row-commands';
 import { countWorkers } from '../../src/db/worker-counts';
 import { withDatabase } from '../support/database';
 import { makeNewJob, testActor } from '../support/new-job';
@@ -64,11 +64,11 @@ test.each<[what: string, work: (db: Queryable) => Promise<unknown>]>([
   ['counting why a job waits', async (db) => await countWorkers(db, { wantedId: 'worker-7', limits })],
   ['reading a job with its attempt', async (db) => await findJob(db, ids.live, { lock: true })],
   ['reading an attempt with its events', async (db) => await readAttempt(db, ids.attempt)],
-  ['mirroring a job', async (db) => await mirrorJob(db, ids.live)],
+  ['mirroring a job', async (db) => await mirrorJob(db, ids.live, { showsWorkerId: false })],
   ['mirroring the events of a job', async (db) => await mirrorEvents(db, ids.live)],
   ['mirroring the events of all live attempts', async (db) => await mirrorEvents(db, null)],
-  ['keeping the mirrors warm', async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs })],
-  ['finding commands in public rows', async (db) => await listRowWords(db, { rows: 500 })],
+  ['keeping the mirrors warm', async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs }, { showsWorkerId: false })],
+  ['finding commands in public rows', async (db) => await listRowCommands(db, { rows: 500 })],
   ['counting the commands that came by rows', async (db) => await countRowCommands(db, { withinMs: limits.aroundAlarmMs })],
   ['finding stalled jobs', async (db) => await listStalledJobs(db, limits)],
   ['finding the attempts that have not ended', async (db) => await listLiveAttempts(db, limits)],

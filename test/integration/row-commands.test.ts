@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { createRowCommands, type RowCommands } from '../../activities/row-commands';
 import { limits } from '../../src/contracts/limits';
 import { listCommands, updateCommand } from '../../src/db/commands';
 import { findJob, moveJob } from '../../src/db/jobs';
 import { mirrorJob } from '../../src/db/mirror';
-import { listRowWords, type RowWord } from '../../src/db/row-words';
+import { resumeAttempt, scrubResolution } from '../../src/db/resume';
+import { listRowCommands, type RowCommandKind } from '../../src/db/row-commands';
 import { takeSecret } from '../../src/db/secrets';
 import { createSecretBox } from '../../src/secret-box';
 import { withDatabase } from '../support/database';
@@ -40,8 +42,18 @@ const createTaker = (secrets: typeof box | null = box): RowCommands & { started:
 
 const insertJobWithRow = async (options: JobRowOptions): Promise<string> => {
   const { jobId } = await insertJob(database.pool, options);
-  await mirrorJob(database.pool, jobId);
+  await mirrorJob(database.pool, jobId, { showsWorkerId: false });
   return jobId;
+};
+/** With the job's present worker, and no row of its own. */
+const addAttempt = async (jobId: string): Promise<string> => {
+  const attemptId = randomUUID();
+  await query(`insert into yardmaster.attempt (attempt_id, job_id, generation, number, worker_id) values ($2, $1, 1, 1, 'worker-7')`, [
+    jobId,
+    attemptId,
+  ]);
+  await query(`update yardmaster.job set attempt_id = $2 where job_id = $1`, [jobId, attemptId]);
+  return attemptId;
 };
 const waitingForCode = async (): Promise<string> => await insertJobWithRow({ state: 'waiting_human', humanKind: 'blocker' });
 
@@ -147,7 +159,7 @@ describe('a resume in a public row', () => {
     expect(JSON.stringify(await rowOf(jobId))).not.toContain('999999');
   });
 
-  test('P8: without a key for secrets is taken out, and its last statement is no second word', async () => {
+  test('P8: without a key for secrets is taken out, and its last statement is no second command', async () => {
     const jobId = await waitingForCode();
     const { take, started } = createTaker(null);
     await write(jobId, withCode);
@@ -170,6 +182,28 @@ describe('a resume in a public row', () => {
     expect(await commandsOf(jobId)).toMatchObject([{ resolutionType: 'manual' }]);
   });
 
+  test.each(['null', '"resolution_type"', '["resolution_type"]', '7'])(
+    'P8: is taken while the row of its attempt holds %s where an interaction belongs',
+    async (interaction) => {
+      const jobId = await waitingForCode();
+      const attemptId = await addAttempt(jobId);
+      await query(
+        `insert into gh_automation_jobs (id, user_id, job_type, target_url, task_description, status, worker_id, last_heartbeat, interaction_data)
+         values ($1, gen_random_uuid(), 'apply', 'https://x.test', 'x', 'paused', 'worker-7', now(), $2::jsonb)`,
+        [attemptId, interaction],
+      );
+      await write(jobId, withCode);
+      expect(await createTaker().take(jobId, 'resume')).toMatchObject({ taken: 'taken' });
+      expect(await rowOf(jobId)).toMatchObject({ status: 'paused' });
+      expect(JSON.stringify(await rowOf(jobId))).not.toContain(code);
+      const resolution = { type: 'code_entry', data: { code }, by: 'zoe' } as const;
+      expect(await resumeAttempt(database.pool, { attemptId, workerId: 'worker-7', freshMs: 60_000, resolution })).toBe(true);
+      expect(await rowOf(attemptId)).toMatchObject({ interaction_data: { resolution_data: { code } } });
+      await scrubResolution(database.pool, attemptId);
+      expect(JSON.stringify(await rowOf(attemptId))).not.toContain(code);
+    },
+  );
+
   test.each([`"resolution_data"`, `["resolution_data", "${code}"]`])('in a row whose data is %s ends no pass', async (data) => {
     const jobId = await waitingForCode();
     await query(`update gh_automation_jobs set interaction_data = $2::jsonb where id = $1`, [jobId, data]);
@@ -187,7 +221,7 @@ test('a row that is not of our jobs is never touched', async () => {
   );
   const id = String(foreign!['id']);
   const { take } = createTaker();
-  for (const word of ['cancel', 'resume', 'retry'] as const) expect(await take(id, word)).toBeNull();
+  for (const kind of ['cancel', 'resume', 'retry'] as const) expect(await take(id, kind)).toBeNull();
   await sweepOnce(database.pool, { secrets: box });
   expect(await rowOf(id)).toEqual(foreign);
 });
@@ -217,9 +251,9 @@ describe('a cancel in a public row', () => {
     await cancelRow(jobId);
     const move = { jobId, generation: 1, state: 'running', reason: 'running', deadlineInMs: 3_600_000, attempt: null } as const;
     await moveJob(database.pool, move);
-    await mirrorJob(database.pool, jobId);
+    await mirrorJob(database.pool, jobId, { showsWorkerId: false });
     expect(await rowOf(jobId)).toMatchObject({ status: 'cancelled' });
-    expect(await listRowWords(database.pool, { rows: 9 })).toEqual([{ jobId, words: ['cancel'] satisfies RowWord[] }]);
+    expect(await listRowCommands(database.pool, { rows: 9 })).toEqual([{ jobId, kinds: ['cancel'] satisfies RowCommandKind[] }]);
   });
 
   test('gives way to the end of the job, and to what is left when its command has ended', async () => {
@@ -236,7 +270,7 @@ describe('a cancel in a public row', () => {
       attempt: null,
     } as const;
     await moveJob(database.pool, move);
-    await mirrorJob(database.pool, jobId);
+    await mirrorJob(database.pool, jobId, { showsWorkerId: false });
     expect(await rowOf(jobId)).toMatchObject({ status: 'cancelled' });
     const [command] = await commandsOf(jobId);
     await updateCommand(database.pool, { commandId: command!.commandId, outcome: 'cancelled_maybe_submitted', isEnd: true });
@@ -272,7 +306,7 @@ describe('a public row that was put back to pending', () => {
     expect(await findJob(database.pool, jobId)).toMatchObject({ generation: 2, state: 'accepted' });
     expect(await commandsOf(jobId)).toMatchObject([{ kind: 'retry', source: 'row', outcome: 'reopened' }]);
     expect(await rowOf(jobId)).toMatchObject({ status: 'pending', worker_affinity: 'strict' });
-    // The end of the life before is no word to this one.
+    // The end of the life before is no cancel of this one.
     expect((await sweepOnce(database.pool)).of('row_command')).toEqual([]);
   });
 
@@ -292,13 +326,39 @@ describe('a public row that was put back to pending', () => {
 
   test('of a job whose task has another one by now is repaired', async () => {
     const { jobId, taskId } = await insertJob(database.pool, { state: 'failed' });
-    await mirrorJob(database.pool, jobId);
+    await mirrorJob(database.pool, jobId, { showsWorkerId: false });
     await insertJob(database.pool, { taskId });
     await putBack(jobId);
     const { of } = await sweepOnce(database.pool);
     expect(of('row_command')).toMatchObject([{ after: 'refused', detail: expect.stringContaining('another live job') }]);
     expect(await rowOf(jobId)).toMatchObject({ status: 'failed' });
   });
+});
+
+test('a command that cannot be taken stays where it is, and keeps neither another one nor the rest of the pass from its turn', async () => {
+  const ill = [await insertJobWithRow({ state: 'running' }), await insertJobWithRow({ state: 'failed' })];
+  const well = [await insertJobWithRow({ state: 'running' }), await insertJobWithRow({ state: 'failed' })];
+  await query(`update gh_automation_jobs set status = 'cancelled' where id in ($1, $2)`, [ill[0], well[0]]);
+  await query(`update gh_automation_jobs set status = 'pending', retry_count = 1, completed_at = null where id in ($1, $2)`, [
+    ill[1],
+    well[1],
+  ]);
+  await query(
+    `create function refuse() returns trigger language plpgsql as $$ begin
+       if new.job_id::text = any (tg_argv) then raise exception 'refused'; end if; return new; end $$`,
+  );
+  await query(`create trigger refuse before insert on yardmaster.command for each row execute function refuse('${ill[0]}', '${ill[1]}')`);
+  try {
+    const { of } = await sweepOnce(database.pool);
+    expect(of('row_command').map(({ subject }) => subject)).toEqual(expect.arrayContaining(well));
+    expect(of('row_command')).toHaveLength(2);
+  } finally {
+    await query('drop trigger refuse on yardmaster.command');
+    await query('drop function refuse');
+  }
+  expect([await rowOf(ill[0]!), await rowOf(ill[1]!)]).toMatchObject([{ status: 'cancelled' }, { status: 'pending' }]);
+  const { of } = await sweepOnce(database.pool);
+  expect(of('row_command').map(({ subject }) => subject)).toEqual(expect.arrayContaining(ill));
 });
 
 test('what came by rows is an alarm for an hour, which names the fault of the set-up', async () => {
@@ -321,15 +381,8 @@ test('what came by rows is an alarm for an hour, which names the fault of the se
 
 test('a public row names its worker only where the product may see it', async () => {
   const jobId = await insertJobWithRow({ state: 'running' });
-  await query(
-    `insert into yardmaster.attempt (attempt_id, job_id, generation, number, worker_id) values (gen_random_uuid(), $1, 1, 1, 'worker-7')`,
-    [jobId],
-  );
-  await query(
-    `update yardmaster.job j set attempt_id = a.attempt_id from yardmaster.attempt a where a.job_id = j.job_id and j.job_id = $1`,
-    [jobId],
-  );
-  await mirrorJob(database.pool, jobId);
+  await addAttempt(jobId);
+  await mirrorJob(database.pool, jobId, { showsWorkerId: false });
   expect(await rowOf(jobId)).toMatchObject({ worker_id: null });
   await mirrorJob(database.pool, jobId, { showsWorkerId: true });
   expect(await rowOf(jobId)).toMatchObject({ worker_id: 'worker-7' });

@@ -1,6 +1,8 @@
 import { limits } from '../../src/contracts/limits';
+import { readAttempt } from '../../src/db/attempts';
 import { moveJob } from '../../src/db/jobs';
 import { mirrorJob } from '../../src/db/mirror';
+import { provenByCallback } from '../../src/domain/submission-evidence';
 import { withDatabase } from '../support/database';
 import { addAttempt, addWaitingJob, addWorker, assignAll, claim, emptyTables } from '../support/fleet-rows';
 import { sweepOnce } from '../support/sweep-pass';
@@ -32,7 +34,7 @@ const runningJob = async (worker: Parameters<typeof addWorker>[1] = {}) => {
     attempt: { attemptId, workerId },
   } as const;
   await moveJob(database.pool, move);
-  await mirrorJob(database.pool, jobId);
+  await mirrorJob(database.pool, jobId, { showsWorkerId: false });
   return { workerId, host, jobId, attemptId };
 };
 
@@ -344,7 +346,7 @@ describe('what is proven late', () => {
     await query(`update yardmaster.attempt set state = 'ended', ended_at = now(), end_reason = 'lost' where attempt_id = $1`, [attemptId]);
     const attempt = { attemptId, workerId };
     await moveJob(database.pool, { jobId, generation: 1, state: 'uncertain', reason: 'end_not_written', deadlineInMs: 3_600_000, attempt });
-    await mirrorJob(database.pool, jobId);
+    await mirrorJob(database.pool, jobId, { showsWorkerId: false });
     return { jobId, attemptId, workerId };
   };
 
@@ -364,6 +366,31 @@ describe('what is proven late', () => {
     expect((await sweepOnce(database.pool)).notified).toEqual([`ensure ${jobId} late_proof`]);
     await query('update yardmaster.job set touched_at = clock_timestamp() where job_id = $1', [jobId]);
     expect((await sweepOnce(database.pool)).notified).toEqual([]);
+  });
+
+  test.each<[what: string, row: string, eventAt: string | null, proof: object | null]>([
+    ['of an attempt that was silent since', `last_heartbeat = now() - interval '2 min'`, null, { submission: 'yes' }],
+    ['of one whose last event came before it', `last_heartbeat = now() - interval '2 min'`, '90 s', { submission: 'yes' }],
+    ['of one that still beats', 'last_heartbeat = now()', null, null],
+    ['of one that waits for a person and beats', `status = 'paused', last_heartbeat = now()`, null, null],
+    ['of one that took another step', `last_heartbeat = now() - interval '2 min'`, '30 s', null],
+    ['of one whose row another worker has', `worker_id = 'worker-9', last_heartbeat = now()`, null, { submission: 'yes' }],
+    ['of one whose beat is infinite', `last_heartbeat = 'infinity'`, null, { submission: 'yes' }],
+  ])('P3: by a callback is worth something %s', async (_what, row, eventAt, proof) => {
+    const { attemptId, workerId } = await runningJob();
+    await query(`update gh_automation_jobs set ${row} where id = $1`, [attemptId]);
+    if (eventAt !== null)
+      await query(`insert into gh_job_events (job_id, event_type, created_at) values ($1, 'step_started', now() - $2::interval)`, [
+        attemptId,
+        eventAt,
+      ]);
+    await query(
+      `insert into yardmaster.received_callback (attempt_id, word, worker_id, submitted, effect, received_at)
+       values ($1, 'completed', $2, true, 'wakes_job', now() - interval '1 min')`,
+      [attemptId, workerId],
+    );
+    const read = await readAttempt(database.pool, attemptId);
+    expect(read.kind === 'seen' ? provenByCallback(read.seen) : read).toEqual(proof);
   });
 
   test('is none when the recovery of another worker completed its row', async () => {

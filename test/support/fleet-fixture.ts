@@ -45,8 +45,8 @@ export interface FleetFixtureOptions {
   /** Dynamic configuration, for a Temporal server of its own. */
   temporalSettings?: Record<string, string>;
   replaceActivities?: OrchestratorOptions['replaceActivities'];
-  /** Our worker hears what a real orchestrator hears of the database, and polls as that does. */
-  hearsNews?: boolean;
+  /** Our worker listens to the database and polls it as a real orchestrator does. */
+  listens?: boolean;
   showsWorkerId?: boolean;
 }
 
@@ -152,7 +152,7 @@ export const withFleetFixture = (options: FleetFixtureOptions = {}): FleetFixtur
       ghServiceSecret: sensitive(serviceSecret),
       logDestination: options.logDestination,
       replaceActivities: options.replaceActivities,
-      directUrl: options.hearsNews === true ? database.databaseUrl : undefined,
+      directUrl: options.listens === true ? database.databaseUrl : undefined,
       showsWorkerId: options.showsWorkerId,
       recycle: recycle === undefined ? undefined : async (host) => await recycle(fixture.simulator, host),
     });

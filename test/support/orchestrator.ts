@@ -13,7 +13,7 @@ import type { CallbackReply } from '../../src/domain/callback-answer';
 import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
 import { createLog, type Log } from '../../src/log';
 import type { Sensitive } from '../../src/domain/sensitive';
-import { hearNews } from '../../workers/hear-news';
+import { actOnNotify } from '../../workers/act-on-notify';
 import { createTunedWorker } from '../../workers/run-worker';
 import { createWorkflowsPort } from '../../workers/workflows-port';
 import { workflowBundle } from './workflow-bundle';
@@ -29,7 +29,7 @@ export interface OrchestratorOptions {
   limits?: Partial<Limits>;
   secrets?: CommandDeps['secrets'];
   showsWorkerId?: boolean;
-  /** Where it hears what every orchestrator hears; without it nobody listens or polls, and passes find all. */
+  /** Where it listens as every orchestrator does; without it nobody listens or polls, and passes find all. */
   directUrl?: string;
   observe?: Observe;
   cancelMeans?: CommandDeps['cancelMeans'];
@@ -73,7 +73,7 @@ export const startOrchestrator = async (
     workflows: createWorkflowsPort(options.client, { deadlineMs: 10_000, taskQueue: options.taskQueue }),
     secrets: options.secrets ?? null,
   };
-  const listener = options.directUrl === undefined ? null : hearNews({ ...shared, directUrl: options.directUrl });
+  const listener = options.directUrl === undefined ? null : actOnNotify({ ...shared, directUrl: options.directUrl });
   const activities = createOrchestratorActivities({
     ...shared,
     hosts: createHostClient({

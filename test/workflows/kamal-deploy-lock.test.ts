@@ -1,6 +1,7 @@
 import type { DeployView } from '../../src/contracts/deploy';
+import { makeKamalDeployId } from '../../src/contracts/ids';
 import { cancelDeploySignal } from '../../src/contracts/messages';
-import { destination, withDeployFixture, type DeployHandle } from '../support/deploy-fixture';
+import { destination, service, withDeployFixture, type DeployHandle } from '../support/deploy-fixture';
 import { until } from '../support/until';
 
 jest.setTimeout(180_000);
@@ -124,6 +125,26 @@ test('a second cancel leaves everything as it stands', async () => {
   expect(await changes(steps)).toEqual([]);
   expect(await fixture.lockHolder()).toContain('an urgent fix');
   expect((await fixture.rest()).versions).toEqual(['v2', 'v1']);
+});
+
+test('a cancel of before the lock was lost on the way back leaves nothing as it stands', async () => {
+  const gate = fixture.makeGate();
+  const { deployId, handle } = await whileCanaryBoots(async (id) => {
+    await fixture.kamal.misbehave({ on: 'app stop', at: 'stop', times: 1, do: { untilFile: gate.file } });
+    const running = fixture.client.workflow.getHandle(makeKamalDeployId({ service, destination }));
+    await running.signal(cancelDeploySignal, { deployId: id, actor: 'zoe' });
+    await until(async () => (await fixture.kamal.steps()).at(-1)?.step === 'stop', { what: 'Kamal stops the canary', timeoutMs: 60_000 });
+    await running.signal(cancelDeploySignal, { deployId: id, actor: 'zoe', reason: 'impatient' });
+    await release();
+    await lockWith('an urgent fix');
+  });
+  await gate.open();
+  await untilStanding(deployId, /an urgent fix/);
+  const isNoted = async (): Promise<boolean> => (await fixture.lines(deployId)).some(({ line }) => line.includes('impatient'));
+  await until(isNoted, { what: 'the second cancel is taken', timeoutMs: 60_000 });
+  await release();
+  expect(await handle.result()).toMatchObject({ outcome: 'rolled_back' });
+  expect(await fixture.rest()).toEqual({ versions: ['v1', 'v1'], lock: null, holds: [] });
 });
 
 test('what the holder has put on a host is left alone, and the deploy does not go on over it', async () => {

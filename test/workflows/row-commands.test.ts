@@ -69,7 +69,7 @@ describe('a command that went around us', () => {
   const { destination, lines } = createLines();
   const fixture = withFleetFixture({
     hosts: 3,
-    hearsNews: true,
+    listens: true,
     secrets: createSecretBox({ current: sensitive(randomBytes(32).toString('hex')), previous: null }),
     observe: (one) => void seen.push(one),
     logDestination: destination,
@@ -149,7 +149,7 @@ describe('a command that went around us', () => {
 });
 
 describe('without a key for secrets', () => {
-  const fixture = withFleetFixture({ hosts: 1, hearsNews: true, limits: { degradedPollMs: 1_000 } });
+  const fixture = withFleetFixture({ hosts: 1, listens: true, limits: { degradedPollMs: 1_000 } });
 
   test('P8: a code in the public row is taken out, and the row says what to do', async () => {
     const jobId = await submit(fixture, '/blocker-2fa?ms=300');

@@ -5,7 +5,8 @@ import { messageShapes } from '../../src/domain/workflow-inputs';
 import { takeMessage } from './input';
 
 export type Verdict = { kind: 'approve' | 'reject'; actor: string; reason: string | null };
-export type Cancel = { kind: 'cancel'; actor: string; reason: string | null };
+/** `isAtStandstill`: the deploy stood still when it came, and whoever sent it could know. */
+export type Cancel = { kind: 'cancel'; actor: string; reason: string | null; isAtStandstill: boolean };
 
 /** Where people's messages to a deploy arrive. Messages that name another deploy have no effect: they were meant for one before or after it. */
 export interface DeployInbox {
@@ -36,7 +37,8 @@ export const openDeployInbox = (): DeployInbox => {
       if (message.deployId === deployId) act({ actor: message.actor ?? 'temporal', reason: message.reason ?? null });
       else log.warn(`${name} names another deploy and has no effect`, { deployId, named: message.deployId });
     };
-  const putCancel = (by: { actor: string; reason: string | null }): void => void (cancel ??= { kind: 'cancel', ...by });
+  const putCancel = (by: { actor: string; reason: string | null }): void =>
+    void (cancel ??= { kind: 'cancel', ...by, isAtStandstill: Boolean(latest?.standstill) });
 
   setHandler(
     approveSignal,
@@ -62,7 +64,7 @@ export const openDeployInbox = (): DeployInbox => {
     cancel: putCancel,
     hasCancel: () => cancel !== null,
     takeCancel: () => {
-      const taken = cancel ?? { kind: 'cancel', actor: 'unknown', reason: null };
+      const taken = cancel ?? { kind: 'cancel', actor: 'unknown', reason: null, isAtStandstill: false };
       cancel = null;
       return taken;
     },

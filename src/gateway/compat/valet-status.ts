@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { limits } from '../../contracts/limits';
 import type { ProductStatus } from '../../db/product-status';
 import { ghStatusOf, isTerminal } from '../../domain/job-state';
 import { withoutPageSecrets } from '../../domain/url-secrets';
@@ -84,11 +85,9 @@ const interactionOf = (job: ProductStatus): object => {
 /** From `paused_at` on, as GH says it; our own deadline at a blocker lies a little later, for what GH makes of it. */
 const waitSecondsOf = ({ deadlineAt, stateAt, humanKind }: ProductStatus): number => {
   if (deadlineAt === null) return 0;
-  const seconds = Math.max(0, Math.floor((deadlineAt.getTime() - stateAt.getTime()) / 1000));
-  return humanKind === 'review' ? seconds : Math.min(seconds, ghBlockerSeconds);
+  const graceMs = humanKind === 'review' ? 0 : limits.blockerGraceMs;
+  return Math.max(0, Math.floor((deadlineAt.getTime() - graceMs - stateAt.getTime()) / 1000));
 };
-/** Fixed (ghosthands §6.1). */
-const ghBlockerSeconds = 300;
 
 const count = z.number().catch(0);
 const costSchema = z.object({

@@ -45,7 +45,7 @@ export const makeAttempt = (more: Partial<AttemptSnapshot> = {}): AttemptSnapsho
   hasCrashEvent: false,
   hasReviewEvent: false,
   openHumanWaits: 0,
-  told: null,
+  callbackEnd: null,
   ...more,
 });
 
@@ -126,11 +126,12 @@ export const anyAttempt: Arbitrary<AttemptSnapshot> = record({
   hasCrashEvent: boolean(),
   hasReviewEvent: boolean(),
   openHumanWaits: integer({ min: 0, max: 3 }),
-  told: option(
+  callbackEnd: option(
     record({
       status: constantFrom('completed' as const, 'failed' as const),
       submitted: constantFrom(null, true, false),
       errorCode: constantFrom(null, ...errorCodes),
+      wentOnMs: constantFrom(null, -5_000, 60_000),
     }),
     { nil: null },
   ),
@@ -176,7 +177,7 @@ export const anyMoment: Arbitrary<Moment> = record({
   proof: constantFrom(...ownerProofs),
   heartbeatAgeMs: constantFrom(null, 0, 4_000, 31_000, 400_000),
   isUnreachable: boolean(),
-  told: constantFrom<CallbackProof | null>(null, { submission: 'yes' }, { submission: 'no', errorCode: 'validation_error' }),
+  callbackProof: constantFrom<CallbackProof | null>(null, { submission: 'yes' }, { submission: 'no', errorCode: 'validation_error' }),
   mayHaveLostWrites: boolean(),
 });
 

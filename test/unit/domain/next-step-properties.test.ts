@@ -101,7 +101,7 @@ describe('whatever the rows, the owner and the clock say', () => {
         property(anyJobWithAttempt, anyFinding, anyMoment, (job, finding, moment) => {
           if (['gone', 'gone_in_silence', 'idle'].includes(moment.proof) || finding.kind === 'completed' || finding.kind === 'failed')
             return true;
-          return JSON.stringify(decide(job, finding, moment)) === JSON.stringify(decide(job, finding, { ...moment, told: null }));
+          return JSON.stringify(decide(job, finding, moment)) === JSON.stringify(decide(job, finding, { ...moment, callbackProof: null }));
         }),
         runs,
       ),
@@ -112,7 +112,7 @@ describe('whatever the rows, the owner and the clock say', () => {
     expect(
       findCounterexample(
         property(anyJobWithAttempt, anyFinding, anyMoment, (job, finding, moment) => {
-          return decide(job, finding, { ...moment, told: { submission: 'yes' } }).act !== 'retry';
+          return decide(job, finding, { ...moment, callbackProof: { submission: 'yes' } }).act !== 'retry';
         }),
         runs,
       ),
@@ -125,7 +125,7 @@ describe('whatever the rows, the owner and the clock say', () => {
         property(anyJobWithAttempt, anyFinding, anyMoment, (job, finding, moment) => {
           const step = decide(job, finding, moment);
           if (step.act !== 'end' || step.state !== 'succeeded') return true;
-          if (step.reason === 'resolved_by_proof' && moment.told?.submission === 'yes')
+          if (step.reason === 'resolved_by_proof' && moment.callbackProof?.submission === 'yes')
             return finding.kind === 'completed' || finding.kind === 'failed' || ['gone', 'gone_in_silence', 'idle'].includes(moment.proof);
           return finding.kind === 'completed' && (finding.submission === 'yes' || job.jobType === 'scrape');
         }),

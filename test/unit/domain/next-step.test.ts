@@ -346,35 +346,35 @@ describe('an uncertain job whose attempt is over', () => {
     ['rests when its row is gone', uncertain, unreadable, { isOver }, rests],
     ['ends as its row says by now', uncertain, completed('yes'), { isOver }, submitted],
     ['ends as its row says by now, when that is a no', uncertain, failed('no', 'validation_error'), { isOver }, refused],
-    ['ends as its callback says', uncertain, inForm, { isOver, told: yes }, submitted],
-    ['ends as its callback says, when that is a no', uncertain, running, { isOver, told: no }, refused],
+    ['ends as its callback says', uncertain, inForm, { isOver, callbackProof: yes }, submitted],
+    ['ends as its callback says, when that is a no', uncertain, running, { isOver, callbackProof: no }, refused],
     [
       'is cancelled by a late no that somebody had wanted',
       { ...uncertain, isCancelRequested: true },
       running,
-      { isOver, told: no },
+      { isOver, callbackProof: no },
       { act: 'end', state: 'cancelled', submission: 'no' },
     ],
-    ['believes its row before a callback', uncertain, completed('yes'), { isOver, told: no }, submitted],
+    ['believes its row before a callback', uncertain, completed('yes'), { isOver, callbackProof: no }, submitted],
   ])('%s', (...row) => {
     expect(decideFor(row)).toMatchObject(row[4]);
   });
 });
 
 describe('a callback that says submitted', () => {
-  const told = { submission: 'yes' } as const;
+  const callbackProof = { submission: 'yes' } as const;
   const proven = { act: 'end', state: 'succeeded', submission: 'yes', reason: 'resolved_by_proof' } as const;
   test.each<Row>([
-    ['changes nothing while the worker is at work', {}, inForm, { told }, { act: 'stay' }],
-    ['changes nothing while nobody knows what the worker does', {}, inForm, { told, proof: 'unknown' }, { act: 'stay' }],
-    ['changes nothing while a person is waited for', waitsForReview, review, { told }, { act: 'stay' }],
-    ['changes nothing of an uncertain job that still has its worker', { state: 'uncertain' }, inForm, { told }, { act: 'stay' }],
-    ['changes nothing of a row that nobody has claimed', { state: 'assigned' }, unclaimed, { told }, { act: 'stay' }],
-    ['ends the job once its worker is idle', {}, inForm, { told, proof: 'idle' }, proven],
-    ['ends an uncertain one once its worker is idle', { state: 'uncertain' }, inForm, { told, proof: 'idle' }, proven],
-    ['ends the job once its process is gone', {}, inForm, { told, proof: 'gone_in_silence' }, proven],
-    ['forbids the attempt that a bare row would have allowed', {}, running, { told, proof: 'gone' }, proven],
-    ['counts more than a wish to cancel', { isCancelRequested: true }, running, { told, proof: 'gone' }, proven],
+    ['changes nothing while the worker is at work', {}, inForm, { callbackProof }, { act: 'stay' }],
+    ['changes nothing while nobody knows what the worker does', {}, inForm, { callbackProof, proof: 'unknown' }, { act: 'stay' }],
+    ['changes nothing while a person is waited for', waitsForReview, review, { callbackProof }, { act: 'stay' }],
+    ['changes nothing of an uncertain job that still has its worker', { state: 'uncertain' }, inForm, { callbackProof }, { act: 'stay' }],
+    ['changes nothing of a row that nobody has claimed', { state: 'assigned' }, unclaimed, { callbackProof }, { act: 'stay' }],
+    ['ends the job once its worker is idle', {}, inForm, { callbackProof, proof: 'idle' }, proven],
+    ['ends an uncertain one once its worker is idle', { state: 'uncertain' }, inForm, { callbackProof, proof: 'idle' }, proven],
+    ['ends the job once its process is gone', {}, inForm, { callbackProof, proof: 'gone_in_silence' }, proven],
+    ['forbids the attempt that a bare row would have allowed', {}, running, { callbackProof, proof: 'gone' }, proven],
+    ['counts more than a wish to cancel', { isCancelRequested: true }, running, { callbackProof, proof: 'gone' }, proven],
   ])('%s', (...row) => {
     expect(decideFor(row)).toMatchObject(row[4]);
   });

@@ -133,43 +133,50 @@ describe('could an attempt have submitted the form', () => {
 });
 
 describe('what a callback of its own worker proves of an attempt', () => {
-  const submitted = { status: 'completed', submitted: true, errorCode: null } as const;
-  const refused = { status: 'failed', submitted: null, errorCode: 'validation_error' } as const;
+  const submitted = { status: 'completed', submitted: true, errorCode: null, wentOnMs: null } as const;
+  const refused = { status: 'failed', submitted: null, errorCode: 'validation_error', wentOnMs: null } as const;
   const yes = { submission: 'yes' };
   test.each<[string, AttemptSnapshot, object | null]>([
     ['nothing, when none came', makeAttempt({ hasHandlerEvent: true }), null],
-    ['that it was submitted, of a row that stood still', makeAttempt({ told: submitted }), yes],
-    ['that it was submitted, of a row that others completed', makeAttempt({ status: 'completed', workerId: null, told: submitted }), yes],
+    ['that it was submitted, of a row that stood still', makeAttempt({ callbackEnd: submitted }), yes],
+    [
+      'that it was submitted, of a row that others completed',
+      makeAttempt({ status: 'completed', workerId: null, callbackEnd: submitted }),
+      yes,
+    ],
     [
       'that it was submitted, of a row that a wait failed later',
-      makeAttempt({ status: 'failed', errorCode: 'hitl_timeout', told: submitted }),
+      makeAttempt({ status: 'failed', errorCode: 'hitl_timeout', callbackEnd: submitted }),
       yes,
     ],
     [
       'that it was submitted, of a row that was deregistered',
-      makeAttempt({ status: 'failed', errorCode: 'worker_deregistered', told: submitted }),
+      makeAttempt({ status: 'failed', errorCode: 'worker_deregistered', callbackEnd: submitted }),
       yes,
     ],
     [
       'nothing against a row that says the contrary',
-      makeAttempt({ status: 'completed', hasResult: true, resultSubmitted: false, told: submitted }),
+      makeAttempt({ status: 'completed', hasResult: true, resultSubmitted: false, callbackEnd: submitted }),
       null,
     ],
-    ['nothing against a row whose attempt failed', makeAttempt({ status: 'failed', errorCode: 'timeout', told: submitted }), null],
-    ['nothing, when it does not say submitted', makeAttempt({ told: { ...submitted, submitted: false } }), null],
-    ['nothing, when its result says nothing', makeAttempt({ told: { ...submitted, submitted: null } }), null],
+    ['nothing against a row whose attempt failed', makeAttempt({ status: 'failed', errorCode: 'timeout', callbackEnd: submitted }), null],
+    ['that it was submitted, before a last beat', makeAttempt({ callbackEnd: { ...submitted, wentOnMs: 14_000 } }), yes],
+    ['nothing, when the attempt went on for long', makeAttempt({ callbackEnd: { ...submitted, wentOnMs: 16_000 } }), null],
+    ['nothing of a refusal after which it went on', makeAttempt({ callbackEnd: { ...refused, wentOnMs: 16_000 } }), null],
+    ['nothing, when it does not say submitted', makeAttempt({ callbackEnd: { ...submitted, submitted: false } }), null],
+    ['nothing, when its result says nothing', makeAttempt({ callbackEnd: { ...submitted, submitted: null } }), null],
     [
       'that no form was sent, of an input that was refused',
-      makeAttempt({ told: refused }),
+      makeAttempt({ callbackEnd: refused }),
       { submission: 'no', errorCode: 'validation_error' },
     ],
     [
       'nothing of a login, which an earlier run may have passed unseen',
-      makeAttempt({ told: { ...refused, errorCode: 'login_required' } }),
+      makeAttempt({ callbackEnd: { ...refused, errorCode: 'login_required' } }),
       null,
     ],
-    ['nothing of a failure like any other', makeAttempt({ told: { ...refused, errorCode: 'timeout' } }), null],
-    ['nothing of a failure without a code', makeAttempt({ told: { ...refused, errorCode: null } }), null],
+    ['nothing of a failure like any other', makeAttempt({ callbackEnd: { ...refused, errorCode: 'timeout' } }), null],
+    ['nothing of a failure without a code', makeAttempt({ callbackEnd: { ...refused, errorCode: null } }), null],
   ])('%s', (_what, seen, proof) => {
     expect(provenByCallback(seen)).toEqual(proof);
   });

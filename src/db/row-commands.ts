@@ -1,13 +1,12 @@
 import { queryNamed, type Queryable } from './queryable';
+import { resolutionKeys } from './resume';
 
 /**
- * What neighbours write into the public rows of our jobs is a word to us (design §5.5): GH's own API writes resumes and retries there (ghosthands §1.4), VALET a
- * cancel (valet §3.1). Rows of others are never looked at, and never touched.
+ * What neighbours write into the public rows of our jobs is a command to us (design §5.5): GH's own API writes resumes and retries there (ghosthands §1.4), VALET a
+ * cancel (valet §3.1). Rows of others are never read, and never touched.
  */
-export const rowWords = ['cancel', 'resume', 'retry'] as const;
-export type RowWord = (typeof rowWords)[number];
-
-const resolutionKeys = `'{resolution_type,resolution_data,resolved_by,resolved_at}'::text[]`;
+export const rowCommandKinds = ['cancel', 'resume', 'retry'] as const;
+export type RowCommandKind = (typeof rowCommandKinds)[number];
 
 /** The last statement of GH's own resume: with the notes of whoever called, which may hold a code. */
 const saysResumed = `g.status = 'running' and g.status_message like 'Resumed by %'`;
@@ -15,15 +14,18 @@ const saysResumed = `g.status = 'running' and g.status_message like 'Resumed by 
 /** What GH's own retry leaves behind (ghosthands §1.4); a release by a worker looks otherwise, and takes no ended row. */
 const isPutBack = `g.status = 'pending' and g.retry_count > 0 and g.completed_at is null and g.worker_id is null`;
 
-/** Untaken words in the rows of live jobs: news get lost, so that these are looked for. */
-export const listRowWords = async (db: Queryable, { rows: limit }: { rows: number }): Promise<{ jobId: string; words: RowWord[] }[]> => {
-  const { rows } = await queryNamed<{ jobId: string; words: RowWord[] }>(db, {
-    name: 'list_row_words',
+/** Untaken commands in the rows of live jobs: notifications get lost, so that these are polled. */
+export const listRowCommands = async (
+  db: Queryable,
+  { rows: limit }: { rows: number },
+): Promise<{ jobId: string; kinds: RowCommandKind[] }[]> => {
+  const { rows } = await queryNamed<{ jobId: string; kinds: RowCommandKind[] }>(db, {
+    name: 'list_row_commands',
     text: `
      select j.job_id as "jobId", array_remove(array[
        case when g.status = 'cancelled' and j.cancel_requested_at is null then 'cancel' end,
        case when g.interaction_data ?| ${resolutionKeys} or ${saysResumed} then 'resume' end,
-       case when j.state = 'uncertain' and ${isPutBack} then 'retry' end], null) as words
+       case when j.state = 'uncertain' and ${isPutBack} then 'retry' end], null) as kinds
      from yardmaster.job j join gh_automation_jobs g on g.id = j.job_id
      where j.ended_at is null and (
        (g.status = 'cancelled' and j.cancel_requested_at is null)
@@ -46,7 +48,7 @@ export const isJobOfOurs = async (db: Queryable, rowId: string): Promise<boolean
 };
 
 /** What a public row says of a command at this moment; locks it for the rest of the transaction. Null when it is gone. */
-export const lockRowWord = async (
+export const lockPublicRow = async (
   db: Queryable,
   jobId: string,
 ): Promise<{ isCancelled: boolean; isResumed: boolean; isPutBack: boolean } | null> => {

@@ -4,20 +4,21 @@ import { assignWaitingJobs } from '../src/db/assign';
 import { assignChannel } from '../src/db/holds';
 import { createListener, type Listener } from '../src/db/listen';
 import { withTransaction } from '../src/db/pool';
-import { isJobOfOurs, listRowWords } from '../src/db/row-words';
+import { isJobOfOurs, listRowCommands } from '../src/db/row-commands';
 
 /** GH's channel: its payload is the id of the row that was resumed, a public one or an attempt's (ghosthands §6.1). */
 const resumeChannel = 'gh_job_resume';
 
 /**
- * What every orchestrator hears, on one connection, and polls for as well. A hold that ended frees workers that no end of a job frees: the first one assigns.
- * A resume that went around us is in a public row: the first one takes it out. A cancel there notifies nobody, so that polling finds it.
+ * What every orchestrator does on a notification of the database, on one connection, and polls for as well. A hold that ended frees workers that no end
+ * of a job frees: the first one assigns. A resume that went around us is in a public row: the first one takes it out. A cancel there notifies nobody, so
+ * that polling finds it.
  */
-export const hearNews = (deps: RowCommandDeps & { directUrl: string | undefined; callbackBaseUrl: string }): Listener => {
+export const actOnNotify = (deps: RowCommandDeps & { directUrl: string | undefined; callbackBaseUrl: string }): Listener => {
   const { pool, log, limits, workflows, directUrl, callbackBaseUrl } = deps;
   const { take } = createRowCommands(deps);
   const closing = new AbortController();
-  const hearing = new Set<Promise<void>>();
+  const handling = new Set<Promise<void>>();
 
   const assign = async (): Promise<void> => {
     try {
@@ -30,15 +31,18 @@ export const hearNews = (deps: RowCommandDeps & { directUrl: string | undefined;
 
   const takeAll = async (): Promise<void> => {
     try {
-      for (const { jobId, words } of await listRowWords(pool, { rows: limits.sweepBatchRows }))
-        for (const word of words) await take(jobId, word);
+      for (const { jobId, kinds } of await listRowCommands(pool, { rows: limits.sweepBatchRows }))
+        for (const kind of kinds)
+          await take(jobId, kind).catch((error: unknown) =>
+            log.warn('A command in a public row could not be taken, the next poll tries again', { jobId, kind, error }),
+          );
     } catch (error) {
-      log.warn('Commands in public rows could not be taken, the next look tries again', { error });
+      log.warn('Commands in public rows could not be read, the next poll tries again', { error });
     }
   };
 
   /** At once for what it carries, and again when GH's API has written its last statement, which holds its caller's notes. */
-  const hearResume = async (payload: string): Promise<void> => {
+  const takeResume = async (payload: string): Promise<void> => {
     const jobId = payload.toLowerCase();
     try {
       if (!(await isJobOfOurs(pool, jobId))) return;
@@ -46,7 +50,7 @@ export const hearNews = (deps: RowCommandDeps & { directUrl: string | undefined;
       await delay(limits.rowSettlesMs, undefined, { signal: closing.signal }).catch(() => undefined);
       await take(jobId, 'resume');
     } catch (error) {
-      log.warn('A resume in a public row could not be taken, the next look tries again', { error });
+      log.warn('A resume in a public row could not be taken, the next poll tries again', { error });
     }
   };
 
@@ -54,8 +58,8 @@ export const hearNews = (deps: RowCommandDeps & { directUrl: string | undefined;
     directUrl,
     channels: [assignChannel, resumeChannel],
     onNotify(channel, payload) {
-      const heard = (channel === resumeChannel ? hearResume(payload) : assign()).finally(() => hearing.delete(heard));
-      hearing.add(heard);
+      const acting = (channel === resumeChannel ? takeResume(payload) : assign()).finally(() => handling.delete(acting));
+      handling.add(acting);
     },
     async onPoll() {
       await takeAll();
@@ -70,7 +74,7 @@ export const hearNews = (deps: RowCommandDeps & { directUrl: string | undefined;
     async close() {
       closing.abort();
       await listener.close();
-      await Promise.all(hearing);
+      await Promise.all(handling);
     },
   };
 };
