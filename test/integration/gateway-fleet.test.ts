@@ -168,6 +168,20 @@ describe('the report on the fleet', () => {
     expect(await hosts()).toEqual([]);
   });
 
+  it('names the machines whose commands go around us: their sandbox has no id of the fleet', async () => {
+    await addWorker(database.pool, { host: '10.77.0.1' });
+    await addWorker(database.pool, { host: '10.77.0.2' });
+    await database.pool.query(
+      `insert into sandboxes (name, environment, instance_id, instance_type, public_ip, status, machine_type, tags)
+       values ('past us', 'dev', 'i-771', 't3', '::ffff:10.77.0.1', 'active', 'ec2', '{}'),
+              ('to us', 'dev', 'i-772', 't3', '10.77.0.2', 'active', 'ec2', '{"atm_fleet_id": "gh-772"}')`,
+    );
+    const { hosts } = fleetReportSchema.parse((await get('/v1/fleet')).body);
+    const wayOf = (address: string) => hosts.find(({ host }) => host === address)?.goesAround;
+    expect([wayOf('10.77.0.1'), wayOf('10.77.0.2')]).toEqual([expect.stringContaining('tags.atm_fleet_id'), null]);
+    await database.pool.query(`delete from sandboxes where instance_id in ('i-771', 'i-772')`);
+  });
+
   it('sets workers apart that registered without a usable address', async () => {
     await addWorker(database.pool, { host: 'unknown', probeAgeMs: null });
     await addWorker(database.pool, { host: "<html>'; --", probeAgeMs: null });
