@@ -1,7 +1,7 @@
 import type { CommandKind } from '../src/contracts/command';
 import { readRowResolution } from '../src/contracts/resolution';
-import { recordAct, recordCommandEnd, type Actor } from '../src/db/audit';
-import { openCommand, updateCommand } from '../src/db/commands';
+import { recordAct, type Actor } from '../src/db/audit';
+import { endCommand, openCommand } from '../src/db/commands';
 import { findJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { findRefusal } from '../src/db/outage';
@@ -136,8 +136,7 @@ export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
           ? 'A code came and could not be kept, without SECRETS_KEY: enter it at the page by hand, then resume with type manual'
           : null;
     if (refusal !== null) {
-      await updateCommand(db, { commandId, outcome: 'refused', detail: refusal, isEnd: true });
-      await recordCommandEnd(db, commandId);
+      await endCommand(db, { commandId, outcome: 'refused', detail: refusal });
       await noteForPerson(db, jobId, refusal);
       return { ...facts, taken: 'refused', reason: refusal, starts: null };
     }

@@ -1,10 +1,10 @@
-import { listStalledCommands, updateCommand, type Command } from '../../src/db/commands';
+import { endCommand, listStalledCommands, updateCommand, type Command } from '../../src/db/commands';
 import { countLiveJobs } from '../../src/db/job-counts';
 import { findJob, listLiveJobs } from '../../src/db/jobs';
 import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
 import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs } from '../../src/db/stalled-work';
 import { listRefusedWorkers } from '../../src/db/refused-callbacks';
-import { endPersonCommands, refusePersonCommand } from '../../src/db/person-commands';
+import { endPersonCommands } from '../../src/db/person-commands';
 import { sweepAttempts } from '../../src/domain/attempt-sweep';
 import type { PersonMessage } from '../deps';
 import type { Pass } from './pass';
@@ -102,7 +102,7 @@ const repeatPersonMessages = async (pass: Pass, commands: readonly Command[]): P
       const job = await findJob(db, jobId, { lock: true });
       const noted = job === null ? [] : await endPersonCommands(db, job);
       if (noted.some((each) => each.kind === kind)) return true;
-      if (isForgotten) await refusePersonCommand(db, commandId, 'It is not known any more whether it was submitted or not: send it again');
+      if (isForgotten) await endCommand(db, { commandId, outcome: 'refused', detail: forgotten });
       else await updateCommand(db, { commandId });
       return isForgotten;
     });
@@ -111,6 +111,8 @@ const repeatPersonMessages = async (pass: Pass, commands: readonly Command[]): P
   }
   await pass.notify(repeated, async (message) => await pass.deps.workflows.repeatMessage(message));
 };
+
+const forgotten = 'It is not known any more whether it was submitted or not: send it again';
 
 /** The list is asked for only while more workflows run than jobs live, which is so for the seconds after an end as well. */
 const findWorkflowsWithoutRow = async ({ db, deps: { log, workflows } }: Pass): Promise<string[]> => {

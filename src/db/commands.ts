@@ -1,5 +1,6 @@
 import type { CommandKind, CommandOutcome, CommandView, MeansUsed, ResolutionType, Route, RouteTaken } from '../contracts/command';
 import type { JobState } from '../contracts/job';
+import { recordCommandEnd } from './audit';
 import type { Queryable } from './queryable';
 
 export interface NewCommand {
@@ -118,6 +119,18 @@ export const updateCommand = async (
     ],
   );
   return rows[0] ?? null;
+};
+
+/**
+ * The outcome of a command and its line in the audit are one write: inside of a transaction. Ending an ended command changes nothing, and answers null.
+ */
+export const endCommand = async (
+  db: Queryable,
+  update: Omit<Parameters<typeof updateCommand>[1], 'isEnd'>,
+): Promise<UpdatedCommand | null> => {
+  const ended = await updateCommand(db, { ...update, isEnd: true });
+  await recordCommandEnd(db, update.commandId);
+  return ended;
 };
 
 /**

@@ -1,8 +1,8 @@
 import type { CommandOutcome } from '../contracts/command';
 import { isTerminal } from '../domain/job-state';
 import { judgePersonCommand } from '../domain/person-command-outcome';
-import { recordAct, recordCommandEnd, type Act, type Actor } from './audit';
-import { findCommand, openCommand, updateCommand, type Command, type NewCommand, type UpdatedCommand } from './commands';
+import { recordAct, type Act, type Actor } from './audit';
+import { endCommand, findCommand, openCommand, type Command, type NewCommand, type UpdatedCommand } from './commands';
 import { findJob, openNextGeneration, type Job } from './jobs';
 import { mirrorJob, type MirrorOptions } from './mirror';
 import type { Queryable } from './queryable';
@@ -24,16 +24,10 @@ export const endPersonCommands = async (
   for (const { commandId, kind, generation, leftAt } of rows) {
     const end = judgePersonCommand({ kind, generation }, job);
     if (end === null) continue;
-    const noted = await updateCommand(db, { commandId, ...end, isEnd: true, endedAt: leftAt });
-    await recordCommandEnd(db, commandId);
+    const noted = await endCommand(db, { commandId, ...end, endedAt: leftAt });
     if (noted !== null) ended.push(noted);
   }
   return ended;
-};
-
-export const refusePersonCommand = async (db: Queryable, commandId: string, detail: string): Promise<void> => {
-  await updateCommand(db, { commandId, outcome: 'refused', detail, isEnd: true });
-  await recordCommandEnd(db, commandId);
 };
 
 /** A retry that was written down, and what it found. */
@@ -84,7 +78,6 @@ export const openPersonCommand = async (db: Queryable, command: NewCommand, act:
 
 export const endPersonCommand = async (db: Queryable, command: Command, outcome: CommandOutcome, detail: string): Promise<Command> => {
   const { commandId } = command;
-  await updateCommand(db, { commandId, outcome, detail, isEnd: true });
-  await recordCommandEnd(db, commandId);
+  await endCommand(db, { commandId, outcome, detail });
   return (await findCommand(db, commandId)) ?? command;
 };

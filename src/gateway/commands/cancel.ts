@@ -1,5 +1,5 @@
 import { recordAct, recordCommandEnd } from '../../db/audit';
-import { findCommand, openCommand, updateCommand, type Command } from '../../db/commands';
+import { endCommand, findCommand, openCommand, type Command } from '../../db/commands';
 import { withTransaction } from '../../db/pool';
 import { outcomes } from '../../domain/command-outcome';
 import { actorOf } from '../actor';
@@ -23,8 +23,7 @@ export const cancelJob = async (
     await recordAct(client, { ...by, act: 'cancel', subjectKind: 'job', subject: jobId, detail: { commandId, generation } });
     if (!wasEndedBefore || opened.command.endedAt !== null) return opened.command;
     const detail = `${outcomes.already_finished.words}: it is ${jobState}`;
-    await updateCommand(client, { commandId, outcome: 'already_finished', detail, isEnd: true });
-    await recordCommandEnd(client, commandId);
+    await endCommand(client, { commandId, outcome: 'already_finished', detail });
     return (await findCommand(client, commandId)) ?? opened.command;
   });
   if (command.endedAt !== null) return command;

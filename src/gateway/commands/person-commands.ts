@@ -1,5 +1,4 @@
-import { recordCommandEnd } from '../../db/audit';
-import { updateCommand, type Command } from '../../db/commands';
+import { endCommand, type Command } from '../../db/commands';
 import { findJob, type Job } from '../../db/jobs';
 import { findRefusal } from '../../db/outage';
 import { endPersonCommand, openPersonCommand, openRetry } from '../../db/person-commands';
@@ -93,10 +92,8 @@ const awaitPersonCommand = async (
   if (sent.kind !== 'unreachable') return { command: await awaitCommand(deps, commandId, waitMs), isConfirmNeeded: false, isStarted: true };
   // It is a signal and nothing repeats it, so that it may not stay open as if it were under way.
   log.warn("Temporal did not take a person's word in time", { jobId, commandId, error: sent.error });
-  await withTransaction(deps.pool, async (client) => {
-    await updateCommand(client, { commandId, outcome: 'refused', detail: 'Temporal did not take it in time', isEnd: true });
-    await recordCommandEnd(client, commandId);
-  });
+  const end = { commandId, outcome: 'refused', detail: 'Temporal did not take it in time' } as const;
+  await withTransaction(deps.pool, async (client) => await endCommand(client, end));
   throw temporalIsAway();
 };
 

@@ -1,7 +1,7 @@
 import type { ResolutionType } from '../../contracts/command';
 import type { ResolutionData } from '../../contracts/resolution';
-import { recordAct, recordCommandEnd } from '../../db/audit';
-import { findCommand, openCommand, updateCommand, type Command } from '../../db/commands';
+import { recordAct } from '../../db/audit';
+import { endCommand, findCommand, openCommand, type Command } from '../../db/commands';
 import { findJob } from '../../db/jobs';
 import { withTransaction } from '../../db/pool';
 import { saveSecret, takeSecret } from '../../db/secrets';
@@ -71,10 +71,9 @@ export const resumeJob = async (deps: GatewayDeps, resume: Resume, facts: Reques
   return await auditEnd(deps, await awaitCommand(deps, commandId, started.kind === 'unreachable' ? 0 : resume.waitMs));
 };
 
-const refuse = async (client: Parameters<typeof updateCommand>[0], commandId: string, detail: string): Promise<void> => {
+const refuse = async (client: Parameters<typeof endCommand>[0], commandId: string, detail: string): Promise<void> => {
   await takeSecret(client, commandId);
-  await updateCommand(client, { commandId, outcome: 'refused', detail, isEnd: true });
-  await recordCommandEnd(client, commandId);
+  await endCommand(client, { commandId, outcome: 'refused', detail });
 };
 
 /** People write "the code is 123456" into the note: it goes into rows and a history, where no secret belongs. */
