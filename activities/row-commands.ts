@@ -4,7 +4,7 @@ import { recordAct, type Actor } from '../src/db/audit';
 import { endCommand, openCommand } from '../src/db/commands';
 import { findJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
-import { findRefusal } from '../src/db/outage';
+import { isUniqueViolation } from '../src/db/outage';
 import { openRetry } from '../src/db/person-commands';
 import { withTransaction } from '../src/db/pool';
 import type { Queryable } from '../src/db/queryable';
@@ -63,7 +63,7 @@ export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
   return {
     async take(jobId, asked) {
       const found = await withTransaction(pool, async (client) => await finders[asked](client, jobId)).catch((error: unknown) => {
-        if (asked !== 'retry' || findRefusal(error)?.code !== uniqueViolation) throw error;
+        if (asked !== 'retry' || !isUniqueViolation(error)) throw error;
         const reason = 'its task has another live job by now';
         return { jobId, workerId: null, kind: asked, taken: 'refused', reason, starts: null } as const;
       });
@@ -159,8 +159,6 @@ export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
     return { ...facts, taken: 'refused', reason: opened.command.detail, starts: null };
   }
 };
-
-const uniqueViolation = '23505';
 
 const byHand: TakenResolution = { type: 'manual', data: null, isTooLong: false };
 

@@ -34,6 +34,9 @@ export const isDatabaseOutage = (error: unknown): boolean => {
 /** Does the database answer, and take no writes? */
 export const isReadOnly = (error: unknown): boolean => findRefusal(error)?.code === '25006';
 
+/** Somebody else has the key, perhaps since a moment ago. */
+export const isUniqueViolation = (error: unknown): boolean => findRefusal(error)?.code === '23505';
+
 /** A race that was lost (a deadlock, say), so that the same statement may pass at once. */
 export const isLostRace = (error: unknown): boolean => findRefusal(error)?.code.startsWith('40') === true;
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { NewJob } from '../contracts/job';
 import type { Actor } from '../db/audit';
 import { acceptJob, type Acceptance } from '../db/accept-job';
-import { findRefusal, isDatabaseOutage, isLostRace } from '../db/outage';
+import { findRefusal, isDatabaseOutage, isLostRace, isUniqueViolation } from '../db/outage';
 import { findInstanceOfSandbox } from '../db/sandboxes';
 import { actorOf } from './actor';
 import type { GatewayDeps } from './gateway-deps';
@@ -52,7 +52,7 @@ const acceptAgain = async ({ pool, limits }: SubmissionDeps, job: NewJob, by: Ac
     } catch (error) {
       const refusal = findRefusal(error);
       // Another caller's row with the same key may have come in the same moment: the next try sees it.
-      if (refusal?.code === '23505') {
+      if (isUniqueViolation(error)) {
         if (tries === triesMax) throw keyIsTaken();
         continue;
       }

@@ -1,6 +1,6 @@
 import { endCommand, type Command } from '../../db/commands';
 import { findJob, type Job } from '../../db/jobs';
-import { findRefusal } from '../../db/outage';
+import { isUniqueViolation } from '../../db/outage';
 import { endPersonCommand, openPersonCommand, openRetry } from '../../db/person-commands';
 import { withTransaction } from '../../db/pool';
 import { isResolvable } from '../../domain/job-state';
@@ -102,12 +102,10 @@ const reopening = async <Result>(jobId: string, work: () => Promise<Result>): Pr
   try {
     return await work();
   } catch (error) {
-    if (findRefusal(error)?.code !== uniqueViolation) throw error;
+    if (!isUniqueViolation(error)) throw error;
     throw new Problem(
       'job_state_conflict',
       `The task of job ${jobId} has another live job by now, or one that may have submitted: wait for its end, or cancel it`,
     );
   }
 };
-
-const uniqueViolation = '23505';
