@@ -32,6 +32,11 @@ export interface TakenRowCommand {
   reason: string;
 }
 
+/** It stays in its row, and whoever looks next tries again. */
+export interface UntakenRowCommand {
+  taken: 'failed';
+}
+
 /** What one transaction found; the command is routed after its commit. */
 interface Found extends TakenRowCommand {
   workerId: string | null;
@@ -40,8 +45,11 @@ interface Found extends TakenRowCommand {
 }
 
 export interface RowCommands {
-  /** Takes what the public row of this job says; null when it says nothing, or is no row of ours. Any number of orchestrators may try at once. */
-  take(jobId: string, kind: RowCommandKind): Promise<TakenRowCommand | null>;
+  /**
+   * Takes what the public row of this job says; null when it says nothing, or is no row of ours. Any number of orchestrators may try at once. Whatever keeps
+   * one row from it must not keep the others from theirs, so it throws nothing.
+   */
+  take(jobId: string, kind: RowCommandKind): Promise<TakenRowCommand | UntakenRowCommand | null>;
 }
 
 /** Nobody showed a key: whoever may write the neighbours' tables may have been it. */
@@ -63,11 +71,14 @@ export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
   return {
     async take(jobId, asked) {
       const found = await withTransaction(pool, async (client) => await finders[asked](client, jobId)).catch((error: unknown) => {
-        if (asked !== 'retry' || !isUniqueViolation(error)) throw error;
-        const reason = 'its task has another live job by now';
-        return { jobId, workerId: null, kind: asked, taken: 'refused', reason, starts: null } as const;
+        if (asked === 'retry' && isUniqueViolation(error)) {
+          const reason = 'its task has another live job by now';
+          return { jobId, workerId: null, kind: asked, taken: 'refused', reason, starts: null } as const;
+        }
+        log.warn('A command in a public row could not be taken, and is tried again', { jobId, kind: asked, error });
+        return { taken: 'failed' } as const;
       });
-      if (found === null) return null;
+      if (found === null || found.taken === 'failed') return found;
       const { kind, taken, reason, workerId, starts } = found;
       log.warn(aroundMessage, { jobId, workerId, route: 'row', kind, taken, reason });
       observe({ of: 'row_command', kind, taken });

@@ -32,10 +32,7 @@ export const actOnNotify = (deps: RowCommandDeps & { directUrl: string | undefin
   const takeAll = async (): Promise<void> => {
     try {
       for (const { jobId, kinds } of await listRowCommands(pool, { rows: limits.sweepBatchRows }))
-        for (const kind of kinds)
-          await take(jobId, kind).catch((error: unknown) =>
-            log.warn('A command in a public row could not be taken, the next poll tries again', { jobId, kind, error }),
-          );
+        for (const kind of kinds) await take(jobId, kind);
     } catch (error) {
       log.warn('Commands in public rows could not be read, the next poll tries again', { error });
     }
@@ -50,7 +47,7 @@ export const actOnNotify = (deps: RowCommandDeps & { directUrl: string | undefin
       await delay(limits.rowSettlesMs, undefined, { signal: closing.signal }).catch(() => undefined);
       await take(jobId, 'resume');
     } catch (error) {
-      log.warn('A resume in a public row could not be taken, the next poll tries again', { error });
+      log.warn('A resume in a public row could not be looked up, the next poll tries again', { error });
     }
   };
 

@@ -22,20 +22,16 @@ export const retryPutBack = async (pass: Pass, overwrites: readonly MirrorRepair
   return overwrites.filter(({ jobId }) => !untaken.has(jobId));
 };
 
-/** False: it could not be taken. Whatever keeps one row from it must not keep the others, nor the rest of the pass, from theirs. */
+/** False: it could not be taken. */
 const takeOne = async (pass: Pass, take: RowCommands['take'], jobId: string, kind: RowCommandKind): Promise<boolean> => {
   if (pass.isDryRun) {
     pass.add({ finding: 'row_command', subject: jobId, detail: kind });
     return true;
   }
-  try {
-    const command = await take(jobId, kind);
-    if (command !== null) pass.add({ finding: 'row_command', subject: jobId, detail: `${kind}: ${command.reason}`, after: command.taken });
-    return true;
-  } catch (error) {
-    pass.deps.log.warn('A command in a public row could not be taken, the next pass tries again', { jobId, kind, error });
-    return false;
-  }
+  const command = await take(jobId, kind);
+  if (command?.taken === 'failed') return false;
+  if (command !== null) pass.add({ finding: 'row_command', subject: jobId, detail: `${kind}: ${command.reason}`, after: command.taken });
+  return true;
 };
 
 /** The fault of the set-up by which commands go around us: what is known of it before one does, and while the last one is not long ago. */
