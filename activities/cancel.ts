@@ -189,7 +189,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
       if (!isTerminal(job.state))
         await withTransaction(pool, async (client) => {
           await findJob(client, job.jobId, { lock: true });
-          await mirrorJob(client, job.jobId, { showsWorkerId: deps.showsWorkerId });
+          await mirrorJob(client, job.jobId, deps);
         });
     }
     return { command: await getCommand(command.commandId), attemptId: live?.attemptId ?? null, isClaimed: live?.state === 'running' };

@@ -178,7 +178,7 @@ export const enterState = async (deps: OrchestratorDeps, client: PoolClient, job
       isRerunByGh: job.isRerunByGh,
       attempt: job.attempt === null ? null : { attemptId: job.attempt.attemptId, workerId: job.attempt.workerId },
     }),
-    mirrorJob(client, job.jobId, { showsWorkerId: deps.showsWorkerId }),
+    mirrorJob(client, job.jobId, deps),
     mirrorEvents(client, job.jobId),
     job.hasCallbackUrl ? notifyProduct(deps, client, job, kept) : undefined,
   ]);

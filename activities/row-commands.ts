@@ -61,7 +61,6 @@ const neighbour: Actor = { actor: 'a neighbour', source: 'row', address: null };
  */
 export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
   const { pool, log, limits, observe, workflows } = deps;
-  const mirror = { showsWorkerId: deps.showsWorkerId };
   const finders: Record<RowCommandKind, (db: Queryable, jobId: string) => Promise<Found | null>> = {
     cancel: findCancel,
     resume: findResume,
@@ -115,7 +114,7 @@ export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
     const isByHand = row?.isResumed === true && job.state === 'waiting_human' && !isEcho;
     const found = taken !== null || isByHand ? await openResume(db, job, taken ?? byHand) : null;
     // GH's API calls the row running, and keeps what its caller noted, which people write codes into.
-    if (found !== null || row?.isResumed === true) await mirrorJob(db, jobId, mirror);
+    if (found !== null || row?.isResumed === true) await mirrorJob(db, jobId, deps);
     return found;
   }
 
@@ -160,13 +159,13 @@ export const createRowCommands = (deps: RowCommandDeps): RowCommands => {
     const job = await findJob(db, jobId, { lock: true });
     if (job === null || !(isTerminal(job.state) || job.state === 'uncertain')) return null;
     if ((await lockPublicRow(db, jobId))?.isPutBack !== true) return null;
-    const opened = await openRetry(db, { jobId, confirm: false, by: neighbour, jobMs: limits.jobMs, mirror });
+    const opened = await openRetry(db, { jobId, confirm: false, by: neighbour, jobMs: limits.jobMs, mirror: deps });
     if (opened === null) return null;
     const facts = { ...factsOf(job), kind: 'retry' } as const;
     if (opened.command.outcome === 'reopened')
       return { ...facts, taken: 'taken', reason: 'its public row was put back to pending', starts: 'next_generation' };
     // What the row says now is nobody's command any more.
-    await mirrorJob(db, jobId, mirror);
+    await mirrorJob(db, jobId, deps);
     return { ...facts, taken: 'refused', reason: opened.command.detail, starts: null };
   }
 };

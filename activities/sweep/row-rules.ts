@@ -15,9 +15,7 @@ export const repairRows = async (pass: Pass): Promise<void> => {
   const { limits } = pass.deps;
   await endOrphaned(pass);
   pass.count('left_waiter_gone', await clearLeftWaiters(pass.db));
-  const mirrors = await pass.together(
-    async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs }, { showsWorkerId: pass.deps.showsWorkerId }),
-  );
+  const mirrors = await pass.together(async (db) => await refreshMirrors(db, { beatMs: limits.mirrorBeatMs }, pass.deps));
   for (const { jobId, found, wanted } of mirrors) pass.add({ finding: 'mirror_repaired', subject: jobId, before: found, after: wanted });
   await repairLateOverwrites(pass);
 };
@@ -61,8 +59,7 @@ const repairLateOverwrites = async (pass: Pass): Promise<void> => {
   const overwrites = pass.bound('overwritten rows', await listOverwrites(pass.db, limits));
   if (overwrites.length === 0) return;
   const repairable = await retryPutBack(pass, overwrites);
-  const mirror = { showsWorkerId: pass.deps.showsWorkerId };
-  const repaired = await pass.together(async (db) => await repairOverwrites(db, repairable, mirror));
+  const repaired = await pass.together(async (db) => await repairOverwrites(db, repairable, pass.deps));
   for (const { jobId, found, wanted } of repaired)
     pass.add({ finding: 'late_overwrite_repaired', subject: jobId, before: found, after: wanted });
 };

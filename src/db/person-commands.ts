@@ -62,7 +62,7 @@ export const openRetry = async (
     return { job, command: await end('refused', confirmDetail), isConfirmNeeded: true };
   if (job.state === 'uncertain') return { job, command: open, isConfirmNeeded: false };
   await openNextGeneration(db, { jobId, actor: by.actor, jobMs });
-  await mirrorJob(db, jobId, { ...mirror, isNewLife: true });
+  await mirrorJob(db, jobId, { showsWorkerId: mirror.showsWorkerId, isNewLife: true });
   return { job, command: await end('reopened', `It is generation ${job.generation + 1}`), isConfirmNeeded: false };
 };
 

@@ -30,8 +30,7 @@ export const retryJob = async (
   const by = actorOf(facts);
   const { job, command, isConfirmNeeded } = await reopening(jobId, () =>
     withTransaction(deps.pool, async (client) => {
-      const mirror = { showsWorkerId: deps.settings.showsWorkerId };
-      const opened = await openRetry(client, { jobId, confirm, by, jobMs: deps.limits.jobMs, mirror });
+      const opened = await openRetry(client, { jobId, confirm, by, jobMs: deps.limits.jobMs, mirror: deps.settings });
       if (opened === null) throw noSuchJob(jobId);
       return opened;
     }),
