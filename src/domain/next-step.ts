@@ -153,14 +153,18 @@ const onHuman = (job: JobFacts, human: Extract<Finding, { kind: 'human' }>, mome
       ? askAPerson(null, 'maybe', 'review_timeout', 'Nobody said in time how the review ended; a person at the page may have submitted')
       : askAPerson(null, human.submission, 'blocker_timeout', 'The worker neither went on nor gave up after the wait for a human');
   }
-  const waitMs = human.humanKind === 'review' ? limits.reviewMs : limits.blockerMs + limits.blockerGraceMs;
+  const graceMs = graceOfWait(human.humanKind, limits);
+  const waitMs = human.humanKind === 'review' ? limits.reviewMs : limits.blockerMs + graceMs;
   const deadlineAt = new Date(Math.min((human.since ?? moment.now).getTime() + waitMs, job.jobDeadlineAt.getTime()));
-  const graceMs = human.humanKind === 'review' ? 0 : limits.blockerGraceMs;
   // A machine's clock may be ahead.
   const sinceMs = Math.min((human.since ?? moment.now).getTime(), moment.now.getTime());
   const ghWaitsUntil = new Date(Math.min(sinceMs + waitMs - graceMs, job.jobDeadlineAt.getTime()));
   return { act: 'wait_for_human', humanKind: human.humanKind, deadlineAt, ghWaitsUntil };
 };
+
+/** So much longer than GH listens do we wait for what it makes of the end of a wait; at a review it listens for ever. */
+export const graceOfWait = (humanKind: HumanKind | null, { blockerGraceMs }: Pick<Limits, 'blockerGraceMs'>): number =>
+  humanKind === 'review' ? 0 : blockerGraceMs;
 
 const atBlocker = 'Cancelled while it waited for a person: the form may have been sent before, so another try has to be confirmed';
 

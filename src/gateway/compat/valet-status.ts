@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { limits } from '../../contracts/limits';
 import type { ProductStatus } from '../../db/product-status';
 import { ghStatusOf, isTerminal } from '../../domain/job-state';
+import { graceOfWait } from '../../domain/next-step';
 import { withoutPageSecrets } from '../../domain/url-secrets';
 
 /** GH's answer and the one that VALET's types expect, in one (valet §1.2). */
@@ -82,11 +83,10 @@ const interactionOf = (job: ProductStatus): object => {
   };
 };
 
-/** From `paused_at` on, as GH says it; our own deadline at a blocker lies a little later, for what GH makes of it. */
+/** From `paused_at` on, as GH says it. */
 const waitSecondsOf = ({ deadlineAt, stateAt, humanKind }: ProductStatus): number => {
   if (deadlineAt === null) return 0;
-  const graceMs = humanKind === 'review' ? 0 : limits.blockerGraceMs;
-  return Math.max(0, Math.floor((deadlineAt.getTime() - graceMs - stateAt.getTime()) / 1000));
+  return Math.max(0, Math.floor((deadlineAt.getTime() - graceOfWait(humanKind, limits) - stateAt.getTime()) / 1000));
 };
 
 const count = z.number().catch(0);
