@@ -46,7 +46,7 @@ export const findSilent = (seen: RunningVersions): { host: string; problem: stri
 
 export const inspectLock = async (run: Pick<StepRun, 'kamal'>, { isLogged = true } = {}): Promise<LockState> => {
   const ended = await run.kamal(lockStatus(), { isQuick: true, hasLock: false, isLogged });
-  if (ended.end.kind !== 'exited' || ended.end.code !== 0) return { kind: 'unknown', problem: describeEnd(ended) };
+  if (!isSuccess(ended)) return { kind: 'unknown', problem: describeEnd(ended) };
   const lock = parseLockStatus(ended.output);
   return lock === null ? { kind: 'free' } : { kind: 'held', lock };
 };

@@ -156,7 +156,7 @@ const readDestinationState = async (deps: DeployDeps, name: string, opened: Open
     service: seen.service,
     destination: name,
     hosts: seen.hosts.map((host) => ({ ...host, version: running.get(host.host)?.versions?.[0]?.version ?? null })),
-    lock: held === null ? null : { ...held, deployId: parseLockMessage(held.message)?.deployId ?? null },
+    lock: held,
     problem: problems.length === 0 ? null : problems.join('; '),
     seenAt,
   };

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseJson } from './domain/json';
+import { isKamalsOwn } from './domain/kamal-variables';
 import { machineName } from './domain/machine-name';
 import { findCheckProblem, findTemplateProblem } from './domain/recycle-command';
 import { servedPorts, type RolePorts } from './domain/role-ports';
@@ -126,7 +127,7 @@ const hostAddressMap = () =>
 const variableNames = () =>
   z.string().transform((text, context) => {
     const names = list(text);
-    for (const name of names.filter((each) => !/^[A-Za-z_]\w*$/.test(each) || /^KAMAL_(?!REGISTRY_)/.test(each)))
+    for (const name of names.filter((each) => !/^[A-Za-z_]\w*$/.test(each) || isKamalsOwn(each)))
       context.addIssue({ code: 'custom', message: `"${name}" must be the name of a variable, and none of Kamal’s own` });
     return names;
   });

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { createRedact } from '../domain/redact';
 import { listSecretValues, secretLengthMin } from '../domain/secret-forms';
 import { sensitive, type Sensitive } from '../domain/sensitive';
 import { fillHosts, KamalConfigError, type ConfigFacts } from './config';
@@ -63,7 +62,7 @@ export const createKamal = (options: KamalOptions): Kamal => {
       destination: known,
       registry: makeRegistry(project.facts, find),
       shownSecrets: short,
-      redact: createRedact(hidden),
+      redact: runner.redact,
       run: runner.run,
       async close() {
         await runner.stop();

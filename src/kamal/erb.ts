@@ -7,6 +7,9 @@ import type { KamalEnd } from './run';
  * the files with one more line, which is ERB itself and writes down what came out of all lines before.
  */
 
+export const baseFile = 'config/deploy.yml';
+export const ownFileOf = (destination: string): string => `config/deploy.${destination}.yml`;
+
 export const hasErb = (text: string): boolean => text.includes('<%');
 
 /** Of ERB that was evaluated, what it left as text is evaluated no second time. */
@@ -31,8 +34,8 @@ export const writeRecorded = async (
   const rendered = path.join(project, 'rendered');
   await mkdir(rendered, { mode: 0o700 });
   for (const [file, name] of [
-    ['config/deploy.yml', 'base'],
-    [`config/deploy.${destination}.yml`, 'own'],
+    [baseFile, 'base'],
+    [ownFileOf(destination), 'own'],
   ] as const)
     await writeFile(path.join(project, file), withRecorder(texts[name], name), { mode: 0o600 });
   return rendered;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Document } from 'yaml';
 import { deployNamePattern } from '../contracts/deploy';
 import { KamalConfigError, parseConfigFile, readConfig, type ConfigFacts } from './config';
-import { escapeErb, type ProjectTexts } from './erb';
+import { baseFile, escapeErb, ownFileOf, type ProjectTexts } from './erb';
 import type { KnownDestination } from './kamal';
 
 /** What their directory says about one destination. */
@@ -25,9 +25,6 @@ export const readTexts = async (configDir: string, destination: string): Promise
   const [base, own] = await Promise.all([baseFile, ownFileOf(destination)].map(async (file) => await read(configDir, file)));
   return { base: base ?? '', own: own ?? '' };
 };
-
-const baseFile = 'config/deploy.yml';
-const ownFileOf = (destination: string): string => `config/deploy.${destination}.yml`;
 
 /** `texts`: with their ERB evaluated. */
 export const parseProject = (texts: ProjectTexts, destination: string): Project => {

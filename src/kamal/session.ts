@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { limits } from '../contracts/limits';
 import { isSuccess } from '../domain/child-end';
+import { isKamalsOwn } from '../domain/kamal-variables';
 import { createLineRedact, type LinePart } from '../domain/line-redact';
 import { createRedact } from '../domain/redact';
 import type { Sensitive } from '../domain/sensitive';
@@ -65,6 +66,8 @@ export const createRunner = (order: SessionOrder) => {
   };
 
   return {
+    redact,
+
     async run({ args, each }: KamalCommand, options: RunOptions): Promise<KamalEnd> {
       if (each === undefined) return await track(async () => await runOne(args, options));
       const questions = each.hosts.flatMap((host) => {
@@ -164,6 +167,3 @@ const environmentOf = ({ env, dir, variables }: SessionOrder, { hasLock = false 
   ...(hasLock ? { KAMAL_LOCK: 'true' } : {}),
   ...variables,
 });
-
-/** `KAMAL_REGISTRY_…` are the names of ATM's and everybody's secrets, and none of Kamal's own (atm §2.4). */
-const isKamalsOwn = (name: string): boolean => name.startsWith('KAMAL_') && !name.startsWith('KAMAL_REGISTRY_');
