@@ -44,6 +44,21 @@ export const createWorkflowsPort = (
 ): WorkflowsPort => {
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
 
+  /** A no-op where one of that id runs. */
+  const startOrJoin = async (
+    name: string,
+    workflow: { workflowId: string; args: [object]; staticSummary: string; taskQueue?: string },
+  ): Promise<void> => {
+    await soon(async () => {
+      await client.workflow.start(name, {
+        taskQueue,
+        ...workflow,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      });
+    });
+  };
+
   const listJobs = async (query: string, max: number): Promise<string[]> => {
     const jobIds: string[] = [];
     for await (const { workflowId } of client.workflow.list({ query, pageSize: Math.min(max, 1_000) })) {
@@ -79,15 +94,10 @@ export const createWorkflowsPort = (
     },
 
     async ensureCommand({ kind, jobId }) {
-      await soon(async () => {
-        await client.workflow.start(kind === 'cancel' ? workflowNames.cancelJob : workflowNames.resumeJob, {
-          workflowId: kind === 'cancel' ? makeCancelJobId({ jobId }) : makeResumeJobId({ jobId }),
-          taskQueue,
-          args: [{ jobId, source: 'sweep' }],
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          staticSummary: `${kind} of job ${jobId}, taken up by the sweep`,
-        });
+      await startOrJoin(kind === 'cancel' ? workflowNames.cancelJob : workflowNames.resumeJob, {
+        workflowId: kind === 'cancel' ? makeCancelJobId({ jobId }) : makeResumeJobId({ jobId }),
+        args: [{ jobId, source: 'sweep' }],
+        staticSummary: `${kind} of job ${jobId}, taken up by the sweep`,
       });
     },
 
@@ -109,41 +119,27 @@ export const createWorkflowsPort = (
 
     async ensureRecycleWorker({ workerId, attemptId }) {
       const input: RecycleWorkerInput = { workerId, attemptId, actor: releaseActor, source: 'sweep' };
-      await soon(async () => {
-        await client.workflow.start(workflowNames.recycleWorker, {
-          workflowId: makeRecycleWorkerId({ workerId }),
-          taskQueue,
-          args: [input],
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          staticSummary: `Recycle of worker ${workerId}, whose process a job has left behind`,
-        });
+      await startOrJoin(workflowNames.recycleWorker, {
+        workflowId: makeRecycleWorkerId({ workerId }),
+        args: [input],
+        staticSummary: `Recycle of worker ${workerId}, whose process a job has left behind`,
       });
     },
 
     async ensureDeliverCallbacks(jobId, generation) {
-      await soon(async () => {
-        await client.workflow.start(workflowNames.deliverCallbacks, {
-          workflowId: makeDeliverCallbacksId({ jobId, generation }),
-          taskQueue,
-          args: [{ jobId, generation }],
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          staticSummary: `Callbacks of job ${jobId} up to generation ${generation}`,
-        });
+      await startOrJoin(workflowNames.deliverCallbacks, {
+        workflowId: makeDeliverCallbacksId({ jobId, generation }),
+        args: [{ jobId, generation }],
+        staticSummary: `Callbacks of job ${jobId} up to generation ${generation}`,
       });
     },
 
     async ensureKamalDeploy({ deployId, service, destination, version }) {
-      await soon(async () => {
-        await client.workflow.start(workflowNames.kamalDeploy, {
-          workflowId: makeKamalDeployId({ service, destination }),
-          taskQueue: taskQueues.deploy,
-          args: [{ deployId, destination, version, source: 'sweep' }],
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          staticSummary: `Deploy of ${version} to ${destination}, taken up by the sweep`,
-        });
+      await startOrJoin(workflowNames.kamalDeploy, {
+        workflowId: makeKamalDeployId({ service, destination }),
+        taskQueue: taskQueues.deploy,
+        args: [{ deployId, destination, version, source: 'sweep' }],
+        staticSummary: `Deploy of ${version} to ${destination}, taken up by the sweep`,
       });
     },
 

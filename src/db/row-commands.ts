@@ -22,15 +22,13 @@ export const listRowCommands = async (
   const { rows } = await queryNamed<{ jobId: string; kinds: RowCommandKind[] }>(db, {
     name: 'list_row_commands',
     text: `
-     select j.job_id as "jobId", array_remove(array[
+     select j.job_id as "jobId", said.kinds
+     from yardmaster.job j join gh_automation_jobs g on g.id = j.job_id
+     cross join lateral (select array_remove(array[
        case when g.status = 'cancelled' and j.cancel_requested_at is null then 'cancel' end,
        case when g.interaction_data ?| ${resolutionKeys} or ${saysResumed} then 'resume' end,
-       case when j.state = 'uncertain' and ${isPutBack} then 'retry' end], null) as kinds
-     from yardmaster.job j join gh_automation_jobs g on g.id = j.job_id
-     where j.ended_at is null and (
-       (g.status = 'cancelled' and j.cancel_requested_at is null)
-       or g.interaction_data ?| ${resolutionKeys} or (${saysResumed})
-       or (j.state = 'uncertain' and ${isPutBack}))
+       case when j.state = 'uncertain' and ${isPutBack} then 'retry' end], null) as kinds) said
+     where j.ended_at is null and cardinality(said.kinds) > 0
      order by j.job_id limit $1::int`,
     values: [limit],
   });
