@@ -3,6 +3,7 @@ import { NativeConnection } from '@temporalio/worker';
 import type { Pool } from 'pg';
 import type { DeployActivities } from '../../activities/deploys';
 import type { DestinationActivities } from '../../activities/destinations';
+import type { RecycleActivities } from '../../activities/recycle';
 import type { DeployOutcome, DeployPhase, DeployView } from '../../src/contracts/deploy';
 import { taskQueues, type LookAtDestinationResult } from '../../src/contracts/messages';
 import { findDeploy } from '../../src/db/deploy-rows';
@@ -40,7 +41,7 @@ export const startScriptedDeployer = async ({
 }): Promise<ScriptedDeployer> => {
   let finishAs: DeployOutcome | null = null;
 
-  const activities: DeployActivities & DestinationActivities = {
+  const activities: DeployActivities & DestinationActivities & RecycleActivities = {
     async readDestination({ destination, want, version = '' }) {
       const other = (await onInspect?.({ destination, want, version })) ?? null;
       if (other !== null) return other;
@@ -107,6 +108,8 @@ export const startScriptedDeployer = async ({
     soakCanary: async ({ deployId }) => await get(deployId),
     putBackHosts: async ({ deployId }) => await get(deployId),
     releaseDeploy: async ({ deployId }) => await get(deployId),
+    readRecycleReadiness: async () => await Promise.resolve({ state: 'not_configured', detail: noCommand }),
+    recycleWorker: async () => await Promise.resolve({ kind: 'not_configured', detail: noCommand }),
   };
 
   const get = async (deployId: string): Promise<DeployView> => {
@@ -143,3 +146,5 @@ export const startScriptedDeployer = async ({
     },
   };
 };
+
+const noCommand = 'RECYCLE_COMMAND is not set for the deployer';
