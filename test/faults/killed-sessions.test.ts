@@ -4,9 +4,8 @@ import { projectRoot } from '../../src/project-root';
 import { startDeployRun, type DeployRun } from '../support/deploy-run';
 import { runSessionKills } from '../support/session-kills';
 
-/** The short lane has six seconds of it (test/integration/killed-sessions.test.ts). */
 describe('a minute of sessions in Postgres that are ended in the middle of transactions, of every process', () => {
-  const dir = path.join(projectRoot(), '.yardmaster', `killed-sessions-long-${process.env.TEST_RUN_ID ?? 'none'}`);
+  const dir = path.join(projectRoot(), '.yardmaster', `killed-sessions-${process.env.TEST_RUN_ID ?? 'none'}`);
   let run: DeployRun;
 
   beforeAll(async () => {

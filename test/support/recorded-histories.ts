@@ -3,12 +3,14 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { Worker } from '@temporalio/worker';
 import { z } from 'zod';
 import { projectRoot } from '../../src/project-root';
 import { playDeployStories } from './deploy-stories';
 import { withDeployFixture } from './deploy-fixture';
 import { playStories } from './ending-stories';
 import { withFleetFixture } from './fleet-fixture';
+import { workflowBundle } from './workflow-bundle';
 
 /** Histories of real runs, one for each way in which a workflow of ours ends. Replaying them tells whether open workflows survive a change. */
 
@@ -99,3 +101,13 @@ const write = (workflowId: string, history: unknown): string => {
 const withoutTraces = (text: string): string => text.replaceAll(`${process.pid}@${os.hostname()}`, 'recorder');
 
 const decode = (data: string): string => Buffer.from(data, 'base64').toString('utf8');
+
+/** Of each that is stuck: its id, and why. One worker plays them all, since each has a sandbox of its own to build. */
+export const replay = async (histories: { workflowId: string; history: unknown }[]): Promise<string[]> => {
+  const stuck: string[] = [];
+  const codePath = await workflowBundle();
+  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: { codePath } }, histories)) {
+    if (error !== undefined) stuck.push(`${workflowId}: ${String(error)}`);
+  }
+  return stuck;
+};

@@ -1,11 +1,9 @@
 import os from 'node:os';
-import { Worker } from '@temporalio/worker';
 import { deployOutcomes } from '../../src/contracts/deploy';
 import { terminalJobStates } from '../../src/contracts/job';
 import { workflowNames } from '../../src/contracts/messages';
 import { projectRoot } from '../../src/project-root';
-import { readRecorded, recordAgain, recordDeploysAgain, type RecordedHistory } from '../support/recorded-histories';
-import { workflowBundle } from '../support/workflow-bundle';
+import { readRecorded, recordAgain, recordDeploysAgain, replay, type RecordedHistory } from '../support/recorded-histories';
 
 /**
  * Histories of real runs, replayed against the workflows as they are now. One that fails is a workflow that would be stuck after a deploy.
@@ -27,33 +25,14 @@ again: WRITE_HISTORIES=1 npx jest test/workflows/replay.test.ts`;
 
 describe('a workflow that runs now', () => {
   let recorded: RecordedHistory[] = [];
-  let codePath = '';
   beforeAll(async () => {
     recorded = await readRecorded();
-    codePath = await workflowBundle();
   });
-
-  /** Of each that is stuck: its id, and why. One worker plays them all, since each has a sandbox of its own to build. */
-  const replay = async (histories: { workflowId: string; history: unknown }[]): Promise<string[]> => {
-    const stuck: string[] = [];
-    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: { codePath } }, histories)) {
-      if (error !== undefined) stuck.push(`${workflowId}: ${String(error)}`);
-    }
-    return stuck;
-  };
 
   test('goes on from every recorded history', async () => {
     const stuck = await replay(recorded.map(({ ending, history }) => ({ workflowId: ending, history })));
     if (stuck.length > 0) throw new Error(`${advice}\n\n${stuck.join('\n\n')}`);
     expect(recorded.length).toBeGreaterThan(0);
-  });
-
-  test('can be cancelled after any of its steps', async () => {
-    const cancelled = recorded.flatMap(({ ending, history }) =>
-      cancelledAfterEachTask(history).map((cut, index) => ({ workflowId: `${ending}, task ${index + 1}`, history: cut })),
-    );
-    expect(await replay(cancelled)).toEqual([]);
-    expect(cancelled.length).toBeGreaterThan(recorded.length);
   });
 
   test('is caught when it takes another step than it took', async () => {
@@ -81,39 +60,3 @@ describe('a workflow that runs now', () => {
     expect(found.map(({ ending }) => ending)).toEqual([]);
   });
 });
-
-interface HistoryEvent {
-  eventType: string;
-  eventTime: unknown;
-}
-
-/** The same history up to the end of each of its workflow tasks, where somebody presses Cancel and the next task begins. */
-const cancelledAfterEachTask = (history: unknown): { events: object[] }[] => {
-  const { events } = history as { events: HistoryEvent[] };
-  const [, scheduled, started] = events as unknown as Record<string, object>[];
-  return events.flatMap(({ eventType }, index) => {
-    if (eventType !== 'EVENT_TYPE_WORKFLOW_TASK_COMPLETED') return [];
-    const end = events.findIndex((event, at) => at > index && !commandEvents.test(event.eventType));
-    const next = events[end];
-    if (next === undefined) return [];
-    const event = (after: number, kind: string, attributes: object): object => ({
-      eventId: String(end + after),
-      eventTime: next.eventTime,
-      eventType: `EVENT_TYPE_${kind}`,
-      ...attributes,
-    });
-    return {
-      events: [
-        ...events.slice(0, end),
-        event(1, 'WORKFLOW_EXECUTION_CANCEL_REQUESTED', { workflowExecutionCancelRequestedEventAttributes: { cause: '' } }),
-        event(2, 'WORKFLOW_TASK_SCHEDULED', { workflowTaskScheduledEventAttributes: scheduled?.workflowTaskScheduledEventAttributes }),
-        event(3, 'WORKFLOW_TASK_STARTED', {
-          workflowTaskStartedEventAttributes: { ...started?.workflowTaskStartedEventAttributes, scheduledEventId: String(end + 2) },
-        }),
-      ],
-    };
-  });
-};
-
-/** What a workflow task leaves behind itself. */
-const commandEvents = /MARKER|TIMER_STARTED|TIMER_CANCELED|ACTIVITY_TASK_SCHEDULED|UPSERT|INITIATED/;
