@@ -124,7 +124,7 @@ describe('health', () => {
   });
 
   it.each(['/readyz', '/health', '/monitoring/health', '/worker/status', '/worker/health'])(
-    'asks no more for 600 who ask for %s in one moment than for one',
+    'asks no more for 100 who ask for %s in one moment than for one',
     async (path) => {
       const countQuestions = async (callers: number): Promise<{ statements: number; checks: number }> => {
         const counted = countStatements(database.databaseUrl);
@@ -145,7 +145,7 @@ describe('health', () => {
         await counted.end();
         return { statements: counted.sent(), checks };
       };
-      expect(await countQuestions(600)).toEqual(await countQuestions(1));
+      expect(await countQuestions(100)).toEqual(await countQuestions(1));
     },
   );
 
