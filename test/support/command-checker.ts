@@ -28,6 +28,8 @@ export interface CommandRecord {
   generation: number;
   kind: 'cancel' | 'resume';
   requestedAt: Date;
+  /** Its job had ended when it came. */
+  wasEndedBefore: boolean;
   endedAt: Date | null;
   outcome: CommandOutcome | null;
   route: RouteTaken | null;
@@ -43,7 +45,7 @@ export const gatherCommandEvidence = async (pool: Pool, simulator: Simulator): P
     attempts: await read(`select attempt_id as "attemptId", job_id as "jobId", generation, worker_id as "workerId", host,
       assigned_at as "assignedAt", ended_at as "endedAt" from yardmaster.attempt`),
     commands: await read(`select command_id as "commandId", job_id as "jobId", generation, kind, requested_at as "requestedAt",
-      ended_at as "endedAt", outcome, route, means from yardmaster.command where kind in ('cancel', 'resume') order by requested_at`),
+      was_ended_before as "wasEndedBefore", ended_at as "endedAt", outcome, route, means from yardmaster.command where kind in ('cancel', 'resume') order by requested_at`),
     submissions: simulator.log(),
   };
 };
@@ -145,9 +147,10 @@ const findLies = ({ transitions }: CommandEvidence, { jobId, generation, kind, o
     : [];
 };
 
-/** A command goes to the worker that has the attempt, or names its fallback. */
-const findSilentDetours = ({ attempts }: CommandEvidence, { jobId, kind, route, outcome }: CommandRecord): string[] => {
-  if (route === null) return outcome === null || kind === 'resume' ? [] : [`a ${kind} of ${jobId} ended as ${outcome} and names no route`];
+/** A command goes to the worker that has the attempt, or names its fallback; of a job that had ended nobody has anything. */
+const findSilentDetours = ({ attempts }: CommandEvidence, { jobId, kind, route, outcome, wasEndedBefore }: CommandRecord): string[] => {
+  if (route === null)
+    return outcome === null || kind === 'resume' || wasEndedBefore ? [] : [`a ${kind} of ${jobId} ended as ${outcome} and names no route`];
   if (route.attemptId === null) return route.route === 'row' ? [] : [`a ${kind} of ${jobId} went by ${route.route} and names no attempt`];
   const attempt = attempts.find(({ attemptId }) => attemptId === route.attemptId);
   if (attempt?.jobId !== jobId) return [`a ${kind} of ${jobId} went to attempt ${route.attemptId}, which is not its own`];

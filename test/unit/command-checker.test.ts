@@ -26,6 +26,7 @@ const makeCommand = (more: Partial<CommandRecord> = {}): CommandRecord => ({
   generation: 1,
   kind: 'cancel',
   requestedAt: at(3),
+  wasEndedBefore: false,
   endedAt: at(5),
   outcome: 'cancelled',
   route: {
@@ -67,6 +68,11 @@ const attemptOf = (attemptId: string, second: number): CommandEvidence['attempts
 
 test('a run in which every cancel told the truth breaks nothing', () => {
   expect(findBrokenPromises(makeEvidence())).toEqual([]);
+});
+
+test('a cancel of a job that had ended needs no route', () => {
+  const late = makeCommand({ commandId: 'command-2', route: null, outcome: 'already_finished', wasEndedBefore: true });
+  expect(findBrokenPromises(makeEvidence({ commands: [...makeEvidence().commands, late] }))).toEqual([]);
 });
 
 test.each<[planted: string, evidence: CommandEvidence, found: RegExp]>([
