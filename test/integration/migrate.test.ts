@@ -6,6 +6,7 @@ import { migrationsDir } from '../../src/db/migration-files';
 import { dumpSchema } from '../../src/dev/dump-schema';
 import { projectRoot } from '../../src/project-root';
 import { createTestDatabase, type TestDatabase } from '../support/database';
+import { until } from '../support/until';
 
 const log = { info: () => undefined, warn: () => undefined };
 
@@ -40,6 +41,23 @@ test('leaves nothing behind when one of several new migrations fails', async () 
   await expect(migrate(database.databaseUrl, log, { dir })).rejects.toThrow('no_such_type');
   await write('000002_bad.sql', 'select 1;');
   expect(await migrate(database.databaseUrl, log, { dir })).toEqual(['000001_good', '000002_bad']);
+});
+
+test('says so when somebody ends its session in the middle, and the next run does it all', async () => {
+  await write('000001_slow.sql', 'create table yardmaster.one (a int); select pg_sleep(60);');
+  const end = async (): Promise<boolean> => {
+    const { rowCount } = await database.pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name = 'yardmaster-migrate' and query like '%pg_sleep%'`,
+    );
+    return rowCount === 1;
+  };
+  await Promise.all([
+    expect(migrate(database.databaseUrl, log, { dir })).rejects.toThrow(/terminat/),
+    until(end, { what: 'its session is ended' }),
+  ]);
+  await write('000001_slow.sql', 'create table yardmaster.one (a int);');
+  expect(await migrate(database.databaseUrl, log, { dir })).toEqual(['000001_slow']);
 });
 
 test('src/db/schema.sql is the schema that the migrations make ("npm run schema:dump" writes it)', async () => {
