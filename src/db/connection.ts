@@ -27,6 +27,8 @@ export const poolTimeouts: Readonly<Record<string, string>> = {
   lock_timeout: '0',
   // A dry run of the sweep asks hosts within its transaction, for up to 90 s.
   idle_in_transaction_session_timeout: '120s',
+  // The pool ends what is idle; one that the server ends is found out by the statement that fails on it.
+  idle_session_timeout: '0',
 };
 
 /** How long a migration takes is nobody's business but its author's. Waiting for a lock is bounded: then it fails and says so. */

@@ -47,8 +47,9 @@ it('a hook that asks meets the end of its input at once, and its question is in 
 
 it('a hook that hangs is named, with what it had said last', async () => {
   hook('echo one; printf "Password for deploy: "; exec sleep 600');
-  // Time enough for three programs to start where others keep the processors busy.
-  const ended = await look({}, { timeoutMs: 20_000 });
+  // Until there was time enough for three programs to start, where others keep the processors busy.
+  let ended = await look({}, { timeoutMs: 4_000 });
+  for (let timeoutMs = 8_000; ended.hook === null && timeoutMs <= 64_000; timeoutMs *= 2) ended = await look({}, { timeoutMs });
   expect(ended).toMatchObject({ end: { kind: 'timed_out' }, hook: { name: 'pre-connect' } });
   expect(describeEnd(ended)).toMatch(/^their hook pre-connect did not end and was ended; it had said: [^]*Password for deploy:$/);
 });

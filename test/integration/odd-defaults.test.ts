@@ -29,6 +29,7 @@ const settings: [name: string, odd: string, ours: string][] = [
   ['statement_timeout', '1ms', '1min'],
   ['lock_timeout', '1ms', '0'],
   ['idle_in_transaction_session_timeout', '1ms', '2min'],
+  ['idle_session_timeout', '200ms', '0'],
 ];
 
 let database: TestDatabase;
@@ -45,7 +46,6 @@ beforeAll(async () => {
   await loadFleetSchema(client, 'staging');
   for (const [name, odd] of settings)
     await client.query(`alter database ${database.name} set ${name} = ${name === 'search_path' ? odd : `'${odd}'`}`);
-  await client.query(`alter database ${database.name} set idle_session_timeout = '200ms'`);
   client.release();
   await migrate(database.databaseUrl, log);
   pool = createPool(database.databaseUrl, { max: 4, applicationName: 'yardmaster-test-odd', isDirect: true });

@@ -32,7 +32,7 @@ test('a fleet of 1,500 silent hosts ends no pass early: its jobs are repaired, a
   const attemptId = await addAttempt(database.pool, { jobId, workerId, state: 'running', tookMs: 60_000 });
   await database.pool.query(`update yardmaster.job set state = 'running', attempt_id = $2 where job_id = $1`, [jobId, attemptId]);
   const { asked, notified, report } = await pass(ports);
-  expect(asked.length).toBeGreaterThanOrEqual(narrow.probesAtOnce);
+  expect(asked.length).toBeGreaterThan(0);
   expect(asked.length).toBeLessThanOrEqual(askedMax);
   expect(report.counts.left_for_next_pass).toBe(1);
   expect(notified).toEqual([expect.stringMatching(`^examine ${jobId} `)]);
