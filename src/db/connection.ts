@@ -71,7 +71,8 @@ export const createSessionClient = (
   const client = new Client({
     connectionString: directUrl,
     application_name: applicationName,
-    options: makeOptions(options),
+    // Silence is what it is for, whatever a role's sessions may do by default.
+    options: makeOptions({ idle_session_timeout: '0', ...options }),
     connectionTimeoutMillis: answerMs,
     query_timeout: answerMs,
     keepAlive: true,

@@ -700,6 +700,8 @@ async function startProcesses(): Promise<void> {
     workflows: createWorkflowsClient(temporal.client, { deadlineMs: 10_000 }),
     deploys: createDeploysClient(temporal.client, { deadlineMs: 10_000 }),
     addressMap,
+    // What is asked here is whether it may; a machine that others use too takes its time.
+    limits: { probeTimeoutMs: 30_000 },
   });
   kamal = await startStandInTestbed({
     dir: path.join(projectRoot(), '.yardmaster/testbeds', temporal.namespace),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Client, type Pool } from 'pg';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
+import { createSessionClient } from '../../src/db/connection';
 import { explainState, readDatabaseState, waitForDatabase } from '../../src/db/database-state';
 import { findJob } from '../../src/db/jobs';
 import { migrate } from '../../src/db/migrate';
@@ -46,6 +47,8 @@ beforeAll(async () => {
   await loadFleetSchema(client, 'staging');
   for (const [name, odd] of settings)
     await client.query(`alter database ${database.name} set ${name} = ${name === 'search_path' ? odd : `'${odd}'`}`);
+  // What we do not set is said.
+  await client.query(`alter database ${database.name} set tcp_user_timeout = '60s'`);
   client.release();
   await migrate(database.databaseUrl, log);
   pool = createPool(database.databaseUrl, { max: 4, applicationName: 'yardmaster-test-odd', isDirect: true });
@@ -85,16 +88,20 @@ it('statements mean what they mean: instants, texts, bytes and nulls come back a
   expect(isKept).toBe(true);
 });
 
-it('a session lock is held through silence that ends other sessions', async () => {
+it('what listens or holds a lock is there through silence that ends other sessions', async () => {
   const stop = new AbortController();
   const lock = { name: 'odd', everyMs: 60_000, log, applicationName: 'yardmaster-test-lock', signal: stop.signal };
   const held = await waitForSessionLock({ directUrl: database.databaseUrl, ...lock });
+  const listening = createSessionClient(database.databaseUrl, { applicationName: 'yardmaster-test-listen' });
+  await listening.connect();
   const other = new Client({ connectionString: database.databaseUrl });
   other.on('error', () => undefined);
   const ended = new Promise<void>((resolve) => other.once('end', () => resolve()));
   await other.connect();
   await ended;
   expect(held?.lost.aborted).toBe(false);
+  await expect(listening.query('select 1')).resolves.toMatchObject({ rowCount: 1 });
+  await listening.end();
   await held?.release();
 });
 
@@ -103,7 +110,7 @@ it('is told at the start of a process, with whose word it is', async () => {
   const isThere = await waitForDatabase(pool, { log, stopping: new AbortController().signal, everyMs: 10 });
   expect({ isThere, logged: JSON.stringify(logged) }).toEqual({
     isThere: true,
-    logged: expect.stringContaining('idle_session_timeout = 200 ms, by database'),
+    logged: expect.stringContaining('tcp_user_timeout = 60000 ms, by database'),
   });
 });
 

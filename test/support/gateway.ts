@@ -84,7 +84,12 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
       timeoutMs: 2_000,
       answerBytesMax: 65_536,
     }),
-    hosts: createHostClient({ addressMap: options.addressMap ?? {}, timeoutMs: 2_000, answerBytesMax: 65_536, serviceSecret: null }),
+    hosts: createHostClient({
+      addressMap: options.addressMap ?? {},
+      timeoutMs: options.limits?.probeTimeoutMs ?? 2_000,
+      answerBytesMax: 65_536,
+      serviceSecret: null,
+    }),
     fleetConfig: options.fleetConfig ?? { read: async () => await Promise.resolve(noFleetConfig), current: () => noFleetConfig },
     metrics: createGatewayMetrics(metrics),
     checks: createSharedChecks({ pool, workflows: options.workflows, limits, log }),
