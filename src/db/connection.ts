@@ -19,6 +19,8 @@ const sessionOptions: Readonly<Record<string, string>> = {
   // Whoever waits for a row sees it as it is afterwards; with any other level it would fail instead.
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
+  // A pool ends what is idle by itself, and a migration waits for another one between two statements.
+  idle_session_timeout: '0',
 };
 
 /** Statements and transactions of a pool end by themselves: a lock that is never given back, or a process that stands still, must not hold the others. */
@@ -27,8 +29,6 @@ export const poolTimeouts: Readonly<Record<string, string>> = {
   lock_timeout: '0',
   // A dry run of the sweep asks hosts within its transaction, for up to 90 s.
   idle_in_transaction_session_timeout: '120s',
-  // The pool ends what is idle; one that the server ends is found out by the statement that fails on it.
-  idle_session_timeout: '0',
 };
 
 /** How long a migration takes is nobody's business but its author's. Waiting for a lock is bounded: then it fails and says so. */
@@ -36,8 +36,6 @@ export const migrationTimeouts: Readonly<Record<string, string>> = {
   statement_timeout: '0',
   lock_timeout: '60s',
   idle_in_transaction_session_timeout: '0',
-  // It reads its files, or waits for another migration, between two statements.
-  idle_session_timeout: '0',
 };
 
 /**
@@ -71,8 +69,7 @@ export const createSessionClient = (
   const client = new Client({
     connectionString: directUrl,
     application_name: applicationName,
-    // Silence is what it is for, whatever a role's sessions may do by default.
-    options: makeOptions({ idle_session_timeout: '0', ...options }),
+    options: makeOptions(options),
     connectionTimeoutMillis: answerMs,
     query_timeout: answerMs,
     keepAlive: true,

@@ -66,6 +66,8 @@ async function listenForEver(
           warnDegraded(options, 'notifications do not arrive, so DATABASE_DIRECT_URL seems to lead to a transaction pooler');
         return;
       }
+      // Now that it is a session of ours: a pooler refuses settings at the start, and would not have been found out.
+      await client.query(`set idle_session_timeout = 0`);
       state.isListening = true;
       if (isOutageLogged) options.log.info('LISTEN goes on');
       waitMs = reconnectFirstMs;

@@ -26,6 +26,8 @@ const sessionOptions = {
   tcp_keepalives_idle: '5',
   tcp_keepalives_interval: '2',
   tcp_keepalives_count: '3',
+  // The lock is held for as long as its process works, whatever a role's sessions may do by default.
+  idle_session_timeout: '0',
 };
 
 /** Waits until the lock is ours; null when the signal came first. */

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Client, type Pool } from 'pg';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
-import { createSessionClient } from '../../src/db/connection';
 import { explainState, readDatabaseState, waitForDatabase } from '../../src/db/database-state';
 import { findJob } from '../../src/db/jobs';
+import { createListener } from '../../src/db/listen';
 import { migrate } from '../../src/db/migrate';
 import { createPool, withTransaction } from '../../src/db/pool';
 import { saveSecret, takeSecret } from '../../src/db/secrets';
@@ -13,6 +13,7 @@ import { loadFleetSchema } from '../../src/dev/fleet-schema/load';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { makeNewJob, testActor } from '../support/new-job';
 import { startTransactionPooler } from '../support/transaction-pooler';
+import { until } from '../support/until';
 
 /** What somebody may have given all sessions of a database, or of a role; and what ours have. */
 const settings: [name: string, odd: string, ours: string][] = [
@@ -92,16 +93,24 @@ it('what listens or holds a lock is there through silence that ends other sessio
   const stop = new AbortController();
   const lock = { name: 'odd', everyMs: 60_000, log, applicationName: 'yardmaster-test-lock', signal: stop.signal };
   const held = await waitForSessionLock({ directUrl: database.databaseUrl, ...lock });
-  const listening = createSessionClient(database.databaseUrl, { applicationName: 'yardmaster-test-listen' });
-  await listening.connect();
+  const listener = createListener({
+    directUrl: database.databaseUrl,
+    channels: ['odd'],
+    onNotify: () => undefined,
+    onPoll: () => undefined,
+    pollEveryMs: 60_000,
+    log,
+    applicationName: 'yardmaster-test-listen',
+  });
+  await until(() => listener.isListening(), { what: 'it listens' });
   const other = new Client({ connectionString: database.databaseUrl });
   other.on('error', () => undefined);
   const ended = new Promise<void>((resolve) => other.once('end', () => resolve()));
   await other.connect();
   await ended;
   expect(held?.lost.aborted).toBe(false);
-  await expect(listening.query('select 1')).resolves.toMatchObject({ rowCount: 1 });
-  await listening.end();
+  expect(listener.isListening()).toBe(true);
+  await listener.close();
   await held?.release();
 });
 

@@ -5,7 +5,7 @@ import { Client } from 'pg';
 
 /**
  * A small transaction pooler: many client sessions share one session of the server, which is lent out per transaction, as by PgBouncer with
- * pool_mode=transaction. What the server says while nobody has the session (a notification) is lost, as there.
+ * pool_mode=transaction. What the server says while nobody has the session (a notification) is lost, as there, and whoever wants settings of his own is refused.
  */
 export async function startTransactionPooler(databaseUrl: string): Promise<{ databaseUrl: string; stop: () => Promise<void> }> {
   // pg logs in for us, then hands its socket over.
@@ -50,6 +50,10 @@ export async function startTransactionPooler(databaseUrl: string): Promise<{ dat
     client.on('data', (bytes: Buffer) => {
       if (!isStarted) {
         isStarted = true;
+        if (bytes.includes('\0options\0')) {
+          client.end(refusal);
+          return;
+        }
         // "You are in" and "ready for query".
         client.write(Buffer.from('R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I', 'latin1'));
         return;
@@ -82,6 +86,9 @@ export async function startTransactionPooler(databaseUrl: string): Promise<{ dat
     },
   };
 }
+
+const refusedFields = ['SFATAL', 'VFATAL', 'C08P01', 'Munsupported startup parameter: options', ''].map((field) => `${field}\0`).join('');
+const refusal = Buffer.concat([Buffer.from('E'), Buffer.from([0, 0, 0, refusedFields.length + 4]), Buffer.from(refusedFields)]);
 
 /** Whole messages of the protocol, a byte of kind and four of length before each, however a busy machine cuts the stream. */
 const splitMessages = (): ((bytes: Buffer) => Buffer[]) => {
