@@ -41,6 +41,7 @@ describe('a worker whose writes are lost', () => {
     expect(fixture.simulator.log().filter((entry) => entry.jobId === jobId && entry.event === 'submitted')).toHaveLength(1);
     await fixture.until(jobId, 'succeeded');
     expect(await fixture.job(jobId)).toMatchObject({ reason: 'resolved_by_proof', submission: 'yes' });
+    await until(() => fixture.received(jobId).some(({ status }) => status === 'completed'), { what: 'the product is told' });
     expect(fixture.received(jobId).map(({ status }) => status)).toContain('completed');
     const { rows } = await fixture.pool.query(
       `select g.status, g.error_code, a.act, a.actor, a.detail ->> 'submission' as submission
