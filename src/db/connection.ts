@@ -58,6 +58,12 @@ export const statementSession = (
   };
 };
 
+/**
+ * For a session that is kept for as long as its process works: a role's defaults would end it for its silence, or cut off the statement that asks whether it
+ * lives, which `answerMs` bounds.
+ */
+export const keptSession: Readonly<Record<string, string>> = { idle_session_timeout: '0', statement_timeout: '0' };
+
 /** A server that does not answer for so long is gone, or the way to it is; this also ends what is half dead, its other side vanished without a word. */
 const answerMs = 5_000;
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { createSessionClient } from './connection';
+import { createSessionClient, keptSession } from './connection';
 import type { DbLog } from './pool';
 
 /**
@@ -67,7 +67,7 @@ async function listenForEver(
         return;
       }
       // Now that it is a session of ours: a pooler refuses settings at the start, and would not have been found out.
-      await client.query(`set idle_session_timeout = 0`);
+      for (const [name, value] of Object.entries(keptSession)) await client.query(`set ${name} = ${value}`);
       state.isListening = true;
       if (isOutageLogged) options.log.info('LISTEN goes on');
       waitMs = reconnectFirstMs;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { createSessionClient } from './connection';
+import { createSessionClient, keptSession } from './connection';
 import type { DbLog } from './pool';
 
 export interface SessionLock {
@@ -26,8 +26,7 @@ const sessionOptions = {
   tcp_keepalives_idle: '5',
   tcp_keepalives_interval: '2',
   tcp_keepalives_count: '3',
-  // The lock is held for as long as its process works, whatever a role's sessions may do by default.
-  idle_session_timeout: '0',
+  ...keptSession,
 };
 
 /** Waits until the lock is ours; null when the signal came first. */

@@ -114,6 +114,24 @@ it('what listens or holds a lock is there through silence that ends other sessio
   await held?.release();
 });
 
+it('a lock is had where the statements of others end after a millisecond, and asking for it takes longer', async () => {
+  await pool.query(
+    `create schema slow;
+     create function slow.hashtext(text) returns int language sql as 'select pg_catalog.hashtext($1) from pg_sleep(0.05)';
+     alter database ${database.name} set search_path = slow, pg_catalog`,
+  );
+  const held = await waitForSessionLock({
+    directUrl: database.databaseUrl,
+    name: 'slow',
+    everyMs: 100,
+    log,
+    applicationName: 'yardmaster-test-lock',
+    signal: AbortSignal.timeout(5_000),
+  });
+  expect(held).not.toBeNull();
+  await held?.release();
+});
+
 it('is told at the start of a process, with whose word it is', async () => {
   logged.splice(0);
   const isThere = await waitForDatabase(pool, { log, stopping: new AbortController().signal, everyMs: 10 });
