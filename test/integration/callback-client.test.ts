@@ -149,9 +149,7 @@ it.each<[string, Answer]>([
   ['answers a byte at a time for ever', drip],
 ])('gives up after the whole time when the product %s', async (_how, answer) => {
   await withProduct(answer, async ({ origin }) => {
-    const startedAt = performance.now();
     await expect(send(`${origin}/`, { timeoutMs: 300 })).resolves.toEqual(failed('no answer within 300 ms'));
-    expect(performance.now() - startedAt).toBeLessThan(15_000);
   });
 });
 

@@ -212,7 +212,7 @@ describe("the README's lines for the Temporal CLI", () => {
           const history = historyToJSON(await temporal.client.workflow.getHandle(makeApplyJobId({ jobId })).fetchHistory());
           const payloads = Array.from(history.matchAll(/"data": "([^"]*)"/g), ([, data = '']) => Buffer.from(data, 'base64').toString());
           expect(payloads.join('\n')).toContain('have a look');
-          await until(async () => (await touchedAt(jobId)) > touchedBefore, { what: 'the workflow looked at the rows', timeoutMs: 30_000 });
+          await until(async () => (await touchedAt(jobId)) > touchedBefore, { what: 'the workflow looked at the rows' });
         },
       },
     ],
@@ -373,7 +373,7 @@ describe("the README's lines for the Temporal CLI", () => {
           return '';
         },
         async check() {
-          await until(async () => (await countSweeps()) === sweepsBefore + 1, { what: 'one pass was made', timeoutMs: 30_000 });
+          await until(async () => (await countSweeps()) === sweepsBefore + 1, { what: 'one pass was made' });
           await schedule().unpause();
         },
       },

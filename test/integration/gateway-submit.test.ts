@@ -329,9 +329,7 @@ it('answers 202 while Temporal is away: the row is the promise', async () => {
     pool: database.pool,
     workflows: createWorkflowsClient(new Client({ connection, namespace: 'none' }), { deadlineMs: 800 }),
   });
-  const startedAt = Date.now();
   const reply = await call(`${away.url}/v1/jobs`, { key: testKeys.product, json: { ...application, taskId: 'away' } });
-  expect(Date.now() - startedAt).toBeLessThan(15_000);
   expect(reply).toMatchObject({ status: 202, body: { state: 'accepted', isStarted: false } });
   expect(await jobRow(reply.body.jobId)).toMatchObject({ status: 'pending' });
   await away.stop();

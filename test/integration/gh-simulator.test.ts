@@ -154,7 +154,6 @@ describe('cancelling', () => {
     expect(await endCancelListener(rowId)).toBe(1);
     await untilTrail(rowId, 'killed');
     expect(Date.now() - endedAt).toBeGreaterThanOrEqual(950);
-    expect(Date.now() - endedAt).toBeLessThan(10_000);
     await until(async () => (await askWorker('first', 'status')).body.active_jobs === 0, { what: 'the container is back' });
     const { uptime_ms: uptimeMs } = (await askWorker('first', 'status')).body;
     expect(Date.now() - Number(uptimeMs)).toBeGreaterThan(endedAt);

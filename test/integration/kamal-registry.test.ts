@@ -95,6 +95,7 @@ describe('a tag', () => {
 });
 
 describe('a registry of 2,000 tags', () => {
+  let [openNow, openMax] = [0, 0];
   const commitOf = (name: string): string => createHash('sha1').update(name).digest('hex');
   const wanted = commitOf('staging 617');
   /** Half of them of `staging`, half of the main branch; each answer takes as long as one over the internet. */
@@ -109,7 +110,13 @@ describe('a registry of 2,000 tags', () => {
       if (path.endsWith('/tags/list')) response.end(JSON.stringify({ tags: [...manifests.keys()] }));
       else if (path.includes('/blobs/') && moving.blob !== undefined) response.end(moving.blob);
       else if (path.endsWith(`/manifests/${digestOf(moving.content)}`)) response.end(moving.content);
-      else setTimeout(() => answer(request, response), 30);
+      else {
+        openMax = Math.max(openMax, ++openNow);
+        setTimeout(() => {
+          openNow--;
+          answer(request, response);
+        }, 30);
+      }
       return true;
     };
   };
@@ -123,12 +130,11 @@ describe('a registry of 2,000 tags', () => {
     expect(requests.length).toBeLessThan(13);
   });
 
-  it('is asked for some of them, within seconds, where the image tells nothing', async () => {
+  it('is asked for half of them, many at once, where the image tells nothing', async () => {
     fill({ content: '{"image":"staging"}' });
-    const startedAt = performance.now();
     expect(await registry.findImmutableTag('staging', never)).toBe(`staging-${wanted}`);
     expect(requests.length).toBeLessThan(1_010);
-    expect(performance.now() - startedAt).toBeLessThan(20_000);
+    expect(openMax).toBeGreaterThan(4);
   });
 });
 

@@ -75,7 +75,7 @@ describe('the stand-in, when it is told to misbehave', () => {
     const sync = path.join(testbed().configDir, 'sync.rb');
     await writeFile(sync, '$stdout.sync = true\n');
     const lineByLine = start(['lock', 'status', '-d', 'staging'], { RUBYOPT: `-r${sync}` });
-    await until(() => lineByLine.chunks.length > 0, { what: 'the line comes at once', timeoutMs: 30_000 });
+    await until(() => lineByLine.chunks.length > 0, { what: 'the line comes at once' });
     expect(lineByLine.chunks.join('')).toBe('a first line\n');
     expect(buffered.chunks).toEqual([]);
   });
@@ -117,7 +117,7 @@ describe('the stand-in, when it is told to misbehave', () => {
     const untilFile = path.join(testbed().configDir, 'the-cut-was-seen');
     await testbed().misbehave({ on: 'lock status', do: { cutUtf8: true, untilFile, progress: true, unfinishedLine: 'no end' } });
     const { chunks, closed } = start(['lock', 'status', '-q', '-d', 'staging']);
-    await until(() => Buffer.concat(chunks).toString('utf8') === 'gr\uFFFD', { what: 'half of a character is there', timeoutMs: 30_000 });
+    await until(() => Buffer.concat(chunks).toString('utf8') === 'gr\uFFFD', { what: 'half of a character is there' });
     await writeFile(untilFile, '');
     await closed;
     expect(Buffer.concat(chunks).toString('utf8')).toMatch(/^größer – 部署 ✓\n\rpulling 0 %\rpulling 20 %[^\n]*\rpulling 100 %\nno end$/);
@@ -126,7 +126,7 @@ describe('the stand-in, when it is told to misbehave', () => {
   test('does not end at a graceful signal when told so', async () => {
     await testbed().misbehave({ on: 'deploy', at: 'lock', do: { ignoreSignals: true, print: ['deaf'], silentMs: 60_000 } });
     const { child, chunks, exited } = start(deploy);
-    await until(() => Buffer.concat(chunks).includes('deaf'), { what: 'it is deaf', timeoutMs: 30_000 });
+    await until(() => Buffer.concat(chunks).includes('deaf'), { what: 'it is deaf' });
     child.kill('SIGTERM');
     child.kill('SIGINT');
     expect(await Promise.race([exited, testbed().kamal('version')])).toMatchObject({ code: 0 });

@@ -116,7 +116,7 @@ describe('a worker that a person has released', () => {
       const { jobId, workerId, processId } = await reviewed();
       const since = Date.now();
       expect((await post(`/v1/jobs/${jobId}/resolve?wait=20`, { submitted: turn % 2 === 0 })).status).toBe(200);
-      await until(async () => await isIdle(workerId), { what: `worker-1 is idle after review ${turn}`, timeoutMs: 40_000 });
+      await until(async () => await isIdle(workerId), { what: `worker-1 is idle after review ${turn}` });
       took.push(Date.now() - since);
       expect(processOf(workerId)).not.toBe(processId);
       expect(await fixture.job(jobId)).toMatchObject({ state: turn % 2 === 0 ? 'succeeded' : 'failed', attempt: { state: 'ended' } });
@@ -177,7 +177,7 @@ describe('a process that its job has left behind', () => {
 
   it('with a wait for a person in it is replaced, and the worker is tainted no more', async () => {
     const { jobId, workerId, processId } = await place('https://sim.test/ghost-waiter?ms=50&handlerTimeoutMs=300');
-    await until(async () => processOf(workerId) !== processId && (await isIdle(workerId)), { what: 'it is idle', timeoutMs: 40_000 });
+    await until(async () => processOf(workerId) !== processId && (await isIdle(workerId)), { what: 'it is idle' });
     expect(['uncertain', 'failed']).toContain((await fixture.job(jobId)).state);
     const { rows } = await fixture.pool.query(`select from yardmaster.attempt where has_left_waiter`);
     expect(rows).toEqual([]);
@@ -190,7 +190,7 @@ describe('a process that its job has left behind', () => {
     await sweptUntil(jobId, 'uncertain');
     expect((await post(`/v1/jobs/${jobId}/retry?wait=20`, { confirm: true })).status).toBe(200);
     broken.clear();
-    await until(async () => (await fixture.sweep(), processOf(workerId) !== processId), { what: 'it is replaced', timeoutMs: 40_000 });
+    await until(async () => (await fixture.sweep(), processOf(workerId) !== processId), { what: 'it is replaced' });
     // On the worker that it wants, and no other one: that has a process again which takes jobs.
     await sweptUntil(jobId, 'waiting_human');
     expect(await fixture.job(jobId)).toMatchObject({ generation: 2, attempt: { workerId, state: 'running' } });
@@ -207,7 +207,7 @@ describe('a process that its job has left behind', () => {
     broken.clear();
     await fixture.simulator.restart(host);
     await fixture.pool.query(`update yardmaster.attempt set release_next_at = now() where release_next_at is not null`);
-    await until(async () => (await fixture.sweep(), await isIdle(workerId)), { what: 'it is idle', timeoutMs: 40_000 });
+    await until(async () => (await fixture.sweep(), await isIdle(workerId)), { what: 'it is idle' });
     expect(recycled).toEqual([]);
   });
 });
@@ -236,7 +236,7 @@ describe('a recycle that does not help', () => {
 
     broken.clear();
     await fixture.pool.query(`update yardmaster.attempt set release_next_at = now() where release_next_at is not null`);
-    await until(async () => (await fixture.sweep(), await isIdle(workerId)), { what: 'it is idle', timeoutMs: 40_000 });
+    await until(async () => (await fixture.sweep(), await isIdle(workerId)), { what: 'it is idle' });
     expect((await get('/v1/jobs?needsAttention=true')).body.workersToRestart).toEqual([]);
   });
 

@@ -51,7 +51,7 @@ test('finds out that a transaction pooler answers, warns once and goes on pollin
   const pooler = await startTransactionPooler(database.databaseUrl);
   try {
     listener = listen(pooler.databaseUrl);
-    await until(() => warnings.length > 0, { what: 'it warns', timeoutMs: 20_000 });
+    await until(() => warnings.length > 0, { what: 'it warns' });
     const pollsBefore = polls;
     await until(() => polls >= pollsBefore + 3, { what: 'it has polled three times more' });
     expect(listener.isListening()).toBe(false);

@@ -126,7 +126,7 @@ it('a lock is had where the statements of others end after a millisecond, and as
     everyMs: 100,
     log,
     applicationName: 'yardmaster-test-lock',
-    signal: AbortSignal.timeout(5_000),
+    signal: AbortSignal.timeout(60_000),
   });
   expect(held).not.toBeNull();
   await held?.release();

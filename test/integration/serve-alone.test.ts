@@ -41,7 +41,7 @@ test.each([
     });
     await expect(served).rejects.toThrow('Temporal is away');
     expect(draining?.aborted).toBe(true);
-    await until(async () => (await countLocks()) === 0, { what: 'nobody holds the lock', timeoutMs: 20_000 });
+    await until(async () => (await countLocks()) === 0, { what: 'nobody holds the lock' });
   },
 );
 
@@ -61,7 +61,7 @@ describe('a turn whose lock somebody else has taken', () => {
         return await Promise.resolve({ run: async () => await running, shutdown: () => undefined, getState: () => 'RUNNING' as const });
       },
     });
-    await until(() => signals.length === 1, { what: 'the turn begins', timeoutMs: 20_000 });
+    await until(() => signals.length === 1, { what: 'the turn begins' });
     const other = await database.pool.connect();
     const taken = other.query(`select pg_advisory_lock(hashtext('taken'))`);
     await until(
@@ -71,7 +71,7 @@ describe('a turn whose lock somebody else has taken', () => {
         );
         return signals[0]?.draining.aborted;
       },
-      { what: 'the lock is lost', timeoutMs: 20_000 },
+      { what: 'the lock is lost' },
     );
     await taken;
     return {
@@ -89,14 +89,14 @@ describe('a turn whose lock somebody else has taken', () => {
   test('goes on while Temporal hears it, which gives its work to nobody else', async () => {
     let asked = 0;
     const { cutOff, stop } = await play(async () => await Promise.resolve(++asked > 0));
-    await until(() => asked > 10, { what: 'Temporal is asked', timeoutMs: 20_000 });
+    await until(() => asked > 10, { what: 'Temporal is asked' });
     expect(cutOff?.aborted).toBe(false);
     await stop();
   });
 
   test('ends what it runs when nobody hears it any more', async () => {
     const { cutOff, stop } = await play(async () => await Promise.resolve(false));
-    await until(() => cutOff?.aborted, { what: 'it is cut off', timeoutMs: 20_000 });
+    await until(() => cutOff?.aborted, { what: 'it is cut off' });
     expect(cutOff?.reason).toMatchObject({ name: 'CutOffError' });
     await stop();
   });

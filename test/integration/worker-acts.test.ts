@@ -47,7 +47,7 @@ afterEach(async () => {
       );
       return rowCount === 2;
     },
-    { what: 'both workers are idle', timeoutMs: 30_000 },
+    { what: 'both workers are idle' },
   );
 });
 
@@ -122,7 +122,7 @@ describe('a drain', () => {
     const late = await post(`/v1/workers/${workerId}/drain?wait=10`, { reason: 'in a hurry', deadlineSeconds: 1 });
     expect(late).toMatchObject({ status: 200, body: { outcome: 'deadline_passed', job: { jobId, state: 'running' } } });
     expect(late.body.detail).toMatch(jobId);
-    expect((await fixture.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+    expect((await fixture.until(jobId, 'succeeded')).tries).toBe(1);
   });
 
   it('ends when somebody releases the worker meanwhile', async () => {
@@ -134,7 +134,7 @@ describe('a drain', () => {
       what: 'the drain has ended',
       timeoutMs: 20_000,
     });
-    expect((await fixture.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+    expect((await fixture.until(jobId, 'succeeded')).tries).toBe(1);
   });
 
   it('does not take a worker for drained whose port says nothing, and says so meanwhile', async () => {
@@ -233,7 +233,7 @@ describe('a recycle', () => {
     const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=8000');
     const refused = await post(`/v1/workers/${workerId}/recycle`, { reason: 'a look' });
     expect(refused).toMatchObject({ status: 409, body: { code: 'worker_busy', detail: expect.stringMatching(jobId) } });
-    expect((await fixture.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+    expect((await fixture.until(jobId, 'succeeded')).tries).toBe(1);
   });
 
   it('is refused by its workflow too, so that nobody gets past the check', async () => {
@@ -244,7 +244,7 @@ describe('a recycle', () => {
       args: [{ workerId, actor: 'zoe' }],
     });
     expect(view).toMatchObject({ outcome: 'refused', job: { jobId } });
-    expect((await fixture.until(jobId, 'succeeded', 30_000)).tries).toBe(1);
+    expect((await fixture.until(jobId, 'succeeded')).tries).toBe(1);
   });
 
   it('that is forced names the job that it interrupts, which is tried again where nothing was submitted', async () => {
@@ -269,7 +269,7 @@ describe('a recycle', () => {
       what: 'the form is open',
     });
     await post(`/v1/workers/${workerId}/recycle?wait=20`, { reason: 'a look', force: true });
-    await fixture.until(jobId, 'uncertain', 30_000);
+    await fixture.until(jobId, 'uncertain');
     expect(fixture.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'submitted')).toBe(false);
   });
 
@@ -296,7 +296,7 @@ describe('a recycle', () => {
       await fixture.sweep();
       return (await fixture.job(jobId)).state === 'waiting_human';
     };
-    await until(isReviewed, { what: 'it waits for a review', timeoutMs: 20_000 });
+    await until(isReviewed, { what: 'it waits for a review' });
     const { attempt } = await fixture.job(jobId);
     // Otherwise it is recycled by itself before anybody drains it.
     broken.add(attempt?.host ?? '');
@@ -315,7 +315,7 @@ describe('a recycle', () => {
         await fixture.sweep();
         return (await get(path)).body.job === null;
       },
-      { what: 'its attempt has ended', timeoutMs: 20_000 },
+      { what: 'its attempt has ended' },
     );
     expect(await fixture.job(jobId)).toMatchObject({ state: 'succeeded', tries: 1 });
   });

@@ -106,7 +106,7 @@ describe('a worker that is told to end', () => {
     const job = await startJob(fixture);
     await whileSwept(fixture, 1_000, async () => {
       fixture.simulator.terminate(job.host, { graceMs: 4_000 });
-      await until(async () => (await statusOf(fixture, job.workerId)) === 'offline', { what: 'the worker is offline', timeoutMs: 30_000 });
+      await until(async () => (await statusOf(fixture, job.workerId)) === 'offline', { what: 'the worker is offline' });
       await untilElsewhere(fixture, job);
     });
     const { rows } = await fixture.pool.query(

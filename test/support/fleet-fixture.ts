@@ -194,7 +194,7 @@ export const withFleetFixture = (options: FleetFixtureOptions = {}): FleetFixtur
       if (job === null) throw new Error(`no job ${jobId}`);
       return job;
     },
-    until: async (jobId, state, timeoutMs = 40_000) =>
+    until: async (jobId, state, timeoutMs = 60_000) =>
       await until(
         async () => {
           const job = await fixture.job(jobId);

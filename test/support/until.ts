@@ -9,7 +9,7 @@ export interface UntilOptions {
 
 /** Asks again and again until the answer is truthy, and returns it. A condition that throws is asked again; its last error is reported. */
 export async function until<Answer>(condition: () => Answer | Promise<Answer>, options: UntilOptions): Promise<NonNullable<Answer>> {
-  const { what, timeoutMs = 30_000, everyMs = 25 } = options;
+  const { what, timeoutMs = 60_000, everyMs = 25 } = options;
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
   for (;;) {

@@ -157,7 +157,7 @@ describe('a job on a healthy fleet', () => {
         await fixture.sweep();
         return (await fixture.job(jobId)).state === 'succeeded';
       },
-      { what: 'the sweep found the end', timeoutMs: 20_000 },
+      { what: 'the sweep found the end' },
     );
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded' });
   });
@@ -196,7 +196,7 @@ describe('a job on a healthy fleet', () => {
     fixture.failCallbacks([500, 503]);
     const { jobId, handle } = await submit(fixture, '/quick?ms=2500');
     await handle.result();
-    await until(() => fixture.received(jobId).length === 2, { what: 'both callbacks arrived', timeoutMs: 20_000 });
+    await until(() => fixture.received(jobId).length === 2, { what: 'both callbacks arrived' });
     expect(fixture.received(jobId).map(({ status }) => status)).toEqual(['running', 'completed']);
   });
 
@@ -221,7 +221,7 @@ describe('a job on a healthy fleet', () => {
         await fixture.sweep();
         return (await fixture.job(jobId)).state === 'succeeded';
       },
-      { what: 'a new workflow went on', timeoutMs: 30_000 },
+      { what: 'a new workflow went on' },
     );
     expect((await fixture.job(jobId)).tries).toBe(1);
   });
@@ -356,7 +356,7 @@ describe('a job that needs a person', () => {
       status: 'paused',
       interaction: { type: 'captcha', timeout_seconds: expect.any(Number) },
     });
-    await fixture.until(jobId, 'uncertain', 20_000);
+    await fixture.until(jobId, 'uncertain');
     await handle.signal(resolveSignal, { submitted: false });
     await handle.result();
   });

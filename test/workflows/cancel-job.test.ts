@@ -42,7 +42,7 @@ describe('a cancel', () => {
         const { rowCount } = await fixture.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
         return rowCount === 2;
       },
-      { what: 'both workers are back and idle', timeoutMs: 20_000 },
+      { what: 'both workers are back and idle' },
     );
   });
 
@@ -158,7 +158,7 @@ describe('a cancel', () => {
         await fixture.sweep();
         return (await listCommands(fixture.pool, { jobId, rows: 1 })).at(0)?.outcome === 'cancelled';
       },
-      { what: 'the sweep has started its workflow, and that has ended', timeoutMs: 30_000, everyMs: 500 },
+      { what: 'the sweep has started its workflow, and that has ended', everyMs: 500 },
     );
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });
   });

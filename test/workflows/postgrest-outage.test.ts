@@ -36,7 +36,7 @@ describe('a worker whose writes are lost', () => {
         await fixture.sweep();
         return ['uncertain', 'succeeded', 'failed'].includes((await fixture.job(jobId)).state);
       },
-      { what: 'the job rests or has ended', timeoutMs: 30_000 },
+      { what: 'the job rests or has ended' },
     );
     expect(fixture.simulator.log().filter((entry) => entry.jobId === jobId && entry.event === 'submitted')).toHaveLength(1);
     await fixture.until(jobId, 'succeeded');
@@ -64,7 +64,7 @@ describe('a worker whose writes are lost', () => {
         await fixture.sweep();
         return ['uncertain', 'succeeded', 'failed'].includes((await fixture.job(jobId)).state);
       },
-      { what: 'the job rests or has ended', timeoutMs: 30_000 },
+      { what: 'the job rests or has ended' },
     );
     expect(lines().filter(({ event }) => event === 'submitted')).toHaveLength(1);
     expect(await fixture.job(jobId)).toMatchObject({ state: 'uncertain', reason: 'worker_lost', submission: 'maybe' });

@@ -155,7 +155,7 @@ describe('a resume', () => {
     const { attempt } = await fixture.job(jobId);
     fixture.simulator.kill(attempt?.host ?? '', { restart: true });
     expect(await resume(fixture, jobId)).toMatchObject({ outcome: 'refused', route: { route: 'parked' } });
-    await fixture.until(jobId, 'uncertain', 30_000);
+    await fixture.until(jobId, 'uncertain');
     await handle.signal(resolveSignal, { submitted: false });
     await handle.result();
   });
@@ -184,7 +184,7 @@ describe('a resume that comes to nothing', () => {
         await fixture.sweep();
         return (await fixture.job(jobId)).state === 'uncertain';
       },
-      { what: 'the job is recovered', timeoutMs: 30_000 },
+      { what: 'the job is recovered' },
     );
     await handle.signal(resolveSignal, { submitted: false });
     await handle.result();

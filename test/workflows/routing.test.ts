@@ -27,7 +27,7 @@ const cancel = async (fixture: FleetFixture, jobId: string): Promise<CommandView
 const submitRunning = async (fixture: FleetFixture, path: string): Promise<{ jobId: string; workerId: string; host: string }> => {
   const jobId = randomUUID();
   await fixture.submit(`https://sim.test${path}`, { jobId });
-  const { attempt } = await fixture.until(jobId, 'running', 30_000);
+  const { attempt } = await fixture.until(jobId, 'running');
   return { jobId, workerId: attempt?.workerId ?? '', host: attempt?.host ?? '' };
 };
 
@@ -52,7 +52,7 @@ const areIdle = async (fixture: FleetFixture, count: number): Promise<void> => {
       const { rowCount } = await fixture.pool.query(`select from yardmaster.host_probe where is_worker_up and active_jobs = 0`);
       return rowCount === count;
     },
-    { what: 'the workers are back and idle', timeoutMs: 20_000 },
+    { what: 'the workers are back and idle' },
   );
 };
 
@@ -134,7 +134,7 @@ describe('the route of a cancel', () => {
     const first = await submitRunning(fixture, '/quick?ms=5000');
     const { command } = await fixture.activities.openCancel({ jobId: first.jobId, actor: 'late' });
     const route = await fixture.activities.routeCancel({ commandId: command.commandId });
-    await fixture.until(first.jobId, 'succeeded', 40_000);
+    await fixture.until(first.jobId, 'succeeded');
     await fixture.activities.lookAtCancel({ commandId: command.commandId });
 
     const next = await submitRunning(fixture, '/quick?ms=4000');
@@ -152,7 +152,7 @@ describe('the route of a cancel', () => {
     const first = await submitRunning(fixture, '/quick?ms=5000');
     const { command } = await fixture.activities.openCancel({ jobId: first.jobId, actor: 'slow' });
     await fixture.activities.routeCancel({ commandId: command.commandId });
-    await fixture.until(first.jobId, 'succeeded', 40_000);
+    await fixture.until(first.jobId, 'succeeded');
 
     const jobId = randomUUID();
     await fixture.submit('https://sim.test/quick?ms=50', { jobId });

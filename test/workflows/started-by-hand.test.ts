@@ -32,7 +32,7 @@ test.each<[string, unknown[]]>([
 test('a job is taken by no workflow but its own, which people and programs find under its id', async () => {
   const own = await fixture.submit('https://sim.test/quick', { wantedWorker: 'nobody', affinity: 'strict' });
   const ownJobId = own.workflowId.replace('apply-job-', '');
-  await fixture.until(ownJobId, 'waiting', 40_000);
+  await fixture.until(ownJobId, 'waiting');
   const another = fixture.client.workflow.execute(workflowNames.applyJob, {
     workflowId: `by-hand-${randomUUID()}`,
     taskQueue: fixture.taskQueue,
@@ -43,6 +43,6 @@ test('a job is taken by no workflow but its own, which people and programs find 
     cause: { cause: { type: failureTypes.invalidInput, message: expect.stringContaining(own.workflowId) } },
   });
   await own.signal('cancel', { reason: 'enough' });
-  await fixture.until(ownJobId, 'cancelled', 40_000);
+  await fixture.until(ownJobId, 'cancelled');
   await expect(own.result()).resolves.toMatchObject({ state: 'cancelled' });
 });

@@ -67,10 +67,10 @@ it('takes no longer than the text is long, whatever the text', () => {
   const unkind = ['a', '://', 'eyJ', 'token', '-----BEGIN PRIVATE KEY-----', 'a.', 'a@', '&a', '"token":"\\', 'Bearer '].map((part) =>
     part.repeat(20_000),
   );
-  const startedAt = performance.now();
+  const before = process.cpuUsage();
   for (const text of unkind) redact(text);
   // Linear work takes well under a second for these two megabytes; a quadratic search would take minutes.
-  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  expect(process.cpuUsage(before).user / 1_000).toBeLessThan(10_000);
 });
 
 it('knows fields that are secret or personal by their names', () => {
