@@ -1,7 +1,8 @@
 import type { DeployOutcome, DeployView } from '../src/contracts/deploy';
 import { recordAct } from '../src/db/audit';
-import { holdForPerson, releaseHolds } from '../src/db/deploy-fleet';
+import { holdForPerson } from '../src/db/deploy-fleet';
 import { endDeploy } from '../src/db/deploys';
+import { makeDeployHolder, releaseHolder } from '../src/db/holds';
 import { withTransaction } from '../src/db/pool';
 import { illHosts, outcomeOf } from '../src/domain/deploy-plan';
 import { cleanPersonText } from '../src/domain/person-text';
@@ -27,7 +28,7 @@ export const createReleaseActivities = (deps: DeployDeps, runStep: RunStep) => (
         const ill = outcome === 'broken' ? illHosts(run.deploy.hosts).map(({ host }) => host) : [];
         const reason = cleanPersonText(`deploy ${deployId} is broken: ${detail}`);
         if (ill.length > 0) await holdForPerson(client, { hosts: ill, reason, actor: run.deploy.actor });
-        await releaseHolds(client, deployId);
+        await releaseHolder(client, makeDeployHolder({ deployId }));
         if (!(await endDeploy(client, { deployId, runner: run.runner, outcome, detail })))
           throw new OvertakenError(`deploy ${deployId} was ended`);
         const { actor, destination, version, resolvedVersion } = run.deploy;

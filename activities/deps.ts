@@ -14,8 +14,6 @@ export interface OrchestratorDeps {
   limits: Limits;
   /** For the figures of this process; reported after the commit. */
   observe: Observe;
-  /** Where GH reaches our gateway, without a trailing slash. */
-  callbackBaseUrl: string;
   workflows: WorkflowsPort;
   hosts: HostReader;
   /** PRODUCT_SEES_WORKER_ID: public rows and callbacks name the worker. */

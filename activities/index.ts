@@ -1,3 +1,4 @@
+import type { Pool } from 'pg';
 import { createCallbackActivities } from './callbacks';
 import { createCancelActivities } from './cancel';
 import type { DeployDeps } from './deploy-deps';
@@ -14,19 +15,21 @@ import type { SweepDeps } from './sweep/pass';
 import { createWorkerActActivities } from './worker-acts';
 
 /** Everything that the orchestrator's task queue runs. */
-export const createOrchestratorActivities = (deps: CommandDeps & SweepDeps) =>
-  endWhatIsRefused(
+export const createOrchestratorActivities = ({ pools, ...deps }: CommandDeps & SweepDeps & { pools: { commands: Pool; sweep: Pool } }) => {
+  const commandDeps = { ...deps, pool: pools.commands };
+  return endWhatIsRefused(
     {
       ...createJobActivities(deps),
-      ...createCancelActivities(deps),
-      ...createResumeActivities(deps),
+      ...createCancelActivities(commandDeps),
+      ...createResumeActivities(commandDeps),
       ...createOwnerActivities(deps),
       ...createCallbackActivities(deps),
-      ...createSweepActivities(deps),
-      ...createWorkerActActivities(deps),
+      ...createSweepActivities({ ...deps, pool: pools.sweep }),
+      ...createWorkerActActivities(commandDeps),
     },
     deps.log,
   );
+};
 
 /** Everything that the deployer's task queue runs. */
 export const createDeployActivities = ({ deploys, ...deps }: RecycleDeps & { deploys: DeployDeps | null }) => {

@@ -1,17 +1,17 @@
 import type { PoolClient } from 'pg';
 import type { AttemptSnapshot } from '../src/contracts/ghosthands';
 import { makeCallbackBody } from '../src/domain/callback-body';
-import { callbackOf, isTerminal, mayMove } from '../src/domain/job-state';
+import { callbackOf, mayMove } from '../src/domain/job-state';
 import { attemptDeadline, type NextStep } from '../src/domain/next-step';
 import { cleanWorkerText } from '../src/domain/worker-text';
-import { endAttempt, eraseAttempts, markClaimed, mirrorEvents, noteProof, readAttemptResult, takeBack } from '../src/db/attempts';
+import { endAttempt, mirrorEvents, noteProof, readAttemptResult, takeBack } from '../src/db/attempts';
 import { recordAct } from '../src/db/audit';
 import { enqueueCallback } from '../src/db/callbacks';
-import { moveJob, touchJob, type Job, type Move } from '../src/db/jobs';
-import { mirrorJob } from '../src/db/mirror';
+import { moveJob, touchJob, type AttemptWork, type Job, type Move } from '../src/db/jobs';
+import { mirrorStep } from '../src/db/mirror';
 import type { OrchestratorDeps } from './deps';
 
-/** Writes what the domain decided, in statements that travel together. True when a worker became free by it, so that the caller assigns in the same transaction. */
+/** Writes what the domain decided. Answers the job as it is then, where its state has changed. */
 export const applyStep = async (
   deps: OrchestratorDeps,
   client: PoolClient,
@@ -19,19 +19,26 @@ export const applyStep = async (
   attemptId: string,
   seen: AttemptSnapshot | null,
   step: NextStep,
-): Promise<boolean> => {
+): Promise<Job | null> => {
   const { limits } = deps;
-  const end = async (endReason: string, submission: Job['submission'], errorCode: string | null, isWorkerFree: boolean): Promise<void> => {
+  const end = async (
+    endReason: string,
+    submission: Job['submission'],
+    errorCode: string | null,
+    isWorkerFree: boolean,
+  ): Promise<AttemptWork> => {
     // Its end was written, and counted, before the proof of what it did.
-    if (job.attempt?.state === 'ended') return await noteProof(client, { attemptId, submission });
+    if (job.attempt?.state === 'ended') {
+      await noteProof(client, { attemptId, submission });
+      return {};
+    }
     const claimedAt = job.attempt?.claimedAt ?? seen?.claimedAt ?? null;
     deps.observe({ of: 'attempt', end: endReason, seconds: claimedAt === null ? null : secondsBetween(claimedAt, job.now) });
-    await endAttempt(client, { attemptId, endReason, submission, errorCode, hasLeftWaiter: (seen?.openHumanWaits ?? 0) > 0, isWorkerFree });
+    return { end: { endReason, submission, errorCode, hasLeftWaiter: (seen?.openHumanWaits ?? 0) > 0, isWorkerFree } };
   };
-  const claim = async (): Promise<void> => {
+  const claim = (): AttemptWork => {
     if (job.attempt?.state === 'assigned') observeClaim(deps, job, seen);
-    if (job.attempt?.state === 'assigned' || seen?.isArmed !== false)
-      await markClaimed(client, { attemptId, claimedAt: seen?.claimedAt ?? null });
+    return job.attempt?.state === 'assigned' || seen?.isArmed !== false ? { claim: { claimedAt: seen?.claimedAt ?? null } } : {};
   };
   const touch = async (): Promise<void> =>
     await touchJob(client, {
@@ -43,90 +50,88 @@ export const applyStep = async (
   switch (step.act) {
     case 'stay':
       await touch();
-      return false;
+      return null;
 
     case 'run':
-      await Promise.all([
-        claim(),
-        enterState(deps, client, job, {
-          state: 'running',
-          reason: job.state === 'waiting_human' ? 'resumed' : 'running',
-          deadlineInMs: attemptDeadline(job, job.now, limits).getTime() - job.now.getTime(),
-        }),
-      ]);
-      return false;
+      return await enterState(deps, client, job, {
+        state: 'running',
+        reason: job.state === 'waiting_human' ? 'resumed' : 'running',
+        deadlineInMs: attemptDeadline(job, job.now, limits).getTime() - job.now.getTime(),
+        work: claim(),
+      });
 
     case 'wait_for_human':
-      await Promise.all([
-        claim(),
-        enterState(deps, client, job, {
-          state: 'waiting_human',
-          reason: step.humanKind === 'review' ? 'review' : (seen?.interactionType ?? 'blocker'),
-          humanKind: step.humanKind,
-          deadlineInMs: step.deadlineAt.getTime() - job.now.getTime(),
-          ghWaitsMs: step.ghWaitsUntil.getTime() - job.now.getTime(),
-        }),
-      ]);
-      return false;
+      return await enterState(deps, client, job, {
+        state: 'waiting_human',
+        reason: step.humanKind === 'review' ? 'review' : (seen?.interactionType ?? 'blocker'),
+        humanKind: step.humanKind,
+        deadlineInMs: step.deadlineAt.getTime() - job.now.getTime(),
+        ghWaitsMs: step.ghWaitsUntil.getTime() - job.now.getTime(),
+        work: claim(),
+      });
 
-    case 'end_attempt':
-      await Promise.all([touch(), end(step.endReason, step.submission, null, step.endReason !== 'lost'), mirrorEvents(client, job.jobId)]);
-      return true;
-
-    case 'take_back':
-      if (!(await takeBack(client, attemptId))) return false;
+    case 'end_attempt': {
+      const work = await end(step.endReason, step.submission, null, step.endReason !== 'lost');
       await Promise.all([
-        end(step.then === 'cancel' ? 'taken_back' : 'not_claimed', 'no', null, false),
-        step.then === 'cancel'
-          ? enterState(deps, client, job, { state: 'cancelled', reason: 'cancelled_before_claim', deadlineInMs: null })
-          : waitAgain(deps, client, job, { reason: 'not_claimed', detail: 'The worker did not take it', afterMs: 0, errorCode: null }),
+        touch(),
+        work.end === undefined ? undefined : endAttempt(client, { attemptId, ...work.end }),
+        mirrorEvents(client, job.jobId),
       ]);
-      return true;
+      return null;
+    }
+
+    case 'take_back': {
+      if (!(await takeBack(client, attemptId))) return null;
+      const work = await end(step.then === 'cancel' ? 'taken_back' : 'not_claimed', 'no', null, false);
+      return step.then === 'cancel'
+        ? await enterState(deps, client, job, { state: 'cancelled', reason: 'cancelled_before_claim', deadlineInMs: null, work })
+        : await waitAgain(deps, client, job, {
+            reason: 'not_claimed',
+            detail: 'The worker did not take it',
+            afterMs: 0,
+            errorCode: null,
+            work,
+          });
+    }
 
     case 'retry':
-      await Promise.all([
-        claim(),
-        end(step.endReason, 'no', step.reason, step.endReason !== 'lost'),
-        waitAgain(deps, client, job, {
-          reason: 'retry',
-          detail: `${step.reason}: ${step.detail}`,
-          afterMs: step.afterMs,
-          errorCode: step.reason,
-        }),
-      ]);
-      return true;
+      return await waitAgain(deps, client, job, {
+        reason: 'retry',
+        detail: `${step.reason}: ${step.detail}`,
+        afterMs: step.afterMs,
+        errorCode: step.reason,
+        work: { ...claim(), ...(await end(step.endReason, 'no', step.reason, step.endReason !== 'lost')) },
+      });
 
-    case 'end':
-      await Promise.all([
-        claim(),
-        end(step.endReason, step.submission, step.state === 'failed' ? (step.errorCode ?? step.reason) : null, step.endReason !== 'lost'),
-        enterState(deps, client, job, {
-          state: step.state,
-          reason: step.reason,
-          detail: step.detail,
-          submission: step.submission,
-          deadlineInMs: null,
-          ...(step.state === 'failed' ? { errorCode: step.errorCode ?? step.reason, errorMessage: step.detail } : {}),
-        }),
-        step.reason === 'resolved_by_proof' ? recordProof(client, job, step) : undefined,
-      ]);
-      return true;
+    case 'end': {
+      const errorCode = step.state === 'failed' ? (step.errorCode ?? step.reason) : null;
+      const work = { ...claim(), ...(await end(step.endReason, step.submission, errorCode, step.endReason !== 'lost')) };
+      if (step.reason === 'resolved_by_proof') await recordProof(client, job, step);
+      return await enterState(deps, client, job, {
+        state: step.state,
+        reason: step.reason,
+        detail: step.detail,
+        submission: step.submission,
+        deadlineInMs: null,
+        ...(errorCode === null ? {} : { errorCode, errorMessage: step.detail }),
+        work,
+      });
+    }
 
     case 'ask_a_person':
-      await Promise.all([
-        claim(),
-        step.endReason === null ? undefined : end(step.endReason, step.submission, step.reason, step.endReason !== 'lost'),
-        enterState(deps, client, job, {
-          state: 'uncertain',
-          reason: step.reason,
-          detail: step.detail,
-          submission: step.submission,
-          deadlineInMs: limits.uncertainMs,
-          errorCode: step.reason,
-          errorMessage: step.detail,
-        }),
-      ]);
-      return step.endReason !== null;
+      return await enterState(deps, client, job, {
+        state: 'uncertain',
+        reason: step.reason,
+        detail: step.detail,
+        submission: step.submission,
+        deadlineInMs: limits.uncertainMs,
+        errorCode: step.reason,
+        errorMessage: step.detail,
+        work: {
+          ...claim(),
+          ...(step.endReason === null ? {} : await end(step.endReason, step.submission, step.reason, step.endReason !== 'lost')),
+        },
+      });
   }
 };
 
@@ -163,26 +168,26 @@ type JobMove = Omit<Move, 'jobId' | 'generation' | 'attempt'> & {
 };
 
 /**
- * Moves the job, and with it everything that follows from a state: the mirror, the callback, and at the end the personal data of the attempts. The
- * statements travel together, in this order.
+ * Moves the job, and with it everything that follows from a state: what becomes of its attempt, the callback, the mirror, and at the end the personal data of the
+ * attempts. The statements travel together, in this order. Answers the job as it is then.
  */
-export const enterState = async (deps: OrchestratorDeps, client: PoolClient, job: Job, move: JobMove): Promise<void> => {
+export const enterState = async (deps: OrchestratorDeps, client: PoolClient, job: Job, move: JobMove): Promise<Job> => {
   if (!mayMove(job.state, move.state)) throw new Error(`a job cannot go from ${job.state} to ${move.state}`);
-  const kept = withCleanTexts(move);
+  const { ghWaitsMs: _ours, ...kept } = withCleanTexts(move);
   deps.observe({ of: 'state', state: move.state });
-  await Promise.all([
-    moveJob(client, {
-      ...kept,
-      jobId: job.jobId,
-      generation: job.generation,
-      isRerunByGh: job.isRerunByGh,
-      attempt: job.attempt === null ? null : { attemptId: job.attempt.attemptId, workerId: job.attempt.workerId },
-    }),
-    mirrorJob(client, job.jobId, deps),
-    mirrorEvents(client, job.jobId),
-    job.hasCallbackUrl ? notifyProduct(deps, client, job, kept) : undefined,
-  ]);
-  if (isTerminal(move.state)) await eraseAttempts(client, job.jobId);
+  const moved = moveJob(client, {
+    ...kept,
+    jobId: job.jobId,
+    generation: job.generation,
+    isRerunByGh: job.isRerunByGh,
+    attempt: job.attempt === null ? null : { attemptId: job.attempt.attemptId, workerId: job.attempt.workerId },
+  });
+  // The mirror answers with the callbacks that are due.
+  const told = job.hasCallbackUrl
+    ? await Promise.all([moved, notifyProduct(deps, client, job, { ...kept, ghWaitsMs: move.ghWaitsMs })])
+    : [moved];
+  const [after] = await Promise.all([mirrorStep(client, job.jobId, deps), ...told]);
+  return after;
 };
 
 /** GH's own texts go into the row, the history, the mirror and the callback: they are cleaned before the first. */
@@ -232,8 +237,14 @@ const waitAgain = async (
   deps: OrchestratorDeps,
   client: PoolClient,
   job: Job,
-  { reason, detail, afterMs, errorCode }: { reason: string; detail: string; afterMs: number; errorCode: string | null },
-): Promise<void> => {
+  {
+    reason,
+    detail,
+    afterMs,
+    errorCode,
+    work,
+  }: Required<Pick<JobMove, 'reason' | 'detail' | 'work'>> & { afterMs: number; errorCode: string | null },
+): Promise<Job> =>
   await enterState(deps, client, job, {
     state: 'waiting',
     reason,
@@ -241,5 +252,5 @@ const waitAgain = async (
     deadlineInMs: deps.limits.waitForWorkerMs,
     notBeforeInMs: afterMs === 0 ? null : afterMs,
     errorCode,
+    work,
   });
-};

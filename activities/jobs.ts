@@ -10,10 +10,9 @@ import { isResolvable, isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { cleanPersonText } from '../src/domain/person-text';
 import { provenByCallback } from '../src/domain/submission-evidence';
-import { assignWaitingJobs, type Assignment } from '../src/db/assign';
-import { readAttemptOfJob, type AttemptRead } from '../src/db/attempts';
+import { lockJobWithAttempt, type AttemptRead } from '../src/db/attempts';
 import { findUntriedLeftProcess } from '../src/db/left-processes';
-import { findJob, lockUnlessWaiting, touchWaitingJob, openJob, openNextGeneration, viewJob, type Job } from '../src/db/jobs';
+import { findJob, openJob, openNextGeneration, touchWaitingJob, viewJob, type Job } from '../src/db/jobs';
 import { mirrorJob } from '../src/db/mirror';
 import { withTransaction } from '../src/db/pool';
 import { endPersonCommands } from '../src/db/person-commands';
@@ -38,9 +37,6 @@ interface Evidence {
 
 /** One transaction of a step. */
 interface Turn {
-  /** Jobs that it gave to workers. */
-  served: Assignment[];
-  commit: () => Promise<unknown>;
   /** Something of an attempt may hang in its worker's process. */
   noteLeft: () => void;
   /** Its observations count once it is committed. */
@@ -55,33 +51,27 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
   const { pool, limits } = deps;
 
   const inTransaction = async (work: (client: PoolClient, turn: Turn) => Promise<Job>): Promise<JobView> => {
-    const served: Assignment[] = [];
     const seen: Observation[] = [];
     const step = { ...deps, observe: (one: Observation) => void seen.push(one) };
     let mayBeLeft = false;
-    const job = await withTransaction(pool, async (client, commit) => {
-      let isCommitted = false;
-      const commitOnce = async (): Promise<unknown> => {
-        isCommitted = true;
-        return await commit();
-      };
-      const after = await work(client, { served, commit: commitOnce, noteLeft: () => void (mayBeLeft = true), step });
+    const job = await withTransaction(pool, async (client) => {
+      const after = await work(client, { noteLeft: () => void (mayBeLeft = true), step });
       // With the change that decides it, so that a command ends without a reader; the sweep ends what is left.
-      if (after.openMessages.length > 0 && !isCommitted) {
+      if (after.openMessages.length > 0) {
         for (const { kind, route, outcome } of await endPersonCommands(client, after)) seen.push({ of: 'command', kind, route, outcome });
       }
       return after;
     });
     seen.forEach(deps.observe);
-    await wakeServed(deps, served, job.jobId);
+    return await toView(job, mayBeLeft);
+  };
+  const toView = async (job: Job, mayBeLeft = false): Promise<JobView> => {
     const view = viewJob(job, recheckMs(job, limits));
     return mayBeLeft || hasIdleAttempt(job) ? { ...view, leftProcess: await findUntriedLeftProcess(pool, job.jobId) } : view;
   };
-  const assign = async (client: PoolClient): Promise<Assignment[]> =>
-    await assignWaitingJobs(client, { callbackBaseUrl: deps.callbackBaseUrl, limits });
 
   return {
-    /** Takes the job over and, when it is new, lets it wait for a worker and looks for one at once. */
+    /** Takes the job over and, where it is new and no worker has it yet, lets it wait for one. */
     async openJob({ jobId, owner, workflowId }: Owned & { workflowId?: string }): Promise<JobView & WorkflowLimits<'callbackDrainMs'>> {
       // It would take the job from its own workflow, and nobody's messages would reach it there.
       if (workflowId !== undefined && workflowId !== makeApplyJobId({ jobId })) {
@@ -89,40 +79,26 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
         throw ApplicationFailure.nonRetryable(wanted, failureTypes.invalidInput);
       }
       const { callbackDrainMs } = limits;
-      const view = await inTransaction(async (client, { served, commit, step }) => {
-        if (await openJob(client, { jobId, owner, waitMs: limits.waitForWorkerMs })) {
-          const [assignments, opened] = await Promise.all([assign(client), getJob(client, jobId), commit()]);
-          served.push(...assignments);
-          return opened;
-        }
-        const job = await getJob(client, jobId);
-        if (job.state !== 'accepted') return job;
-        const [, cancelled] = await Promise.all([enterState(step, client, job, cancelledBeforeWorker), getJob(client, jobId)]);
-        return cancelled;
-      });
+      const opened = orNoJob(await openJob(pool, { jobId, owner, waitMs: limits.waitForWorkerMs }), jobId);
+      // Cancelled before anybody had it, or with something else to end: few.
+      const view =
+        opened.state === 'accepted' || opened.openMessages.length > 0
+          ? await inTransaction(async (client, { step }) => {
+              const job = await getJob(client, jobId, { lock: true });
+              return job.state === 'accepted' && job.owner === owner ? await enterState(step, client, job, cancelledBeforeWorker) : job;
+            })
+          : await toView(opened);
       return { ...view, limits: { callbackDrainMs } };
     },
 
     /** Looks at the rows and takes the next step, if there is one. `proof` is what examining the worker, or a cancel that stopped it, gave. */
     async advanceJob({ jobId, owner, attemptId, proof = 'none', isUnreachable = false }: Owned & Partial<Evidence>): Promise<JobView> {
-      return await inTransaction(async (client, { served, commit, noteLeft, step }) => {
-        const [isLocked, job, read] = await Promise.all([
-          lockUnlessWaiting(client, jobId),
-          getOwnedJob(client, jobId, owner),
-          readAttemptOfJob(client, jobId),
-        ]);
+      return await inTransaction(async (client, { noteLeft, step }) => {
+        const { job, read } = orNoJob(await lockJobWithAttempt(client, jobId), jobId);
+        checkOwner(job, owner);
         if (isTerminal(job.state) || job.state === 'accepted') return job;
         if (read.kind === 'seen' && read.seen.openHumanWaits > 0) noteLeft();
-        const isWorkerFree = !isLocked || (await advanceLocked(step, client, job, read, { attemptId, proof, isUnreachable }));
-        const [assignments, , advanced] = await Promise.all([
-          isWorkerFree ? assign(client) : [],
-          // Behind the lock of assigning, which locks waiting jobs as well.
-          isLocked ? undefined : touchWaitingJob(client, jobId),
-          getJob(client, jobId),
-          job.openMessages.length === 0 ? commit() : undefined,
-        ]);
-        served.push(...assignments);
-        return advanced;
+        return (await advance(step, client, job, read, { attemptId, proof, isUnreachable })) ?? (await getJob(client, jobId));
       });
     },
 
@@ -137,14 +113,13 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
       return await inTransaction(async (client, { step }) => {
         const job = await getOwnedJob(client, jobId, owner, { lock: true });
         if (!isResolvable(job)) return job;
-        await enterState(step, client, job, {
+        return await enterState(step, client, job, {
           state: submitted ? 'succeeded' : 'failed',
           reason: submitted ? 'resolved_submitted' : 'resolved_not_submitted',
           detail: `${actor ?? 'somebody'}: ${note ?? (submitted ? 'it was submitted' : 'it was not submitted')}`,
           submission: submitted ? 'yes' : 'no',
           deadlineInMs: null,
         });
-        return await getJob(client, jobId);
       });
     },
 
@@ -167,46 +142,21 @@ export const createJobActivities = (deps: OrchestratorDeps) => {
     },
   };
 
-  /** True when a worker became free. */
-  async function advanceLocked(
-    turn: OrchestratorDeps,
-    client: PoolClient,
-    job: Job,
-    read: AttemptRead,
-    evidence: Evidence,
-  ): Promise<boolean> {
-    if (job.state === 'waiting') {
-      if (job.isCancelRequested) {
-        await enterState(turn, client, job, cancelledBeforeWorker);
-        return false;
-      }
-      // Another run of this step may have put it there since the read without a lock: a back-off is no reason to give up.
-      if (!isPast(job.deadlineAt, job.now)) {
-        await touchWaitingJob(client, job.jobId);
-        return false;
-      }
-      await enterState(turn, client, job, {
-        state: 'expired',
-        reason: 'expired',
-        detail: 'No worker was free in time',
-        deadlineInMs: null,
-      });
-      return false;
+  /** The job as it is then; null where only its attempt has changed, or nothing. */
+  async function advance(turn: OrchestratorDeps, client: PoolClient, job: Job, read: AttemptRead, evidence: Evidence): Promise<Job | null> {
+    const move = async (to: Parameters<typeof enterState>[3]): Promise<Job> => await enterState(turn, client, job, to);
+    if (job.state === 'waiting' && job.isCancelRequested) return await move(cancelledBeforeWorker);
+    if (job.state === 'waiting' && isPast(job.deadlineAt, job.now)) {
+      return await move({ state: 'expired', reason: 'expired', detail: 'No worker was free in time', deadlineInMs: null });
     }
     if (job.state === 'uncertain' && isPast(job.deadlineAt, job.now)) {
-      await enterState(turn, client, job, {
-        state: 'failed',
-        reason: 'unresolved',
-        detail: 'Nobody said how it ended',
-        deadlineInMs: null,
-      });
-      return false;
+      return await move({ state: 'failed', reason: 'unresolved', detail: 'Nobody said how it ended', deadlineInMs: null });
     }
     const isOver = job.attempt?.state === 'ended';
     // Of an attempt that is over only an uncertain job wants to know more.
-    if (job.attempt === null || (isOver && job.state !== 'uncertain')) {
+    if (job.state === 'waiting' || job.attempt === null || (isOver && job.state !== 'uncertain')) {
       await touchWaitingJob(client, job.jobId);
-      return false;
+      return null;
     }
     const { attemptId } = job.attempt;
     const { proof, isUnreachable } = evidence.attemptId === attemptId ? evidence : nothingKnown;
@@ -248,26 +198,22 @@ const nothingKnown = { proof: 'none', isUnreachable: false } as const;
 
 const cancelledBeforeWorker = { state: 'cancelled', reason: 'cancelled_before_worker', deadlineInMs: null } as const;
 
-const getJob = async (client: PoolClient, jobId: string, { lock = false } = {}): Promise<Job> => {
-  const job = await findJob(client, jobId, { lock });
-  if (job === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
-  return job;
+const orNoJob = <Found>(found: Found | null, jobId: string): Found => {
+  if (found === null) throw ApplicationFailure.nonRetryable(`no job ${jobId}`, failureTypes.jobNotFound);
+  return found;
 };
+
+const checkOwner = ({ jobId, owner }: Job, wanted: string): void => {
+  if (owner !== wanted) throw ApplicationFailure.nonRetryable(`job ${jobId} belongs to another workflow`, failureTypes.notOwner);
+};
+
+const getJob = async (client: PoolClient, jobId: string, { lock = false } = {}): Promise<Job> =>
+  orNoJob(await findJob(client, jobId, { lock }), jobId);
 
 const getOwnedJob = async (client: PoolClient, jobId: string, owner: string, { lock = false } = {}): Promise<Job> => {
   const job = await getJob(client, jobId, { lock });
-  if (job.owner !== owner) throw ApplicationFailure.nonRetryable(`job ${jobId} belongs to another workflow`, failureTypes.notOwner);
+  checkOwner(job, owner);
   return job;
-};
-
-/** The workflows of other jobs that this transaction served get a hint; what is lost, the worker's own callback and the sweep make good. */
-const wakeServed = async ({ workflows, log }: OrchestratorDeps, served: Assignment[], ownJobId: string): Promise<void> => {
-  const others = served.filter(({ jobId }) => jobId !== ownJobId);
-  await Promise.all(
-    others.map(async ({ jobId }) => {
-      await workflows.wake(jobId, 'assigned').catch((error: unknown) => log.debug('A hint was lost', { jobId, error }));
-    }),
-  );
 };
 
 /** The longer a doubt lasts, the rarer the checks, so that a silent host cannot fill a history. A wait for a person may last a day. */

@@ -1,6 +1,5 @@
 import type { RecycleReadiness } from '../src/contracts/worker-act';
 import type { SweepReport, SweepRequest } from '../src/contracts/sweep';
-import { assignWaitingJobs } from '../src/db/assign';
 import { mirrorEvents } from '../src/db/attempts';
 import { withRollback } from '../src/db/pool';
 import type { Queryable } from '../src/db/queryable';
@@ -56,15 +55,7 @@ export type SweepActivities = ReturnType<typeof createSweepActivities>;
 
 const showProgress = async ({ db }: Pass): Promise<void> => await mirrorEvents(db, null);
 
-/** An end of a job or of a hold assigns by itself; what they missed, and workers that came back, are served here. */
-const assignMissedJobs = async (pass: Pass): Promise<void> => {
-  const { limits, callbackBaseUrl, workflows } = pass.deps;
-  const served = await pass.together(async (db) => await assignWaitingJobs(db, { callbackBaseUrl, limits }));
-  for (const { jobId, workerId } of served) pass.add({ finding: 'assigned_by_sweep', subject: jobId, before: 'waiting', after: workerId });
-  await pass.notify(served, async ({ jobId }) => await workflows.wake(jobId, 'assigned'));
-};
-
-/** In this order: a command comes before what would repair the row that holds it, what is seen first decides what the rest believes, and assigning comes when workers are free. */
+/** In this order: a command comes before what would repair the row that holds it, and what is seen first decides what the rest believes. */
 const lightPass: readonly ((pass: Pass) => Promise<void>)[] = [
   takeRowCommands,
   repairRegistry,
@@ -72,7 +63,6 @@ const lightPass: readonly ((pass: Pass) => Promise<void>)[] = [
   releaseWorkers,
   showProgress,
   adoptOlderRows,
-  assignMissedJobs,
 ];
 const fullPass: typeof lightPass = [
   takeRowCommands,
@@ -88,5 +78,4 @@ const fullPass: typeof lightPass = [
   showProgress,
   adoptOlderRows,
   eraseRows,
-  assignMissedJobs,
 ];

@@ -5,6 +5,7 @@ import { limits } from '../src/contracts/limits';
 import { createPool } from '../src/db/pool';
 import type { Stack } from '../src/dev/stack';
 import { createClient, ensureSearchAttributes } from '../src/temporal';
+import { assignerSettings } from '../workers/assigner';
 import { startBareJobs, type BareJobs } from './bare/bare-jobs';
 import { startControlPlane, type ControlPlane } from './control-plane';
 import { createFreshDatabase, registerWorkers } from './database';
@@ -17,7 +18,7 @@ export interface BenchFixture {
   client: TemporalClient;
   ours: ControlPlane;
   bare: BareJobs;
-  /** Statements that gateway and orchestrator have sent. */
+  /** Statements that gateway, orchestrator and assigner have sent. */
   statementsSent(): number;
   cpuTime(): CpuTime | null;
   stop(): Promise<void>;
@@ -31,11 +32,12 @@ export const startBenchFixture = async (
 ): Promise<BenchFixture> => {
   const pids = { temporal: await stack.temporal.serverPid(), postgres: (await stack.postgres?.serverPid()) ?? null };
   const databaseUrl = await createFreshDatabase(stack.databaseUrl, name);
-  const openPool = (purpose: string, max: number): Pool =>
-    createPool(databaseUrl, { max, applicationName: `bench-${purpose}`, isDirect: true });
+  const openPool = (purpose: string, max: number, settings = {}): Pool =>
+    createPool(databaseUrl, { max, applicationName: `bench-${purpose}`, isDirect: true, settings });
   const pools = {
     gateway: openPool('gateway', 20),
     orchestrator: openPool('orchestrator', 40),
+    assigner: openPool('assigner', 1, assignerSettings),
     bare: openPool('bare', 40),
     gh: openPool('gh', 20),
   };
@@ -47,11 +49,12 @@ export const startBenchFixture = async (
   await ensureSearchAttributes(setUp, namespace);
   await setUp.close();
   const client = createClient({ address: stack.temporalAddress, namespace, apiKey: null, tls: null });
-  const statements = [pools.gateway, pools.orchestrator].map(countStatements);
+  const statements = [pools.gateway, pools.orchestrator, pools.assigner].map(countStatements);
   const ours = await startControlPlane({
     databaseUrl,
     gatewayPool: pools.gateway,
     orchestratorPool: pools.orchestrator,
+    assignerPool: pools.assigner,
     ghPool: pools.gh,
     client,
     connection,

@@ -14,6 +14,7 @@ import { createLogStreams } from '../src/gateway/sse/log-streams';
 import { createWorkflowsClient } from '../src/gateway/workflows-client';
 import { createHostClient } from '../src/ghosthands/client';
 import { createLog } from '../src/log';
+import { startAssigner } from '../workers/assigner';
 import { createTunedWorker, workflowSource } from '../workers/run-worker';
 import { createWorkflowsPort } from '../workers/workflows-port';
 import { startInstantGh, type InstantGh } from './instant-gh';
@@ -36,6 +37,7 @@ export const startControlPlane = async ({
   databaseUrl,
   gatewayPool,
   orchestratorPool,
+  assignerPool,
   ghPool,
   client,
   connection,
@@ -45,6 +47,7 @@ export const startControlPlane = async ({
   databaseUrl: string;
   gatewayPool: Pool;
   orchestratorPool: Pool;
+  assignerPool: Pool;
   ghPool: Pool;
   client: Client;
   connection: NativeConnection;
@@ -64,14 +67,23 @@ export const startControlPlane = async ({
       if (view.state === 'running' && view.attempt !== null) gh.onRunning(view.jobId, view.attempt.attemptId);
       return view;
     };
+  const port = createWorkflowsPort(client, { deadlineMs: temporalCallMs, taskQueue });
+  const assigner = startAssigner({
+    pool: assignerPool,
+    directUrl: databaseUrl,
+    callbackBaseUrl: 'http://127.0.0.1:9',
+    workflows: port,
+    limits,
+    log,
+  });
   const activities = createOrchestratorActivities({
     pool: orchestratorPool,
+    pools: { commands: orchestratorPool, sweep: orchestratorPool },
     log,
     limits,
     observe: () => undefined,
-    callbackBaseUrl: 'http://127.0.0.1:9',
     showsWorkerId: false,
-    workflows: createWorkflowsPort(client, { deadlineMs: temporalCallMs, taskQueue }),
+    workflows: port,
     hosts: createHostClient({
       addressMap: {},
       timeoutMs: limits.probeTimeoutMs,
@@ -151,6 +163,7 @@ export const startControlPlane = async ({
       server.close();
       worker.shutdown();
       await running;
+      await assigner.close();
       await gh.stop();
     },
   };

@@ -117,13 +117,17 @@ const kamalGraceSeconds = 600;
 const forceAfterGraceMs = 30_000;
 const keysPerNameMax = 2;
 const poolMaxDefault: Record<ProcessName, number> = { gateway: 10, orchestrator: 24, deployer: 8, migrate: 2 };
+/** What an orchestrator has beside its pool, so that neither commands nor the sweep nor assigning stand behind the steps of jobs. */
+export const reservedConnections = { commands: 4, sweep: 2, assigner: 1 } as const;
+const reservedInAll = Object.values(reservedConnections).reduce<number>((sum, each) => sum + each, 0);
 /** What each process takes of Postgres' connections at the defaults; `migrate` is over when the others start. */
-export const connectionBudget = (['gateway', 'orchestrator', 'deployer'] as const).map((process) => ({
-  process,
-  pool: poolMaxDefault[process],
-  // The gateway and the orchestrator listen; the deployer's is the session of the active one.
-  listen: 1,
-}));
+export const connectionBudget = [
+  { process: 'gateway', pool: poolMaxDefault.gateway, listen: 1 },
+  // For commands in rows, and for the assigner.
+  { process: 'orchestrator', pool: poolMaxDefault.orchestrator + reservedInAll, listen: 2 },
+  // The session of the active one.
+  { process: 'deployer', pool: poolMaxDefault.deployer, listen: 1 },
+];
 
 const metricsPortDefault: Record<ProcessName, number> = { gateway: 9464, orchestrator: 9465, deployer: 9466, migrate: 0 };
 

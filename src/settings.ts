@@ -186,7 +186,7 @@ export const settings = {
   }),
   DATABASE_DIRECT_URL: postgresUrl().optional().register(documented, {
     meaning:
-      'The same database without a transaction pooler between, for LISTEN, migrations and session locks. Without it news comes by polling every 5 s. Equal to DATABASE_URL, it says that no pooler is there, and statements are prepared once a connection.',
+      'The same database without a transaction pooler between, for LISTEN, migrations and session locks. Without it news comes by polling: commands in rows every 5 s, jobs to assign every second. Equal to DATABASE_URL, it says that no pooler is there, and statements are prepared once a connection.',
     processes: every,
     example: 'postgres://yardmaster:change-me@127.0.0.1:5432/fleet',
   }),

@@ -2,13 +2,13 @@ import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createOrchestratorActivities } from '../activities';
-import type { Config } from '../src/config';
+import { reservedConnections, type Config } from '../src/config';
 import { limits } from '../src/contracts/limits';
 import { taskQueues } from '../src/contracts/messages';
 import { waitForDatabase } from '../src/db/database-state';
 import { checkForeignSchema } from '../src/db/foreign-schema';
 import { fleetGauges } from '../src/db/fleet-gauges';
-import { createPool } from '../src/db/pool';
+import { createPool, type PoolOptions } from '../src/db/pool';
 import { createFleetConfigSource, type FleetConfigSource } from '../src/fleet-file';
 import { createHostClient } from '../src/ghosthands/client';
 import type { Log } from '../src/log';
@@ -19,21 +19,30 @@ import { createWorkMetrics } from '../src/metrics/work';
 import { createSecretBox } from '../src/secret-box';
 import { createCallbackClient } from '../src/product/callback-client';
 import { connectNative, createClient, ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../src/temporal';
-import { actOnNotify } from './act-on-notify';
+import { assignerSettings, startAssigner } from './assigner';
 import { keepSchedule } from './keep-schedule';
 import { processReadiness } from './process-readiness';
+import { listenForRowCommands } from './row-command-listener';
 import { runProcess, runWorker, stopSignal, workflowSource } from './run-worker';
 import { logFleetDifferences } from './fleet-differences';
 import { createWorkflowsPort } from './workflows-port';
 
 /** The orchestrator: the workflows of jobs and of the sweep, and all their activities. Any number of them share the work. */
 const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource): Promise<void> => {
-  const pool = createPool(config.database.url.unredacted(), {
-    max: config.database.poolMax,
-    applicationName: 'yardmaster-orchestrator',
-    isDirect: config.database.isDirect,
-    log,
-  });
+  const openPool = (max: number, what = '', more: Partial<PoolOptions> = {}): Pool =>
+    createPool(config.database.url.unredacted(), {
+      ...more,
+      max,
+      applicationName: `yardmaster-orchestrator${what}`,
+      isDirect: config.database.isDirect,
+      log,
+    });
+  const pool = openPool(config.database.poolMax);
+  const pools = {
+    commands: openPool(reservedConnections.commands, '-commands'),
+    sweep: openPool(reservedConnections.sweep, '-sweep'),
+    assigner: openPool(reservedConnections.assigner, '-assigner', { answerMs: limits.assignMs, settings: assignerSettings }),
+  };
   const fleetConfig = createFleetConfigSource(config.fleet);
   const metrics = createMetrics({ process: 'orchestrator' });
   for (const gauge of fleetGauges(pool, limits, fleetConfig)) metrics.addGauge(gauge);
@@ -44,12 +53,12 @@ const startOrchestrator = async (config: Config, log: Log, sdk: SdkMetricsSource
   try {
     const check = async (): Promise<unknown> => await checkForeignSchema(pool, log);
     const isThere = await waitForDatabase(pool, { log, stopping: stopSignal(), everyMs: limits.databaseWaitMs, check });
-    if (isThere) await serveJobs({ config, log, pool, client, metrics, fleetConfig });
+    if (isThere) await serveJobs({ config, log, pool, pools, client, metrics, fleetConfig });
   } finally {
     sdkMetrics.stop();
     await metricsServer.stop();
     await client.connection.close();
-    await pool.end();
+    await Promise.all([pool, ...Object.values(pools)].map(async (each) => await each.end()));
   }
 };
 
@@ -57,6 +66,7 @@ const serveJobs = async ({
   config,
   log,
   pool,
+  pools,
   client,
   metrics,
   fleetConfig,
@@ -64,6 +74,8 @@ const serveJobs = async ({
   config: Config;
   log: Log;
   pool: Pool;
+  /** Beside it, so that neither commands nor the sweep nor the assigner stand behind ten thousand steps. */
+  pools: { commands: Pool; sweep: Pool; assigner: Pool };
   client: Client;
   metrics: Metrics;
   fleetConfig: FleetConfigSource;
@@ -78,14 +90,16 @@ const serveJobs = async ({
     log,
     limits,
     observe: createWorkMetrics(metrics),
-    callbackBaseUrl: config.callbackBaseUrl,
     showsWorkerId: config.product.showsWorkerId,
     workflows,
     secrets: config.secretsKey === null ? null : createSecretBox(config.secretsKey),
   };
-  const listener = actOnNotify({ ...shared, directUrl: config.database.directUrl?.unredacted() });
+  const directUrl = config.database.directUrl?.unredacted();
+  const assigner = startAssigner({ pool: pools.assigner, directUrl, callbackBaseUrl: config.callbackBaseUrl, workflows, limits, log });
+  const listener = listenForRowCommands({ ...shared, pool: pools.commands, directUrl });
   const activities = createOrchestratorActivities({
     ...shared,
+    pools,
     hosts: createHostClient({
       addressMap: config.hostAddressMap,
       timeoutMs: limits.probeTimeoutMs,
@@ -113,7 +127,7 @@ const serveJobs = async ({
   } finally {
     ending.abort();
     await keeping;
-    await listener.close();
+    await Promise.all([assigner.close(), listener.close()]);
     await connection.close();
   }
 };

@@ -27,7 +27,7 @@ export async function applyJob(input: ApplyJobInput): Promise<ApplyJobResult> {
   CancellationScope.current().cancelRequested.catch(() => inbox.put({ kind: 'cancel', actor: 'temporal' }));
 
   return await CancellationScope.nonCancellable(async () => {
-    const { limits, ...opened } = await takeStep('openJob', { ...owned, workflowId }, 'Take the job over, look for a worker');
+    const { limits, ...opened } = await takeStep('openJob', { ...owned, workflowId }, 'Take the job over');
     const { callbackDrainMs } = { ...limitsBeforeData, ...limits };
     let job: JobView = opened;
     for (;;) {

@@ -122,11 +122,11 @@ export const { deliverDueCallbacks } = proxyActivities<CallbackActivities>({
   summary: 'Callbacks to the product, in order',
 });
 
-/** One pass over the fleet: a late one is worth less than the next one, so it is not retried. */
+/** One pass over the fleet. One that gets no connection begins again soon; beyond that a late one is worth less than the next one. */
 export const { sweepFleet } = proxyActivities<SweepActivities>({
-  startToCloseTimeout: '90 seconds',
+  scheduleToCloseTimeout: '90 seconds',
   heartbeatTimeout: '30 seconds',
-  retry: { maximumAttempts: 1 },
+  retry: { maximumAttempts: 3, initialInterval: '1 second' },
   summary: 'Probe the hosts, find what hints have missed',
 });
 

@@ -7,6 +7,12 @@ export const limits = {
   databaseWaitMs: 1_000,
   /** Without LISTEN, as behind a transaction pooler, polling is all there is. */
   degradedPollMs: 5_000,
+  /** A change calls the assigner; what calls nobody (a hold that runs out, a heart that beats again) it finds by looking. */
+  assignEveryMs: 1_000,
+  /** An assigner that is gone, or stands still, is replaced after this long. */
+  assignLeaseMs: 3_000,
+  /** A pairing is milliseconds; one without an answer after this long never gets one, and its connection is given up. */
+  assignMs: 10_000,
   /** One constant bounds the wait for a worker, for acceptance and expiry alike: VALET's queue uses the same 14,400 s (atm §6). */
   waitForWorkerMs: 14_400_000,
   /** From assigning to the claim. GH polls every 5 s when a NOTIFY is lost, and a worker may still be closing its last browser. */
@@ -138,7 +144,7 @@ export const limits = {
   /** For so long the sweep stands still at most when somebody has deleted its schedule. */
   scheduleCheckEveryMs: 30_000,
   /** Workers, hosts and live attempts are few, and all of them are looked at; beyond this the report says that some were not. */
-  fleetRowsMax: 5_000,
+  fleetRowsMax: 20_000,
   /** A heartbeat further ahead of the database's clock than this comes from a wrong clock. */
   clockSkewMs: 60_000,
   /** GH closes its browser within seconds of a job's end; a worker that is busy with that job after this long is stuck. */

@@ -134,7 +134,6 @@ export const sweepFindings = {
   job_adopted: { weight: 'repair', of: 'jobId', meaning: 'The row of an older producer was taken over before a worker claimed it.' },
   row_not_adopted: { weight: 'alarm', of: 'jobId', meaning: 'The row of an older producer cannot be taken over; the field is named.' },
   adoption_is_off: { weight: 'alarm', of: null, meaning: 'Rows wait for adoption, but a worker in queue mode might run them beside us.' },
-  assigned_by_sweep: { weight: 'repair', of: 'jobId', meaning: 'A waiting job met an idle worker.' },
   sandbox_repaired: { weight: 'repair', of: 'sandboxId', meaning: 'A sandbox told another health than registry and ports show.' },
   sandbox_without_worker: { weight: 'notice', of: 'sandboxId', meaning: 'No worker is registered for a sandbox.' },
   sandbox_address_moved: { weight: 'notice', of: 'sandboxId', meaning: 'The registry knows another address of a sandbox.' },

@@ -1,6 +1,7 @@
 import type { NewJob } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
 import type { Actor } from './audit';
+import { callAssigner } from './assign';
 import { queryNamed, type Queryable } from './queryable';
 
 /** What came of an accept: `replay` is the same request again, `conflict` another request under a key, or for a task, that is taken. */
@@ -73,7 +74,7 @@ with accepted as (
 ), act as (
   insert into yardmaster.audit (actor, source, address, act, subject_kind, subject) select $23, $24, $25, 'submit', 'job', job_id::text from accepted
 )
-select accepted_at from accepted`;
+select accepted_at, ${callAssigner} from accepted`;
 
 /** The job of the key; without one, or with a new one, that of the task: a task is one application, under whatever keys and by whomever it is submitted. */
 const findAccepted = async (db: Queryable, job: NewJob): Promise<Acceptance> => {

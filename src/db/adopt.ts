@@ -1,5 +1,6 @@
 import type { Limits } from '../contracts/limits';
 import type { AdoptableRow, Adoption } from '../domain/adoption';
+import { callAssigner } from './assign';
 import { queryNamed, type Queryable } from './queryable';
 
 /**
@@ -68,7 +69,7 @@ export const adoptRows = async (db: Queryable, adoptions: readonly Adoption[], {
      update gh_automation_jobs g set status = 'pending', worker_affinity = 'strict', target_worker_id = null, callback_url = null, max_retries = -1,
        last_heartbeat = now(), metadata = coalesce(g.metadata, '{}') - '{callback_url,yardmaster}'::text[]
      from adopted where g.id = adopted.job_id
-     returning g.id as job_id`,
+     returning g.id as job_id, ${callAssigner}`,
     values: [JSON.stringify(adoptions), jobMs],
   });
   return rows.map(({ job_id: jobId }) => jobId);

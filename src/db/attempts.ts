@@ -3,27 +3,41 @@ import type { Submission } from '../contracts/job';
 import { secretParameter } from '../domain/secret-patterns';
 import { redacted } from '../domain/sensitive';
 import { signedField } from '../domain/url-secrets';
+import { callAssigner } from './assign';
+import { isCurrent, jobColumns, jobJoins, toJob, type AttemptEnd, type Job, type JobRow } from './jobs';
 import { queryNamed, type Queryable } from './queryable';
 
 /** The attempt row as GH left it, with what its events prove; `unreadable` names the field that breaks our expectations. */
 export type AttemptRead = { kind: 'seen'; seen: AttemptSnapshot } | { kind: 'missing' } | { kind: 'unreadable'; problem: string };
 
-export const readAttempt = async (db: Queryable, attemptId: string): Promise<AttemptRead> =>
-  await read(db, { name: 'read_attempt', where: 'g.id = $1::uuid', id: attemptId });
+export const readAttempt = async (db: Queryable, attemptId: string): Promise<AttemptRead> => {
+  const text = `${readStatement} where g.id = $1::uuid`;
+  const { rows } = await queryNamed<Record<string, unknown>>(db, { name: 'read_attempt', text, values: [attemptId, handlerEventTypes] });
+  return rows[0] === undefined ? { kind: 'missing' } : parse(rows[0]);
+};
 
-/** Of the attempt that the job has when the statement runs, so that it may travel together with what locks the job. */
-export const readAttemptOfJob = async (db: Queryable, jobId: string): Promise<AttemptRead> =>
-  await read(db, {
-    name: 'read_attempt_of_job',
-    where: 'g.id = (select attempt_id from yardmaster.job where job_id = $1::uuid)',
-    id: jobId,
+/**
+ * Locks a job for the rest of the transaction and reads it, with its attempt, as they are then. Null when there is no such job.
+ */
+export const lockJobWithAttempt = async (db: Queryable, jobId: string): Promise<{ job: Job; read: AttemptRead } | null> => {
+  const { rows } = await queryNamed<JobRow & { is_current: boolean; has_row: boolean | null }>(db, {
+    name: 'lock_job_with_attempt',
+    text: `
+     with locked as materialized (select j as job, j.xmin as version from yardmaster.job j where j.job_id = $1::uuid for update)
+     select ${jobColumns}, ${isCurrent('locked.version')} as is_current, seen.*
+     from locked cross join lateral (select (locked.job).*) j ${jobJoins}
+     left join lateral (select true as has_row, r.* from (${readStatement} where g.id = j.attempt_id) r) seen on true`,
+    values: [jobId, handlerEventTypes],
   });
+  const [row] = rows;
+  if (row === undefined) return null;
+  // The lock is ours by now.
+  if (!row.is_current) return await lockJobWithAttempt(db, jobId);
+  return { job: toJob(row), read: row.has_row === true ? parse(row) : { kind: 'missing' } };
+};
 
-const read = async (db: Queryable, { name, where, id }: { name: string; where: string; id: string }): Promise<AttemptRead> => {
-  const text = `${readStatement} where ${where}`;
-  const { rows } = await queryNamed<Record<string, unknown>>(db, { name, text, values: [id, handlerEventTypes] });
-  if (rows[0] === undefined) return { kind: 'missing' };
-  const parsed = attemptSnapshotSchema.safeParse(rows[0]);
+const parse = (row: object): AttemptRead => {
+  const parsed = attemptSnapshotSchema.safeParse(row);
   if (parsed.success) return { kind: 'seen', seen: parsed.data };
   return { kind: 'unreadable', problem: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ') };
 };
@@ -66,23 +80,6 @@ cross join lateral (
   from gh_job_events where job_id = g.id
 ) e`;
 
-/** The claim is seen: disarm, so that nothing GH re-queues is claimable again. The claim's moment is the database's, from the status trigger. */
-export const markClaimed = async (
-  db: Queryable,
-  { attemptId, claimedAt }: { attemptId: string; claimedAt: Date | null },
-): Promise<void> => {
-  await queryNamed(db, {
-    name: 'claim_attempt',
-    text: `
-     with claimed as (
-       update yardmaster.attempt set state = 'running', claimed_at = coalesce(claimed_at, $2::timestamptz, now())
-       where attempt_id = $1::uuid and state = 'assigned'
-     )
-     update gh_automation_jobs set target_worker_id = null where id = $1::uuid and target_worker_id is not null`,
-    values: [attemptId, claimedAt],
-  });
-};
-
 /** True when nobody had claimed the row, which nobody can from now on; false when the worker was faster. */
 export const takeBack = async (db: Queryable, attemptId: string): Promise<boolean> => {
   const { rowCount } = await db.query(
@@ -94,18 +91,8 @@ export const takeBack = async (db: Queryable, attemptId: string): Promise<boolea
   return rowCount === 1;
 };
 
-/** Ends our record of an attempt. `isWorkerFree`: its process ended the row itself, so it takes the next job as soon as its browser is closed. */
-export const endAttempt = async (
-  db: Queryable,
-  end: {
-    attemptId: string;
-    endReason: string;
-    submission: Submission;
-    errorCode: string | null;
-    hasLeftWaiter: boolean;
-    isWorkerFree: boolean;
-  },
-): Promise<void> => {
+/** As `AttemptWork` of a move says (jobs.ts), where the job stays as it is. */
+export const endAttempt = async (db: Queryable, end: AttemptEnd & { attemptId: string }): Promise<void> => {
   await queryNamed(db, {
     name: 'end_attempt',
     text: `
@@ -115,9 +102,11 @@ export const endAttempt = async (
        returning worker_id, host
      ), disarmed as (
        update gh_automation_jobs set target_worker_id = null where id = $1::uuid and target_worker_id is not null
+     ), freed as (
+       update yardmaster.host_probe p set active_jobs = 0, freed_at = now()
+       from ended where $6::boolean and p.host = ended.host and p.worker_id = ended.worker_id
      )
-     update yardmaster.host_probe p set active_jobs = 0, freed_at = now()
-     from ended where $6::boolean and p.host = ended.host and p.worker_id = ended.worker_id`,
+     select ${callAssigner} from ended`,
     values: [end.attemptId, end.endReason, end.submission, end.errorCode, end.hasLeftWaiter, end.isWorkerFree],
   });
 };
@@ -127,51 +116,52 @@ export const noteProof = async (db: Queryable, { attemptId, submission }: { atte
   await db.query(`update yardmaster.attempt set submission = $2 where attempt_id = $1::uuid`, [attemptId, submission]);
 };
 
-/** Takes the personal data out of the attempt rows of an ended job; the public job row keeps it, it belongs to the product. */
-export const eraseAttempts = async (db: Queryable, jobId: string): Promise<void> => {
-  await queryNamed(db, {
-    name: 'erase_attempts',
-    text: `
-     with erased as (
+/**
+ * Takes the personal data out of the attempt rows of the ended job $1; the public job row keeps it, it belongs to the product. Two steps of a statement.
+ */
+export const eraseSteps = `
+     erased as (
        update yardmaster.attempt set erased_at = now()
        where job_id = $1::uuid and ended_at is not null and erased_at is null
+         and exists (select from yardmaster.job j where j.job_id = $1::uuid and j.ended_at is not null)
        returning attempt_id
-     )
-     update gh_automation_jobs g set input_data = '{}', resume_ref = null, interaction_data = null, result_data = null, result_summary = null,
-       metadata = jsonb_build_object('yardmaster', g.metadata -> 'yardmaster')
-     from erased where g.id = erased.attempt_id`,
-    values: [jobId],
-  });
+     ), emptied as (
+       update gh_automation_jobs g set input_data = '{}', resume_ref = null, interaction_data = null, result_data = null, result_summary = null,
+         metadata = jsonb_build_object('yardmaster', g.metadata -> 'yardmaster')
+       from erased where g.id = erased.attempt_id
+     )`;
+
+export const eraseAttempts = async (db: Queryable, jobId: string): Promise<void> => {
+  await queryNamed(db, { name: 'erase_attempts', text: `with ${eraseSteps} select 1`, values: [jobId] });
 };
 
 /** A parameter's value, or who and with which password. It ends where a text of JSON may end. */
 const secretOfAddress = String.raw`(?:(${secretParameter})[^&;#\s"'<>\\]+|(://)[^\s/?#"'<>\\]+(?=@))`;
 
 /**
- * Copies progress and milestones to the public job id, where the product reads them. A copy has an id derived from its original, so that copying
+ * Copies progress and milestones to the public job id $1, where the product reads them. A copy has an id derived from its original, so that copying
  * twice changes nothing. Without a job: of every live attempt. The address of a page loses its secrets on the way, unless the
  * event has one that has to be opened; that is dear, so what is copied already is left out first. In the order of ids: a step and a pass of the sweep copy the
- * same events, and must not wait for each other.
+ * same events, and must not wait for each other. `copyValues` are the values from `$n` on.
  */
-export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise<void> => {
-  await queryNamed(db, {
-    name: 'mirror_events',
-    text: `
+export const copyEvents = (n: number): string => `
      insert into gh_job_events (id, job_id, event_type, message, metadata, actor, created_at)
      select md5('yardmaster:' || e.id)::uuid, a.job_id, e.event_type,
-       case when e.message like '%://%' then regexp_replace(e.message, $3::text, '\\1\\2' || $4::text, 'gi') else e.message end,
-       case when e.metadata::text like '%://%' and e.metadata::text !~* $5::text
-         then regexp_replace(e.metadata::text, $3::text, '\\1\\2' || $4::text, 'gi')::jsonb else e.metadata end,
+       case when e.message like '%://%' then regexp_replace(e.message, $${n + 1}::text, '\\1\\2' || $${n + 2}::text, 'gi') else e.message end,
+       case when e.metadata::text like '%://%' and e.metadata::text !~* $${n + 3}::text
+         then regexp_replace(e.metadata::text, $${n + 1}::text, '\\1\\2' || $${n + 2}::text, 'gi')::jsonb else e.metadata end,
        e.actor, e.created_at
      from yardmaster.attempt a join gh_job_events e on e.job_id = a.attempt_id
-     where e.event_type = any($2::text[])
+     where e.event_type = any($${n}::text[])
        and case when $1::uuid is null then a.ended_at is null else a.job_id = $1::uuid and (a.ended_at is null or a.ended_at >= now()) end
        and exists (select from gh_automation_jobs g where g.id = a.job_id)
        and not exists (select from gh_job_events c where c.id = md5('yardmaster:' || e.id)::uuid)
      order by e.id
-     on conflict (id) do nothing`,
-    values: [jobId, mirroredEventTypes, secretOfAddress, redacted, signedField.source],
-  });
+     on conflict (id) do nothing`;
+export const copyValues = [mirroredEventTypes, secretOfAddress, redacted, signedField.source];
+
+export const mirrorEvents = async (db: Queryable, jobId: string | null): Promise<void> => {
+  await queryNamed(db, { name: 'mirror_events', text: copyEvents(2), values: [jobId, ...copyValues] });
 };
 
 /** What an attempt leaves for the product: results, cost and what it asks of a human. Personal data; it goes into callbacks and nowhere else. */

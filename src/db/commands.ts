@@ -1,5 +1,6 @@
 import type { CommandKind, CommandOutcome, CommandView, MeansUsed, ResolutionType, Route, RouteTaken } from '../contracts/command';
 import type { JobState } from '../contracts/job';
+import { callAssigner } from './assign';
 import { recordCommandEnd } from './audit';
 import type { Queryable } from './queryable';
 
@@ -98,7 +99,7 @@ export const updateCommand = async (
   },
 ): Promise<UpdatedCommand | null> => {
   const { rows } = await db.query<UpdatedCommand>(
-    `update yardmaster.command set
+    `with updated as (update yardmaster.command set
        route = coalesce($2::jsonb, route), attempt_id = coalesce(($2::jsonb ->> 'attemptId')::uuid, attempt_id),
        means = case when $3::jsonb is null then means else (
          select coalesce(jsonb_agg(entry order by first_at), '[]') from (
@@ -107,7 +108,9 @@ export const updateCommand = async (
        outcome = coalesce($4, outcome), detail = coalesce($5, detail),
        ended_at = case when $6::boolean then coalesce($7::timestamptz, now()) end, touched_at = now()
      where command_id = $1::uuid and ended_at is null
-     returning job_id as "jobId", kind, coalesce(route ->> 'route', 'none') as route, coalesce(outcome, 'none') as outcome`,
+     returning job_id as "jobId", kind, coalesce(route ->> 'route', 'none') as route, coalesce(outcome, 'none') as outcome, ended_at)
+     -- The worker of a cancel that is through may be given the next job.
+     select "jobId", kind, route, outcome, case when ended_at is not null and kind = 'cancel' then ${callAssigner} end as called from updated`,
     [
       update.commandId,
       update.route === undefined ? null : JSON.stringify(update.route),
@@ -118,7 +121,8 @@ export const updateCommand = async (
       update.endedAt ?? null,
     ],
   );
-  return rows[0] ?? null;
+  const [row] = rows;
+  return row === undefined ? null : { jobId: row.jobId, kind: row.kind, route: row.route, outcome: row.outcome };
 };
 
 /**

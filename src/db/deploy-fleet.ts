@@ -2,7 +2,7 @@ import type { HealthFacts } from '../domain/health';
 import { describeStanding, type JobOnHost, type StandingJob } from '../domain/deploy-drain';
 import type { Limits } from '../contracts/limits';
 import { lockAssigning } from './assign';
-import { assignChannel, makeDeployHolder, personHolder } from './holds';
+import { makeDeployHolder, personHolder } from './holds';
 import { isOrphaned } from './orphaned-attempts';
 import type { Queryable } from './queryable';
 
@@ -48,15 +48,6 @@ export const keepDeploy = async (db: Queryable, { deployId, leaseMs }: { deployI
      update yardmaster.host_hold set expires_at = now() + $2::bigint * interval '1 ms' where holder = $1 and expires_at > now()`,
     [makeDeployHolder({ deployId }), leaseMs, deployId],
   );
-};
-
-/** Releases the holds of a deploy and notifies whoever assigns. */
-export const releaseHolds = async (db: Queryable, deployId: string): Promise<string[]> => {
-  const { rows } = await db.query<{ host: string }>(
-    `with ended as (delete from yardmaster.host_hold where holder = $1 returning host) select host, pg_notify($2, host) from ended`,
-    [makeDeployHolder({ deployId }), assignChannel],
-  );
-  return rows.map(({ host }) => host);
 };
 
 /** A person must look before these get jobs again. One whom a person holds already stays so, for that person's reason. */

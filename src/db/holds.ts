@@ -1,7 +1,5 @@
+import { callAssigner } from './assign';
 import type { Queryable } from './queryable';
-
-/** Notified when a hold ends: its workers may be given jobs at once. */
-export const assignChannel = 'yardmaster_assign';
 
 /** The host name that stands for the whole fleet. */
 const wholeFleet = '*';
@@ -76,11 +74,11 @@ export const holdHost = async (
   return held;
 };
 
-/** False when it was not held. Notifies whoever assigns. */
+/** False when it was not held. */
 export const releaseHost = async (db: Queryable, host: string, holder: string = personHolder): Promise<boolean> => {
   const { rowCount } = await db.query(
-    `with ended as (delete from yardmaster.host_hold where host = $1 and holder = $3 returning host) select pg_notify($2, host) from ended`,
-    [host, assignChannel, holder],
+    `with ended as (delete from yardmaster.host_hold where host = $1 and holder = $2 returning host) select ${callAssigner} from ended`,
+    [host, holder],
   );
   return rowCount === 1;
 };
@@ -88,8 +86,8 @@ export const releaseHost = async (db: Queryable, host: string, holder: string = 
 /** Ends every hold of that holder and answers the hosts; none when it held nothing. */
 export const releaseHolder = async (db: Queryable, holder: string): Promise<string[]> => {
   const { rows } = await db.query<{ host: string }>(
-    `with ended as (delete from yardmaster.host_hold where holder = $1 returning host) select host, pg_notify($2, host) from ended`,
-    [holder, assignChannel],
+    `with ended as (delete from yardmaster.host_hold where holder = $1 returning host) select host, ${callAssigner} from ended`,
+    [holder],
   );
   return rows.map(({ host }) => host);
 };

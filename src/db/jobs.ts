@@ -1,5 +1,6 @@
 import type { CommandKind } from '../contracts/command';
 import type { AttemptState, HumanKind, JobState, JobType, JobView, Submission } from '../contracts/job';
+import { callAssigner } from './assign';
 import { queryNamed, type Queryable } from './queryable';
 
 /** A job as its record says, with the attempt that it is about now. */
@@ -56,8 +57,8 @@ export const findJob = async (db: Queryable, jobId: string, { lock = false } = {
 
 const lockStatement = `select from yardmaster.job where job_id = $1::uuid for update`;
 
-const findStatement = `
-select j.job_id, j.generation, j.state, j.reason, j.detail, j.state_at, j.owner, j.user_id, j.valet_task_id, j.accepted_at, j.timeout_seconds,
+/** Of a job `j`, with `jobJoins`. */
+export const jobColumns = `j.job_id, j.generation, j.state, j.reason, j.detail, j.state_at, j.owner, j.user_id, j.valet_task_id, j.accepted_at, j.timeout_seconds,
   j.attempts_max, case when j.not_before > now() then j.not_before end as not_before, j.deadline_at, j.job_deadline_at, j.submission, j.human_kind, j.is_rerun_by_gh, j.is_owner_in_doubt,
   j.cancel_requested_at, j.error_code, j.error_message, j.callback_url is not null as has_callback_url, j.ended_at, j.attempt_id,
   g.job_type, a.number as attempt_number, a.worker_id, a.host, a.state as attempt_state, a.claimed_at, clock_timestamp() as now,
@@ -66,27 +67,12 @@ select j.job_id, j.generation, j.state, j.reason, j.detail, j.state_at, j.owner,
   exists (select from yardmaster.callback c
     where c.job_id = j.job_id and c.settled_at is null) as has_pending_callbacks,
   array(select o.kind from yardmaster.command o
-    where o.job_id = j.job_id and o.ended_at is null order by o.kind) as open_commands
-from yardmaster.job j
+    where o.job_id = j.job_id and o.ended_at is null order by o.kind) as open_commands`;
+export const jobJoins = `
 left join yardmaster.attempt a on a.attempt_id = j.attempt_id
-left join gh_automation_jobs g on g.id = j.job_id
-where j.job_id = $1::uuid`;
+left join gh_automation_jobs g on g.id = j.job_id`;
 
-/**
- * Takes the row for the rest of the transaction, unless the job waits for a worker: then false, since assigning locks such rows, and locks its own
- * lock before them (src/db/assign.ts).
- */
-export const lockUnlessWaiting = async (db: Queryable, jobId: string): Promise<boolean> => {
-  const { rowCount } = await queryNamed(db, {
-    name: 'lock_unless_waiting',
-    text: `
-     select from yardmaster.job
-     where job_id = $1::uuid and not (state = 'waiting' and cancel_requested_at is null and (deadline_at is null or deadline_at > now()))
-     for update`,
-    values: [jobId],
-  });
-  return rowCount === 1;
-};
+const findStatement = `select ${jobColumns} from yardmaster.job j ${jobJoins} where j.job_id = $1::uuid`;
 
 /** Of these jobs, the ones that have not ended. */
 export const listLiveJobs = async (db: Queryable, jobIds: string[]): Promise<string[]> => {
@@ -99,19 +85,19 @@ export const listLiveJobs = async (db: Queryable, jobIds: string[]): Promise<str
 };
 
 /**
- * Makes this workflow the only writer of a job that has not ended; an earlier run's writes find no row any more. A new job begins to wait for a
- * worker by it, for as long as it may since it was accepted: then true.
+ * Makes this workflow the only writer of a job that has not ended; an earlier run's writes find no row any more. A new job that has no worker yet begins
+ * to wait for one by it, for as long as it may since it was accepted. Answers the job as it is then; null when there is none.
  */
 export const openJob = async (
   db: Queryable,
   { jobId, owner, waitMs }: { jobId: string; owner: string; waitMs: number },
-): Promise<boolean> => {
-  const { rows } = await queryNamed<{ is_new: boolean }>(db, {
+): Promise<Job | null> => {
+  const { rows } = await queryNamed<JobRow & { is_current: boolean }>(db, {
     name: 'open_job',
     text: `
-     with before as (
-       select job_id, state = 'accepted' and cancel_requested_at is null as is_new
-       from yardmaster.job where job_id = $1::uuid and ended_at is null for update
+     with before as materialized (
+       select j as was, j.xmin as version, j.state = 'accepted' and j.cancel_requested_at is null as is_new
+       from yardmaster.job j where j.job_id = $1::uuid for update
      ), opened as (
        update yardmaster.job j set
          owner = $2, touched_at = now(),
@@ -119,17 +105,27 @@ export const openJob = async (
          reason = case when is_new then 'no_worker_yet' else reason end,
          state_at = case when is_new then now() else state_at end,
          deadline_at = case when is_new then least(state_at + $3::bigint * interval '1 ms', job_deadline_at) else deadline_at end
-       from before where j.job_id = before.job_id
-       returning j.job_id, j.generation, is_new
+       from before where j.job_id = (before.was).job_id and (before.was).ended_at is null
+       returning j.*
      ), entry as (
        insert into yardmaster.job_transition (job_id, generation, state, reason)
-       select job_id, generation, 'waiting', 'no_worker_yet' from opened where is_new
+       select job_id, generation, 'waiting', 'no_worker_yet' from opened cross join before where is_new
      )
-     select is_new from opened`,
+     select ${jobColumns}, ${isCurrent('before.version')} as is_current, (select ${callAssigner} where before.is_new) as called
+     from before
+     cross join lateral (select * from opened union all select (before.was).* where not exists (select from opened)) j ${jobJoins}`,
     values: [jobId, owner, waitMs],
   });
-  return rows[0]?.is_new ?? false;
+  const [row] = rows;
+  if (row === undefined) return null;
+  return row.is_current ? toJob(row) : await findJob(db, jobId);
 };
+
+/**
+ * Of a statement that locks the job of $1 and reads what belongs to it: had nobody changed the job since its snapshot? Otherwise it has waited for somebody, has the job
+ * as it is now, and all else as it was before.
+ */
+export const isCurrent = (version: string): string => `(${version} = (select s.xmin from yardmaster.job s where s.job_id = $1::uuid))`;
 
 /** A change of state; what is left out keeps its value, and `null` clears. */
 export interface Move {
@@ -148,15 +144,46 @@ export interface Move {
   /** GH was seen to run the application again by itself; never unseen. */
   isRerunByGh?: boolean;
   attempt: { attemptId: string; workerId: string } | null;
+  /** What becomes of its attempt by the same step. */
+  work?: AttemptWork;
 }
 
-/** Writes the state and its line of the timeline. Whether the move is allowed is the caller's question (src/domain/job-state.ts). */
+export interface AttemptWork {
+  /** The claim is seen: disarm, so that nothing GH re-queues is claimable again. The claim's moment is the database's, from the status trigger. */
+  claim?: { claimedAt: Date | null };
+  end?: AttemptEnd;
+}
+
+/** `isWorkerFree`: its process ended the row itself, so it takes the next job as soon as its browser is closed. */
+export interface AttemptEnd {
+  endReason: string;
+  submission: Submission;
+  errorCode: string | null;
+  hasLeftWaiter: boolean;
+  isWorkerFree: boolean;
+}
+
+/** Writes the state, what becomes of the attempt, and the line of the timeline. Whether the move is allowed is the caller's question (src/domain/job-state.ts). */
 export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
   const isEnd = ['succeeded', 'failed', 'cancelled', 'expired'].includes(move.state);
   await queryNamed(db, {
     name: 'move_job',
     text: `
-     with moved as (
+     with worked as (
+       update yardmaster.attempt set
+         claimed_at = case when $16::boolean and state = 'assigned' then coalesce(claimed_at, $17::timestamptz, now()) else claimed_at end,
+         state = case when $18::text is not null then 'ended' when $16::boolean and state = 'assigned' then 'running' else state end,
+         ended_at = case when $18::text is not null then now() end, end_reason = $18, submission = coalesce($19, submission), error_code = $20,
+         has_left_waiter = coalesce($21::boolean, has_left_waiter)
+       where attempt_id = $13::uuid and ended_at is null and ($16::boolean or $18::text is not null)
+       returning worker_id, host, ended_at
+     ), disarmed as (
+       update gh_automation_jobs set target_worker_id = null
+       where id = $13::uuid and target_worker_id is not null and ($16::boolean or $18::text is not null)
+     ), freed as (
+       update yardmaster.host_probe p set active_jobs = 0, freed_at = now()
+       from worked w where $22::boolean and w.ended_at is not null and p.host = w.host and p.worker_id = w.worker_id
+     ), moved as (
        update yardmaster.job set
          state = $3, reason = $4, detail = $5, state_at = now(), touched_at = now(), is_owner_in_doubt = false,
          deadline_at = case when $6::bigint is null then null
@@ -170,9 +197,11 @@ export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
          is_rerun_by_gh = is_rerun_by_gh or $15::boolean
        where job_id = $1::uuid
        returning job_id
+     ), entry as (
+       insert into yardmaster.job_transition (job_id, generation, state, reason, detail, attempt_id, worker_id)
+       select job_id, $2::int, $3, $4, $5, $13::uuid, $14 from moved
      )
-     insert into yardmaster.job_transition (job_id, generation, state, reason, detail, attempt_id, worker_id)
-     select job_id, $2::int, $3, $4, $5, $13::uuid, $14 from moved`,
+     select ${callAssigner} from moved where $3 = 'waiting' or $18::text is not null`,
     values: [
       move.jobId,
       move.generation,
@@ -189,6 +218,13 @@ export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
       move.attempt?.attemptId ?? null,
       move.attempt?.workerId ?? null,
       move.isRerunByGh ?? false,
+      move.work?.claim !== undefined,
+      move.work?.claim?.claimedAt ?? null,
+      move.work?.end?.endReason ?? null,
+      move.work?.end?.submission ?? null,
+      move.work?.end?.errorCode ?? null,
+      move.work?.end?.hasLeftWaiter ?? null,
+      move.work?.end?.isWorkerFree ?? false,
     ],
   });
 };
@@ -205,9 +241,18 @@ export const touchJob = async (
   });
 };
 
-/** Notes that the workflow has checked a job that only waits, so that the sweep does not wake it for a while. */
+/** Notes that the workflow has checked a job that only waits, so that the sweep does not wake it for a while. Its back-off may be over. */
 export const touchWaitingJob = async (db: Queryable, jobId: string): Promise<void> => {
-  await db.query(`/* touch_waiting_job */ update yardmaster.job set touched_at = now() where job_id = $1::uuid`, [jobId]);
+  await queryNamed(db, {
+    name: 'touch_waiting_job',
+    text: `
+     with touched as (
+       update yardmaster.job set touched_at = now(), not_before = case when not_before > now() then not_before end
+       where job_id = $1::uuid returning state
+     )
+     select ${callAssigner} from touched where state = 'waiting'`,
+    values: [jobId],
+  });
 };
 
 /** Opens the next life of a job whose last one has ended; everything but the request itself starts anew. */
@@ -224,8 +269,10 @@ export const openNextGeneration = async (
          job_deadline_at = now() + $3::bigint * interval '1 ms'
        where job_id = $1::uuid and ended_at is not null
        returning job_id, generation
+     ), entry as (
+       insert into yardmaster.job_transition (job_id, generation, state, reason, detail) select job_id, generation, 'accepted', 'retried', $2 from opened
      )
-     insert into yardmaster.job_transition (job_id, generation, state, reason, detail) select job_id, generation, 'accepted', 'retried', $2 from opened`,
+     select ${callAssigner} from opened`,
     [jobId, `retried by ${actor}`, jobMs],
   );
 };
@@ -255,13 +302,13 @@ export const viewJob = (job: Job, doubtRecheckMs: number): JobView => ({
 const wakeInMs = (job: Job, doubtRecheckMs: number): number | null => {
   const waits = job.deadlineAt === null ? [] : [Math.max(0, job.deadlineAt.getTime() - job.now.getTime())];
   // A back-off that is over waits for a worker, not for the clock. One that ends while the step runs was not over to those who assign: theirs is the
-  // step's first moment, and nobody else would look again.
+  // step's first moment, and their next look comes a second later.
   if (job.notBefore !== null) waits.push(Math.max(0, job.notBefore.getTime() - job.now.getTime()));
   if (job.isOwnerInDoubt) waits.push(doubtRecheckMs);
   return waits.length === 0 ? null : Math.min(...waits);
 };
 
-interface JobRow {
+export interface JobRow {
   job_id: string;
   generation: number;
   state: JobState;
@@ -299,7 +346,7 @@ interface JobRow {
   now: Date;
 }
 
-const toJob = (row: JobRow): Job => ({
+export const toJob = (row: JobRow): Job => ({
   jobId: row.job_id,
   generation: row.generation,
   state: row.state,

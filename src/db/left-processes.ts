@@ -1,5 +1,6 @@
 import type { Limits } from '../contracts/limits';
 import type { LeftBy, LeftProcess } from '../domain/left-process';
+import { callAssigner } from './assign';
 import { isOrphaned } from './orphaned-attempts';
 import { queryNamed, type Queryable } from './queryable';
 
@@ -95,7 +96,8 @@ export const settleLeftProcesses = async (
        state = case when left_by.by = 'end' then 'ended' else a.state end,
        ended_at = case when left_by.by = 'end' then now() else a.ended_at end,
        end_reason = case when left_by.by = 'end' then 'stopped' else a.end_reason end
-     from jsonb_to_recordset($1::jsonb) as left_by(attempt_id uuid, by text) where a.attempt_id = left_by.attempt_id`,
+     from jsonb_to_recordset($1::jsonb) as left_by(attempt_id uuid, by text) where a.attempt_id = left_by.attempt_id
+     returning ${callAssigner}`,
     [JSON.stringify(rows)],
   );
   return rows

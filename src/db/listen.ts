@@ -12,7 +12,8 @@ import type { DbLog } from './pool';
 export interface ListenerOptions {
   directUrl: string | undefined;
   channels: string[];
-  onNotify: (channel: string, payload: string) => void;
+  /** Left out, a notification polls at once; those that come meanwhile are one. */
+  onNotify?: (channel: string, payload: string) => void;
   /** Runs every `pollEveryMs`, and at once when notifications may have been missed; never twice at a time. */
   onPoll: () => Promise<void> | void;
   pollEveryMs: number;
@@ -60,7 +61,7 @@ async function listenForEver(
     const client = createSessionClient(directUrl, { applicationName: options.applicationName ?? 'yardmaster-listen' });
     try {
       const lost = new Promise<void>((resolve) => client.once('end', () => resolve()));
-      await connectAndListen(client, options);
+      await connectAndListen(client, { onNotify: pollNow, ...options });
       if (!(await receivesOwnNotify(client, directUrl, options, closing))) {
         if (!closing.aborted)
           warnDegraded(options, 'notifications do not arrive, so DATABASE_DIRECT_URL seems to lead to a transaction pooler');
@@ -88,7 +89,7 @@ async function listenForEver(
   }
 }
 
-async function connectAndListen(client: Client, options: ListenerOptions): Promise<void> {
+async function connectAndListen(client: Client, options: ListenerOptions & Required<Pick<ListenerOptions, 'onNotify'>>): Promise<void> {
   client.on('notification', ({ channel, payload = '' }) => {
     if (!options.channels.includes(channel)) return;
     try {

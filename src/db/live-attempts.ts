@@ -1,6 +1,7 @@
 import type { HumanKind, JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
 import type { LiveAttempt } from '../domain/attempt-sweep';
+import { callAssigner } from './assign';
 import { portColumns, toPort, type PortRow } from './attempt-port';
 import { queryNamed, type Queryable } from './queryable';
 
@@ -52,7 +53,7 @@ export const reownAttempts = async (
      left join gh_worker_registry r on r.worker_id = c."to"
      where a.attempt_id = c."attemptId" and a.ended_at is null and a.worker_id = c."from"
        and not exists (select from yardmaster.attempt o where o.worker_id = c."to" and o.ended_at is null)
-     returning a.attempt_id`,
+     returning a.attempt_id, ${callAssigner}`,
     [JSON.stringify(claims)],
   );
   return rows.map(({ attempt_id: attemptId }) => attemptId);

@@ -1,5 +1,7 @@
 import { ghStatusOf } from '../domain/job-state';
 import { withoutPageSecrets } from '../domain/url-secrets';
+import { copyEvents, copyValues, eraseSteps } from './attempts';
+import { jobColumns, jobJoins, toJob, type Job, type JobRow } from './jobs';
 import { queryNamed, type Queryable } from './queryable';
 import { withoutResolution } from './resume';
 
@@ -24,10 +26,38 @@ const saysCancelled = (
  * Writes our state into the public job row, the mirror that the product reads: state, interaction, results, and a heartbeat, since VALET
  * fails tasks whose row is silent (valet §3.1). Re-asserts what keeps the row unclaimable. Never copies what a person typed into a resume.
  */
-export const mirrorJob = async (db: Queryable, jobId: string, { showsWorkerId, isNewLife = false }: MirrorOptions): Promise<void> => {
+export const mirrorJob = async (db: Queryable, jobId: string, options: MirrorOptions): Promise<void> => {
   const { rows } = await queryNamed<{ interaction: unknown }>(db, {
     name: 'mirror_job',
+    text: mirrorUpdate,
+    values: [jobId, ...mirrorValues(options)],
+  });
+  await hidePageSecrets(db, jobId, rows[0]?.interaction);
+};
+
+/** What a step shows at its end: the mirror, the progress, and of an ended job the personal data of its attempts no longer. Answers the job as it is then. */
+export const mirrorStep = async (db: Queryable, jobId: string, options: MirrorOptions): Promise<Job> => {
+  const { rows } = await queryNamed<JobRow & { interaction: unknown }>(db, {
+    name: 'mirror_step',
     text: `
+     with mirrored as (${mirrorUpdate}), copied as (${copyEvents(5)}), ${eraseSteps}
+     select ${jobColumns}, (select interaction from mirrored) as interaction
+     from yardmaster.job j ${jobJoins} where j.job_id = $1::uuid`,
+    values: [jobId, ...mirrorValues(options), ...copyValues],
+  });
+  const [row] = rows;
+  if (row === undefined) throw new Error('a job whose row was locked is gone');
+  await hidePageSecrets(db, jobId, row.interaction);
+  return toJob(row);
+};
+
+const mirrorValues = ({ showsWorkerId, isNewLife = false }: MirrorOptions): unknown[] => [
+  JSON.stringify(ghStatusOf),
+  showsWorkerId,
+  isNewLife,
+];
+
+const mirrorUpdate = `
      update gh_automation_jobs g set
        status = case when ${saysCancelled('g')} and not $4::boolean then g.status else ($2::jsonb) ->> j.state end,
        status_message = nullif(j.detail, ''),
@@ -50,12 +80,11 @@ export const mirrorJob = async (db: Queryable, jobId: string, { showsWorkerId, i
      left join yardmaster.attempt a on a.attempt_id = j.attempt_id
      left join gh_automation_jobs r on r.id = j.attempt_id
      where j.job_id = $1::uuid and g.id = j.job_id
-     returning case when j.state = 'waiting_human' then g.interaction_data end as interaction`,
-    values: [jobId, JSON.stringify(ghStatusOf), showsWorkerId, isNewLife],
-  });
-  const interaction = rows[0]?.interaction ?? null;
+     returning case when j.state = 'waiting_human' then g.interaction_data end as interaction`;
+
+/** In the transaction of the step, so nobody reads it as it came. */
+const hidePageSecrets = async (db: Queryable, jobId: string, interaction: unknown = null): Promise<void> => {
   const shown = JSON.stringify(withoutPageSecrets(interaction));
-  // In the transaction of the step, so nobody reads it as it came.
   if (shown !== JSON.stringify(interaction))
     await db.query(`update gh_automation_jobs set interaction_data = $2::jsonb where id = $1::uuid`, [jobId, shown]);
 };

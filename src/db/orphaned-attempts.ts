@@ -1,5 +1,6 @@
 import type { Limits } from '../contracts/limits';
 import type { OrphanedAttempt, OrphanedEnd } from '../domain/orphaned-attempt';
+import { callAssigner } from './assign';
 import { portColumns, toPort, type PortRow } from './attempt-port';
 import { queryNamed, type Queryable } from './queryable';
 
@@ -49,10 +50,10 @@ export const endOrphanedAttempts = async (
     `update yardmaster.attempt a set state = 'ended', ended_at = now(), end_reason = e."end"
      from jsonb_to_recordset($1::jsonb) as e("attemptId" uuid, "end" text), yardmaster.job j
      where a.attempt_id = e."attemptId" and a.ended_at is null and j.job_id = a.job_id and ${isOrphaned}
-     returning a.attempt_id as "attemptId", a.job_id as "jobId"`,
+     returning a.attempt_id as "attemptId", a.job_id as "jobId", ${callAssigner}`,
     [JSON.stringify(ends)],
   );
-  return rows;
+  return rows.map(({ attemptId, jobId }) => ({ attemptId, jobId }));
 };
 
 /** Ended jobs that still have a copy of the personal data in an ended attempt row. */
@@ -71,7 +72,8 @@ export const clearLeftWaiters = async (db: Queryable): Promise<number> => {
     `update yardmaster.attempt a set has_left_waiter = false
      where a.has_left_waiter and (
        select count(*) filter (where event_type = 'hitl_paused') <= count(*) filter (where event_type in ('hitl_resumed', 'hitl_timeout'))
-       from gh_job_events e where e.job_id = a.attempt_id)`,
+       from gh_job_events e where e.job_id = a.attempt_id)
+     returning ${callAssigner}`,
   );
   return rowCount ?? 0;
 };

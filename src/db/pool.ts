@@ -19,6 +19,10 @@ export interface PoolOptions {
    * would refuse the first, and hand a statement to a session that never parsed it.
    */
   isDirect?: boolean;
+  /** What its sessions set besides (connection.ts), where they are ours. */
+  settings?: Readonly<Record<string, string>>;
+  /** An answer that takes longer will not come: the way to Postgres is gone without a word, and the connection with it. Left out, TCP decides, in a quarter of an hour. */
+  answerMs?: number;
   log?: DbLog;
 }
 
@@ -33,11 +37,12 @@ export function createPool(databaseUrl: string, options: PoolOptions): Pool {
   const { applicationName } = options;
   const session =
     options.isDirect === true
-      ? statementSession(databaseUrl, { applicationName, timeouts: poolTimeouts })
+      ? statementSession(databaseUrl, { applicationName, timeouts: { ...poolTimeouts, ...options.settings } })
       : { connectionString: databaseUrl, application_name: applicationName, keepAlive: true };
   const pool = new Pool({
     ...session,
     max: options.max,
+    query_timeout: options.answerMs,
     connectionTimeoutMillis,
     // Statements that do not need each other's answers travel together: a step is two round trips instead of a dozen.
     pipeline: true,
@@ -56,20 +61,14 @@ export function createPool(databaseUrl: string, options: PoolOptions): Pool {
 
 /**
  * Commits what `work` did, or nothing of it. The error of `work` wins over an error of the rollback. Statements that `work` sends without waiting for
- * each must all have answered before it is through. With `commit` it sends the end of the transaction behind its last statements, which saves a
- * round trip; when one of those fails, Postgres makes a rollback of it.
+ * each must all have answered before it is through.
  */
-export async function withTransaction<Result>(
-  pool: Pool,
-  work: (client: PoolClient, commit: () => Promise<unknown>) => Promise<Result>,
-): Promise<Result> {
+export async function withTransaction<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    let committed: Promise<unknown> | undefined;
-    const commit = async (): Promise<unknown> => await (committed ??= client.query('commit'));
-    const [, result] = await Promise.all([client.query('begin'), work(client, commit)]);
-    await commit();
+    const [, result] = await Promise.all([client.query('begin'), work(client)]);
+    await client.query('commit');
     return result;
   } catch (error) {
     await client.query('rollback').catch((rollbackError: Error) => {

@@ -1,5 +1,13 @@
 -- Made by "npm run schema:dump" from the migrations; never edited by hand.
 
+create table yardmaster.assigner (
+  is_one boolean not null default true,
+  holder text not null default ''::text,
+  leased_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  constraint assigner_is_one_check CHECK (is_one),
+  constraint assigner_pkey PRIMARY KEY (is_one)
+);
+
 create table yardmaster.attempt (
   attempt_id uuid not null,
   job_id uuid not null,
@@ -276,6 +284,7 @@ create table yardmaster.job (
 );
 CREATE INDEX job_accepted_idx ON yardmaster.job USING btree (accepted_at DESC, job_id DESC);
 CREATE INDEX job_attention_idx ON yardmaster.job USING btree (deadline_at, job_id) WHERE (state = ANY (ARRAY['waiting_human'::text, 'uncertain'::text]));
+CREATE INDEX job_back_off_idx ON yardmaster.job USING btree (not_before) WHERE ((state = 'waiting'::text) AND (not_before IS NOT NULL));
 CREATE UNIQUE INDEX job_caller_idempotency_key_key ON yardmaster.job USING btree (idempotency_key, accepted_by) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX job_ended_idx ON yardmaster.job USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX job_live_idx ON yardmaster.job USING btree (state, touched_at) WHERE (ended_at IS NULL);
@@ -283,8 +292,10 @@ CREATE INDEX job_live_user_idx ON yardmaster.job USING btree (user_id) WHERE (st
 CREATE UNIQUE INDEX job_one_application_key ON yardmaster.job USING btree (valet_task_id) WHERE (has_task AND (valet_task_id IS NOT NULL) AND ((ended_at IS NULL) OR (state = 'succeeded'::text) OR (submission <> 'no'::text)));
 CREATE INDEX job_state_accepted_idx ON yardmaster.job USING btree (state, accepted_at DESC, job_id DESC);
 CREATE INDEX job_task_idx ON yardmaster.job USING btree (valet_task_id, accepted_at DESC) WHERE (valet_task_id IS NOT NULL);
+CREATE INDEX job_turn_at_worker_idx ON yardmaster.job USING btree (yardmaster.machine_name(wanted_worker), priority, user_id, accepted_at, job_id) WHERE ((state = ANY (ARRAY['accepted'::text, 'waiting'::text])) AND (cancel_requested_at IS NULL) AND (not_before IS NULL) AND (affinity <> 'any'::text) AND (wanted_worker IS NOT NULL));
+CREATE INDEX job_turn_idx ON yardmaster.job USING btree (priority, accepted_at, job_id) WHERE ((state = ANY (ARRAY['accepted'::text, 'waiting'::text])) AND (cancel_requested_at IS NULL) AND (not_before IS NULL) AND ((affinity <> 'strict'::text) OR (wanted_worker IS NULL)));
+CREATE INDEX job_turn_of_user_idx ON yardmaster.job USING btree (priority, user_id, accepted_at, job_id) WHERE ((state = ANY (ARRAY['accepted'::text, 'waiting'::text])) AND (cancel_requested_at IS NULL) AND (not_before IS NULL) AND ((affinity <> 'strict'::text) OR (wanted_worker IS NULL)));
 CREATE INDEX job_user_accepted_idx ON yardmaster.job USING btree (user_id, accepted_at DESC, job_id DESC);
-CREATE INDEX job_waiting_idx ON yardmaster.job USING btree (priority, accepted_at) WHERE (state = 'waiting'::text);
 
 create table yardmaster.job_transition (
   job_id uuid not null,

@@ -15,7 +15,8 @@ export const listStalledJobs = async (db: Queryable, limits: Limits): Promise<St
   const { rows } = await db.query<StalledJob>(
     `select * from (
        select j.job_id as "jobId", case
-         when j.state = 'accepted' and j.state_at < now() - $1::int * interval '1 ms' then 'accepted_without_workflow'
+         when (j.state = 'accepted' and j.state_at < now() - $1::int * interval '1 ms')
+           or (j.owner is null and j.accepted_at < now() - $1::int * interval '1 ms') then 'accepted_without_workflow'
          when j.state = 'assigned' and g.status <> 'pending' and j.touched_at < now() - interval '2 s' then 'missed_claim'
          when j.state = 'running' and (g.status not in ('queued', 'running') or e.is_review) then 'missed_callback'
          when j.state = 'waiting_human' and j.human_kind = 'blocker' and g.status not in ('paused', 'needs_human') then 'missed_callback'

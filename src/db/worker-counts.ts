@@ -44,11 +44,12 @@ const nobody: WorkerCounts = {
  * that a worker misses. $1 to $3 are its limits, $4 is the id that a job asks for.
  */
 export const withConditions = `
-with idle as (${idleWorkers}),
+with idle as materialized (${idleWorkers}),
 seen as (
-  select r.worker_id, $4::text in (r.worker_id, r.target_worker_id) or yardmaster.machine_name($4) = yardmaster.machine_name(r.ec2_instance_id) as is_wanted,
+  select r.worker_id, $4::text is not null and ($4::text in (r.worker_id, r.target_worker_id)
+      or (select yardmaster.machine_name($4)) = yardmaster.machine_name(r.ec2_instance_id)) as is_wanted,
     case
-      when exists (select from idle i where i.worker_id = r.worker_id) then 'idle'
+      when r.worker_id in (select worker_id from idle) then 'idle'
       when r.status = 'offline' then 'offline'
       when r.last_heartbeat <= now() - $1::int * interval '1 ms' or p.host is null or p.probed_at <= now() - $2::int * interval '1 ms'
         or not p.is_worker_up then 'stale'

@@ -1,3 +1,4 @@
+import { callAssigner } from './assign';
 import type { Queryable } from './queryable';
 
 /** What a host's ports said; `null` fields where the worker port gave no usable answer. */
@@ -23,7 +24,7 @@ export interface HostProbe {
  */
 export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs }: { jitterMs: number }): Promise<void> => {
   await db.query(
-    `insert into yardmaster.host_probe as p (host, probed_at, is_api_up, is_worker_up, worker_id, dispatch_mode, is_running, is_draining, active_jobs,
+    `with saved as (insert into yardmaster.host_probe as p (host, probed_at, is_api_up, is_worker_up, worker_id, dispatch_mode, is_running, is_draining, active_jobs,
        process_started_at, problem, said_since, image_tag)
      select host, now(), "isApiUp", "isWorkerUp", "workerId", "dispatchMode", "isRunning", "isDraining", "activeJobs",
        now() - ("ageMs" + "uptimeMs") * interval '1 ms', problem, now(), "imageTag"
@@ -45,7 +46,9 @@ export const saveProbes = async (db: Queryable, probes: HostProbe[], { jitterMs 
        -- Of a host that is down the last known one.
        image_tag = coalesce(excluded.image_tag, p.image_tag),
        said_since = case when (p.worker_id, p.problem) is not distinct from (excluded.worker_id, excluded.problem)
-         then coalesce(p.said_since, now()) else now() end`,
+         then coalesce(p.said_since, now()) else now() end
+     returning host)
+     select ${callAssigner} from saved limit 1`,
     [JSON.stringify(probes.map(({ sentAtMs, ...probe }) => ({ ...probe, ageMs: Date.now() - sentAtMs }))), jitterMs],
   );
 };

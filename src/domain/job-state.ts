@@ -4,7 +4,7 @@ import type { CallbackStatus } from '../contracts/callback';
 
 /** Where a job may go from each state. `uncertain` is left only by a person's decision, a late proof, or its deadline. */
 const transitions: Record<JobState, readonly JobState[]> = {
-  accepted: ['waiting', 'cancelled'],
+  accepted: ['waiting', 'assigned', 'cancelled'],
   waiting: ['assigned', 'cancelled', 'expired', 'failed'],
   assigned: ['waiting', 'running', 'waiting_human', 'uncertain', 'succeeded', 'failed', 'cancelled'],
   running: ['waiting', 'waiting_human', 'uncertain', 'succeeded', 'failed', 'cancelled'],

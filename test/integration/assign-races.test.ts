@@ -4,31 +4,48 @@ import { createJobActivities, type JobActivities } from '../../activities/jobs';
 import type { NewJob } from '../../src/contracts/job';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob, type Acceptance } from '../../src/db/accept-job';
-import { assignWaitingJobs } from '../../src/db/assign';
 import { endAttempt } from '../../src/db/attempts';
 import { createPool, withTransaction } from '../../src/db/pool';
+import { createLog } from '../../src/log';
+import { startAssigner } from '../../workers/assigner';
 import { withDatabase } from '../support/database';
-import { addWaitingJob, addWorkers, assignAll, callbackBaseUrl, emptyTables } from '../support/fleet-rows';
+import { addWaitingJob, addWorkers, callbackBaseUrl, emptyTables } from '../support/fleet-rows';
 import { makeNewJob, testActor } from '../support/new-job';
 import { makeDeps } from '../support/orchestrator-deps';
+import { until } from '../support/until';
 
 const database = withDatabase();
 /** As many connections as runners, so that they meet in the database and not before it. */
 const runners = 20;
 let pool: Pool;
+let assigners: { pool: Pool; close(): Promise<void> }[];
 let steps: JobActivities;
 
 beforeAll(() => {
   pool = createPool(database.databaseUrl, { max: runners, applicationName: 'yardmaster-test-races' });
   steps = createJobActivities(makeDeps(pool));
+  assigners = [1, 2].map(() => {
+    const own = createPool(database.databaseUrl, { max: 1, applicationName: 'yardmaster-test-assigner', isDirect: true });
+    const log = createLog({ level: 'error', process: 'test' });
+    // Each takes itself for the only one at every look, so that the two do meet.
+    const limitsOfOne = { ...limits, assignEveryMs: 20, assignLeaseMs: 1 };
+    const workflows = { wake: async () => {} };
+    return {
+      pool: own,
+      ...startAssigner({ pool: own, directUrl: database.databaseUrl, callbackBaseUrl, workflows, limits: limitsOfOne, log }),
+    };
+  });
 });
-afterAll(async () => await pool.end());
+afterAll(async () => {
+  await Promise.all(assigners.map(async (each) => await each.close()));
+  await Promise.all([pool, ...assigners.map((each) => each.pool)].map(async (each) => await each.end()));
+});
 beforeEach(async () => await emptyTables(database.pool));
 
 const times = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 const accept = async (job: NewJob): Promise<Acceptance> =>
   await withTransaction(pool, async (client) => await acceptJob(client, job, testActor, limits));
-/** As a gateway and an orchestrator do: the row, then the workflow's first step. */
+/** As a gateway and an orchestrator do, beside whoever assigns: the row, then the workflow's first step. */
 const acceptAndOpen = async (): Promise<void> => {
   const job = makeNewJob();
   await accept(job);
@@ -54,12 +71,20 @@ const countAll = async (): Promise<Counts | undefined> => {
   return rows[0];
 };
 
+const countWhen = async (wanted: Pick<Counts, 'waiting' | 'attempts'>): Promise<Counts> => {
+  const count = async (): Promise<Counts | null> => {
+    const counts = await countAll();
+    return counts?.waiting === wanted.waiting && counts.attempts === wanted.attempts ? counts : null;
+  };
+  return await until(count, { what: `${wanted.waiting} wait, ${wanted.attempts} have a worker`, everyMs: 5 });
+};
+
 test('ten racing accepts with twenty idle workers leave none waiting, in thirty rounds', async () => {
   for (let round = 0; round < 30; round++) {
     await emptyTables(pool);
     await addWorkers(pool, 20);
     await Promise.all(times(10).map(acceptAndOpen));
-    expect(await countAll()).toEqual({ waiting: 0, assigned: 10, attempts: 10, workers: 10, rows: 10 });
+    expect(await countWhen({ waiting: 0, attempts: 10 })).toMatchObject({ assigned: 10, workers: 10, rows: 10 });
   }
 });
 
@@ -68,31 +93,23 @@ test('twenty racing accepts with eight idle workers take all eight, each once', 
     await emptyTables(pool);
     await addWorkers(pool, 8);
     await Promise.all(times(20).map(acceptAndOpen));
-    expect(await countAll()).toEqual({ waiting: 12, assigned: 8, attempts: 8, workers: 8, rows: 8 });
+    expect(await countWhen({ waiting: 12, attempts: 8 })).toMatchObject({ assigned: 8, workers: 8, rows: 8 });
   }
 });
 
 test('accepts that race with workers that become free leave no worker idle beside a waiting job', async () => {
+  const free = { endReason: 'completed', submission: 'yes', errorCode: null, hasLeftWaiter: false, isWorkerFree: true } as const;
   for (let round = 0; round < 15; round++) {
     await emptyTables(pool);
     await addWorkers(pool, 6);
     for (let job = 0; job < 6; job++) await addWaitingJob(pool);
-    const busy = await assignAll(pool);
-    const finish = async (attemptId: string): Promise<void> =>
-      await withTransaction(pool, async (client) => {
-        // As at the end of an attempt (activities/jobs.ts): the worker is freed and assigned in one transaction.
-        await endAttempt(client, {
-          attemptId,
-          endReason: 'completed',
-          submission: 'yes',
-          errorCode: null,
-          hasLeftWaiter: false,
-          isWorkerFree: true,
-        });
-        await assignWaitingJobs(client, { callbackBaseUrl, limits });
-      });
-    await Promise.all([...busy.map(async ({ attemptId }) => await finish(attemptId)), ...times(6).map(acceptAndOpen)]);
-    expect(await countAll()).toMatchObject({ waiting: 0, attempts: 6, workers: 6 });
+    await countWhen({ waiting: 0, attempts: 6 });
+    const { rows: busy } = await pool.query<{ attempt_id: string }>('select attempt_id from yardmaster.attempt');
+    await Promise.all([
+      ...busy.map(async ({ attempt_id: attemptId }) => await endAttempt(pool, { attemptId, ...free })),
+      ...times(6).map(acceptAndOpen),
+    ]);
+    expect(await countWhen({ waiting: 0, attempts: 6 })).toMatchObject({ workers: 6 });
   }
 });
 

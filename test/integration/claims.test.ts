@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
-import { readAttempt, markClaimed, takeBack } from '../../src/db/attempts';
+import { readAttempt, takeBack } from '../../src/db/attempts';
+import { moveJob } from '../../src/db/jobs';
 import { createPool } from '../../src/db/pool';
 import { readFinding } from '../../src/domain/attempt-finding';
 import { recoverStuckJobs, releaseClaimedJobs } from '../../src/dev/gh-simulator/pickup';
@@ -77,18 +78,18 @@ describe.each(['main-repaired', 'staging'] as const)('a claim in the tables of %
   });
 
   test('that is seen disarms the row: not even its own worker takes it again', async () => {
-    const { attemptId, workerId } = await makeAssigned();
+    const { jobId, attemptId, workerId } = await makeAssigned();
     await claim(pool, workerId);
     // Until then GH would: it takes `queued` rows as well, its own included (ghosthands §4.1).
     await expect(claim(pool, workerId)).resolves.toBe(attemptId);
-    await markClaimed(pool, { attemptId, claimedAt: null });
+    await seeClaim({ jobId, attemptId, workerId });
     await expect(claim(pool, workerId)).resolves.toBeNull();
   });
 
   test.each(['a drain', 'the recovery of another worker'])('that is given back by %s stays with nobody', async (by) => {
-    const { attemptId, workerId } = await makeAssigned();
+    const { jobId, attemptId, workerId } = await makeAssigned();
     await claim(pool, workerId);
-    await markClaimed(pool, { attemptId, claimedAt: null });
+    await seeClaim({ jobId, attemptId, workerId });
     if (by === 'a drain') await releaseClaimedJobs(asGh(), workerId);
     else await recover({ stuckAfterMs: -1_000 });
     await expect(finding(attemptId)).resolves.toMatchObject({ kind: 'released' });
@@ -120,6 +121,18 @@ describe.each(['main-repaired', 'staging'] as const)('a claim in the tables of %
     await expect(recover({ stuckAfterMs: 0 })).resolves.toEqual([]);
     await expect(claim(pool, workerId)).resolves.toBe(attemptId);
   });
+
+  /** What the step does that sees the job run. */
+  const seeClaim = async ({ jobId, ...attempt }: { jobId: string; attemptId: string; workerId: string }): Promise<void> =>
+    await moveJob(pool, {
+      jobId,
+      generation: 1,
+      state: 'running',
+      reason: 'running',
+      deadlineInMs: null,
+      attempt,
+      work: { claim: { claimedAt: null } },
+    });
 
   const makeAssigned = async (): Promise<{ attemptId: string; workerId: string; jobId: string }> => {
     await addWaitingJob(pool);

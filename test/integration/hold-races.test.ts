@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import { limits } from '../../src/contracts/limits';
-import { assignWaitingJobs } from '../../src/db/assign';
-import { holdForDeploy, listJobsOnHosts, releaseHolds } from '../../src/db/deploy-fleet';
+import { holdForDeploy, listJobsOnHosts } from '../../src/db/deploy-fleet';
+import { makeDeployHolder, releaseHolder } from '../../src/db/holds';
 import { createPool, withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
 import { withDatabase } from '../support/database';
-import { addWaitingJobs, addWorkers, callbackBaseUrl, emptyTables } from '../support/fleet-rows';
+import { addWaitingJobs, addWorkers, assignAll, emptyTables } from '../support/fleet-rows';
 
 const database = withDatabase();
 const fleetSize = 8;
@@ -24,7 +23,7 @@ const hosts = Array.from({ length: fleetSize }, (_, index) => `10.1.0.${index + 
 /** Some assign all at once, some do it in the transaction in which something else takes its time. */
 const assign = async (): Promise<number> =>
   await withTransaction(pool, async (client) => {
-    const served = await assignWaitingJobs(client, { callbackBaseUrl, limits });
+    const served = await assignAll(client);
     await client.query('select pg_sleep(random() * 0.01)');
     return served.length;
   });
@@ -73,7 +72,7 @@ test('what a deploy sees when its hold is placed is all that its hosts ever get,
     seenBefore[seen.length === 0 ? 'none' : 'some']++;
 
     // Released hosts get what waits.
-    await releaseHolds(pool, deployId);
+    await releaseHolder(pool, makeDeployHolder({ deployId }));
     await assign();
     expect(await attemptIdsOn(pool)).toHaveLength(fleetSize);
   }

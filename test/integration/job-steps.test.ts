@@ -195,12 +195,11 @@ describe('a job whose back-off ends while it is given to a worker', () => {
     const jobId = handle.workflowId.replace('apply-job-', '');
     await until(async () => (await fixture.job(jobId)).reason === 'retry', { what: 'the first attempt has failed' });
     // Assigned by somebody else, whose hint is lost: the workflow still waits for the end of the back-off.
-    await fixture.pool.query('update yardmaster.job set not_before = now() where job_id = $1', [jobId]);
-    await withTransaction(
-      fixture.pool,
-      async (client) =>
-        await assignWaitingJobs(client, { callbackBaseUrl: 'http://127.0.0.1:9', limits: { ...limits, probeFreshMs: 600_000 } }),
-    );
+    await withTransaction(fixture.pool, async (client) => {
+      await client.query('update yardmaster.job set not_before = null where job_id = $1', [jobId]);
+      const how = { callbackBaseUrl: 'http://127.0.0.1:9', limits: { ...limits, probeFreshMs: 600_000 } };
+      await assignWaitingJobs(client, how);
+    });
     expect((await fixture.job(jobId)).state).toBe('assigned');
     await until(async () => (await fixture.job(jobId)).state !== 'assigned', { what: 'the workflow has looked again' });
     expect(await fixture.job(jobId)).toMatchObject({ state: 'running', reason: 'running' });

@@ -9,11 +9,10 @@ import {
   listUnregisteredHosts,
   markWorkersStopped,
   readDeployHealth,
-  releaseHolds,
 } from '../../src/db/deploy-fleet';
 import { replaceHosts } from '../../src/db/deploys';
 import { findWorkersById } from '../../src/db/deregister';
-import { listHolds } from '../../src/db/holds';
+import { listHolds, makeDeployHolder, releaseHolder } from '../../src/db/holds';
 import { withTransaction } from '../../src/db/pool';
 import { lookUpRoute } from '../../src/db/routes';
 import { countWorkers } from '../../src/db/worker-counts';
@@ -132,7 +131,7 @@ describe.each(['::FFFF:10.0.0.7', 'I-0ABC7'])('a deploy to %s', (spelling) => {
     expect(await readDeployHealth(database.pool, deployId, limits)).toMatchObject([
       { host: spelling, registry: 'beating', ports: spelling.startsWith(':') ? { isApiUp: true, isWorkerUp: true } : null },
     ]);
-    await releaseHolds(database.pool, deployId);
+    await releaseHolder(database.pool, makeDeployHolder({ deployId }));
     expect(await assignAll(database.pool)).toHaveLength(1);
     expect(await listJobsOnHosts(database.pool, hosts)).toMatchObject([{ host: spelling, workerId: 'worker' }]);
     await holdForPerson(database.pool, { hosts, reason: 'broken', actor: 'test' });

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { array, asyncProperty, check, constantFrom, integer, oneof, record, type Arbitrary } from 'fast-check';
+import { array, asyncProperty, boolean, check, constantFrom, integer, oneof, record, type Arbitrary } from 'fast-check';
 import { makeCancelJobId, makeResumeJobId } from '../../src/contracts/ids';
 import { resolveSignal, retrySignal } from '../../src/contracts/messages';
 import { isTerminal } from '../../src/domain/job-state';
@@ -36,7 +36,8 @@ const paths = [
 
 /** One thing that somebody does; `job` counts round the jobs that are there, `host` the machines. Each is allowed at any time. */
 type Act =
-  | { act: 'submit'; path: (typeof paths)[number] }
+  /** Not `isStarted`: Temporal is away. A worker is told all the same; a command or the sweep starts the workflow. */
+  | { act: 'submit'; path: (typeof paths)[number]; isStarted: boolean }
   /** At our gateway, from a terminal, or past us: at GH's own API, with what the product then writes into the public row. */
   | { act: 'cancel' | 'resume' | 'retry'; door: 'rest' | 'cli' | 'row'; job: number }
   | { act: 'resolve'; job: number; submitted: boolean }
@@ -47,7 +48,7 @@ type Act =
 
 const job = integer({ min: 0, max: 5 });
 const anyAct: Arbitrary<Act> = oneof(
-  { weight: 4, arbitrary: record({ act: constantFrom('submit' as const), path: constantFrom(...paths) }) },
+  { weight: 4, arbitrary: record({ act: constantFrom('submit' as const), path: constantFrom(...paths), isStarted: boolean() }) },
   {
     weight: 8,
     arbitrary: record({
@@ -100,7 +101,7 @@ const perform = async ({ fixture, gateway, jobIds, codes }: World, act: Act): Pr
   switch (act.act) {
     case 'submit':
       jobIds.push(randomUUID());
-      await fixture.submit(`https://sim.test${act.path}`, { jobId: jobIds.at(-1) });
+      await fixture[act.isStarted ? 'submit' : 'accept'](`https://sim.test${act.path}`, { jobId: jobIds.at(-1) });
       return;
     case 'cancel':
       if (act.door === 'rest') return await ask('cancel');

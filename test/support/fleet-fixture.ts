@@ -59,6 +59,8 @@ export interface FleetFixture {
   client: Client;
   /** What GH's API wants to be shown. */
   serviceSecret: string;
+  /** Keeps a job, as the gateway does while Temporal is away. Answers its id. */
+  accept(targetUrl: string, more?: Partial<NewJob>): Promise<string>;
   /** Accepts a job and starts its workflow, as the gateway does. */
   submit(targetUrl: string, more?: Partial<NewJob>): Promise<WorkflowHandle<typeof applyJob>>;
   /** Starts the workflow of a job that is in the table already. */
@@ -183,11 +185,12 @@ export const withFleetFixture = (options: FleetFixtureOptions = {}): FleetFixtur
       return temporal.client;
     },
     handleOf,
-    async submit(targetUrl, more = {}) {
+    async accept(targetUrl, more = {}) {
       const job = makeNewJob({ targetUrl, callbackUrl: `${product?.url}/callbacks`, ...more });
       await acceptNewJob(database.pool, job, limits);
-      return await fixture.start(job.jobId);
+      return job.jobId;
     },
+    submit: async (targetUrl, more = {}) => await fixture.start(await fixture.accept(targetUrl, more)),
     start: async (jobId, more = {}) => await startApplyJob(temporal.client, { ...more, jobId, taskQueue }),
     async job(jobId) {
       const job = await findJob(database.pool, jobId);

@@ -3,8 +3,8 @@ import type { Pool } from 'pg';
 import type { NewJob } from '../../src/contracts/job';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
-import { assignWaitingJobs, type Assignment } from '../../src/db/assign';
-import { moveJob } from '../../src/db/jobs';
+import { assignWaitingJobs, endBackOffs, type Assignment } from '../../src/db/assign';
+import { openJob } from '../../src/db/jobs';
 import { withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
 import { pickUpJob } from '../../src/dev/gh-simulator/pickup';
@@ -95,7 +95,7 @@ export const addWorkers = async (db: Queryable, count: number): Promise<void> =>
   );
 };
 
-/** A job that waits for a worker, accepted that long ago. */
+/** A job that waits for a worker, accepted that long ago; its workflow has opened it. */
 export const addWaitingJob = async (
   pool: Pool,
   { acceptedAgoMs = 0, ...more }: Partial<NewJob> & { acceptedAgoMs?: number } = {},
@@ -103,14 +103,7 @@ export const addWaitingJob = async (
   const job = makeNewJob({ callbackUrl: 'http://product.test/callbacks', ...more });
   await withTransaction(pool, async (client) => {
     await acceptJob(client, job, testActor, limits);
-    await moveJob(client, {
-      jobId: job.jobId,
-      generation: 1,
-      state: 'waiting',
-      reason: 'no_worker_yet',
-      deadlineInMs: 3_600_000,
-      attempt: null,
-    });
+    await openJob(client, { jobId: job.jobId, owner: 'run', waitMs: 3_600_000 });
     await client.query(`update yardmaster.job set accepted_at = accepted_at - $2::int * interval '1 ms' where job_id = $1`, [
       job.jobId,
       acceptedAgoMs,
@@ -134,8 +127,11 @@ export const addWaitingJobs = async (db: Queryable, count: number): Promise<void
   );
 };
 
-export const assignAll = async (pool: Pool): Promise<Assignment[]> =>
-  await withTransaction(pool, async (client) => await assignWaitingJobs(client, { callbackBaseUrl, limits }));
+/** As the assigner does when it looks, whoever has the lease. */
+export const assignAll = async (db: Queryable): Promise<Assignment[]> => {
+  await endBackOffs(db);
+  return (await assignWaitingJobs(db, { callbackBaseUrl, limits })) ?? [];
+};
 
 /** An attempt that its worker has, or had, behind the back of the assigning statement. */
 export const addAttempt = async (

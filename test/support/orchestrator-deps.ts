@@ -2,14 +2,12 @@ import type { Pool } from 'pg';
 import type { OrchestratorDeps } from '../../activities/deps';
 import { limits } from '../../src/contracts/limits';
 import { createLog } from '../../src/log';
-import { callbackBaseUrl } from './fleet-rows';
 
 /** For activities that a test calls by themselves: a real database, and nobody else to ask. What a test needs of others it names. */
 export const makeDeps = (pool: Pool, more: Partial<OrchestratorDeps> = {}): OrchestratorDeps => ({
   pool,
   limits,
   log: createLog({ level: 'error', process: 'test' }),
-  callbackBaseUrl,
   observe: () => {},
   showsWorkerId: false,
   workflows: createRefusal<OrchestratorDeps['workflows']>({ wake: async () => {} }),

@@ -13,7 +13,8 @@ import type { CallbackReply } from '../../src/domain/callback-answer';
 import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';
 import { createLog, type Log } from '../../src/log';
 import type { Sensitive } from '../../src/domain/sensitive';
-import { actOnNotify } from '../../workers/act-on-notify';
+import { startAssigner } from '../../workers/assigner';
+import { listenForRowCommands } from '../../workers/row-command-listener';
 import { createTunedWorker } from '../../workers/run-worker';
 import { createWorkflowsPort } from '../../workers/workflows-port';
 import { workflowBundle } from './workflow-bundle';
@@ -68,14 +69,19 @@ export const startOrchestrator = async (
     log,
     limits,
     observe: options.observe ?? (() => undefined),
-    callbackBaseUrl: options.callbackBaseUrl,
     showsWorkerId: options.showsWorkerId ?? false,
     workflows: createWorkflowsPort(options.client, { deadlineMs: 10_000, taskQueue: options.taskQueue }),
     secrets: options.secrets ?? null,
   };
-  const listener = options.directUrl === undefined ? null : actOnNotify({ ...shared, directUrl: options.directUrl });
+  const assigner = startAssigner({
+    ...shared,
+    directUrl: options.pool.options.connectionString,
+    callbackBaseUrl: options.callbackBaseUrl,
+  });
+  const listener = options.directUrl === undefined ? null : listenForRowCommands({ ...shared, directUrl: options.directUrl });
   const activities = createOrchestratorActivities({
     ...shared,
+    pools: { commands: options.pool, sweep: options.pool },
     hosts: createHostClient({
       addressMap: options.addressMap ?? {},
       timeoutMs: limits.probeTimeoutMs,
@@ -102,7 +108,7 @@ export const startOrchestrator = async (
   return {
     activities,
     async stop() {
-      await listener?.close();
+      await Promise.all([assigner.close(), listener?.close()]);
       worker.shutdown();
       deployer?.shutdown();
       await running;

@@ -11,7 +11,7 @@ export interface StatementPlan {
 }
 
 /** The last is the server's own list of databases, beside its activity. */
-const fleetTables = ['gh_worker_registry', 'host_probe', 'host_hold', 'sandboxes', 'sweep_report', 'pg_database'];
+const fleetTables = ['assigner', 'gh_worker_registry', 'host_probe', 'host_hold', 'sandboxes', 'sweep_report', 'pg_database'];
 
 /** Runs what `work` asks for, each statement with its plan, and undoes all of it. */
 export const explainAll = async (pool: Pool, work: (db: Queryable) => Promise<unknown>): Promise<StatementPlan[]> => {

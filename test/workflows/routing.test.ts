@@ -181,7 +181,6 @@ describe('the route of a cancel', () => {
       log: createLog({ level: 'error', process: 'test' }),
       limits,
       observe: () => {},
-      callbackBaseUrl: '',
       showsWorkerId: false,
       workflows: {
         wake: nothing,

@@ -3,7 +3,16 @@ import { failureTypes } from '../../src/contracts/errors';
 import { workflowNames } from '../../src/contracts/messages';
 import { withFleetFixture } from '../support/fleet-fixture';
 
-const fixture = withFleetFixture({ hosts: 1 });
+let connectionsToMiss = 0;
+const fixture = withFleetFixture({
+  hosts: 1,
+  replaceActivities: ({ sweepFleet }) => ({
+    async sweepFleet(request) {
+      if (connectionsToMiss-- > 0) throw new Error('timeout exceeded when trying to connect');
+      return await sweepFleet(request);
+    },
+  }),
+});
 const jobId = randomUUID();
 
 test.each<[string, unknown[]]>([
@@ -45,4 +54,15 @@ test('a job is taken by no workflow but its own, which people and programs find 
   await own.signal('cancel', { reason: 'enough' });
   await fixture.until(ownJobId, 'cancelled');
   await expect(own.result()).resolves.toMatchObject({ state: 'cancelled' });
+});
+
+test('a pass of the sweep that gets no connection begins again', async () => {
+  connectionsToMiss = 1;
+  const running = fixture.client.workflow.execute(workflowNames.workerCleanup, {
+    workflowId: `by-hand-${randomUUID()}`,
+    taskQueue: fixture.taskQueue,
+    args: [{ full: true }],
+  });
+  await expect(running).resolves.toMatchObject({ kind: 'full' });
+  expect(connectionsToMiss).toBe(-1);
 });

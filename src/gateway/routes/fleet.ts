@@ -40,7 +40,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
     });
     log.warn(wasPaused ? 'The fleet goes on' : 'The fleet was not paused', { reason, key: caller?.name });
     await deps.workflows.sweepNow().catch((error: unknown) => {
-      log.info('Waiting jobs are assigned by the next sweep, not at once', { error });
+      log.info('The next pass of the sweep comes by its schedule, not at once', { error });
     });
     return { status: 200, body: fleetAnswer(await findFleetPause(deps.pool)) };
   }),

@@ -37,6 +37,7 @@ describe('the states of a job', () => {
   // The moves that activities/jobs.ts makes on its own account, beside those that the next property derives.
   test.each<[string, JobState, JobState]>([
     ['opening', 'accepted', 'waiting'],
+    ['assigning before its workflow has come', 'accepted', 'assigned'],
     ['assigning', 'waiting', 'assigned'],
     ['waiting too long', 'waiting', 'expired'],
     ['cancelling before it is opened', 'accepted', 'cancelled'],

@@ -1,33 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRowCommands, type RowCommandDeps } from '../activities/row-commands';
-import { assignWaitingJobs } from '../src/db/assign';
-import { assignChannel } from '../src/db/holds';
 import { createListener, type Listener } from '../src/db/listen';
-import { withTransaction } from '../src/db/pool';
 import { isJobOfOurs, listRowCommands } from '../src/db/row-commands';
 
 /** GH's channel: its payload is the id of the row that was resumed, a public one or an attempt's (ghosthands §6.1). */
 const resumeChannel = 'gh_job_resume';
 
 /**
- * What every orchestrator does on a notification of the database, on one connection, and polls for as well. A hold that ended frees workers that no end
- * of a job frees: the first one assigns. A resume that went around us is in a public row: the first one takes it out. A cancel there notifies nobody, so
- * that polling finds it.
+ * Every orchestrator hears of a resume that went around us and is in a public row: the first one takes it out. A cancel there notifies nobody, so that
+ * polling finds it.
  */
-export const actOnNotify = (deps: RowCommandDeps & { directUrl: string | undefined; callbackBaseUrl: string }): Listener => {
-  const { pool, log, limits, workflows, directUrl, callbackBaseUrl } = deps;
+export const listenForRowCommands = (deps: RowCommandDeps & { directUrl: string | undefined }): Listener => {
+  const { pool, log, limits, directUrl } = deps;
   const { take } = createRowCommands(deps);
   const closing = new AbortController();
   const handling = new Set<Promise<void>>();
-
-  const assign = async (): Promise<void> => {
-    try {
-      const served = await withTransaction(pool, async (client) => await assignWaitingJobs(client, { callbackBaseUrl, limits }));
-      await Promise.allSettled(served.map(async ({ jobId }) => await workflows.wake(jobId, 'assigned')));
-    } catch (error) {
-      log.warn('Waiting jobs could not be assigned, the next pass tries again', { error });
-    }
-  };
 
   const takeAll = async (): Promise<void> => {
     try {
@@ -53,15 +40,12 @@ export const actOnNotify = (deps: RowCommandDeps & { directUrl: string | undefin
 
   const listener = createListener({
     directUrl,
-    channels: [assignChannel, resumeChannel],
-    onNotify(channel, payload) {
-      const acting = (channel === resumeChannel ? takeResume(payload) : assign()).finally(() => handling.delete(acting));
-      handling.add(acting);
+    channels: [resumeChannel],
+    onNotify(_channel, payload) {
+      const taking = takeResume(payload).finally(() => handling.delete(taking));
+      handling.add(taking);
     },
-    async onPoll() {
-      await takeAll();
-      await assign();
-    },
+    onPoll: takeAll,
     pollEveryMs: limits.degradedPollMs,
     log,
     applicationName: 'yardmaster-orchestrator-listen',

@@ -1,0 +1,259 @@
+import { randomUUID } from 'node:crypto';
+import { Writable } from 'node:stream';
+import type { Pool } from 'pg';
+import { createJobActivities } from '../../activities/jobs';
+import { limits } from '../../src/contracts/limits';
+import { acceptJob } from '../../src/db/accept-job';
+import { assignChannel } from '../../src/db/assign';
+import { clearLeftWaiters } from '../../src/db/orphaned-attempts';
+import { endAttempt } from '../../src/db/attempts';
+import { holdHost, releaseHost } from '../../src/db/holds';
+import type { Listener } from '../../src/db/listen';
+import { createPool } from '../../src/db/pool';
+import { saveProbes } from '../../src/db/workers';
+import { createLog } from '../../src/log';
+import { startAssigner } from '../../workers/assigner';
+import { withDatabase } from '../support/database';
+import { addAttempt, addWaitingJob, addWorker, callbackBaseUrl, emptyTables, type WorkerRows } from '../support/fleet-rows';
+import { makeNewJob, testActor } from '../support/new-job';
+import { makeDeps } from '../support/orchestrator-deps';
+import { until } from '../support/until';
+
+const database = withDatabase();
+const running: Listener[] = [];
+let woken: string[] = [];
+let warned: string[] = [];
+
+beforeEach(async () => {
+  woken = [];
+  warned = [];
+  await emptyTables(database.pool);
+});
+afterEach(async () => {
+  for (const each of running.splice(0)) await each.close();
+  await lease('', '-1 s');
+});
+
+const lease = async (holder: string, ends: string): Promise<unknown> =>
+  await database.pool.query(`update yardmaster.assigner set holder = $1, leased_until = now() + $2::interval`, [holder, ends]);
+const log = createLog({
+  level: 'warn',
+  process: 'test',
+  destination: new Writable({
+    write(line: Buffer, _encoding, done) {
+      warned.push(line.toString());
+      done();
+    },
+  }),
+});
+/** One that looks by itself only every ten minutes: whatever it finds sooner it was called for. */
+const start = ({ everyMs = 600_000, leaseMs = 3_000, pool = database.pool } = {}): Listener => {
+  const assigner = startAssigner({
+    pool,
+    directUrl: database.databaseUrl,
+    callbackBaseUrl,
+    workflows: { wake: async (jobId) => void woken.push(jobId) },
+    limits: { ...limits, assignEveryMs: everyMs, assignLeaseMs: leaseMs },
+    log,
+  });
+  running.push(assigner);
+  return assigner;
+};
+/** It listens and has looked once. */
+const startListening = async (): Promise<void> => {
+  const { isListening } = start();
+  await until(isListening, { what: 'the assigner listens' });
+  // Its first look, and the one that follows when it listens, are through.
+  await until(async () => (await holderOfLease()) !== null, { what: 'it has the lease' });
+  await lease('', '-1 s');
+  await database.pool.query(`select pg_notify('${assignChannel}', '')`);
+  await until(async () => (await holderOfLease()) !== null, { what: 'it has looked once more' });
+};
+const holderOfLease = async (): Promise<string | null> => {
+  const { rows } = await database.pool.query<{ holder: string }>('select holder from yardmaster.assigner where leased_until > now()');
+  return rows[0]?.holder ?? null;
+};
+const workerOf = async (jobId: string): Promise<string | null> => {
+  const { rows } = await database.pool.query<{ worker_id: string }>(
+    'select worker_id from yardmaster.attempt where job_id = $1 and ended_at is null',
+    [jobId],
+  );
+  return rows[0]?.worker_id ?? null;
+};
+const untilAssigned = async (jobId: string, worker: Pick<WorkerRows, 'workerId'>): Promise<void> =>
+  void (await until(async () => (await workerOf(jobId)) === worker.workerId, { what: `${worker.workerId} has the job` }));
+const accept = async (pool: Pool): Promise<string> => {
+  const job = makeNewJob();
+  await acceptJob(pool, job, testActor, limits);
+  return job.jobId;
+};
+
+test('P1: an accepted job goes to an idle worker before any workflow knows of it', async () => {
+  await startListening();
+  const worker = await addWorker(database.pool);
+  const jobId = await accept(database.pool);
+  await untilAssigned(jobId, worker);
+  expect(woken).toEqual([]);
+  const opened = await createJobActivities(makeDeps(database.pool)).openJob({ jobId, owner: randomUUID() });
+  expect(opened).toMatchObject({ state: 'assigned', attempt: { workerId: worker.workerId } });
+});
+
+describe('what makes a pair possible calls the assigner:', () => {
+  const probeOf = ({ host, workerId }: WorkerRows) => ({
+    host,
+    workerId,
+    isApiUp: true,
+    imageTag: null,
+    isWorkerUp: true,
+    dispatchMode: 'legacy',
+    isRunning: true,
+    isDraining: false,
+    activeJobs: 0,
+    uptimeMs: 60_000,
+    sentAtMs: Date.now(),
+    problem: null,
+  });
+  const endOf = async (workerId: string): Promise<void> => {
+    const { rows } = await database.pool.query<{ attempt_id: string; job_id: string }>(
+      'select attempt_id, job_id from yardmaster.attempt where worker_id = $1 and ended_at is null',
+      [workerId],
+    );
+    const [attempt] = rows;
+    if (attempt === undefined) throw new Error('that worker has no attempt');
+    await database.pool.query(`update yardmaster.job set state = 'succeeded', ended_at = now() where job_id = $1`, [attempt.job_id]);
+    const attemptId = attempt.attempt_id;
+    await endAttempt(database.pool, {
+      attemptId,
+      endReason: 'completed',
+      submission: 'yes',
+      errorCode: null,
+      hasLeftWaiter: false,
+      isWorkerFree: true,
+    });
+  };
+
+  test.each<
+    [
+      what: string,
+      before: (worker: WorkerRows, jobId: string) => Promise<unknown>,
+      change: (worker: WorkerRows, jobId: string) => Promise<unknown>,
+    ]
+  >([
+    [
+      'the end of a hold',
+      async ({ host }) => await holdHost(database.pool, { host, reason: 'a test', actor: 'zoe', expiresInMs: null }),
+      async ({ host }) => await releaseHost(database.pool, host),
+    ],
+    [
+      'the end of an attempt',
+      async ({ workerId }) => {
+        const jobId = await addWaitingJob(database.pool);
+        await database.pool.query(`update yardmaster.job set state = 'running' where job_id = $1`, [jobId]);
+        await addAttempt(database.pool, { jobId, workerId, state: 'running' });
+      },
+      async ({ workerId }) => await endOf(workerId),
+    ],
+    [
+      'a probe that finds an idle worker',
+      async ({ host }) => await database.pool.query('update yardmaster.host_probe set active_jobs = 1 where host = $1', [host]),
+      async (worker) => await saveProbes(database.pool, [probeOf(worker)], { jitterMs: limits.processStartJitterMs }),
+    ],
+    [
+      'the end of a wait that a job had left behind',
+      async ({ workerId }) => {
+        const jobId = await addWaitingJob(database.pool);
+        await database.pool.query(`update yardmaster.job set state = 'succeeded', ended_at = now() where job_id = $1`, [jobId]);
+        await addAttempt(database.pool, { jobId, workerId, hasLeftWaiter: true });
+      },
+      async () => await clearLeftWaiters(database.pool),
+    ],
+    [
+      'the step at the end of a back-off',
+      async (_worker, jobId) =>
+        await database.pool.query(`update yardmaster.job set not_before = now() + interval '1 h' where job_id = $1`, [jobId]),
+      async (_worker, jobId) => {
+        await database.pool.query(`update yardmaster.job set not_before = now() where job_id = $1`, [jobId]);
+        await createJobActivities(makeDeps(database.pool)).advanceJob({ jobId, owner: 'run' });
+      },
+    ],
+  ])('%s', async (_what, before, change) => {
+    const jobId = await addWaitingJob(database.pool);
+    const worker = await addWorker(database.pool);
+    await before(worker, jobId);
+    await startListening();
+    expect(await workerOf(jobId)).toBeNull();
+    await change(worker, jobId);
+    await untilAssigned(jobId, worker);
+  });
+});
+
+test('a workflow that waits for a worker is told of it', async () => {
+  const jobId = await addWaitingJob(database.pool);
+  const worker = await addWorker(database.pool);
+  await startListening();
+  await untilAssigned(jobId, worker);
+  await until(() => woken.length === 1, { what: 'the workflow is told' });
+  expect(woken).toEqual([jobId]);
+});
+
+test('what calls nobody is found by looking: a hold that runs out', async () => {
+  const worker = await addWorker(database.pool);
+  await holdHost(database.pool, { host: worker.host, reason: 'a test', actor: 'zoe', expiresInMs: 300 });
+  const jobId = await addWaitingJob(database.pool);
+  start({ everyMs: 50 });
+  await untilAssigned(jobId, worker);
+  expect(await until(() => woken.at(0), { what: 'its workflow is told' })).toBe(jobId);
+});
+
+describe('of several assigners', () => {
+  test('one assigns while its lease lasts, and when it is gone without a word another takes over', async () => {
+    const worker = await addWorker(database.pool);
+    const jobId = await accept(database.pool);
+    await lease('one that was killed', '1.5 s');
+    const { rows: leases } = await database.pool.query<{ ends: Date }>('select leased_until as ends from yardmaster.assigner');
+    start({ everyMs: 50 });
+    await untilAssigned(jobId, worker);
+    const { rows } = await database.pool.query<{ at: Date }>('select assigned_at as at from yardmaster.attempt');
+    expect(rows[0]?.at.getTime()).toBeGreaterThanOrEqual(leases[0]?.ends.getTime() ?? Infinity);
+  });
+
+  test('another takes over at once from one that stops in order', async () => {
+    start({ everyMs: 50, leaseMs: 600_000 });
+    await until(async () => (await holderOfLease()) !== null, { what: 'the first has the lease' });
+    const first = await holderOfLease();
+    start({ everyMs: 50, leaseMs: 600_000 });
+    await running[0]?.close();
+    await until(async () => (await holderOfLease()) !== first, { what: 'the first has given it back' });
+    expect(await until(holderOfLease, { what: 'the second has it' })).not.toBe(first);
+  });
+
+  test('a lease that a clock has carried far ahead is nobody’s', async () => {
+    await lease('before the clock was put back', '1 day');
+    start({ everyMs: 50 });
+    await until(async () => (await holderOfLease()) !== 'before the clock was put back', { what: 'another has the lease' });
+    expect(await holderOfLease()).toMatch(String(process.pid));
+  });
+
+  test('two that both believe that they have it give no worker two jobs', async () => {
+    const pool = createPool(database.databaseUrl, { max: 2, applicationName: 'test' });
+    start({ everyMs: 5 });
+    await until(async () => (await holderOfLease()) !== null, { what: 'the first has the lease' });
+    // Both keep what they believe for as long as half of a look.
+    await lease('', '-1 s');
+    start({ everyMs: 5, pool });
+    for (let n = 0; n < 20; n++) await addWorker(database.pool);
+    const jobs = await Promise.all(Array.from({ length: 30 }, async () => await accept(database.pool)));
+    await until(async () => (await database.pool.query('select from yardmaster.attempt where ended_at is null')).rowCount === 20, {
+      what: 'every worker has a job',
+    });
+    const { rows } = await database.pool.query<{ attempts: number; workers: number; jobs: number }>(
+      `select count(*)::int as attempts, count(distinct worker_id)::int as workers, count(distinct job_id)::int as jobs from yardmaster.attempt`,
+    );
+    expect(rows).toEqual([{ attempts: 20, workers: 20, jobs: 20 }]);
+    expect(jobs).toHaveLength(30);
+    // The tables would have refused it, with an error.
+    expect(warned).toEqual([]);
+    for (const each of running.splice(0)) await each.close();
+    await pool.end();
+  });
+});
