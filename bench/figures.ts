@@ -24,6 +24,8 @@ export const toJson = (figures: readonly Figure[]): string =>
       ours: round(figure.ours),
       baseline: round(figure.baseline),
       ratio: round(ratioOf(figure)),
+      goal: figure.goal ?? null,
+      isMet: isMet(figure),
     })),
     null,
     2,

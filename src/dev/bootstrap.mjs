@@ -20,7 +20,7 @@ const programs = {
   test: { file: jest, isCompiled: true, env: { TEST_LANE: 'short' } },
   'test-faults': { file: jest, isCompiled: true, env: { TEST_LANE: 'faults' } },
   'test-deploys': { file: jest, isCompiled: true, env: { TEST_LANE: 'deploys' } },
-  bench: { file: path.join(build, 'bench/run.js'), isCompiled: true, before: () => installDependencies(at('bench')) },
+  bench: { file: path.join(build, 'bench/run.js'), isCompiled: true, before: installBench },
   stack: { file: path.join(build, 'src/dev/stack-command.js'), isCompiled: true },
   'schema-dump': {
     file: jest,
@@ -38,7 +38,7 @@ async function main(name, args) {
   if (Object.hasOwn(flags, name)) checkFlags(name, args);
   endWithNpm();
   await installDependencies(root);
-  await program.before?.();
+  await program.before?.(args);
   if (program.isCompiled) {
     await compile();
     await bundleWorkflows();
@@ -107,6 +107,13 @@ async function installDependencies(folder) {
   const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress'];
   const npm = process.env.npm_execpath?.endsWith('npm-cli.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
   await runStep(`Installs the locked dependencies (${what})`, [...npm, ...args], { cwd: folder });
+}
+
+/** The peers are large, and measured where they are named or everything is. */
+async function installBench(args) {
+  await installDependencies(at('bench'));
+  const { values } = parseArgs({ args, options: flags.bench });
+  if (values.only?.includes('peers') ?? !values.quick) await installDependencies(at('bench/peers'));
 }
 
 /** Compares what npm says it has installed with what is locked; times of files say little after a checkout or an interrupted install. */
