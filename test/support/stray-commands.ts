@@ -11,8 +11,11 @@ export const listStrayCommands = (stateDir: string): StrayCommand[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => read(pid, 'environ').includes(`YARDMASTER_GROUP=${stateDir}`) && !hasOwner(pid))
+    // One that ends while it is looked at has no parent either.
+    .filter((pid) => isMarked(pid, stateDir) && !hasOwner(pid) && isMarked(pid, stateDir))
     .map((pid) => ({ pid, commandLine: commandLineOf(pid) }));
+
+const isMarked = (pid: number, stateDir: string): boolean => read(pid, 'environ').includes(`YARDMASTER_GROUP=${stateDir}`);
 
 /** The parent of a process, or null when it is gone. */
 export const parentOf = (pid: number): number | null => {
