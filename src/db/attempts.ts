@@ -4,7 +4,7 @@ import { secretParameter } from '../domain/secret-patterns';
 import { redacted } from '../domain/sensitive';
 import { signedField } from '../domain/url-secrets';
 import { callAssigner } from './assign';
-import { isCurrent, jobColumns, jobJoins, toJob, type AttemptEnd, type Job, type JobRow } from './jobs';
+import { isCurrent, jobColumns, jobJoins, toJob, workSteps, workValues, type AttemptEnd, type Job, type JobRow } from './jobs';
 import { queryNamed, type Queryable } from './queryable';
 
 /** The attempt row as GH left it, with what its events prove; `unreadable` names the field that breaks our expectations. */
@@ -92,22 +92,11 @@ export const takeBack = async (db: Queryable, attemptId: string): Promise<boolea
 };
 
 /** As `AttemptWork` of a move says (jobs.ts), where the job stays as it is. */
-export const endAttempt = async (db: Queryable, end: AttemptEnd & { attemptId: string }): Promise<void> => {
+export const endAttempt = async (db: Queryable, { attemptId, ...end }: AttemptEnd & { attemptId: string }): Promise<void> => {
   await queryNamed(db, {
     name: 'end_attempt',
-    text: `
-     with ended as (
-       update yardmaster.attempt set state = 'ended', ended_at = now(), end_reason = $2, submission = $3, error_code = $4, has_left_waiter = $5
-       where attempt_id = $1::uuid and ended_at is null
-       returning worker_id, host
-     ), disarmed as (
-       update gh_automation_jobs set target_worker_id = null where id = $1::uuid and target_worker_id is not null
-     ), freed as (
-       update yardmaster.host_probe p set active_jobs = 0, freed_at = now()
-       from ended where $6::boolean and p.host = ended.host and p.worker_id = ended.worker_id
-     )
-     select ${callAssigner} from ended`,
-    values: [end.attemptId, end.endReason, end.submission, end.errorCode, end.hasLeftWaiter, end.isWorkerFree],
+    text: `with ${workSteps('$1', 2)} select ${callAssigner} from worked`,
+    values: [attemptId, ...workValues({ end })],
   });
 };
 

@@ -163,27 +163,40 @@ export interface AttemptEnd {
   isWorkerFree: boolean;
 }
 
+/** Three steps of a statement: what becomes of an attempt, its row and its worker. `workValues` are the values from `$n` on. */
+export const workSteps = (attemptId: string, n: number): string => `
+     worked as (
+       update yardmaster.attempt set
+         claimed_at = case when $${n}::boolean and state = 'assigned' then coalesce(claimed_at, $${n + 1}::timestamptz, now()) else claimed_at end,
+         state = case when $${n + 2}::text is not null then 'ended' when $${n}::boolean and state = 'assigned' then 'running' else state end,
+         ended_at = case when $${n + 2}::text is not null then now() end, end_reason = $${n + 2}, submission = coalesce($${n + 3}, submission),
+         error_code = $${n + 4}, has_left_waiter = coalesce($${n + 5}::boolean, has_left_waiter)
+       where attempt_id = ${attemptId}::uuid and ended_at is null and ($${n}::boolean or $${n + 2}::text is not null)
+       returning worker_id, host, ended_at
+     ), disarmed as (
+       update gh_automation_jobs set target_worker_id = null
+       where id = ${attemptId}::uuid and target_worker_id is not null and ($${n}::boolean or $${n + 2}::text is not null)
+     ), freed as (
+       update yardmaster.host_probe p set active_jobs = 0, freed_at = now()
+       from worked w where $${n + 6}::boolean and w.ended_at is not null and p.host = w.host and p.worker_id = w.worker_id
+     )`;
+export const workValues = ({ claim, end }: AttemptWork = {}): unknown[] => [
+  claim !== undefined,
+  claim?.claimedAt ?? null,
+  end?.endReason ?? null,
+  end?.submission ?? null,
+  end?.errorCode ?? null,
+  end?.hasLeftWaiter ?? null,
+  end?.isWorkerFree ?? false,
+];
+
 /** Writes the state, what becomes of the attempt, and the line of the timeline. Whether the move is allowed is the caller's question (src/domain/job-state.ts). */
 export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
   const isEnd = ['succeeded', 'failed', 'cancelled', 'expired'].includes(move.state);
   await queryNamed(db, {
     name: 'move_job',
     text: `
-     with worked as (
-       update yardmaster.attempt set
-         claimed_at = case when $16::boolean and state = 'assigned' then coalesce(claimed_at, $17::timestamptz, now()) else claimed_at end,
-         state = case when $18::text is not null then 'ended' when $16::boolean and state = 'assigned' then 'running' else state end,
-         ended_at = case when $18::text is not null then now() end, end_reason = $18, submission = coalesce($19, submission), error_code = $20,
-         has_left_waiter = coalesce($21::boolean, has_left_waiter)
-       where attempt_id = $13::uuid and ended_at is null and ($16::boolean or $18::text is not null)
-       returning worker_id, host, ended_at
-     ), disarmed as (
-       update gh_automation_jobs set target_worker_id = null
-       where id = $13::uuid and target_worker_id is not null and ($16::boolean or $18::text is not null)
-     ), freed as (
-       update yardmaster.host_probe p set active_jobs = 0, freed_at = now()
-       from worked w where $22::boolean and w.ended_at is not null and p.host = w.host and p.worker_id = w.worker_id
-     ), moved as (
+     with ${workSteps('$13', 16)}, moved as (
        update yardmaster.job set
          state = $3, reason = $4, detail = $5, state_at = now(), touched_at = now(), is_owner_in_doubt = false,
          deadline_at = case when $6::bigint is null then null
@@ -201,7 +214,7 @@ export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
        insert into yardmaster.job_transition (job_id, generation, state, reason, detail, attempt_id, worker_id)
        select job_id, $2::int, $3, $4, $5, $13::uuid, $14 from moved
      )
-     select ${callAssigner} from moved where $3 = 'waiting' or $18::text is not null`,
+     select ${callAssigner} from moved where $3 = 'waiting' or exists (select from worked where ended_at is not null)`,
     values: [
       move.jobId,
       move.generation,
@@ -218,13 +231,7 @@ export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
       move.attempt?.attemptId ?? null,
       move.attempt?.workerId ?? null,
       move.isRerunByGh ?? false,
-      move.work?.claim !== undefined,
-      move.work?.claim?.claimedAt ?? null,
-      move.work?.end?.endReason ?? null,
-      move.work?.end?.submission ?? null,
-      move.work?.end?.errorCode ?? null,
-      move.work?.end?.hasLeftWaiter ?? null,
-      move.work?.end?.isWorkerFree ?? false,
+      ...workValues(move.work),
     ],
   });
 };
