@@ -1,12 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { Writable } from 'node:stream';
 import { createFleetConfigSource } from '../../src/fleet-file';
 import { createLog } from '../../src/log';
 import { logFleetDifferences } from '../../workers/fleet-differences';
 import { withDatabase } from '../support/database';
 import { addWorker, emptyTables } from '../support/fleet-rows';
+import { collectLines } from '../support/log-lines';
 import { sweepOnce } from '../support/sweep-pass';
 
 const database = withDatabase();
@@ -57,13 +57,7 @@ it('is compared in each full pass of the sweep, which asks its machines too', as
 
 it('is compared at the start of an orchestrator, and stops nothing', async () => {
   await addWorker(database.pool, { host: '10.0.0.9', instanceId: 'i-9' });
-  const lines: string[] = [];
-  const destination = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      lines.push(chunk.toString());
-      done();
-    },
-  });
+  const { destination, lines } = collectLines();
   const log = createLog({ level: 'info', process: 'test', destination });
   await logFleetDifferences({
     pool: database.pool,

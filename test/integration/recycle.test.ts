@@ -1,7 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Writable } from 'node:stream';
 import { Context } from '@temporalio/activity';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { CancelledFailure } from '@temporalio/common';
@@ -19,6 +18,7 @@ import { createLog } from '../../src/log';
 import { runChild } from '../../src/process/child';
 import { createTunedWorker } from '../../workers/run-worker';
 import { withDatabase } from '../support/database';
+import { collectLines } from '../support/log-lines';
 import { withTemporal } from '../support/temporal';
 import { until } from '../support/until';
 import type { recycleOnce } from '../fixtures/recycle-workflow';
@@ -130,7 +130,7 @@ it.each([
   ['console.error("no route to host"); process.exit(255)', 'check_failed', 'no route to host'],
 ])('tries its check at the start of a deployer: %s', async (program, state, detail) => {
   const stopping = new AbortController();
-  const log = createLog({ level: 'error', process: 'test', destination: new Writable({ write: (_chunk, _encoding, done) => done() }) });
+  const log = createLog({ level: 'error', process: 'test', destination: collectLines().destination });
   const check = { command: [process.execPath, '-e', program] as [string, ...string[]], env: { PATH: process.env.PATH ?? '' } };
   const { read } = checkRecycleRegularly(check, { log, limits, redact: createRedact([]), runCommand: runChild }, stopping.signal);
   expect(read()).toMatchObject({ state: 'unproven' });
@@ -201,12 +201,7 @@ const isAlive = (pid: number): boolean => {
 
 /** The activities as workers/deployer.ts has them, on the true queue of this file's namespace. */
 const withDeployer = async (recycleCommand: Recycle, work: () => Promise<void>, lines: string[] = []): Promise<void> => {
-  const destination = new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      lines.push(chunk.toString('utf8'));
-      done();
-    },
-  });
+  const { destination } = collectLines(lines);
   const activities = createDeployActivities({
     deploys: null,
     log: createLog({ level: 'info', process: 'test', secrets: [sensitive(secret)], destination }),

@@ -1,4 +1,3 @@
-import { Writable } from 'node:stream';
 import type { Pool } from 'pg';
 import { createJobActivities } from '../../activities/jobs';
 import { endWhatIsRefused } from '../../activities/database-border';
@@ -8,6 +7,7 @@ import { createLog } from '../../src/log';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { createTestDatabase, runAsAdmin, type TestDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, type TestGateway } from '../support/gateway';
+import { collectLines } from '../support/log-lines';
 import { makeDeps } from '../support/orchestrator-deps';
 import { withTemporal } from '../support/temporal';
 import { until } from '../support/until';
@@ -129,17 +129,8 @@ it('a statement that waits too long for a lock is an outage', async () => {
 });
 
 describe('at the border of an activity', () => {
-  const lines: string[] = [];
-  const log = createLog({
-    level: 'debug',
-    process: 'test',
-    destination: new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        lines.push(chunk.toString());
-        done();
-      },
-    }),
-  });
+  const { destination, lines } = collectLines();
+  const log = createLog({ level: 'debug', process: 'test', destination });
   const activities = () => endWhatIsRefused(createJobActivities(makeDeps(pool)), log);
 
   it('a value that Postgres can never store ends the step for good, with a message and a line of the log that do not repeat it', async () => {

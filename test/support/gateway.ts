@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { Writable } from 'node:stream';
 import type { Pool } from 'pg';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
@@ -18,6 +17,7 @@ import { createHostClient } from '../../src/ghosthands/client';
 import { createLog } from '../../src/log';
 import { createSecretBox } from '../../src/secret-box';
 import { createMetrics, type Metrics } from '../../src/metrics';
+import { collectLines } from './log-lines';
 
 /** Keys of the test gateway by role; `service` is VALET's, and what GH workers show. */
 export const testKeys = {
@@ -61,13 +61,7 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
   const limits = { ...realLimits, readinessKeptMs: 0, ...options.limits };
   const { pool } = options;
   const metrics = createMetrics({ process: 'gateway' });
-  const logLines: string[] = [];
-  const destination = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      logLines.push(chunk.toString());
-      done();
-    },
-  });
+  const { destination, lines: logLines } = collectLines();
   const log = createLog({ level: 'debug', process: 'test', destination, secrets: Object.values(testKeys).map((key) => sensitive(key)) });
   const streams = createLogStreams({ pool, directUrl: options.directUrl, limits, log });
   const app = createApp({

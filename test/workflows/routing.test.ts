@@ -1,8 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Writable } from 'node:stream';
 import type { Pool } from 'pg';
-import { z } from 'zod';
 import { createCancelActivities } from '../../activities/cancel';
 import type { CommandView } from '../../src/contracts/command';
 import { makeCancelJobId } from '../../src/contracts/ids';
@@ -10,10 +8,9 @@ import { limits } from '../../src/contracts/limits';
 import { createPool } from '../../src/db/pool';
 import { createLog } from '../../src/log';
 import { runAsAdmin } from '../support/database';
+import { collectLines, type LogLines } from '../support/log-lines';
 import { until } from '../support/until';
 import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
-
-const lineSchema = z.record(z.string(), z.unknown());
 
 const startCancel = async (fixture: FleetFixture, jobId: string): Promise<{ result(): Promise<CommandView> }> =>
   await fixture.client.workflow.start('cancelJob', {
@@ -31,19 +28,7 @@ const submitRunning = async (fixture: FleetFixture, path: string): Promise<{ job
   return { jobId, workerId: attempt?.workerId ?? '', host: attempt?.host ?? '' };
 };
 
-const collectLines = (): { destination: Writable; of: (jobId: string) => Record<string, unknown>[] } => {
-  const lines: string[] = [];
-  const destination = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      lines.push(...chunk.toString('utf8').trim().split('\n'));
-      done();
-    },
-  });
-  return {
-    destination,
-    of: (jobId) => lines.map((line) => lineSchema.parse(JSON.parse(line))).filter((line) => line.jobId === jobId),
-  };
-};
+const of = (log: LogLines, jobId: string): Record<string, unknown>[] => log.entries().filter((entry) => entry.jobId === jobId);
 
 const areIdle = async (fixture: FleetFixture, count: number): Promise<void> => {
   await until(
@@ -73,10 +58,10 @@ describe('the route of a cancel', () => {
   test('to the owner is one INFO line, and no warning', async () => {
     const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=30000');
     expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId, host } });
-    expect(log.of(jobId)).toContainEqual(
+    expect(of(log, jobId)).toContainEqual(
       expect.objectContaining({ level: 'info', message: 'A cancel is routed', route: 'owner', workerId, host }),
     );
-    expect(log.of(jobId).filter(({ level, route }) => level !== 'info' && route !== undefined)).toEqual([]);
+    expect(of(log, jobId).filter(({ level, route }) => level !== 'info' && route !== undefined)).toEqual([]);
   });
 
   test('is its owner also where its row spells its address in another way and names no instance, and the machine is asked once', async () => {
@@ -87,7 +72,7 @@ describe('the route of a cancel', () => {
     const { rows } = await fixture.pool.query<{ host: string }>('select host from yardmaster.host_probe order by host');
     expect(rows.map((row) => row.host)).toEqual(['127.0.1.1', '127.0.1.2']);
     expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId, host } });
-    expect(log.of(jobId).filter(({ level, route }) => level !== 'info' && route !== undefined)).toEqual([]);
+    expect(of(log, jobId).filter(({ level, route }) => level !== 'info' && route !== undefined)).toEqual([]);
     await fixture.pool.query(
       `update gh_worker_registry r set ec2_ip = was.ec2_ip, ec2_instance_id = was.ec2_instance_id
        from jsonb_populate_recordset(null::gh_worker_registry, $1) was where was.worker_id = r.worker_id`,
@@ -100,7 +85,7 @@ describe('the route of a cancel', () => {
     await fixture.pool.query(`delete from gh_worker_registry where worker_id = $1`, [workerId]);
     const command = await cancel(fixture, jobId);
 
-    const routed = log.of(jobId).filter(({ level, route }) => level !== 'info' && route !== undefined);
+    const routed = of(log, jobId).filter(({ level, route }) => level !== 'info' && route !== undefined);
     expect(routed.slice(0, 2)).toEqual([
       expect.objectContaining({ level: 'error', jobId, workerId, reason: 'workerId not found in gh_worker_registry' }),
       expect.objectContaining({

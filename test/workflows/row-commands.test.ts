@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { Writable } from 'node:stream';
 import { makeResumeJobId, parseApplyJobId } from '../../src/contracts/ids';
 import type { Observation } from '../../src/contracts/observations';
 import { listCommands, type Command } from '../../src/db/commands';
@@ -7,27 +6,10 @@ import { aroundMessage } from '../../src/domain/route-command';
 import { sensitive } from '../../src/domain/sensitive';
 import { createSecretBox } from '../../src/secret-box';
 import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
+import { collectLines } from '../support/log-lines';
 import { until } from '../support/until';
 
 const code = 'one-time-60414';
-
-const createLines = (): { destination: Writable; lines: () => Record<string, unknown>[] } => {
-  let text = '';
-  const destination = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      text += chunk.toString();
-      done();
-    },
-  });
-  return {
-    destination,
-    lines: () =>
-      text
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line) as Record<string, unknown>),
-  };
-};
 
 const submit = async (fixture: FleetFixture, path: string): Promise<string> => {
   const handle = await fixture.submit(`https://sim.test${path}`, { jobId: randomUUID() });
@@ -66,7 +48,7 @@ const auditOf = async (fixture: FleetFixture, jobId: string): Promise<unknown[]>
 
 describe('a command that went around us', () => {
   const seen: Observation[] = [];
-  const { destination, lines } = createLines();
+  const { destination, entries } = collectLines();
   const fixture = withFleetFixture({
     hosts: 3,
     listens: true,
@@ -76,7 +58,7 @@ describe('a command that went around us', () => {
     limits: { resumeScrubMs: 1_000, degradedPollMs: 1_000 },
     hostOptions: () => ({ honoursCommands: true }),
   });
-  const warningsOf = (jobId: string) => lines().filter((line) => line['message'] === aroundMessage && line['jobId'] === jobId);
+  const warningsOf = (jobId: string) => entries().filter((line) => line['message'] === aroundMessage && line['jobId'] === jobId);
 
   test('P4 P8: a resume with a code is taken out of the public row, and the worker that waits gets it', async () => {
     const jobId = await submit(fixture, '/blocker-2fa?ms=300');
@@ -99,7 +81,7 @@ describe('a command that went around us', () => {
     const history = await fixture.client.workflow.getHandle(makeResumeJobId({ jobId })).fetchHistory();
     expect(JSON.stringify(history)).not.toContain(Buffer.from(code).toString('base64').slice(0, 12));
     expect(
-      lines()
+      entries()
         .map((line) => JSON.stringify(line))
         .join(),
     ).not.toContain(code);
