@@ -37,8 +37,6 @@ export const startAssigner = ({
   let lookedAt = -Infinity;
   let isOutageLogged = false;
 
-  const assign = async (): Promise<Assignment[] | null> => await assignWaitingJobs(pool, { callbackBaseUrl, limits, holder });
-
   /** The workflow of a job that waited goes on. What is lost, the worker's own callback and the sweep make good. */
   const tell = async ({ jobId }: Assignment): Promise<void> => {
     await workflows.wake(jobId, 'assigned').catch((error: unknown) => log.debug('A hint was lost', { jobId, error }));
@@ -53,7 +51,7 @@ export const startAssigner = ({
         lookedAt = performance.now();
         await endBackOffs(pool);
       }
-      const served = await assign();
+      const served = await assignWaitingJobs(pool, { callbackBaseUrl, limits, holder });
       if ((served !== null) !== isAtWork) log.info(served === null ? 'Stands by: another orchestrator assigns jobs' : 'Assigns jobs');
       isAtWork = served !== null;
       const waited = (served ?? []).filter(({ hasOwner }) => hasOwner);

@@ -7,6 +7,7 @@ import { assignWaitingJobs, type Assignment } from '../../src/db/assign';
 import { moveJob } from '../../src/db/jobs';
 import { mirrorStep } from '../../src/db/mirror';
 import { createPool, withTransaction } from '../../src/db/pool';
+import { completed } from '../../test/support/fleet-rows';
 import { makeNewJob } from '../../test/support/new-job';
 import type { Figure } from '../figures';
 import { ensureSeededDatabase } from '../seed';
@@ -175,7 +176,7 @@ const end = async (client: PoolClient, assignment: Assignment | undefined): Prom
     reason: 'completed',
     deadlineInMs: null,
     attempt: { attemptId, workerId },
-    work: { end: { endReason: 'completed', submission: 'yes', errorCode: null, hasLeftWaiter: false, isWorkerFree: true } },
+    work: { end: completed },
   });
   await mirrorStep(client, jobId, { showsWorkerId: false });
 };

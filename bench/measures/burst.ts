@@ -5,6 +5,7 @@ import { createPool } from '../../src/db/pool';
 import { projectRoot } from '../../src/project-root';
 import type { Stack } from '../../src/dev/stack';
 import { startControlPlane } from '../../test/support/control-plane';
+import { until } from '../../test/support/until';
 import { createFreshDatabase } from '../database';
 import type { Figure } from '../figures';
 import { msSince, quantile } from '../statistics';
@@ -35,7 +36,9 @@ export const measureBurst = async (
   });
   const watching = new AbortController();
   try {
-    await until(async () => (await count(pool, `yardmaster.host_probe where is_worker_up and active_jobs = 0`)) === workers, 60_000);
+    const isThere = async (): Promise<boolean> =>
+      (await count(pool, `yardmaster.host_probe where is_worker_up and active_jobs = 0`)) === workers;
+    await until(isThere, { what: 'the workers are idle' });
     const latest = watchSweeps(pool, watching.signal);
     const startedAt = performance.now();
     const replies = await Promise.all(
@@ -45,11 +48,12 @@ export const measureBurst = async (
       }),
     );
     say(`${jobs} jobs are accepted after ${(msSince(startedAt) / 1_000).toFixed(0)} s`);
-    await until(async () => {
+    const areAssigned = async (): Promise<boolean> => {
       const left = await count(pool, `yardmaster.job where state in ('accepted', 'waiting')`);
       say(`${left} jobs wait`);
       return left === 0;
-    }, assignedWithinMs);
+    };
+    await until(areAssigned, { what: 'every job is assigned', timeoutMs: assignedWithinMs, everyMs: 2_000 });
     watching.abort();
     const refused = replies.filter(({ status }) => status !== 201 && status !== 202);
     const left = replies.filter(({ status }) => status === 202);
@@ -81,14 +85,6 @@ export const measureBurst = async (
     watching.abort();
     await plane.stop();
     await pool.end();
-  }
-};
-
-const until = async (isSo: () => Promise<boolean>, withinMs: number): Promise<void> => {
-  const deadline = performance.now() + withinMs;
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error('the burst has not come to its end in time');
-    await delay(2_000);
   }
 };
 

@@ -1,12 +1,12 @@
 import type { Pool } from 'pg';
 import { limits } from '../../src/contracts/limits';
 import { assignWaitingJobs } from '../../src/db/assign';
-import { endAttempt } from '../../src/db/attempts';
 import { openCommand } from '../../src/db/commands';
 import { listWorkers } from '../../src/db/fleet';
 import { findJobDetails, listJobs } from '../../src/db/job-reads';
 import { createPool } from '../../src/db/pool';
 import { countWorkers } from '../../src/db/worker-counts';
+import { completeJob } from '../../test/support/fleet-rows';
 import { assignerSettings } from '../../workers/assigner';
 import { createFreshDatabase, registerWorkers } from '../database';
 import type { Figure } from '../figures';
@@ -78,9 +78,7 @@ const freeOne = async (pool: Pool): Promise<number> => {
   );
   const [attempt] = rows;
   if (attempt === undefined) throw new Error('nobody is at work');
-  await pool.query(`update yardmaster.job set state = 'succeeded', ended_at = now() where job_id = $1`, [attempt.job_id]);
-  const end = { endReason: 'completed', submission: 'yes', errorCode: null, hasLeftWaiter: false, isWorkerFree: true } as const;
-  await endAttempt(pool, { attemptId: attempt.attempt_id, ...end });
+  await completeJob(pool, { jobId: attempt.job_id, attemptId: attempt.attempt_id });
   await addWaiting(pool, 1);
   return await timed(async () => {
     const served = await assign(pool);

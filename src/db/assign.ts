@@ -73,7 +73,7 @@ interface PairRow {
   pair: { jobId: string; assignment: Assignment | null } | null;
 }
 
-/** For whoever is killed or forgets: the next one need not wait for the end of the lease. */
+/** The next one need not wait for the end of the lease. */
 export const releaseAssigner = async (db: Queryable, holder: string): Promise<void> => {
   await db.query(`update yardmaster.assigner set leased_until = '-infinity' where holder = $1`, [holder]);
 };

@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
-import { endAttempt } from '../../src/db/attempts';
 import { createPool } from '../../src/db/pool';
 import { createLog } from '../../src/log';
 import { startAssigner } from '../../workers/assigner';
 import { withDatabase } from '../support/database';
-import { addWorkers, callbackBaseUrl } from '../support/fleet-rows';
+import { addWorkers, callbackBaseUrl, completeJob } from '../support/fleet-rows';
 import { makeNewJob, testActor } from '../support/new-job';
 import { createSeededRandom, pickSeed } from '../support/seeded-random';
 import { until } from '../support/until';
@@ -70,9 +69,7 @@ test(
         `select attempt_id, job_id from yardmaster.attempt where ended_at is null and assigned_at < now() - interval '300 ms'`,
       );
       for (const { attempt_id: attemptId, job_id: jobId } of rows) {
-        await database.pool.query(`update yardmaster.job set state = 'succeeded', ended_at = now() where job_id = $1`, [jobId]);
-        const end = { endReason: 'completed', submission: 'yes', errorCode: null, hasLeftWaiter: false, isWorkerFree: true } as const;
-        await endAttempt(database.pool, { attemptId, ...end });
+        await completeJob(database.pool, { jobId, attemptId });
       }
       return rows.length;
     };

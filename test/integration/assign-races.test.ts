@@ -9,7 +9,7 @@ import { createPool, withTransaction } from '../../src/db/pool';
 import { createLog } from '../../src/log';
 import { startAssigner } from '../../workers/assigner';
 import { withDatabase } from '../support/database';
-import { addWaitingJob, addWorkers, callbackBaseUrl, emptyTables } from '../support/fleet-rows';
+import { addWaitingJob, addWorkers, callbackBaseUrl, completed, emptyTables } from '../support/fleet-rows';
 import { makeNewJob, testActor } from '../support/new-job';
 import { makeDeps } from '../support/orchestrator-deps';
 import { until } from '../support/until';
@@ -98,7 +98,6 @@ test('twenty racing accepts with eight idle workers take all eight, each once', 
 });
 
 test('accepts that race with workers that become free leave no worker idle beside a waiting job', async () => {
-  const free = { endReason: 'completed', submission: 'yes', errorCode: null, hasLeftWaiter: false, isWorkerFree: true } as const;
   for (let round = 0; round < 15; round++) {
     await emptyTables(pool);
     await addWorkers(pool, 6);
@@ -106,7 +105,7 @@ test('accepts that race with workers that become free leave no worker idle besid
     await countWhen({ waiting: 0, attempts: 6 });
     const { rows: busy } = await pool.query<{ attempt_id: string }>('select attempt_id from yardmaster.attempt');
     await Promise.all([
-      ...busy.map(async ({ attempt_id: attemptId }) => await endAttempt(pool, { attemptId, ...free })),
+      ...busy.map(async ({ attempt_id: attemptId }) => await endAttempt(pool, { attemptId, ...completed })),
       ...times(6).map(acceptAndOpen),
     ]);
     expect(await countWhen({ waiting: 0, attempts: 6 })).toMatchObject({ workers: 6 });

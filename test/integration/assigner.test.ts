@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Writable } from 'node:stream';
 import type { Pool } from 'pg';
 import { createJobActivities } from '../../activities/jobs';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
 import { assignChannel } from '../../src/db/assign';
 import { clearLeftWaiters } from '../../src/db/orphaned-attempts';
-import { endAttempt } from '../../src/db/attempts';
 import { holdHost, releaseHost } from '../../src/db/holds';
 import type { Listener } from '../../src/db/listen';
 import { createPool } from '../../src/db/pool';
@@ -14,7 +12,8 @@ import { saveProbes } from '../../src/db/workers';
 import { createLog } from '../../src/log';
 import { startAssigner } from '../../workers/assigner';
 import { withDatabase } from '../support/database';
-import { addAttempt, addWaitingJob, addWorker, callbackBaseUrl, emptyTables, type WorkerRows } from '../support/fleet-rows';
+import { addAttempt, addWaitingJob, addWorker, callbackBaseUrl, completeJob, emptyTables, type WorkerRows } from '../support/fleet-rows';
+import { collectLines } from '../support/log-lines';
 import { makeNewJob, testActor } from '../support/new-job';
 import { makeDeps } from '../support/orchestrator-deps';
 import { until } from '../support/until';
@@ -22,11 +21,11 @@ import { until } from '../support/until';
 const database = withDatabase();
 const running: Listener[] = [];
 let woken: string[] = [];
-let warned: string[] = [];
+const { destination, lines: warned } = collectLines();
 
 beforeEach(async () => {
   woken = [];
-  warned = [];
+  warned.length = 0;
   await emptyTables(database.pool);
 });
 afterEach(async () => {
@@ -36,16 +35,7 @@ afterEach(async () => {
 
 const lease = async (holder: string, ends: string): Promise<unknown> =>
   await database.pool.query(`update yardmaster.assigner set holder = $1, leased_until = now() + $2::interval`, [holder, ends]);
-const log = createLog({
-  level: 'warn',
-  process: 'test',
-  destination: new Writable({
-    write(line: Buffer, _encoding, done) {
-      warned.push(line.toString());
-      done();
-    },
-  }),
-});
+const log = createLog({ level: 'warn', process: 'test', destination });
 /** One that looks by itself only every ten minutes: whatever it finds sooner it was called for. */
 const start = ({ everyMs = 600_000, leaseMs = 3_000, pool = database.pool } = {}): Listener => {
   const assigner = startAssigner({
@@ -120,16 +110,7 @@ describe('what makes a pair possible calls the assigner:', () => {
     );
     const [attempt] = rows;
     if (attempt === undefined) throw new Error('that worker has no attempt');
-    await database.pool.query(`update yardmaster.job set state = 'succeeded', ended_at = now() where job_id = $1`, [attempt.job_id]);
-    const attemptId = attempt.attempt_id;
-    await endAttempt(database.pool, {
-      attemptId,
-      endReason: 'completed',
-      submission: 'yes',
-      errorCode: null,
-      hasLeftWaiter: false,
-      isWorkerFree: true,
-    });
+    await completeJob(database.pool, { jobId: attempt.job_id, attemptId: attempt.attempt_id });
   };
 
   test.each<

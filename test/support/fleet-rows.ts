@@ -4,6 +4,7 @@ import type { NewJob } from '../../src/contracts/job';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
 import { assignWaitingJobs, endBackOffs, type Assignment } from '../../src/db/assign';
+import { endAttempt } from '../../src/db/attempts';
 import { openJob } from '../../src/db/jobs';
 import { withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
@@ -158,6 +159,15 @@ interface AttemptRows {
   /** From its claim to its end. */
   tookMs?: number;
 }
+
+/** How an attempt ends whose worker did its work. */
+export const completed = { endReason: 'completed', submission: 'yes', errorCode: null, hasLeftWaiter: false, isWorkerFree: true } as const;
+
+/** A job ends so, behind the back of its workflow. */
+export const completeJob = async (db: Queryable, { jobId, attemptId }: { jobId: string; attemptId: string }): Promise<void> => {
+  await db.query(`update yardmaster.job set state = 'succeeded', ended_at = now() where job_id = $1`, [jobId]);
+  await endAttempt(db, { attemptId, ...completed });
+};
 
 /** GH's own statement, on a connection of ours: what this worker would take now. */
 export const claim = async (pool: Pool, workerId: string): Promise<string | null> => {
