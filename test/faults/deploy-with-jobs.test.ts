@@ -6,6 +6,7 @@ import { findJob, type Job } from '../../src/db/jobs';
 import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log';
 import { findViolations, type Violation } from '../support/checker';
 import { withDeployFixture } from '../support/deploy-fixture';
+import { makeGate } from '../support/gate';
 import { readJobRows } from '../support/evidence';
 import { acceptNewJob, makeNewJob, startApplyJob } from '../support/new-job';
 import { until } from '../support/until';
@@ -98,8 +99,8 @@ const momentOf = async (deployId: string, words: RegExp): Promise<number> => {
 };
 
 test('of twenty jobs that run each ends by itself, once, before its host is stopped; a held host takes none of those that come meanwhile', async () => {
-  const gate = fixture.makeGate();
-  const running = await submitAll(repeat(fleetSize, (index) => `/quick?untilFile=${gate.file}&ms=${index * 200}`));
+  const gate = makeGate();
+  const running = await submitAll(repeat(fleetSize, (index) => `${gate.form}&ms=${index * 200}`));
   await untilAllDid(running, 'form_opened');
   const { deployId, handle } = await fixture.deploy({ version: 'v1', strategy: { canaryHosts: 1, drainSeconds: 120 } });
   // Over jobs that had ended already it would prove nothing.
@@ -107,7 +108,7 @@ test('of twenty jobs that run each ends by itself, once, before its host is stop
     (await fixture.lines(deployId)).some(({ line }) => line.startsWith(`waits for ${hosts} jobs`));
   await until(isWaiting, { what: `it waits for ${hosts} jobs`, timeoutMs: 60_000 });
   const late = await submitAll(repeat(fleetSize, () => '/quick?ms=2000'));
-  await gate.open();
+  gate.open();
   const deploy = await handle.result();
   await untilState([...running, ...late], 'succeeded');
 
@@ -124,12 +125,12 @@ test('of twenty jobs that run each ends by itself, once, before its host is stop
 
 test('a job that outlives the drain of a deploy goes on; the deploy ends, and nothing was stopped', async () => {
   const before = await fixture.versions();
-  const gate = fixture.makeGate();
-  const job = await submit(`/quick?untilFile=${gate.file}`, 'worker-1');
+  const gate = makeGate();
+  const job = await submit(gate.form, 'worker-1');
   await untilAllDid([job], 'form_opened');
   const { handle } = await fixture.deploy({ version: 'v2', strategy: { drainSeconds: 1 } });
   expect(await handle.result()).toMatchObject<Partial<DeployView>>({ outcome: 'aborted', interruptedJobs: [] });
-  await gate.open();
+  gate.open();
   await untilState([job], 'succeeded');
   expect(logOf([job], 'killed')).toEqual([]);
   expect(jobsOf(logOf([job], 'submitted'))).toEqual([job]);

@@ -16,6 +16,7 @@ import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { withDatabase } from '../support/database';
 import { withTemporal } from '../support/temporal';
 import { until } from '../support/until';
+import { makeGate } from '../support/gate';
 
 /** The lines that the README gives operators; the fence and remarks left out. */
 const linesOfReadme = (): string[] => {
@@ -145,7 +146,7 @@ describe("the README's lines for the Temporal CLI", () => {
   const release = async (): Promise<unknown> => await database.pool.query('delete from yardmaster.host_hold');
 
   const uncertainJob = async (): Promise<string> => await submit('/fails-after-form?code=timeout&ms=50', 'uncertain');
-  const runningJob = async (): Promise<string> => await submit('/quick?ms=20000', 'running');
+  const runningJob = async (): Promise<string> => await submit(makeGate().form, 'running');
   const waitingJob = async (): Promise<string> => {
     await hold();
     return await submit('/quick?ms=50', 'waiting');

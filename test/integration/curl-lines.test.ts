@@ -9,6 +9,7 @@ import { call } from '../support/gateway';
 import { startScriptedDeployer, type ScriptedDeployer } from '../support/scripted-deployer';
 import { withTemporal } from '../support/temporal';
 import { until } from '../support/until';
+import { makeGate } from '../support/gate';
 
 const documents = [
   'README.md',
@@ -146,7 +147,7 @@ describe('the curl lines of the documents', () => {
     [/POST \S*\/v1\/workers\/\S*\/release"? /, ok],
     [/POST \S*\/v1\/fleet\/sweep /, { statuses: done }],
     [/curl \S*\/v1\/fleet"? /, ok],
-    [/\/cancel\?wait=10"/, { ...ok, prepare: async () => await jobThatIs('/quick?ms=20000', 'running') }],
+    [/\/cancel\?wait=10"/, { ...ok, prepare: async () => await jobThatIs(makeGate().form, 'running') }],
     [/\/v1\/jobs\/\S*\/resume"/, { statuses: done, prepare: async () => await jobThatIs('/blocker?type=captcha&ms=100', 'waiting_human') }],
     [/\/v1\/jobs\/\S*\/resolve"/, { statuses: done, prepare: uncertainJob }],
     [/\/v1\/jobs\/\S*\/retry"/, { statuses: done, prepare: uncertainJob }],

@@ -4,6 +4,7 @@ import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
 import { type Simulator, startSimulator } from '../../src/dev/gh-simulator/simulator';
 import { withDatabase } from '../support/database';
 import { until } from '../support/until';
+import { makeGate } from '../support/gate';
 
 const serviceSecret = 'simulated-secret';
 const userId = '7b1c5a52-2f0a-4f3e-9c58-3f0d8f6a1c11';
@@ -31,7 +32,7 @@ afterEach(() => fleet.stop());
 describe('claiming', () => {
   it('gives a strict row to its target and to nobody else', async () => {
     fleet = await startFleet([{ workerId: 'first' }, { workerId: 'second' }]);
-    const rows = await Promise.all(Array.from({ length: 4 }, () => insertRow({ url: 'quick?ms=20', target: 'second' })));
+    const rows = await Promise.all(Array.from({ length: 4 }, () => insertRow({ url: '/quick?ms=20', target: 'second' })));
     for (const rowId of rows) await untilStatus(rowId, 'completed');
     expect(new Set(eventsOf('claimed').map((entry) => entry.workerId))).toEqual(new Set(['second']));
     expect(
@@ -43,16 +44,16 @@ describe('claiming', () => {
 
   it('leaves a strict row without a target alone', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const untouched = await insertRow({ url: 'quick?ms=1', target: null });
-    const later = await insertRow({ url: 'quick?ms=1', target: 'first' });
+    const untouched = await insertRow({ url: '/quick?ms=1', target: null });
+    const later = await insertRow({ url: '/quick?ms=1', target: 'first' });
     await untilStatus(later, 'completed');
     expect(await readRow(untouched)).toMatchObject({ status: 'pending', worker_id: null });
   });
 
   it('ignores the table in queue mode, and says so on the status port', async () => {
     fleet = await startFleet([{ workerId: 'queued', dispatchMode: 'queue' }, { workerId: 'first' }]);
-    const ignored = await insertRow({ url: 'quick?ms=1', target: 'queued' });
-    await untilStatus(await insertRow({ url: 'quick?ms=1', target: 'first' }), 'completed');
+    const ignored = await insertRow({ url: '/quick?ms=1', target: 'queued' });
+    await untilStatus(await insertRow({ url: '/quick?ms=1', target: 'first' }), 'completed');
     expect(await readRow(ignored)).toMatchObject({ status: 'pending' });
     expect((await askWorker('queued', 'status')).body).toMatchObject({ dispatch_mode: 'queue', active_jobs: 0, worker_id: 'queued' });
   });
@@ -61,7 +62,7 @@ describe('claiming', () => {
 describe('an application', () => {
   it('ends completed with result, cost, events and callbacks', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const rowId = await insertRow({ url: 'quick?ms=60', target: 'first' });
+    const rowId = await insertRow({ url: '/quick?ms=60', target: 'first' });
     const row = await untilStatus(rowId, 'completed');
     expect(row.result_data).toMatchObject({ submitted: true, cost: { action_count: 4 } });
     expect(row).toMatchObject({ status_message: 'Executing apply handler (Magnitude mode)', action_count: 4, final_mode: 'magnitude' });
@@ -80,7 +81,7 @@ describe('an application', () => {
 
   it('sends failed for every attempt that GH repeats by itself', async () => {
     fleet = await startFleet([{ workerId: 'first', timeScale: 0.01, hasCallbackDedupe: false }]);
-    const rowId = await insertRow({ url: 'fails-before-form?times=2', target: 'first', maxRetries: 3 });
+    const rowId = await insertRow({ url: '/fails-before-form?times=2', target: 'first', maxRetries: 3 });
     expect(await untilStatus(rowId, 'completed')).toMatchObject({ retry_count: 2, error_code: 'network_error' });
     const words = (await untilCallbacks(rowId, 6)).map((payload) => payload.status);
     expect(words.toSorted()).toEqual(['completed', 'failed', 'failed', 'running', 'running', 'running']);
@@ -89,7 +90,7 @@ describe('an application', () => {
 
   it('fails for good when the row allows no retry, and counts the attempts of Yardmaster', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const url = 'fails-before-form';
+    const url = '/fails-before-form';
     const first = await insertRow({ url, target: 'first', metadata: { yardmaster: { jobId: 'job', generation: 1, attemptNumber: 1 } } });
     expect(await untilStatus(first, 'failed')).toMatchObject({ error_code: 'network_error', retry_count: 0 });
     const second = await insertRow({ url, target: 'first', metadata: { yardmaster: { jobId: 'job', generation: 1, attemptNumber: 2 } } });
@@ -99,15 +100,15 @@ describe('an application', () => {
 
   it('loses, repeats and reorders callbacks on demand', async () => {
     fleet = await startFleet([{ workerId: 'first', hasCallbackDedupe: false }]);
-    const lost = await insertRow({ url: 'quick?ms=1&lost=running&repeat=1', target: 'first' });
+    const lost = await insertRow({ url: '/quick?ms=1&lost=running&repeat=1', target: 'first' });
     expect((await untilCallbacks(lost, 2)).map((payload) => payload.status)).toEqual(['completed', 'completed']);
-    const reordered = await insertRow({ url: 'quick?ms=1&reorder=1', target: 'first' });
+    const reordered = await insertRow({ url: '/quick?ms=1&reorder=1', target: 'first' });
     expect((await untilCallbacks(reordered, 2)).map((payload) => payload.status)).toEqual(['completed', 'running']);
   });
 
   it('is overwritten with completed after somebody deregistered its worker', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const rowId = await insertRow({ url: 'late-write?ms=90', target: 'first' });
+    const rowId = await insertRow({ url: '/late-write?ms=90', target: 'first' });
     expect(await untilStatus(rowId, 'completed')).toMatchObject({ error_code: 'worker_deregistered' });
     expect(wordsOf(await untilCallbacks(rowId, 3))).toEqual(['completed', 'failed', 'running']);
   });
@@ -116,21 +117,26 @@ describe('an application', () => {
 describe('cancelling', () => {
   it('answers every cancel of a running job with 500 and goes on', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const rowId = await insertRow({ url: 'quick?ms=600', target: 'first' });
+    const gate = makeGate();
+    const rowId = await insertRow({ url: gate.form, target: 'first' });
     await untilTrail(rowId, 'form_opened');
     const cancel = (id: string) => askApi('first', `/api/v1/gh/jobs/${id}/cancel`);
     expect(await cancel(rowId)).toMatchObject({ status: 500, body: { error: 'internal_error' } });
     expect(await cancel('not-a-uuid')).toMatchObject({ status: 500 });
     expect(await cancel(userId)).toMatchObject({ status: 404, body: { error: 'not_found' } });
+    gate.open();
     await untilStatus(rowId, 'completed');
     expect(await cancel(rowId)).toMatchObject({ status: 409, body: { error: 'job_not_cancellable', current_status: 'completed' } });
   });
 
   it('restarts the application when it is notified, and ends completed', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const rowId = await insertRow({ url: 'quick?ms=400', target: 'first' });
+    const gate = makeGate();
+    const rowId = await insertRow({ url: gate.form, target: 'first' });
     await untilTrail(rowId, 'form_opened');
     await database.pool.query(`select pg_notify($1, '')`, [`gh_job_cancel_${rowId}`]);
+    await untilTrail(rowId, 'restarted');
+    gate.open();
     await untilStatus(rowId, 'completed');
     expect(trailOf(rowId).slice(2, 6)).toEqual(['form_opened', 'restarted', 'form_opened', 'submitted']);
     expect(await readEventTypes(rowId)).toEqual(expect.arrayContaining(['browser_crash_detected', 'browser_crash_recovered']));
@@ -138,16 +144,18 @@ describe('cancelling', () => {
 
   it('restarts at the next heartbeat when the row says cancelled, and overwrites it', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const rowId = await insertRow({ url: 'quick?ms=1500', target: 'first' });
+    const gate = makeGate();
+    const rowId = await insertRow({ url: gate.form, target: 'first' });
     await untilTrail(rowId, 'form_opened');
     await database.pool.query(`update gh_automation_jobs set status = 'cancelled' where id = $1`, [rowId]);
     await untilTrail(rowId, 'restarted');
+    gate.open();
     expect(await untilStatus(rowId, 'completed')).toMatchObject({ result_data: { submitted: true } });
   });
 
   it('ends the process one second after its cancel listener, leaving the row as it was', async () => {
     fleet = await startFleet([{ workerId: 'first', times: { exitDelayMs: 1_000, containerRestartMs: 100 } }]);
-    const rowId = await insertRow({ url: 'hang', target: 'first' });
+    const rowId = await insertRow({ url: '/hang', target: 'first' });
     await untilTrail(rowId, 'form_opened');
     const before = await readRow(rowId);
     const endedAt = Date.now();
@@ -164,17 +172,19 @@ describe('cancelling', () => {
   });
 
   it('lets an application that ends within that second complete', async () => {
-    fleet = await startFleet([{ workerId: 'first', times: { exitDelayMs: 1_000 } }]);
-    const rowId = await insertRow({ url: 'quick?ms=300', target: 'first' });
+    fleet = await startFleet([{ workerId: 'first', times: { exitDelayMs: 60_000 } }]);
+    const gate = makeGate();
+    const rowId = await insertRow({ url: gate.form, target: 'first' });
     await untilTrail(rowId, 'form_opened');
     await endCancelListener(rowId);
+    gate.open();
     await untilStatus(rowId, 'completed');
     expect(trailOf(rowId)).toEqual(expect.arrayContaining(['connection_lost', 'submitted']));
   });
 
   it('has no listener without a direct URL', async () => {
     fleet = await startFleet([{ workerId: 'first', hasDirectUrl: false }]);
-    const rowId = await insertRow({ url: 'quick?ms=200', target: 'first' });
+    const rowId = await insertRow({ url: '/quick?ms=200', target: 'first' });
     await untilTrail(rowId, 'form_opened');
     expect(await endCancelListener(rowId)).toBe(0);
     expect(await untilStatus(rowId, 'completed')).toMatchObject({ execution_attempt_id: null });
@@ -184,7 +194,7 @@ describe('cancelling', () => {
 describe('a human', () => {
   it('resumes a paused job with a code, which is taken and deleted', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const rowId = await insertRow({ url: 'blocker-2fa?ms=60', target: 'first' });
+    const rowId = await insertRow({ url: '/blocker-2fa?ms=60', target: 'first' });
     const paused = await untilStatus(rowId, 'paused');
     expect(paused).toMatchObject({ interaction_type: '2fa', interaction_data: { type: '2fa', page_url: expect.any(String) } });
     await untilListening('gh_job_resume');
@@ -200,7 +210,7 @@ describe('a human', () => {
 
   it('who comes to the error path leaves a zombie: row running, worker idle', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const rowId = await insertRow({ url: 'blocker?at=error&ms=30', target: 'first' });
+    const rowId = await insertRow({ url: '/blocker?at=error&ms=30', target: 'first' });
     await untilStatus(rowId, 'paused');
     await untilListening('gh_job_resume');
     await askApi('first', `/api/v1/gh/valet/resume/${rowId}`, {});
@@ -211,7 +221,7 @@ describe('a human', () => {
 
   it('who never comes lets the job fail with the code of the blocker', async () => {
     fleet = await startFleet([{ workerId: 'first', times: { humanWaitMs: 200 } }]);
-    const rowId = await insertRow({ url: 'blocker?at=error&ms=30', target: 'first' });
+    const rowId = await insertRow({ url: '/blocker?at=error&ms=30', target: 'first' });
     await until(async () => (await readRow(rowId)).error_code === 'captcha_blocked', { what: 'the job has failed' });
     expect(await readEventTypes(rowId)).toContain('hitl_timeout');
     expect(await untilCallbacks(rowId, 3)).toContainEqual(expect.objectContaining({ status: 'failed', error_code: 'captcha_blocked' }));
@@ -221,9 +231,9 @@ describe('a human', () => {
     fleet = await startFleet([{ workerId: 'first', times: { humanWaitMs: 300_000 } }]);
     for (let ghosts = 0; ghosts < 2; ghosts = await countListening('gh_job_resume')) {
       // On a busy machine the handler's time may end before the pause begins; then it leaves nobody behind, and another one is needed.
-      await untilTrail(await insertRow({ url: 'ghost-waiter?ms=30&handlerTimeoutMs=200', target: 'first' }), 'ended');
+      await untilTrail(await insertRow({ url: '/ghost-waiter?ms=30&handlerTimeoutMs=200', target: 'first' }), 'ended');
     }
-    const third = await insertRow({ url: 'quick?ms=1', target: 'first' });
+    const third = await insertRow({ url: '/quick?ms=1', target: 'first' });
     await untilTrail(third, 'claimed');
     const beat = (await readRow(third)).last_heartbeat;
     await until(async () => (await readRow(third)).last_heartbeat > beat, { what: 'its heartbeat goes on' });
@@ -236,7 +246,7 @@ describe('a human', () => {
   ])('blocks the worker at the review page for ever ($variant)', async ({ variant, status, event }) => {
     const pool = variant === 'main' ? mainDatabase.pool : database.pool;
     fleet = await startFleet([{ workerId: 'first', variant }]);
-    const rowId = await insertRow({ url: 'review?ms=30', target: 'first' }, pool);
+    const rowId = await insertRow({ url: '/review?ms=30', target: 'first' }, pool);
     await until(async () => (await readEventTypes(rowId, pool)).includes(event), { what: 'the form is filled' });
     const { last_heartbeat: beat } = await readRow(rowId, pool);
     await until(async () => (await readRow(rowId, pool)).last_heartbeat > beat, { what: 'its heartbeat goes on' });
@@ -250,7 +260,7 @@ describe('a worker process', () => {
   it('answers 503 with a body while it is busy', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
     expect(await askWorker('first', 'health')).toEqual({ status: 200, body: { status: 'idle', active_jobs: 0, deploy_safe: true } });
-    const rowId = await insertRow({ url: 'hang', target: 'first' });
+    const rowId = await insertRow({ url: '/hang', target: 'first' });
     await untilTrail(rowId, 'form_opened');
     expect(await askWorker('first', 'health')).toEqual({ status: 503, body: { status: 'busy', active_jobs: 1, deploy_safe: false } });
   });
@@ -266,12 +276,14 @@ describe('a worker process', () => {
 
   it('gives its row back on SIGTERM and works on it all the same', async () => {
     fleet = await startFleet([{ workerId: 'first', times: { drainWaitMs: 100, drainCheckMs: 20 } }]);
-    const rowId = await insertRow({ url: 'quick?ms=1200', target: 'first' });
+    const gate = makeGate();
+    const rowId = await insertRow({ url: gate.form, target: 'first' });
     await untilTrail(rowId, 'form_opened');
     fleet.terminate('first');
     expect(await untilStatus(rowId, 'pending')).toMatchObject({ worker_id: null, error_details: { reason: 'worker_shutdown' } });
     await until(async () => (await readWorker('first')).status === 'offline', { what: 'it is offline' });
     expect((await askWorker('first', 'status')).body).toMatchObject({ is_draining: true, active_jobs: 1 });
+    gate.open();
     await untilStatus(rowId, 'completed');
     await until(() => fleet.host('first').describe().lastExit, { what: 'it has exited' });
     expect(fleet.host('first').describe().lastExit).toMatchObject({ code: 0 });
@@ -280,8 +292,10 @@ describe('a worker process', () => {
   it('that crashes comes back with its old registration and its old current job', async () => {
     fleet = await startFleet([{ workerId: 'first', times: { containerRestartMs: 50, registryHeartbeatMs: 40 } }]);
     const registered = (await readWorker('first')).registered_at;
-    const rowId = await insertRow({ url: 'crash?when=after-form&ms=600', target: 'first' });
+    const gate = makeGate();
+    const rowId = await insertRow({ url: `${gate.form.replace('quick', 'crash')}&when=after-form`, target: 'first' });
     await until(async () => (await readWorker('first')).current_job_id === rowId, { what: 'the registry shows the job' });
+    gate.open();
     await untilTrail(rowId, 'killed');
     await until(() => fleet.host('first').describe().restarts === 1, { what: 'the container is back' });
     expect(await readWorker('first')).toMatchObject({ status: 'active', registered_at: registered });
@@ -294,15 +308,17 @@ describe('a worker process', () => {
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> 'yardmaster-test'`,
     );
     await until(() => fleet.hosts.every((host) => host.describe().restarts === 1 && host.isReady), { what: 'both are back' });
-    await untilStatus(await insertRow({ url: 'quick?ms=1', target: 'second' }), 'completed');
+    await untilStatus(await insertRow({ url: '/quick?ms=1', target: 'second' }), 'completed');
     expect(fleet.host('first').describe().lastExit).toMatchObject({ code: 1, reason: expect.stringContaining('main client') });
   });
 
   it('that hangs keeps its ports open and answers nobody, and goes on when it is healed', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const rowId = await insertRow({ url: 'quick?ms=100', target: 'first' });
+    const gate = makeGate();
+    const rowId = await insertRow({ url: gate.form, target: 'first' });
     await untilTrail(rowId, 'form_opened');
     fleet.hang('first');
+    gate.open();
     await expect(askWorker('first', 'status', 300)).rejects.toThrow(/timeout|aborted/i);
     expect(trailOf(rowId)).not.toContain('submitted');
     fleet.heal('first');
@@ -311,9 +327,11 @@ describe('a worker process', () => {
 
   it('that is cut off from its database submits, and writes late', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
-    const rowId = await insertRow({ url: 'quick?ms=200', target: 'first' });
+    const gate = makeGate();
+    const rowId = await insertRow({ url: gate.form, target: 'first' });
     await untilTrail(rowId, 'form_opened');
     fleet.partition('first', 'both');
+    gate.open();
     await untilTrail(rowId, 'submitted');
     expect(await readRow(rowId)).toMatchObject({ status: 'running' });
     fleet.heal('first');
@@ -323,7 +341,7 @@ describe('a worker process', () => {
   it('works on while PostgREST is down, its row still queued', async () => {
     fleet = await startFleet([{ workerId: 'first' }]);
     fleet.breakPostgrest('first');
-    const rowId = await insertRow({ url: 'quick?ms=30', target: 'first' });
+    const rowId = await insertRow({ url: '/quick?ms=30', target: 'first' });
     await untilTrail(rowId, 'ended');
     expect(trailOf(rowId)).toContain('submitted');
     expect(await readRow(rowId)).toMatchObject({ status: 'queued', worker_id: 'first', started_at: null });
@@ -356,9 +374,9 @@ describe('a worker process', () => {
     fleet = await startFleet([{ workerId: 'first' }]);
     await fleet.host('first').twin({ ip: '127.0.0.9' });
     expect(await readWorker('first')).toMatchObject({ ec2_ip: '127.0.0.9' });
-    await insertRow({ url: 'hang', target: 'first' });
+    await insertRow({ url: '/hang', target: 'first' });
     await until(() => eventsOf('form_opened').length > 0, { what: 'one of them is at work' });
-    await insertRow({ url: 'hang', target: 'first' });
+    await insertRow({ url: '/hang', target: 'first' });
     // Which rows they are is open: one that is claimed but not yet running can be claimed by the other process (ghosthands §4.1).
     const atWork = () => new Set(eventsOf('form_opened').map((entry) => entry.processId));
     await until(() => atWork().size === 2, { what: 'both processes are at work' });
@@ -459,13 +477,13 @@ async function insertRow(request: RowRequest, pool = database.pool): Promise<str
        (user_id, job_type, target_url, task_description, max_retries, worker_affinity, target_worker_id, callback_url, metadata, timeout_seconds)
      values ($1, 'apply', $2, 'Apply', $3, 'strict', $4, $5, $6, 1200)
      returning id`,
-    [userId, `https://sim.test/${request.url}`, request.maxRetries ?? -1, request.target, receiver.url, request.metadata ?? {}],
+    [userId, `https://sim.test${request.url}`, request.maxRetries ?? -1, request.target, receiver.url, request.metadata ?? {}],
   );
   return rows[0]!.id;
 }
 
 async function insertStuckRow(pool: Pool): Promise<string> {
-  const rowId = await insertRow({ url: 'quick', target: null }, pool);
+  const rowId = await insertRow({ url: '/quick', target: null }, pool);
   await pool.query(
     `update gh_automation_jobs set status = 'running', worker_id = 'gone', last_heartbeat = now() - interval '1 minute' where id = $1`,
     [rowId],

@@ -31,6 +31,7 @@ import { startOrchestrator } from '../support/orchestrator';
 import { withTemporal } from '../support/temporal';
 import { destination, startTestDeployer, type TestDeployer } from '../support/test-deployer';
 import { until } from '../support/until';
+import { makeGate } from '../support/gate';
 
 type Process = 'migrate' | 'gateway' | 'orchestrator' | 'deployer';
 
@@ -281,7 +282,7 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
       body: JSON.stringify(body),
     });
   },
-  cancelJob: async () => await call('POST', `/v1/jobs/${await newJobIn('running', '/quick?ms=60000')}/cancel?wait=30`, { reason: 'test' }),
+  cancelJob: async () => await call('POST', `/v1/jobs/${await newJobIn('running', makeGate().form)}/cancel?wait=30`, { reason: 'test' }),
   resumeJob: async () =>
     await call('POST', `/v1/jobs/${await newJobIn('waiting_human', '/blocker')}/resume?wait=30`, {
       resolutionType: 'code_entry',
@@ -355,7 +356,7 @@ const requests: Record<EndpointName, () => Promise<Response>> = {
     await call('POST', '/api/v1/gh/valet/task', { ...taskExamples['a test by an admin'], valet_task_id: randomUUID() }, testKeys.service),
   getApplicationStatus: async () => await call('GET', `/api/v1/gh/valet/status/${await jobIn('succeeded')}`),
   cancelApplication: async () =>
-    await call('POST', `/api/v1/gh/jobs/${await newJobIn('running', '/quick?ms=60000')}/cancel`, {}, testKeys.service),
+    await call('POST', `/api/v1/gh/jobs/${await newJobIn('running', makeGate().form)}/cancel`, {}, testKeys.service),
   retryApplication: async () => await call('POST', `/api/v1/gh/jobs/${await newJobIn('failed', '/invalid')}/retry`, {}, testKeys.service),
   resumeApplication: async () =>
     await call(
@@ -477,7 +478,7 @@ it('every activity has run as the role of its process', async () => {
   const rarely: Partial<Record<string, () => Promise<unknown>>> = {
     noteUnconfirmed: async () => await orchestrator?.activities.noteUnconfirmed({ commandId: command.commandId, detail: 'test' }),
     async proveStopped() {
-      const jobId = await newJobIn('running', '/quick?ms=60000');
+      const jobId = await newJobIn('running', makeGate().form);
       await call('POST', `/v1/jobs/${jobId}/cancel?wait=30`, { reason: 'test' });
       const [cancel] = await listCommands(database.pool, { jobId, rows: 1 });
       const route = cancel?.route ?? null;
@@ -489,7 +490,7 @@ it('every activity has run as the role of its process', async () => {
       return await orchestrator?.activities.retryJob({ jobId, owner: await ownerOf(jobId), confirm: true });
     },
     async examineOwner() {
-      const jobId = await newJobIn('running', '/quick?ms=4000');
+      const jobId = await newJobIn('running', makeGate().form);
       return await orchestrator?.activities.examineOwner(await attemptOf(jobId));
     },
     async proveRecycled() {

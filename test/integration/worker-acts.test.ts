@@ -4,6 +4,7 @@ import type { WorkerAct } from '../../src/contracts/worker-act';
 import { workerActSchema } from '../../src/gateway/schemas/worker-acts';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
+import { makeGate } from '../support/gate';
 import { until } from '../support/until';
 import { withFleetFixture } from '../support/fleet-fixture';
 
@@ -55,8 +56,8 @@ const post = async (path: string, json: object, key: string = testKeys.operator)
   await call(`${gateway.url}${path}`, { key, json });
 const get = async (path: string): Promise<Reply> => await call(`${gateway.url}${path}`, { key: testKeys.readOnly });
 
-const runningJob = async (url: string): Promise<{ jobId: string; workerId: string; host: string }> => {
-  const handle = await fixture.submit(url, { jobId: randomUUID() });
+const runningJob = async (path: string): Promise<{ jobId: string; workerId: string; host: string }> => {
+  const handle = await fixture.submit(`https://sim.test${path}`, { jobId: randomUUID() });
   const jobId = parseApplyJobId(handle.workflowId)?.jobId ?? '';
   const { attempt } = await fixture.until(jobId, 'running');
   return { jobId, workerId: attempt?.workerId ?? '', host: attempt?.host ?? '' };
@@ -107,33 +108,38 @@ describe('a drain', () => {
   });
 
   it('waits for the job of its worker, names it meanwhile, lets it end by itself, and takes a second drain for the first', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=4000');
+    const gate = makeGate();
+    const { jobId, workerId } = await runningJob(gate.form);
     const first = await post(`/v1/workers/${workerId}/drain?wait=0`, { reason: 'a look' });
     expect(first).toMatchObject({ status: 202, body: { outcome: null, job: { jobId, state: 'running' } } });
     expect(first.headers.get('location')).toBe(`/v1/workers/${workerId}/drain`);
-    const second = await post(`/v1/workers/${workerId}/drain?wait=20`, { reason: 'me too' }, testKeys.deployer);
-    expect(second).toMatchObject({ status: 200, body: { actId: first.body.actId, outcome: 'drained', reason: 'a look' } });
+    const second = post(`/v1/workers/${workerId}/drain?wait=20`, { reason: 'me too' }, testKeys.deployer);
+    gate.open();
+    expect(await second).toMatchObject({ status: 200, body: { actId: first.body.actId, outcome: 'drained', reason: 'a look' } });
     expect(await fixture.job(jobId)).toMatchObject({ state: 'succeeded', tries: 1 });
     expect((await get(`/v1/workers/${workerId}/drain`)).body).toMatchObject({ actId: first.body.actId, outcome: 'drained' });
   });
 
   it('says at its deadline which job is still there, and leaves it alone', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=8000');
+    const gate = makeGate();
+    const { jobId, workerId } = await runningJob(gate.form);
     const late = await post(`/v1/workers/${workerId}/drain?wait=10`, { reason: 'in a hurry', deadlineSeconds: 1 });
     expect(late).toMatchObject({ status: 200, body: { outcome: 'deadline_passed', job: { jobId, state: 'running' } } });
     expect(late.body.detail).toMatch(jobId);
+    gate.open();
     expect((await fixture.until(jobId, 'succeeded')).tries).toBe(1);
   });
 
   it('ends when somebody releases the worker meanwhile', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=6000');
+    const gate = makeGate();
+    const { jobId, workerId } = await runningJob(gate.form);
     await post(`/v1/workers/${workerId}/drain?wait=0`, { reason: 'a look' });
     await fixture.client.workflow.getHandle(makeDrainWorkerId({ workerId })).describe();
     await post(`/v1/workers/${workerId}/release`, { reason: 'never mind' });
     await until(async () => (await get(`/v1/workers/${workerId}/drain`)).body.outcome === 'released', {
       what: 'the drain has ended',
-      timeoutMs: 20_000,
     });
+    gate.open();
     expect((await fixture.until(jobId, 'succeeded')).tries).toBe(1);
   });
 
@@ -169,7 +175,6 @@ describe('a drain', () => {
     expect((await post('/v1/workers/worker-2/release', { reason: 'never mind' })).body).toMatchObject({ wasHeld: true });
     await until(async () => (await get('/v1/workers/worker-2/drain')).body.outcome === 'released', {
       what: 'the drain has ended',
-      timeoutMs: 20_000,
     });
     await fixture.pool.query('insert into gh_worker_registry select * from jsonb_populate_record(null::gh_worker_registry, $1)', [
       JSON.stringify(row.rows[0]),
@@ -230,25 +235,29 @@ describe('a recycle', () => {
   });
 
   it('is refused while a job runs there, and names it', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=8000');
+    const gate = makeGate();
+    const { jobId, workerId } = await runningJob(gate.form);
     const refused = await post(`/v1/workers/${workerId}/recycle`, { reason: 'a look' });
     expect(refused).toMatchObject({ status: 409, body: { code: 'worker_busy', detail: expect.stringMatching(jobId) } });
+    gate.open();
     expect((await fixture.until(jobId, 'succeeded')).tries).toBe(1);
   });
 
   it('is refused by its workflow too, so that nobody gets past the check', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=8000');
+    const gate = makeGate();
+    const { jobId, workerId } = await runningJob(gate.form);
     const view = await fixture.client.workflow.execute('recycleWorker', {
       workflowId: `recycle-worker-${workerId}`,
       taskQueue: fixture.taskQueue,
       args: [{ workerId, actor: 'zoe' }],
     });
     expect(view).toMatchObject({ outcome: 'refused', job: { jobId } });
+    gate.open();
     expect((await fixture.until(jobId, 'succeeded')).tries).toBe(1);
   });
 
   it('that is forced names the job that it interrupts, which is tried again where nothing was submitted', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/slow-start?startMs=8000&ms=100');
+    const { jobId, workerId } = await runningJob('/slow-start?startMs=600000&times=1&ms=100');
     const forced = await post(`/v1/workers/${workerId}/recycle?wait=20`, { reason: 'a look', force: true });
     expect(forced).toMatchObject({ status: 200, body: { outcome: 'recycled', isForced: true, job: { jobId } } });
     const job = await fixture.until(jobId, 'succeeded', 60_000);
@@ -256,7 +265,7 @@ describe('a recycle', () => {
   });
 
   it('that is forced may join one that was not, whose workflow never came', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/slow-start?startMs=8000&ms=100');
+    const { jobId, workerId } = await runningJob('/slow-start?startMs=600000&times=1&ms=100');
     await leaveAct('recycle', workerId, { ageMs: 1_000, deadlineMs: null });
     const forced = await post(`/v1/workers/${workerId}/recycle?wait=20`, { reason: 'a look', force: true });
     expect(forced).toMatchObject({ status: 200, body: { outcome: 'recycled', reason: 'left behind', isForced: true, job: { jobId } } });
@@ -264,7 +273,7 @@ describe('a recycle', () => {
   });
 
   it('P3: that is forced over an open form leaves its job uncertain', async () => {
-    const { jobId, workerId } = await runningJob('https://sim.test/quick?ms=80000');
+    const { jobId, workerId } = await runningJob(makeGate().form);
     await until(() => fixture.simulator.log().some((entry) => entry.jobId === jobId && entry.event === 'form_opened'), {
       what: 'the form is open',
     });

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
@@ -66,15 +64,8 @@ export interface DeployFixture {
   /** What runs on each host by the containers themselves. */
   versions(): Promise<(string | null)[]>;
   lockHolder(): Promise<string | null>;
-  makeGate(): Gate;
   stopDeployer(): Promise<void>;
   startDeployer(): Promise<void>;
-}
-
-/** Whatever waits for the file (`untilFile` of a Kamal, or of a form) goes on when somebody opens it. */
-export interface Gate {
-  file: string;
-  open(): Promise<void>;
 }
 
 /** So short that a test of the whole story takes seconds; the rules are the same. */
@@ -213,10 +204,6 @@ export const withDeployFixture = (options: DeployFixtureOptions = {}): DeployFix
     },
     versions: async () => await Promise.all(fixture.kamal.hosts.map(async (host) => await host.runningVersion())),
     lockHolder: async () => await fixture.kamal.host(hosts[0] ?? '').lockHolder(destination),
-    makeGate() {
-      const file = path.join(fixture.kamal.configDir, '..', `gate-${randomUUID()}`);
-      return { file, open: async () => await writeFile(file, '') };
-    },
     async startDeployer() {
       deployer = await startTestDeployer({ pool: database.pool, temporal, testbed: fixture.kamal, limits: deployerLimits, addressMap });
     },

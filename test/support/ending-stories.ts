@@ -89,7 +89,7 @@ export const playStories = (fixture: FleetFixture, record: Record): void => {
   });
 
   test('records cancelled while it runs', async () => {
-    const started = await submit('/slow-start?startMs=20000');
+    const started = await submit('/slow-start?startMs=600000');
     await fixture.until(started.jobId, 'running');
     await started.handle.signal(cancelSignal, { actor: 'test' });
     await finish('cancelled-while-running', started);
@@ -163,7 +163,7 @@ export const playStories = (fixture: FleetFixture, record: Record): void => {
   });
 
   test('records a recycle, which interrupts a job', async () => {
-    const started = await submit('/slow-start?startMs=4000&ms=50');
+    const started = await submit('/slow-start?startMs=600000&times=1&ms=50');
     const { attempt } = await fixture.until(started.jobId, 'running');
     const recycled = { workerId: attempt?.workerId ?? '', reason: 'a recording', actor: 'test', force: true };
     const workflowId = makeRecycleWorkerId(recycled);

@@ -4,6 +4,7 @@ import { makeDeliverCallbacksId, parseApplyJobId } from '../../src/contracts/ids
 import { cancelSignal, resolveSignal, retrySignal, statusQuery } from '../../src/contracts/messages';
 import { until } from '../support/until';
 import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
+import { makeGate } from '../support/gate';
 
 const shortLimits = {
   retryBackoffFirstMs: 200,
@@ -34,7 +35,10 @@ describe('a job on a healthy fleet', () => {
   const fixture = withFleetFixture({ hosts: 2, limits: shortLimits });
 
   test('travels from acceptance through one worker to succeeded, and the product hears running and completed', async () => {
-    const { jobId, handle } = await submit(fixture, '/quick?ms=2500');
+    const gate = makeGate();
+    const { jobId, handle } = await submit(fixture, gate.form);
+    await until(() => fixture.received(jobId).length === 1, { what: 'the product hears that it runs' });
+    gate.open();
     await expect(handle.result()).resolves.toMatchObject({ state: 'succeeded', generation: 1, reason: 'completed' });
     await until(() => fixture.received(jobId).length === 2, { what: 'both callbacks arrived' });
     expect(fixture.received(jobId)).toMatchObject([{ status: 'running' }, { status: 'completed', result_data: { submitted: true } }]);
@@ -194,7 +198,10 @@ describe('a job on a healthy fleet', () => {
 
   test('delivers callbacks in order through a product that fails at first', async () => {
     fixture.failCallbacks([500, 503]);
-    const { jobId, handle } = await submit(fixture, '/quick?ms=2500');
+    const gate = makeGate();
+    const { jobId, handle } = await submit(fixture, gate.form);
+    await until(() => fixture.received(jobId).length === 1, { what: 'the product hears that it runs' });
+    gate.open();
     await handle.result();
     await until(() => fixture.received(jobId).length === 2, { what: 'both callbacks arrived' });
     expect(fixture.received(jobId).map(({ status }) => status)).toEqual(['running', 'completed']);
@@ -213,9 +220,11 @@ describe('a job on a healthy fleet', () => {
   });
 
   test('goes on from its row when its workflow is terminated', async () => {
-    const { jobId, handle } = await submit(fixture, '/quick?ms=8000');
+    const gate = makeGate();
+    const { jobId, handle } = await submit(fixture, gate.form);
     await fixture.until(jobId, 'running');
     await handle.terminate('pulled by a test');
+    gate.open();
     await until(
       async () => {
         await fixture.sweep();

@@ -5,6 +5,7 @@ import { cancelSignal, resolveSignal } from '../../src/contracts/messages';
 import { listCommands, openCommand } from '../../src/db/commands';
 import { until } from '../support/until';
 import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
+import { makeGate } from '../support/gate';
 
 const shortLimits = { retryBackoffFirstMs: 3_000, attemptSilentMs: 5_000, doubtRecheckMs: 500, commandUntouchedMs: 500 };
 
@@ -69,7 +70,7 @@ describe('a cancel', () => {
   });
 
   test('P4: of a running attempt that has not opened the form ends its worker and the job, and nothing was submitted', async () => {
-    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=20000');
+    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=600000');
     await fixture.until(jobId, 'running');
     const command = await cancel(fixture, jobId);
     expect(command).toMatchObject({
@@ -83,7 +84,7 @@ describe('a cancel', () => {
   });
 
   test('P3: with the form open stops the worker and leaves the job uncertain', async () => {
-    const { jobId, handle } = await submit(fixture, '/quick?ms=20000');
+    const { jobId, handle } = await submit(fixture, makeGate().form);
     await until(() => eventsOf(fixture, jobId).includes('form_opened'), { what: 'the form is open' });
     expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled_maybe_submitted', jobState: 'uncertain' });
     expect(eventsOf(fixture, jobId)).toContain('killed');
@@ -149,7 +150,7 @@ describe('a cancel', () => {
   });
 
   test('that was accepted while Temporal was away is carried out by the sweep', async () => {
-    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=20000');
+    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=600000');
     await fixture.until(jobId, 'running');
     // What the gateway writes before it starts the workflow.
     await openCommand(fixture.pool, { jobId, kind: 'cancel', actor: 'zoe', source: 'rest', reason: null });
@@ -164,7 +165,7 @@ describe('a cancel', () => {
   });
 
   test('joins the one that is under way', async () => {
-    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=20000');
+    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=600000');
     await fixture.until(jobId, 'running');
     const [one, other] = await Promise.all([cancel(fixture, jobId), cancel(fixture, jobId)]);
     expect(one.commandId).toBe(other.commandId);
@@ -172,7 +173,7 @@ describe('a cancel', () => {
   });
 
   test('can be a signal to the job', async () => {
-    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=20000');
+    const { jobId, handle } = await submit(fixture, '/slow-start?startMs=600000');
     await fixture.until(jobId, 'running');
     await handle.signal(cancelSignal, { reason: 'by signal', actor: 'zoe' });
     await expect(handle.result()).resolves.toMatchObject({ state: 'cancelled' });

@@ -3,6 +3,7 @@ import type { DeployOutcome, DeployPhase, DeployView } from '../../src/contracts
 import { approveSignal, cancelDeploySignal, deployStatusQuery, type KamalDeployInput } from '../../src/contracts/messages';
 import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { withDeployFixture } from '../support/deploy-fixture';
+import { makeGate } from '../support/gate';
 import { addLiveAttempt } from '../support/live-attempt';
 import { until } from '../support/until';
 
@@ -61,7 +62,7 @@ const stories: Story[] = [
 
 const cancelAt = async (story: Story, by: 'signal' | 'button'): Promise<DeployView> => {
   const { phase, input, hinder, goesOn = false } = story;
-  const gate = fixture.makeGate();
+  const gate = makeGate();
   const orders = story.orders?.({ untilFile: gate.file }) ?? [];
   const undo = await hinder?.();
   await fixture.kamal.misbehave(...orders);
@@ -77,7 +78,7 @@ const cancelAt = async (story: Story, by: 'signal' | 'button'): Promise<DeployVi
   else await handle.cancel();
   // It answers when the workflow has heard the word.
   if (goesOn) await handle.query(deployStatusQuery);
-  if (goesOn) await gate.open();
+  if (goesOn) gate.open();
   // A wait for a lock of Postgres cannot be cancelled: it gives way now.
   if (phase === 'hold') await undo?.();
   const deploy = await handle.result();

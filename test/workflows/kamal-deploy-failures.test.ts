@@ -9,6 +9,7 @@ import { acceptDeploy } from '../../src/db/accept-deploy';
 import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
 import { destination, service, withDeployFixture } from '../support/deploy-fixture';
+import { makeGate } from '../support/gate';
 import { addLiveAttempt } from '../support/live-attempt';
 import { until } from '../support/until';
 
@@ -263,7 +264,7 @@ describe('the lock', () => {
   });
 
   test('that somebody takes after our preflight is theirs, and nothing is touched', async () => {
-    const gate = fixture.makeGate();
+    const gate = makeGate();
     await fixture.kamal.misbehave({ on: 'lock acquire', times: 1, do: { untilFile: gate.file } });
     const { deployId, handle } = await fixture.deploy({ version: 'v2' });
     await fixture.untilPhase(deployId, 'lock');
@@ -272,7 +273,7 @@ describe('the lock', () => {
       timeoutMs: 60_000,
     });
     await lockWith('mine');
-    await gate.open();
+    gate.open();
     const deploy = await handle.result();
     await release();
     expect(deploy).toMatchObject({ outcome: 'refused', hosts: [{ state: 'held' }, { state: 'held' }] });

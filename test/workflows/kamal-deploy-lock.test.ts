@@ -2,6 +2,7 @@ import type { DeployView } from '../../src/contracts/deploy';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { cancelDeploySignal } from '../../src/contracts/messages';
 import { destination, service, withDeployFixture, type DeployHandle } from '../support/deploy-fixture';
+import { makeGate } from '../support/gate';
 import { until } from '../support/until';
 
 jest.setTimeout(180_000);
@@ -35,12 +36,12 @@ const untilBooting = async (host: string): Promise<void> => {
 
 /** A deploy whose canary boots while `act` happens, so that all of it has happened before the next batch. */
 const whileCanaryBoots = async (act: (deployId: string) => Promise<void>): Promise<DeployHandle> => {
-  const gate = fixture.makeGate();
+  const gate = makeGate();
   await fixture.kamal.misbehave({ on: 'deploy', at: 'boot', times: 1, do: { untilFile: gate.file } });
   const started = await fixture.deploy({ version: 'v2', strategy: { canaryHosts: 1 } });
   await untilBooting(first);
   await act(started.deployId);
-  await gate.open();
+  gate.open();
   return started;
 };
 
@@ -128,7 +129,7 @@ test('a second cancel leaves everything as it stands', async () => {
 });
 
 test('a cancel of before the lock was lost on the way back leaves nothing as it stands', async () => {
-  const gate = fixture.makeGate();
+  const gate = makeGate();
   const { deployId, handle } = await whileCanaryBoots(async (id) => {
     await fixture.kamal.misbehave({ on: 'app stop', at: 'stop', times: 1, do: { untilFile: gate.file } });
     const running = fixture.client.workflow.getHandle(makeKamalDeployId({ service, destination }));
@@ -138,7 +139,7 @@ test('a cancel of before the lock was lost on the way back leaves nothing as it 
     await release();
     await lockWith('an urgent fix');
   });
-  await gate.open();
+  gate.open();
   await untilStanding(deployId, /an urgent fix/);
   const isNoted = async (): Promise<boolean> => (await fixture.lines(deployId)).some(({ line }) => line.includes('impatient'));
   await until(isNoted, { what: 'the second cancel is taken', timeoutMs: 60_000 });
@@ -162,7 +163,7 @@ test('what the holder has put on a host is left alone, and the deploy does not g
 });
 
 test('a lock that was only released is taken again before anything is changed', async () => {
-  const gate = fixture.makeGate();
+  const gate = makeGate();
   const { deployId, handle } = await whileCanaryBoots(async () => {
     await release();
     await fixture.kamal.misbehave({ on: 'app stop', at: 'stop', times: 1, do: { untilFile: gate.file } });
@@ -172,7 +173,7 @@ test('a lock that was only released is taken again before anything is changed', 
     timeoutMs: 60_000,
   });
   expect(await fixture.lockHolder()).toContain(deployId);
-  await gate.open();
+  gate.open();
   expect(await handle.result()).toMatchObject({ outcome: 'succeeded' });
   expect(await fixture.rest()).toEqual({ versions: ['v2', 'v2'], lock: null, holds: [] });
 });
@@ -192,20 +193,20 @@ test('a lock of our words that was taken anew is none of ours', async () => {
 });
 
 test('a deployer that takes over starts nothing without the lock', async () => {
-  const gate = fixture.makeGate();
+  const gate = makeGate();
   await fixture.kamal.misbehave({ on: 'app stop', at: 'stop', times: 1, do: { untilFile: gate.file } });
   const { deployId, handle } = await fixture.deploy({ version: 'v2', strategy: { canaryHosts: 1 } });
   await until(async () => (await fixture.kamal.steps()).at(-1)?.step === 'stop', { what: 'Kamal stops the canary', timeoutMs: 60_000 });
   const stopped = fixture.stopDeployer();
-  await gate.open();
+  gate.open();
   await stopped;
   await release();
-  const boots = fixture.makeGate();
+  const boots = makeGate();
   await fixture.kamal.misbehave({ on: 'deploy', at: 'boot', times: 1, do: { untilFile: boots.file } });
   await fixture.startDeployer();
   await untilBooting(first);
   expect(await fixture.lockHolder()).toContain(deployId);
-  await boots.open();
+  boots.open();
   expect(await handle.result()).toMatchObject({ outcome: 'succeeded' });
   expect(await fixture.rest()).toEqual({ versions: ['v2', 'v2'], lock: null, holds: [] });
 });

@@ -2,6 +2,7 @@ import type { DeployStrategy, DeployView } from '../../src/contracts/deploy';
 import { makeLookAtDestinationId } from '../../src/contracts/ids';
 import { cancelDeploySignal, taskQueues, workflowNames, type LookAtDestinationResult } from '../../src/contracts/messages';
 import { destination, withDeployFixture, type DeployHandle } from '../support/deploy-fixture';
+import { makeGate } from '../support/gate';
 import { until } from '../support/until';
 
 jest.setTimeout(180_000);
@@ -24,7 +25,7 @@ const whileBooting = async (
   strategy: Partial<DeployStrategy>,
   acts: readonly { host: string; act: (started: DeployHandle) => Promise<void> }[],
 ): Promise<DeployHandle> => {
-  const gates = acts.map(() => fixture.makeGate());
+  const gates = acts.map(() => makeGate());
   const holdAt = async (index: number): Promise<void> => {
     const gate = gates[index];
     await fixture.kamal.misbehave(
@@ -37,7 +38,7 @@ const whileBooting = async (
     await untilBooting(host);
     await act(started);
     await holdAt(index + 1);
-    await gates[index]?.open();
+    gates[index]?.open();
   }
   return started;
 };

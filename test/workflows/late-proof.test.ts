@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { withFleetFixture } from '../support/fleet-fixture';
 import { until } from '../support/until';
+import { makeGate } from '../support/gate';
 
 // On main the recovery at a worker's start completes any row that has been silent for 120 s, past the process that has it (ghosthands §2.5).
 describe('a job whose worker hangs and comes back', () => {
@@ -13,7 +14,8 @@ describe('a job whose worker hangs and comes back', () => {
 
   test('P3: is not ended by the recovery of another worker, but by its own late word', async () => {
     const jobId = randomUUID();
-    await fixture.submit('https://sim.test/quick?ms=3000', { jobId });
+    const gate = makeGate();
+    await fixture.submit(`https://sim.test${gate.form}`, { jobId });
     const log = (): ReturnType<typeof fixture.simulator.log> => fixture.simulator.log().filter((entry) => entry.jobId === jobId);
     const attemptRow = async (): Promise<Record<string, unknown> | undefined> =>
       (
@@ -48,6 +50,7 @@ describe('a job whose worker hangs and comes back', () => {
     expect(await fixture.job(jobId)).toMatchObject({ state: 'running', attempt: { state: 'running' } });
 
     fixture.simulator.heal(owner);
+    gate.open();
     await until(
       async () => {
         await fixture.sweep();

@@ -8,6 +8,7 @@ import { sensitive } from '../../src/domain/sensitive';
 import { createSecretBox } from '../../src/secret-box';
 import { until } from '../support/until';
 import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
+import { makeGate } from '../support/gate';
 
 const box = createSecretBox({ current: sensitive(randomBytes(32).toString('hex')), previous: null });
 const code = 'one-time-93817';
@@ -114,9 +115,11 @@ describe('a resume', () => {
   });
 
   test('is refused with the reason when nothing waits', async () => {
-    const { jobId, handle } = await submit(fixture, '/quick?ms=8000');
+    const gate = makeGate();
+    const { jobId, handle } = await submit(fixture, gate.form);
     await fixture.until(jobId, 'running');
     expect(await resume(fixture, jobId)).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('the job is running') });
+    gate.open();
     await handle.result();
   });
 

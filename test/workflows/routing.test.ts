@@ -9,6 +9,7 @@ import { createPool } from '../../src/db/pool';
 import { createLog } from '../../src/log';
 import { runAsAdmin } from '../support/database';
 import { collectLines, type LogLines } from '../support/log-lines';
+import { makeGate } from '../support/gate';
 import { until } from '../support/until';
 import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
 
@@ -56,7 +57,7 @@ describe('the route of a cancel', () => {
   afterEach(async () => await areIdle(fixture, 2));
 
   test('to the owner is one INFO line, and no warning', async () => {
-    const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=600000');
     expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId, host } });
     expect(of(log, jobId)).toContainEqual(
       expect.objectContaining({ level: 'info', message: 'A cancel is routed', route: 'owner', workerId, host }),
@@ -65,7 +66,7 @@ describe('the route of a cancel', () => {
   });
 
   test('is its owner also where its row spells its address in another way and names no instance, and the machine is asked once', async () => {
-    const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=600000');
     const { rows: registered } = await fixture.pool.query<{ worker_id: string }>('select * from gh_worker_registry');
     await fixture.pool.query(`update gh_worker_registry set ec2_ip = '::FFFF:' || ec2_ip, ec2_instance_id = 'unknown'`);
     await fixture.sweep();
@@ -81,7 +82,7 @@ describe('the route of a cancel', () => {
   });
 
   test('P4: of a worker that the registry does not know is an ERROR, then the fallback in the words of the incumbent', async () => {
-    const { jobId, workerId } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    const { jobId, workerId } = await submitRunning(fixture, '/slow-start?startMs=600000');
     await fixture.pool.query(`delete from gh_worker_registry where worker_id = $1`, [workerId]);
     const command = await cancel(fixture, jobId);
 
@@ -109,34 +110,39 @@ describe('the route of a cancel', () => {
   });
 
   test('of a draining worker is its owner', async () => {
-    const { jobId, workerId } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    const { jobId, workerId } = await submitRunning(fixture, '/slow-start?startMs=600000');
     await fixture.pool.query(`update gh_worker_registry set status = 'draining' where worker_id = $1`, [workerId]);
     expect(await cancel(fixture, jobId)).toMatchObject({ outcome: 'cancelled', route: { route: 'owner', workerId } });
   });
 
   test('P4: that was looked up before the job ended never hits the next job of that worker', async () => {
     await fixture.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
-    const first = await submitRunning(fixture, '/quick?ms=5000');
+    const [firstGate, nextGate] = [makeGate(), makeGate()];
+    const first = await submitRunning(fixture, firstGate.form);
     const { command } = await fixture.activities.openCancel({ jobId: first.jobId, actor: 'late' });
     const route = await fixture.activities.routeCancel({ commandId: command.commandId });
+    firstGate.open();
     await fixture.until(first.jobId, 'succeeded');
     await fixture.activities.lookAtCancel({ commandId: command.commandId });
 
-    const next = await submitRunning(fixture, '/quick?ms=4000');
+    const next = await submitRunning(fixture, nextGate.form);
     expect(next.workerId).toBe(first.workerId);
     expect(await fixture.activities.stopAttempt({ commandId: command.commandId, route, means: 'listener' })).toMatchObject({
       detail: 'none_found',
       proof: null,
     });
+    nextGate.open();
     await fixture.until(next.jobId, 'succeeded');
     await fixture.pool.query(`delete from yardmaster.host_hold`);
   });
 
   test('P4: keeps the next job away from its worker while the cancel may still recycle it', async () => {
     await fixture.pool.query(`insert into yardmaster.host_hold (host, reason, actor) values ('127.0.1.2', 'a test', 'test')`);
-    const first = await submitRunning(fixture, '/quick?ms=5000');
+    const gate = makeGate();
+    const first = await submitRunning(fixture, gate.form);
     const { command } = await fixture.activities.openCancel({ jobId: first.jobId, actor: 'slow' });
     await fixture.activities.routeCancel({ commandId: command.commandId });
+    gate.open();
     await fixture.until(first.jobId, 'succeeded');
 
     const jobId = randomUUID();
@@ -156,7 +162,7 @@ describe('the route of a cancel', () => {
   });
 
   test('P3: takes no slow answer of the same process for another process', async () => {
-    const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    const { jobId, workerId, host } = await submitRunning(fixture, '/slow-start?startMs=600000');
     const { command } = await fixture.activities.openCancel({ jobId, actor: 'zoe' });
     const route = await fixture.activities.routeCancel({ commandId: command.commandId });
     const startedAtMs = Date.now() - 60_000;
@@ -221,7 +227,7 @@ describe('without the right to see the queries of others', () => {
   });
 
   test('P4: a cancel says that it could not read them, and does not say cancelled', async () => {
-    const { jobId, host } = await submitRunning(fixture, '/slow-start?startMs=30000');
+    const { jobId, host } = await submitRunning(fixture, '/slow-start?startMs=600000');
     const handle = await startCancel(fixture, jobId);
     const means = await until(
       async () => {

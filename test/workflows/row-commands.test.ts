@@ -8,6 +8,7 @@ import { createSecretBox } from '../../src/secret-box';
 import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
 import { collectLines } from '../support/log-lines';
 import { until } from '../support/until';
+import { makeGate } from '../support/gate';
 
 const code = 'one-time-60414';
 
@@ -100,7 +101,7 @@ describe('a command that went around us', () => {
     ['by VALET, which heals its row', async (jobId: string) => void (await cancelInRow(jobId))],
     ['by an API that carries it out', async (jobId: string) => expect(await goAround(fixture, `/jobs/${jobId}/cancel`)).toBe(200)],
   ])('P4: a cancel in the public row %s stops the worker, and nothing is submitted', async (_who, cancel) => {
-    const jobId = await submit(fixture, '/quick?ms=30000');
+    const jobId = await submit(fixture, makeGate().form);
     await fixture.until(jobId, 'running');
     await cancel(jobId);
     const command = await ended(fixture, jobId, 'cancel');

@@ -26,7 +26,6 @@ export async function applyToPosting(record: AttemptRecord, browser: SimulatedBr
   const { behaviour, worker } = record;
   const workMs = behaviour.workMs ?? worker.times.applicationMs;
   record.note('form_opened');
-  while (behaviour.untilFile !== null && !existsSync(behaviour.untilFile)) await worker.life.sleep(20);
   await fillForm(record, browser, state, workMs);
   if (behaviour.end === 'review') return { success: true, data: { submitted: false, platform: 'other' }, awaitsReview: true };
   // Stored as `completed` although nothing was submitted: success is false and the browser stays open (ghosthands §5.4).
@@ -39,6 +38,7 @@ async function fillForm(record: AttemptRecord, browser: SimulatedBrowser, state:
   const { behaviour } = record;
   for (const action of ['click', 'type', 'upload']) {
     await doAction(record, browser, action, workMs / 3);
+    if (action === 'click') while (behaviour.untilFile !== null && !existsSync(behaviour.untilFile)) await browser.act(20);
     if (action !== 'type') continue;
     await crashProcessIf(record, 'after-form');
     if (behaviour.isDeregistered) await deregisterWorker(record);

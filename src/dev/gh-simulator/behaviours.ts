@@ -8,7 +8,7 @@ export interface Behaviour {
   /** `startMs` is that of so many first attempts of the job. */
   slowStarts: number;
   workMs: number | null;
-  /** The form is filled in when this is there. */
+  /** After its first action the form waits for this. */
   untilFile: string | null;
   /** Bounds the handler instead of the row's `timeout_seconds`. */
   handlerTimeoutMs: number | null;
