@@ -17,7 +17,7 @@ const fixture = withFleetFixture({
 const submitRunning = async (): Promise<{ jobId: string; host: string }> => {
   const jobId = randomUUID();
   await fixture.submit('https://sim.test/slow-start?startMs=120000', { jobId });
-  const { attempt } = await fixture.until(jobId, 'running', 30_000);
+  const { attempt } = await fixture.until(jobId, 'running');
   return { jobId, host: attempt?.host ?? '' };
 };
 const startCancel = async (jobId: string): Promise<{ result(): Promise<CommandView> }> =>
