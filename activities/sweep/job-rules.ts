@@ -37,7 +37,13 @@ export const repairJobs = async (pass: Pass): Promise<void> => {
 
   const examined = new Set(examine.map(({ jobId }) => jobId));
   const listed = pass.bound('neglected jobs', await listStalledJobs(pass.db, limits));
-  const stalled = listed.filter(({ jobId }) => !examined.has(jobId));
+  let starts = 0;
+  const stalled = listed.filter(({ jobId, finding }) => {
+    if (finding === 'accepted_without_workflow') starts++;
+    return !examined.has(jobId) && (finding !== 'accepted_without_workflow' || starts <= limits.sweepStartsMax);
+  });
+  if (starts > limits.sweepStartsMax)
+    pass.add({ finding: 'left_for_next_pass', subject: 'accepted jobs', detail: `${starts - limits.sweepStartsMax} or more` });
   for (const { jobId, finding } of stalled) pass.add({ finding, subject: jobId });
   await pass.notify(stalled, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: false }));
 };

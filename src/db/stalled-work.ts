@@ -9,12 +9,12 @@ export interface StalledJob {
 
 /**
  * What lost hints leave behind; what its worker looks like is another question (src/domain/attempt-sweep.ts). Reads live jobs only, so its cost does not grow with ended ones. A job is named once, with the finding that
- * needs the least patience.
+ * needs the least patience; what only waits in the queue comes last, as it does there.
  */
 export const listStalledJobs = async (db: Queryable, limits: Limits): Promise<StalledJob[]> => {
   const { rows } = await db.query<StalledJob>(
-    `select * from (
-       select j.job_id as "jobId", case
+    `select "jobId", finding from (
+       select j.job_id as "jobId", j.state, j.accepted_at, case
          when (j.state = 'accepted' and j.state_at < now() - $1::int * interval '1 ms')
            or (j.owner is null and j.accepted_at < now() - $1::int * interval '1 ms') then 'accepted_without_workflow'
          when j.state = 'assigned' and g.status <> 'pending' and j.touched_at < now() - interval '2 s' then 'missed_claim'
@@ -44,7 +44,7 @@ export const listStalledJobs = async (db: Queryable, limits: Limits): Promise<St
        ) r on true
        where j.ended_at is null
      ) judged where finding is not null
-     order by finding = 'untouched', "jobId" limit $5::int`,
+     order by finding = 'untouched', finding = 'accepted_without_workflow' and state in ('accepted', 'waiting'), accepted_at, "jobId" limit $5::int`,
     [limits.unstartedMs, limits.sweepEveryMs, limits.untouchedMs, limits.restRecheckMs, limits.sweepBatchRows],
   );
   return rows;

@@ -36,7 +36,7 @@ export const submit = async (
   if (started.kind === 'unreachable') {
     facts.log.warn('Temporal did not take the job in time; it is accepted and the sweep starts it', { error: started.error });
   }
-  return { ...acceptance, isStarted: started.kind !== 'unreachable' };
+  return { ...acceptance, isStarted: started.kind === 'started' || started.kind === 'ended' };
 };
 
 const triesMax = 3;

@@ -21,6 +21,7 @@ import {
   resolveSignal,
   retrySignal,
   taskQueues,
+  wakeSignal,
   workflowNames,
   type CancelJobInput,
   type DeliverCallbacksInput,
@@ -30,15 +31,20 @@ import {
   type ResumeJobInput,
   type RetrySignal,
 } from '../contracts/messages';
+import { limits } from '../contracts/limits';
 import type { SweepReport, SweepRequest } from '../contracts/sweep';
 import { startApplyJob, wakeApplyJob, type ApplyJobStart, type StartedApplyJob } from '../temporal';
+import { createTurns } from './turns';
+
+/** `behind`: Temporal has enough to do with those before it. */
+export type SubmittedStart = StartedApplyJob | { kind: 'behind' };
 
 /** `unreachable`: nobody knows; the row is the promise, and the sweep starts what has no workflow. */
 export type StartedCommand = { kind: 'started' } | { kind: 'already_running' } | { kind: 'unreachable'; error: unknown };
 
 /** What the gateway asks of Temporal. No call outlasts the deadline: rows are the promise, and the sweep starts what has no workflow. */
 export interface WorkflowsClient {
-  startApplyJob(job: ApplyJobStart): Promise<StartedApplyJob>;
+  startApplyJob(job: ApplyJobStart): Promise<SubmittedStart>;
   /** For the next generation of a job whose last run has completed. */
   startNextGeneration(job: ApplyJobStart): Promise<StartedApplyJob>;
   /** A second cancel of a job joins the first. */
@@ -51,6 +57,8 @@ export interface WorkflowsClient {
   /** A person's signal to a job; its workflow is started where it is missing. */
   retryUncertainJob(jobId: string, payload: RetrySignal): Promise<StartedCommand>;
   resolveJob(jobId: string, payload: ResolveSignal): Promise<StartedCommand>;
+  /** For a job that no workflow has yet: it is started, and wakes. */
+  ensureApplyJob(jobId: string, reason: string): Promise<StartedCommand>;
   /** False when nothing heard it. */
   wakeApplyJob(jobId: string, reason: string): Promise<boolean>;
   /** The job looks whether its worker's process still lives, whatever the rows say; false when nothing heard it. */
@@ -67,6 +75,7 @@ export const createWorkflowsClient = (
   client: Client,
   { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string },
 ): WorkflowsClient => {
+  const inTurn = createTurns({ atOnce: limits.startsAtOnce, waitMs: deadlineMs / 4 });
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
 
   const attempt = async (call: () => Promise<unknown>): Promise<StartedCommand> => {
@@ -92,7 +101,12 @@ export const createWorkflowsClient = (
     );
 
   /** Over whatever the rows say: a run that was terminated is replaced, and reads them before the signal. */
-  const signalApplyJob = async <Payload>(jobId: string, signal: SignalDefinition<[Payload]>, payload: Payload): Promise<StartedCommand> =>
+  const signalApplyJob = async <Payload>(
+    jobId: string,
+    signal: SignalDefinition<[Payload]>,
+    payload: Payload,
+    takenUpBy = "a person's word",
+  ): Promise<StartedCommand> =>
     await attempt(() =>
       client.workflow.signalWithStart(workflowNames.applyJob, {
         workflowId: makeApplyJobId({ jobId }),
@@ -102,12 +116,16 @@ export const createWorkflowsClient = (
         signalArgs: [payload],
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-        staticSummary: `Job ${jobId}, taken up by a person's word`,
+        staticSummary: `Job ${jobId}, taken up by ${takenUpBy}`,
       }),
     );
 
   return {
-    startApplyJob: async (job) => await startApplyJob(client, job, { deadlineMs, taskQueue }),
+    async startApplyJob(job) {
+      const deadlineAt = Date.now() + deadlineMs;
+      const started = await inTurn(async () => await startApplyJob(client, job, { deadlineMs: deadlineAt - Date.now(), taskQueue }));
+      return started ?? { kind: 'behind' };
+    },
     startNextGeneration: async (job) => await startApplyJob(client, job, { deadlineMs, taskQueue, isNewGeneration: true }),
     startCancelJob: async (input) =>
       await startOrJoin(workflowNames.cancelJob, makeCancelJobId(input), input, `Cancel of job ${input.jobId}`),
@@ -128,6 +146,7 @@ export const createWorkflowsClient = (
       await startOrJoin(workflowNames.recycleWorker, makeRecycleWorkerId(input), input, `Recycle of worker ${input.workerId}`),
     retryUncertainJob: async (jobId, payload) => await signalApplyJob(jobId, retrySignal, payload),
     resolveJob: async (jobId, payload) => await signalApplyJob(jobId, resolveSignal, payload),
+    ensureApplyJob: async (jobId, reason) => await signalApplyJob(jobId, wakeSignal, { reason }, 'a callback of its worker'),
     wakeApplyJob: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason }, { deadlineMs }),
     examineOwner: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason, examineOwner: true }, { deadlineMs }),
     async deliverCallbacks(callbacks) {

@@ -26,8 +26,8 @@ afterAll(async () => {
 const makeAttempt = async ({ isEnded = false } = {}): Promise<{ jobId: string; attemptId: string }> => {
   const [jobId, attemptId] = [randomUUID(), randomUUID()];
   await database.pool.query(
-    `insert into yardmaster.job (job_id, state, user_id, request_hash, accepted_by, request_id, timeout_seconds, job_deadline_at, callback_url)
-     values ($1, 'running', gen_random_uuid(), 'h', 'app', 'r', 300, now() + interval '1 day', 'https://valet.test/hook')`,
+    `insert into yardmaster.job (job_id, state, owner, user_id, request_hash, accepted_by, request_id, timeout_seconds, job_deadline_at, callback_url)
+     values ($1, 'running', gen_random_uuid(), gen_random_uuid(), 'h', 'app', 'r', 300, now() + interval '1 day', 'https://valet.test/hook')`,
     [jobId],
   );
   await database.pool.query(
@@ -87,6 +87,13 @@ describe('a callback of GH', () => {
       [1, 2].map(() => ({ word: 'failed', worker_id: 'gh-1', error_code: 'timeout', effect: 'wakes_job' })),
     );
     expect(await signalsOf(jobId)).toBe(2);
+  });
+
+  it('about a job that was given to a worker before any workflow had it starts one', async () => {
+    const { jobId, attemptId } = await makeAttempt();
+    await database.pool.query('update yardmaster.job set owner = null where job_id = $1', [jobId]);
+    expect(await callback(attemptId)).toMatchObject({ status: 200, body: { effect: 'wakes_job' } });
+    expect(await signalsOf(jobId)).toBe(1);
   });
 
   it('about a live attempt whose workflow is not there is accepted and recorded', async () => {

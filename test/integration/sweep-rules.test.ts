@@ -5,6 +5,7 @@ import { mirrorJob } from '../../src/db/mirror';
 import { provenByCallback } from '../../src/domain/submission-evidence';
 import { withDatabase } from '../support/database';
 import { addAttempt, addWaitingJob, addWorker, assignAll, claim, emptyTables } from '../support/fleet-rows';
+import { insertJob } from '../support/job-rows';
 import { sweepOnce } from '../support/sweep-pass';
 
 const database = withDatabase();
@@ -47,6 +48,24 @@ const endedJob = async (): Promise<string> => {
 };
 const age = async (jobId: string, minutes: number): Promise<unknown> =>
   await query(`update yardmaster.job set ended_at = now() - $2::int * interval '1 min' where job_id = $1`, [jobId, minutes]);
+
+test('of the jobs without a workflow those at work are started first, then the eldest, and no more than a pass bears', async () => {
+  const { host, jobId: atWork } = await runningJob();
+  const accept = async (): Promise<string> => (await insertJob(database.pool)).jobId;
+  const [later, eldest, latest] = [await accept(), await accept(), await accept()];
+  const seconds = { [atWork]: 10, [later]: 30, [eldest]: 40, [latest]: 20 };
+  await query(
+    `update yardmaster.job set owner = null, accepted_at = now() - ($1::jsonb ->> job_id::text)::int * interval '1 s', state_at = now() - interval '1 min'`,
+    [seconds],
+  );
+  const { notified, report } = await sweepOnce(database.pool, {
+    full: false,
+    ports: { [host]: { active_jobs: 1 } },
+    limits: { sweepStartsMax: 2 },
+  });
+  expect(notified).toEqual([atWork, eldest].map((jobId) => `ensure ${jobId} accepted_without_workflow`));
+  expect(report.counts).toEqual({ accepted_without_workflow: 2, left_for_next_pass: 1 });
+});
 
 describe('a live attempt', () => {
   test('whose worker works is left alone', async () => {

@@ -29,7 +29,11 @@ export const jobEndpoints = {
     answers: {
       201: { description: 'Accepted, and its workflow runs.', schema: acceptedJobSchema, headers: ['Location'] },
       200: { description: 'Accepted before: the same request under the same key.', schema: acceptedJobSchema, headers: ['Location'] },
-      202: { description: 'Accepted while Temporal is away; it starts by itself later.', schema: acceptedJobSchema, headers: ['Location'] },
+      202: {
+        description: 'Accepted while Temporal is away or has enough to do; its workflow is started later, by itself.',
+        schema: acceptedJobSchema,
+        headers: ['Location'],
+      },
       409: { description: 'The key, or a live job of the task, came with another request.' },
     },
   },

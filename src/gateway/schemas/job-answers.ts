@@ -24,7 +24,10 @@ export const acceptedJobSchema = z
     isReplay: z.boolean().meta({ description: 'This request was accepted before; nothing new was written.' }),
     isStarted: z
       .boolean()
-      .meta({ description: 'False while Temporal is away: the job is accepted all the same and starts when it is back.' }),
+      .meta({
+        description:
+          'False while Temporal is away or has enough to do: the job is accepted all the same, and its workflow is started later.',
+      }),
   })
   .meta({ id: 'AcceptedJob' });
 
