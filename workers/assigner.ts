@@ -8,8 +8,12 @@ import { assignChannel, assignWaitingJobs, endBackOffs, releaseAssigner, type As
 import { createListener, type Listener } from '../src/db/listen';
 import type { Log } from '../src/log';
 
-/** Planning the statement anew for each run costs as much as running it (11 of 20 ms). */
-export const assignerSettings = { plan_cache_mode: 'force_generic_plan' } as const;
+export const assignerSettings = {
+  // Planning the statement anew for each run costs as much as running it (11 of 20 ms).
+  plan_cache_mode: 'force_generic_plan',
+  // Nothing follows from a pairing but what a worker or a step commits after it, which makes it durable too; what a crash of Postgres takes back, nobody has begun.
+  synchronous_commit: 'off',
+} as const;
 
 /**
  * Gives waiting jobs to idle workers: at once when a statement has made a pair possible, and regularly as a net. Of all orchestrators one does it, as long

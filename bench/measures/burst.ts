@@ -33,6 +33,7 @@ export const measureBurst = async (
     hosts: workers,
     orchestrators: 1,
     timeScale: 0.05,
+    logLevel: 'info',
   });
   const watching = new AbortController();
   try {

@@ -18,6 +18,7 @@ export interface ControlPlaneOptions {
   hosts: number;
   orchestrators: number;
   timeScale?: number;
+  logLevel?: 'debug' | 'info';
   productBehaviour?: () => ProductBehaviour;
   /** A deployer runs too, and restarts workers that no listener reaches. */
   recycles?: boolean;
@@ -95,7 +96,7 @@ const start = async (options: ControlPlaneOptions, stopping: (() => Promise<unkn
       .map(({ ip, ports }) => `${ip}=http://127.0.0.1:${ports.api}|http://127.0.0.1:${ports.status}`)
       .join(','),
     RATE_LIMIT_PER_MINUTE: '1000000',
-    LOG_LEVEL: 'debug',
+    LOG_LEVEL: options.logLevel ?? 'debug',
   };
   const gateway = createGatewayProcess({ name: 'gateway', dir: options.dir, env, readyUrl: `${gatewayUrl}/livez` });
   stopping.push(gateway.stop);

@@ -113,7 +113,7 @@ const judge = async (fixture: StartedFaultFixture, table: Map<string, FaultRow>,
     if (!known.has(violation)) rowOf(table, faultOf.get(jobId ?? '') ?? whole.fault).violations.push(violation);
   }
   const { rows } = await fixture.pool.query<{ worker_id: string; at: Date }>(
-    `delete from public.test_offline_mark where application_name in ('yardmaster-orchestrator', 'yardmaster-orchestrator-listen', 'yardmaster-gateway')
+    `delete from public.test_offline_mark where application_name ~ '^yardmaster-(orchestrator|gateway)'
      returning worker_id, at`,
   );
   for (const { worker_id: workerId, at } of rows) {

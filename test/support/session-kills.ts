@@ -81,7 +81,7 @@ begin
   while clock_timestamp() < until_at loop
     perform pg_stat_clear_snapshot();
     for victim in select pid, application_name from pg_stat_activity
-      where datname = current_database() and application_name ~ '^yardmaster-(gateway|orchestrator|deployer)$' and xact_start is not null and random() < chance
+      where datname = current_database() and application_name ~ '^yardmaster-(gateway|orchestrator|deployer)(-(commands|sweep|assigner))?$' and xact_start is not null and random() < chance
     loop
       if pg_terminate_backend(victim.pid) then return next victim.application_name; end if;
     end loop;

@@ -81,7 +81,7 @@ async function writeHistories({ client, namespace }: TestTemporal): Promise<void
   for await (const { workflowId, runId } of client.workflow.list()) {
     if (written === historiesMax) break;
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    const file = await writeArtifact(`${namespace}--${workflowId}--${runId}.json`, JSON.stringify(historyToJSON(history), null, 2));
+    const file = await writeArtifact(`${namespace}--${workflowId}--${runId}.json`, historyToJSON(history));
     if (written++ === 0) process.stderr.write(`The histories of the failed test are beside ${file}\n`);
   }
 }

@@ -101,7 +101,7 @@ const inAPass = async (fixture: FaultFixture, work: () => Promise<void>): Promis
       async () =>
         (
           await fixture.pool.query(
-            `select from pg_stat_activity where datname = current_database() and application_name = 'yardmaster-orchestrator'
+            `select from pg_stat_activity where datname = current_database() and application_name = 'yardmaster-orchestrator-sweep'
                and wait_event_type = 'Lock' and query like '%host_probe%'`,
           )
         ).rowCount,
