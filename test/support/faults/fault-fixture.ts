@@ -98,7 +98,16 @@ export const age = async ({ pool }: FaultFixture, workerId: string, minutes: num
 
 /** The attempt's own time is over by now. */
 export const ageDeadline = async ({ pool }: FaultFixture, jobId: string): Promise<void> => {
-  await pool.query(`update yardmaster.job set deadline_at = now() - interval '1 min' where job_id = $1 and ended_at is null`, [jobId]);
+  await until(
+    async () =>
+      // What is assigned has the deadline of its claim: that of the attempt comes with `running`.
+      (
+        await pool.query(`update yardmaster.job set deadline_at = now() - interval '1 min' where job_id = $1 and state = 'running'`, [
+          jobId,
+        ])
+      ).rowCount === 1,
+    { what: `job ${jobId} is known to run` },
+  );
 };
 
 /** What a keepalive does to the sessions of a machine that is gone: the server gives them up, and nobody there hears of it. */
