@@ -1,4 +1,5 @@
 import type { Limits } from '../contracts/limits';
+import { findRefusal, isRowRefused } from './outage';
 import { queryNamed, type Queryable } from './queryable';
 
 /** Where the assigner listens (workers/assigner.ts). */
@@ -22,11 +23,14 @@ const pairsMax = 100;
 /** Locked jobs are few: those that some step has right now. Beyond this the next look goes on. */
 const passedOverMax = 100;
 const missesMax = 100;
+/** Of one run. Where every row is refused, the queue is not what is wrong. */
+const refusedMax = 20;
 
 /**
  * Pairs idle workers with waiting jobs and makes their attempt rows. With a holder it takes or renews the lease on the way. Null: somebody else has the lease.
  *
- * A job that somebody has locked is passed over, rather than waited for, and the next one of the queue has its worker: whoever changes it calls again.
+ * A job that somebody has locked is passed over, rather than waited for, and the next one of the queue has its worker: whoever changes it calls again. One
+ * whose row the neighbours' table refuses is set aside for a while, and nobody else waits for it.
  */
 export const assignWaitingJobs = async (
   db: Queryable,
@@ -34,27 +38,57 @@ export const assignWaitingJobs = async (
 ): Promise<Assignment[] | null> => {
   const assigned: Assignment[] = [];
   const passedOver: string[] = [];
+  let refused = 0;
+  const pairUp = async (most: number, { isTrial = false } = {}): Promise<PairRow[]> =>
+    (
+      await queryNamed<PairRow>(db, {
+        name: isTrial ? 'pair_jobs' : 'assign_jobs',
+        text: isTrial ? trialStatement : assignStatement,
+        values: [
+          limits.workerHeartbeatFreshMs,
+          limits.probeFreshMs,
+          limits.deafWorkerMs,
+          limits.claimMs,
+          callbackBaseUrl,
+          holder,
+          limits.assignLeaseMs,
+          passedOver,
+          most,
+        ],
+      })
+    ).rows;
+
+  /** One pair after the other, until the one is found that is refused. */
+  const setRefusedAside = async (): Promise<void> => {
+    for (;;) {
+      const jobId = (await pairUp(1, { isTrial: true })).at(0)?.pair?.jobId;
+      if (jobId === undefined) return;
+      try {
+        const pairs = (await pairUp(1)).flatMap(({ pair }) => pair ?? []);
+        assigned.push(...pairs.flatMap(({ assignment }) => assignment ?? []));
+        if (pairs.length === 0) return;
+      } catch (error) {
+        if (!isRowRefused(error)) throw error;
+        return await setAside(db, { jobId, error, limits });
+      }
+    }
+  };
+
   for (let misses = 0; misses < missesMax;) {
-    const { rows } = await queryNamed<PairRow>(db, {
-      name: 'assign_jobs',
-      text: assignStatement,
-      values: [
-        limits.workerHeartbeatFreshMs,
-        limits.probeFreshMs,
-        limits.deafWorkerMs,
-        limits.claimMs,
-        callbackBaseUrl,
-        holder,
-        limits.assignLeaseMs,
-        passedOver,
-        pairsMax,
-      ],
-    });
+    let rows: PairRow[];
+    try {
+      rows = await pairUp(pairsMax);
+    } catch (error) {
+      if (!isRowRefused(error) || ++refused > refusedMax) throw error;
+      await setRefusedAside();
+      continue;
+    }
     const [{ isOurs, isTaken } = { isOurs: false, isTaken: true }] = rows;
     if (!isOurs && isTaken) return null;
     // Something has happened to the lease since the statement began: the next one sees what that was.
     if (!isOurs) {
-      misses++;
+      // Somebody may have emptied the table.
+      if (misses++ === 0) await db.query('insert into yardmaster.assigner default values on conflict do nothing');
       continue;
     }
     const pairs = rows.flatMap(({ pair }) => pair ?? []);
@@ -63,7 +97,27 @@ export const assignWaitingJobs = async (
     passedOver.push(...locked);
     if ((pairs.length < pairsMax && locked.length === 0) || passedOver.length > passedOverMax) return assigned;
   }
-  throw new Error('the lease of the assigner can be had by nobody: its row in yardmaster.assigner is gone, or always in the making');
+  throw new Error('the lease of the assigner can be had by nobody: its row in yardmaster.assigner is always in the making');
+};
+
+/** It waits as after a failed attempt, and says why; then it is tried again, since whoever made the rule may have taken it back. */
+const setAside = async (db: Queryable, { jobId, error, limits }: { jobId: string; error: unknown; limits: Limits }): Promise<void> => {
+  const { code = '', constraint = null } = findRefusal(error) ?? {};
+  const detail = `The table of GH refuses the row of its attempt: ${constraint ?? `SQLSTATE ${code}`}`;
+  await db.query(
+    `with before as (select job_id, reason from yardmaster.job where job_id = $1::uuid and ${isNext} for no key update),
+     refused as (
+       update yardmaster.job j set state = 'waiting', reason = 'row_refused', detail = $2, touched_at = now(),
+         state_at = case when before.reason = 'row_refused' then state_at else now() end,
+         not_before = now() + $3::int * interval '1 ms',
+         deadline_at = case when state = 'accepted' then least(state_at + $4::bigint * interval '1 ms', job_deadline_at) else deadline_at end
+       from before where j.job_id = before.job_id
+       returning j.job_id, j.generation, before.reason as was
+     )
+     insert into yardmaster.job_transition (job_id, generation, state, reason, detail)
+     select job_id, generation, 'waiting', 'row_refused', $2 from refused where was <> 'row_refused'`,
+    [jobId, detail, limits.retryBackoffMaxMs, limits.waitForWorkerMs],
+  );
 };
 
 interface PairRow {
@@ -147,7 +201,7 @@ const columns = `job_id, user_id, wanted_worker, affinity, priority, accepted_at
  * Every step is materialized: Postgres expects one row of each, and would run a step again for each row of the next (2.4 s for one worker and 1,000
  * waiting jobs).
  */
-const assignStatement = `
+const pairing = `
 with recursive ours as (
   -- The lease is the lock as well. A transaction that has changed its row since our snapshot has held a host that the rest would not see held: by then the row
   -- is another version, which ends this statement with nothing.
@@ -285,7 +339,13 @@ pair as materialized (
   select job_id, worker_id from pinned
   union all
   select u.job_id, s.worker_id from unpinned u join spare s using (n)
-),
+  order by job_id limit $9::int
+)`;
+
+const trialStatement = `${pairing}
+select exists (select from ours) as "isOurs", json_build_object('jobId', job_id) as pair from pair where $4::int is not null and $5::text is not null`;
+
+const assignStatement = `${pairing},
 free as (select job_id from yardmaster.job where job_id in (select job_id from pair) and ${isNext} for no key update skip locked),
 assigned as (
   update yardmaster.job j set

@@ -56,6 +56,9 @@ export const isPermanentRefusal = (error: unknown): boolean => {
   return /^2[23]/.test(code) && !['23505', '23P01', '23503'].includes(code);
 };
 
+/** A rule of the table, or a trigger of its owner's, speaks against this row, and perhaps not against the next (SQLSTATE 22, 23, P0). */
+export const isRowRefused = (error: unknown): boolean => /^(22|23|P0)/.test(findRefusal(error)?.code ?? '');
+
 /** No such table, column, function or schema: of a migration that was forgotten, or of a neighbour that has changed his tables. */
 export const isLackOfSchema = (error: unknown): boolean => ['42P01', '42703', '42883', '3F000'].includes(findRefusal(error)?.code ?? '');
 

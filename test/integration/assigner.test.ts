@@ -238,3 +238,60 @@ describe('of several assigners', () => {
     await pool.end();
   });
 });
+
+describe('a job whose attempt row the neighbours’ table refuses', () => {
+  const rule = async (add: boolean): Promise<unknown> =>
+    await database.pool.query(
+      add
+        ? `alter table gh_automation_jobs add constraint a_new_rule check (target_worker_id is null or priority <> 3)`
+        : 'alter table gh_automation_jobs drop constraint if exists a_new_rule',
+    );
+  afterEach(async () => await rule(false));
+  const acceptOf = async (priority: number): Promise<string> => {
+    const job = makeNewJob({ priority });
+    await acceptJob(database.pool, job, testActor, limits);
+    return job.jobId;
+  };
+
+  test('keeps nobody else waiting, says why it waits, and is given away once the rule is gone', async () => {
+    const refused = await Promise.all([acceptOf(3), acceptOf(3)]);
+    const others = await Promise.all([acceptOf(5), acceptOf(5), acceptOf(5)]);
+    for (let n = 0; n < 4; n++) await addWorker(database.pool);
+    await rule(true);
+    start({ everyMs: 50 });
+    for (const jobId of others) await until(async () => await workerOf(jobId), { what: `${jobId} has a worker` });
+    for (const jobId of refused) {
+      const { rows } = await database.pool.query(
+        `select state, reason, detail, not_before > now() as waits, deadline_at is not null as ends from yardmaster.job where job_id = $1`,
+        [jobId],
+      );
+      const detail = 'The table of GH refuses the row of its attempt: a_new_rule';
+      expect(rows).toEqual([{ state: 'waiting', reason: 'row_refused', detail, waits: true, ends: true }]);
+      const timeline = await database.pool.query(`select reason from yardmaster.job_transition where job_id = $1 order by at`, [jobId]);
+      expect(timeline.rows).toEqual([{ reason: 'accepted' }, { reason: 'row_refused' }]);
+    }
+    await rule(false);
+    await database.pool.query('update yardmaster.job set not_before = now() where job_id = any($1)', [refused]);
+    await until(async () => (await workerOf(refused[0] ?? '')) ?? (await workerOf(refused[1] ?? '')), {
+      what: 'one of them has the last worker',
+    });
+    expect(warned).toEqual([]);
+  });
+
+  test('is one of all: they are set aside a few at a time, and the trouble is said', async () => {
+    for (let n = 0; n < 30; n++) await acceptOf(3);
+    for (let n = 0; n < 3; n++) await addWorker(database.pool);
+    await rule(true);
+    start({ everyMs: 50 });
+    await until(() => warned.length > 0, { what: 'it says so' });
+    expect(warned[0]).toMatch(/cannot be assigned.*a_new_rule/);
+  });
+});
+
+test('the row of the lease is made again where somebody deleted it', async () => {
+  await database.pool.query('delete from yardmaster.assigner');
+  const worker = await addWorker(database.pool);
+  const jobId = await accept(database.pool);
+  start({ everyMs: 50 });
+  await untilAssigned(jobId, worker);
+});
