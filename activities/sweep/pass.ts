@@ -87,7 +87,7 @@ export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db
         await hint(item).catch((error: unknown) => log.warn('A workflow could not be told, the next pass tries again', { item, error }));
       });
     },
-    finish: () => ({ kind, isDryRun, counts, items: items.toSorted(byWeight).slice(0, itemsMax) }),
+    finish: () => ({ kind, isDryRun, counts, items: worthReading(items) }),
   };
   return pass;
 };
@@ -95,7 +95,14 @@ export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db
 /** A workflow's result and a row: enough for a person to read. */
 const itemsMax = 100;
 
-/** Fifty dead ports must not crowd out what was done about them. */
+/** Fifty dead ports must not crowd out what was done about them, nor a hundred of anything the one word about something else. */
+const worthReading = (items: readonly SweepItem[]): SweepItem[] => {
+  const sorted = items.toSorted(byWeight);
+  const isFirst = new Set(new Map(sorted.toReversed().map((item) => [item.finding, item])).values());
+  const first = sorted.filter((item) => isFirst.has(item));
+  const more = sorted.filter((item) => !isFirst.has(item)).slice(0, Math.max(0, itemsMax - first.length));
+  return [...first, ...more].toSorted(byWeight);
+};
 const byWeight = (a: SweepItem, b: SweepItem): number =>
   weights.indexOf(sweepFindings[a.finding].weight) - weights.indexOf(sweepFindings[b.finding].weight);
 const weights: readonly FindingWeight[] = ['alarm', 'repair', 'notice'];
