@@ -46,16 +46,21 @@ export const statementSession = (
   databaseUrl: string,
   { applicationName, timeouts }: { applicationName: string; timeouts: Readonly<Record<string, string>> },
 ): ClientConfig => {
-  const url = new URL(databaseUrl);
-  const own = url.searchParams.get('options');
-  // pg would take the URL's instead of both.
-  url.searchParams.delete('options');
+  const { connectionString, own } = splitOptions(databaseUrl);
   return {
-    connectionString: url.href,
+    connectionString,
     application_name: applicationName,
-    options: [makeOptions({ ...sessionOptions, ...timeouts }), ...(own === null ? [] : [own])].join(' '),
+    options: `${makeOptions({ ...sessionOptions, ...timeouts })} ${own}`,
     keepAlive: true,
   };
+};
+
+/** pg would take the URL's own options instead of both. */
+const splitOptions = (databaseUrl: string): { connectionString: string; own: string } => {
+  const url = new URL(databaseUrl);
+  const own = url.searchParams.get('options') ?? '';
+  url.searchParams.delete('options');
+  return { connectionString: url.href, own };
 };
 
 /**
@@ -72,10 +77,12 @@ export const createSessionClient = (
   directUrl: string,
   { applicationName, options = {} }: { applicationName: string; options?: Readonly<Record<string, string>> },
 ): Client => {
+  const { connectionString, own } = splitOptions(directUrl);
   const client = new Client({
-    connectionString: directUrl,
+    connectionString,
     application_name: applicationName,
-    options: makeOptions(options),
+    // Ours win here: what the URL says of statements would end a session that waits.
+    options: `${own} ${makeOptions(options)}`.trim(),
     connectionTimeoutMillis: answerMs,
     query_timeout: answerMs,
     keepAlive: true,

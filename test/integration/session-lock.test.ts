@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { createSessionClient, keptSession } from '../../src/db/connection';
 import { waitForSessionLock, type SessionLock } from '../../src/db/session-lock';
 import { withDatabase } from '../support/database';
 import { until } from '../support/until';
@@ -63,4 +64,15 @@ test('who waits keeps waiting through an outage, and stops when told', async () 
   await got?.release();
   await second?.release();
   expect(second?.lost.aborted).toBe(true);
+});
+
+test('its session keeps what the URL sets besides, and not what would end it', async () => {
+  const url = `${database.databaseUrl}?options=${encodeURIComponent('-c statement_timeout=5 -c work_mem=7MB')}`;
+  const client = createSessionClient(url, { applicationName: 'lock-d', options: { ...keptSession, tcp_keepalives_idle: '5' } });
+  await client.connect();
+  const shown = await client.query<Record<string, string>>(
+    `select current_setting('statement_timeout') as statement, current_setting('work_mem') as memory, current_setting('tcp_keepalives_idle') as idle`,
+  );
+  await client.end();
+  expect(shown.rows).toEqual([{ statement: '0', memory: '7MB', idle: '5' }]);
 });
