@@ -49,10 +49,17 @@ export const startInstantGh = async ({
   };
 
   const callBack = async (jobId: string, attemptId: string, status: string): Promise<void> => {
-    const { effect } = await recordCallback(pool, { attemptId, callback: { job_id: attemptId, status } });
+    const { effect, hasOwner } = await recordCallback(pool, { attemptId, callback: { job_id: attemptId, status } });
+    if (effect !== 'wakes_job') return;
+    const reason = `callback ${status}`;
+    const tell = async (): Promise<boolean> =>
+      hasOwner ? await workflows.wakeApplyJob(jobId, reason) : (await workflows.ensureApplyJob(jobId, reason)).kind !== 'unreachable';
     // In production the sweep finds what a lost hint said; here nobody sweeps, and a busy machine must not lose a job.
-    while (effect === 'wakes_job' && !(await workflows.wakeApplyJob(jobId, `callback ${status}`))) lost++;
+    while (!(await tell()) && (await isLive(attemptId))) lost++;
   };
+
+  const isLive = async (attemptId: string): Promise<boolean> =>
+    (await pool.query('select from yardmaster.attempt where attempt_id = $1::uuid and ended_at is null', [attemptId])).rowCount === 1;
 
   const claim = async (attemptId: string, at: number): Promise<void> => {
     // The public job row is notified as well, by GH's trigger, and is never claimable.
