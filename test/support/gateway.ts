@@ -6,6 +6,7 @@ import { limits as realLimits, type Limits } from '../../src/contracts/limits';
 import { listApiHosts } from '../../src/db/api-hosts';
 import { sensitive } from '../../src/domain/sensitive';
 import { createApp } from '../../src/gateway/app';
+import { keepIdleConnections } from '../../src/gateway/drain';
 import type { GatewayDeps } from '../../src/gateway/gateway-deps';
 import { createGatewayMetrics } from '../../src/gateway/gateway-metrics';
 import type { DeploysClient } from '../../src/gateway/deploys-client';
@@ -113,6 +114,8 @@ export const startTestGateway = async (options: TestGatewayOptions): Promise<Tes
     isDraining: () => false,
   });
   const server = createServer(app);
+  // Whoever calls on a kept connection in the moment in which it ends gets no answer, and a busy machine makes that moment long.
+  keepIdleConnections(server, 600_000);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
