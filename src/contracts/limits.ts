@@ -139,7 +139,7 @@ export const limits = {
   /** Sweep: every pass looks at this many rows of each kind at most, and says so when there were more. */
   sweepBatchRows: 500,
   /** … and starts so many accepted jobs, the eldest first: after a burst, or an hour without Temporal, the queue is as long as it was, and its head is what matters. */
-  sweepStartsMax: 128,
+  sweepStartsMax: 64,
   sweepEveryMs: 10_000,
   /** Every third pass applies every rule; half a pass early, so that a late clock does not cost a fourth. */
   sweepFullEveryMs: 25_000,
@@ -178,8 +178,8 @@ export const limits = {
   drainIdleMs: 2_000,
   /** Beyond this a call to Temporal counts as an outage: the row is the promise, the answer is 202. */
   temporalCallMs: 800,
-  /** Jobs that a gateway has Temporal start at once; whose turn does not come in a quarter of that time is answered with 202 too. An idle server starts a hundred a second. */
-  startsAtOnce: 4,
+  /** Jobs that a gateway has Temporal start at once; whose turn does not come in an eighth of the time below is answered with 202 too. An idle server starts a hundred a second. */
+  startsAtOnce: 2,
   /** How often a request that waits looks at its command: an outcome is seen a tenth of a second late, for one read of a row. */
   commandPollMs: 100,
   commandWaitSecondsDefault: 2,

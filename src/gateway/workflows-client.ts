@@ -75,7 +75,7 @@ export const createWorkflowsClient = (
   client: Client,
   { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string },
 ): WorkflowsClient => {
-  const inTurn = createTurns({ atOnce: limits.startsAtOnce, waitMs: deadlineMs / 4 });
+  const inTurn = createTurns({ atOnce: limits.startsAtOnce, waitMs: deadlineMs / 8 });
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
 
   const attempt = async (call: () => Promise<unknown>): Promise<StartedCommand> => {
