@@ -22,12 +22,9 @@ export const acceptedJobSchema = z
     generation: z.int(),
     acceptedAt: instantSchema,
     isReplay: z.boolean().meta({ description: 'This request was accepted before; nothing new was written.' }),
-    isStarted: z
-      .boolean()
-      .meta({
-        description:
-          'False while Temporal is away or has enough to do: the job is accepted all the same, and its workflow is started later.',
-      }),
+    isStarted: z.boolean().meta({
+      description: 'False while Temporal is away or has enough to do: the job is accepted all the same, and its workflow is started later.',
+    }),
   })
   .meta({ id: 'AcceptedJob' });
 
