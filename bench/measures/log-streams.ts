@@ -92,7 +92,8 @@ interface Crowd {
   cpuMsPerThousand: number;
 }
 
-const key = 'a-key-for-the-bench-alone';
+/** Of two callers, since one may not take every place. */
+const keys = { live: 'a-key-for-the-bench-alone', stalled: 'another-key-for-the-bench' };
 
 const startGateway = async ({ databaseUrl, temporalAddress }: { databaseUrl: string; temporalAddress: string }): Promise<Server> => {
   const port = await claimPort({ port: 0, purpose: 'a gateway', changeWith: 'nothing' });
@@ -104,7 +105,9 @@ const startGateway = async ({ databaseUrl, temporalAddress }: { databaseUrl: str
     METRICS_PORT: '0',
     LOG_LEVEL: 'error',
     RATE_LIMIT_PER_MINUTE: '1000000',
-    YARDMASTER_KEYS: `bench:read_only:${key}`,
+    YARDMASTER_KEYS: Object.entries(keys)
+      .map(([name, key]) => `${name}:read_only:${key}`)
+      .join(','),
   };
   return await startServer(
     [path.join(projectRoot(), '.yardmaster/build/src/gateway/server.js')],
@@ -151,7 +154,7 @@ const openWriter = async (pool: Pool, deployId: string): Promise<DeployLog> => {
 /** A real child over real pipes, through the code that splits its lines, into Postgres, and out of a gateway. */
 const childToReader = async (pool: Pool, url: string, lines: number): Promise<number[]> => {
   const deployId = await addDeploy(pool);
-  const readers = await openLogReaders(`${url}/v1/deploys/${deployId}/stream`, { count: 1, headers: { 'x-api-key': key } });
+  const readers = await openLogReaders(`${url}/v1/deploys/${deployId}/stream`, { count: 1, headers: headersOf('live') });
   const writer = await openWriter(pool, deployId);
   const splitter = createLines({ charsMax: 16_384 });
   const program = `let n = 0; const t = setInterval(() => { process.stdout.write(process.hrtime.bigint() + ' a line of Kamal\\n'); if (++n === ${lines}) clearInterval(t); }, 25);`;
@@ -173,7 +176,7 @@ const childToReader = async (pool: Pool, url: string, lines: number): Promise<nu
 
 interface Source {
   url: string;
-  headers: Record<string, string>;
+  headersOf(reader: keyof typeof keys): Record<string, string>;
   /** Writes all lines at their pace, and ends the log. */
   write(): Promise<void>;
 }
@@ -182,7 +185,7 @@ const ourLog = async (pool: Pool, url: string, { linesPerSecond, seconds }: LogS
   const deployId = await addDeploy(pool);
   return {
     url: `${url}/v1/deploys/${deployId}/stream`,
-    headers: { 'x-api-key': key },
+    headersOf,
     async write() {
       const writer = await openWriter(pool, deployId);
       const startedAt = performance.now();
@@ -200,6 +203,8 @@ const ourLog = async (pool: Pool, url: string, { linesPerSecond, seconds }: LogS
 
 const turnMs = 20;
 
+const headersOf = (reader: keyof typeof keys): Record<string, string> => ({ 'x-api-key': keys[reader] });
+
 const measureBaseline = async (sizes: LogStreamSizes): Promise<Crowd> => {
   const port = await claimPort({ port: 0, purpose: 'better-sse', changeWith: 'nothing' });
   const url = `http://127.0.0.1:${port}`;
@@ -213,7 +218,7 @@ const measureBaseline = async (sizes: LogStreamSizes): Promise<Crowd> => {
     const lines = sizes.linesPerSecond * sizes.seconds;
     return await crowd(server, sizes, {
       url,
-      headers: {},
+      headersOf: () => ({}),
       async write() {
         await fetch(`${url}/?lines=${lines}`, { method: 'POST' });
       },
@@ -226,11 +231,11 @@ const measureBaseline = async (sizes: LogStreamSizes): Promise<Crowd> => {
 const crowd = async (
   server: Server,
   { readers: count, linesPerSecond, seconds }: LogStreamSizes,
-  { url, headers, write }: Source,
+  { url, headersOf: shown, write }: Source,
 ): Promise<Crowd> => {
   const emptyMb = residentMb(server.pid);
-  const live = await openLogReaders(url, { count, headers });
-  const stalled = await openLogReaders(url, { count, headers, isStalled: true });
+  const live = await openLogReaders(url, { count, headers: shown('live') });
+  const stalled = await openLogReaders(url, { count, headers: shown('stalled'), isStalled: true });
   await delay(1_000);
   const connectedMb = residentMb(server.pid);
   const cpuBefore = cpuMs(server.pid);
