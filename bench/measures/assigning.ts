@@ -51,6 +51,8 @@ export const measureAssigning = async (
     figures.push(await measureBurst({ few, many, endedJobs }));
     return figures;
   } finally {
+    // The next measure finds a fleet at rest.
+    await Promise.all([few, many].map(removeLiveJobs));
     await Promise.all([few.end(), many.end()]);
   }
 };
@@ -182,7 +184,7 @@ const end = async (client: PoolClient, assignment: Assignment | undefined): Prom
 };
 
 /** What an earlier run, or the scene before, left under way. */
-const removeLiveJobs = async (pool: Pool): Promise<void> => {
+export const removeLiveJobs = async (pool: Pool): Promise<void> => {
   await pool.query(
     `with live as (select job_id from yardmaster.job where ended_at is null),
      attempts as (select attempt_id from yardmaster.attempt where ended_at is null)

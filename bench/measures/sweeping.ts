@@ -7,6 +7,7 @@ import { createPool } from '../../src/db/pool';
 import { makeDeps } from '../../test/support/orchestrator-deps';
 import type { Figure } from '../figures';
 import { createFreshDatabase, registerWorkers } from '../database';
+import { removeLiveJobs } from './assigning';
 import { ensureSeededDatabase } from '../seed';
 import { interleave, msSince, quantile } from '../statistics';
 
@@ -21,6 +22,7 @@ export const measureSweeping = async (
   const openPool = async (ended: number): Promise<Pool> =>
     createPool(await ensureSeededDatabase(serverUrl, { endedJobs: ended, workers, say }), { max: 2, applicationName: 'bench-sweeping' });
   const [few, many] = [await openPool(fewEndedJobs), await openPool(endedJobs)];
+  await Promise.all([few, many].map(removeLiveJobs));
   try {
     const figures: Figure[] = [];
     for (const kind of ['light', 'full'] as const) {

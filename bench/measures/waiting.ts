@@ -15,29 +15,37 @@ import { interleave, median, msSince, quantile } from '../statistics';
 const workers = 1_000;
 const few = 100;
 
+/** The assigner plans in its own way, everybody else as the gateway does. */
+interface Side {
+  assigner: Pool;
+  pool: Pool;
+}
+
 /** Does it matter how many jobs wait? A fleet whose every worker is busy, beside few waiting jobs and beside very many, in turns. */
 export const measureWaiting = async (
   serverUrl: string,
   { waiting, rounds, deadlineMs, say }: { waiting: number; rounds: number; deadlineMs: number; say(line: string): void },
 ): Promise<Figure[]> => {
-  const open = async (jobs: number): Promise<Pool> => {
+  const open = async (jobs: number): Promise<Side> => {
     say(`Makes a fleet beside ${jobs} waiting jobs`);
     const databaseUrl = await createFreshDatabase(serverUrl, `bench_waiting_${jobs}`);
-    const pool = createPool(databaseUrl, { max: 2, applicationName: 'bench-waiting', isDirect: true, settings: assignerSettings });
+    const openPool = (settings = {}): Pool =>
+      createPool(databaseUrl, { max: 2, applicationName: 'bench-waiting', isDirect: true, settings });
+    const [assigner, pool] = [openPool(assignerSettings), openPool()];
     await registerWorkers(pool, workers);
     await addWaiting(pool, jobs + workers);
     await pool.query('vacuum (analyze)');
-    await assign(pool);
-    return pool;
+    await assign(assigner);
+    return { assigner, pool };
   };
   const [mine, theirs] = [await open(waiting), await open(few)];
   try {
-    const measures: [name: string, turn: (pool: Pool) => Promise<number>, goal: Figure['goal']][] = [
+    const measures: [name: string, turn: (side: Side) => Promise<number>, goal: Figure['goal']][] = [
       ['a worker gets free and has its next job', freeOne, { of: 'ratio', atMost: 3 }],
-      ['a call while nobody is idle', async (pool) => await timed(async () => await assign(pool)), undefined],
+      ['a call while nobody is idle', async ({ assigner }) => await timed(async () => await assign(assigner)), undefined],
       ['why a job waits', readOne, { of: 'ours', atMost: 50 }],
       ['a page of the list', readList, { of: 'ours', atMost: 50 }],
-      ['the fleet', async (pool) => await timed(async () => await listWorkers(pool, limits)), { of: 'ours', atMost: 50 }],
+      ['the fleet', async ({ pool }) => await timed(async () => await listWorkers(pool, limits)), { of: 'ours', atMost: 50 }],
       ['a cancel of a waiting job', cancelOne, { of: 'ours', atMost: 50 }],
     ];
     const figures: Figure[] = [];
@@ -59,7 +67,7 @@ export const measureWaiting = async (
     }
     return figures;
   } finally {
-    await Promise.all([mine.end(), theirs.end()]);
+    await Promise.all([mine, theirs].flatMap(({ assigner, pool }) => [assigner.end(), pool.end()]));
   }
 };
 
@@ -72,7 +80,7 @@ const timed = async (work: () => Promise<unknown>): Promise<number> => {
 const assign = async (pool: Pool): Promise<number> =>
   (await assignWaitingJobs(pool, { callbackBaseUrl: 'http://127.0.0.1', limits }))?.length ?? 0;
 
-const freeOne = async (pool: Pool): Promise<number> => {
+const freeOne = async ({ assigner, pool }: Side): Promise<number> => {
   const { rows } = await pool.query<{ attempt_id: string; job_id: string }>(
     'select attempt_id, job_id from yardmaster.attempt where ended_at is null order by attempt_id limit 1',
   );
@@ -81,7 +89,7 @@ const freeOne = async (pool: Pool): Promise<number> => {
   await completeJob(pool, { jobId: attempt.job_id, attemptId: attempt.attempt_id });
   await addWaiting(pool, 1);
   return await timed(async () => {
-    const served = await assign(pool);
+    const served = await assign(assigner);
     if (served !== 1) throw new Error(`${served} jobs were assigned instead of one`);
   });
 };
@@ -93,7 +101,7 @@ const anyWaiting = async (pool: Pool): Promise<string> => {
   return rows[0]?.job_id ?? (await anyWaiting(pool));
 };
 
-const readOne = async (pool: Pool): Promise<number> => {
+const readOne = async ({ pool }: Side): Promise<number> => {
   const jobId = await anyWaiting(pool);
   return await timed(async () => {
     await findJobDetails(pool, jobId, { rows: 100 });
@@ -101,7 +109,7 @@ const readOne = async (pool: Pool): Promise<number> => {
   });
 };
 
-const readList = async (pool: Pool): Promise<number> =>
+const readList = async ({ pool }: Side): Promise<number> =>
   await timed(
     async () =>
       await listJobs(pool, {
@@ -115,7 +123,7 @@ const readList = async (pool: Pool): Promise<number> =>
       }),
   );
 
-const cancelOne = async (pool: Pool): Promise<number> => {
+const cancelOne = async ({ pool }: Side): Promise<number> => {
   const jobId = await anyWaiting(pool);
   const took = await timed(async () => await openCommand(pool, { jobId, kind: 'cancel', actor: 'bench', source: 'rest', reason: null }));
   await addWaiting(pool, 1);
