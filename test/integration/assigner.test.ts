@@ -294,4 +294,5 @@ test('the row of the lease is made again where somebody deleted it', async () =>
   const jobId = await accept(database.pool);
   start({ everyMs: 50 });
   await untilAssigned(jobId, worker);
+  expect(warned).toEqual([]);
 });
