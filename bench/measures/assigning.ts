@@ -9,6 +9,7 @@ import { mirrorStep } from '../../src/db/mirror';
 import { createPool, withTransaction } from '../../src/db/pool';
 import { completed } from '../../test/support/fleet-rows';
 import { makeNewJob } from '../../test/support/new-job';
+import { assignerSettings } from '../../workers/assigner';
 import type { Figure } from '../figures';
 import { ensureSeededDatabase } from '../seed';
 import { interleave, median, msSince, quantile } from '../statistics';
@@ -33,7 +34,12 @@ export const measureAssigning = async (
   { endedJobs, rounds, deadlineMs, say }: { endedJobs: number; rounds: number; deadlineMs: number; say(line: string): void },
 ): Promise<Figure[]> => {
   const openPool = async (ended: number): Promise<Pool> =>
-    createPool(await ensureSeededDatabase(serverUrl, { endedJobs: ended, workers, say }), { max: 2, applicationName: 'bench-assigning' });
+    createPool(await ensureSeededDatabase(serverUrl, { endedJobs: ended, workers, say }), {
+      max: 2,
+      applicationName: 'bench-assigning',
+      isDirect: true,
+      settings: assignerSettings,
+    });
   const [few, many] = [await openPool(fewEndedJobs), await openPool(endedJobs)];
   try {
     const figures: Figure[] = [];
