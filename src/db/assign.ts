@@ -273,12 +273,8 @@ eldest as materialized (
 ),
 eldest_ranked as materialized (
   -- Within this pairing each further job of a user counts like a running one, so that one user cannot take all workers at once.
-  -- Of each user by index: beside the users of all running jobs Postgres expects few of those as well, and compares each with each.
-  select e.*, now_at.jobs + row_number() over (partition by e.user_id order by ${turn}) as share
-  from eldest e cross join lateral (
-    select count(*) + (select count(*) from pinned p where p.user_id = e.user_id) as jobs
-    from yardmaster.job w where w.user_id = e.user_id and w.state in ('assigned', 'running', 'waiting_human')
-  ) now_at
+  select e.*, coalesce(b.jobs, 0) + row_number() over (partition by e.user_id order by ${turn}) as share
+  from eldest e left join busy b using (user_id)
 ),
 -- A job that was not read is younger than all of its priority that were: it comes first only where one of those has a greater share.
 enough as materialized (
