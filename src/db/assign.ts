@@ -38,49 +38,37 @@ export const assignWaitingJobs = async (
 ): Promise<Assignment[] | null> => {
   const assigned: Assignment[] = [];
   const passedOver: string[] = [];
-  let refused = 0;
-  const pairUp = async (most: number, { isTrial = false } = {}): Promise<PairRow[]> =>
-    (
-      await queryNamed<PairRow>(db, {
-        name: isTrial ? 'pair_jobs' : 'assign_jobs',
-        text: isTrial ? trialStatement : assignStatement,
-        values: [
-          limits.workerHeartbeatFreshMs,
-          limits.probeFreshMs,
-          limits.deafWorkerMs,
-          limits.claimMs,
-          callbackBaseUrl,
-          holder,
-          limits.assignLeaseMs,
-          passedOver,
-          most,
-        ],
-      })
-    ).rows;
-
-  /** One pair after the other, until the one is found that is refused. */
-  const setRefusedAside = async (): Promise<void> => {
-    for (;;) {
-      const jobId = (await pairUp(1, { isTrial: true })).at(0)?.pair?.jobId;
-      if (jobId === undefined) return;
-      try {
-        const pairs = (await pairUp(1)).flatMap(({ pair }) => pair ?? []);
-        assigned.push(...pairs.flatMap(({ assignment }) => assignment ?? []));
-        if (pairs.length === 0) return;
-      } catch (error) {
-        if (!isRowRefused(error)) throw error;
-        return await setAside(db, { jobId, error, limits });
-      }
-    }
+  let [misses, refusals] = [0, 0];
+  /** One at a time while the one is looked for that is refused. */
+  let most = pairsMax;
+  const run = async (name: string, text: string): Promise<PairRow[]> => {
+    const { rows } = await queryNamed<PairRow>(db, {
+      name,
+      text,
+      values: [
+        limits.workerHeartbeatFreshMs,
+        limits.probeFreshMs,
+        limits.deafWorkerMs,
+        limits.claimMs,
+        callbackBaseUrl,
+        holder,
+        limits.assignLeaseMs,
+        passedOver,
+        most,
+      ],
+    });
+    return rows;
   };
 
-  for (let misses = 0; misses < missesMax;) {
+  while (misses < missesMax) {
+    const next = most === 1 ? (await run('pair_jobs', trialStatement)).at(0)?.pair?.jobId : undefined;
     let rows: PairRow[];
     try {
-      rows = await pairUp(pairsMax);
+      rows = await run('assign_jobs', assignStatement);
     } catch (error) {
-      if (!isRowRefused(error) || ++refused > refusedMax) throw error;
-      await setRefusedAside();
+      if (!isRowRefused(error) || refusals++ > 2 * refusedMax) throw error;
+      if (next !== undefined) await setAside(db, { jobId: next, error, limits });
+      most = next === undefined ? 1 : pairsMax;
       continue;
     }
     const [{ isOurs, isTaken } = { isOurs: false, isTaken: true }] = rows;
@@ -95,7 +83,7 @@ export const assignWaitingJobs = async (
     assigned.push(...pairs.flatMap(({ assignment }) => assignment ?? []));
     const locked = pairs.filter(({ assignment }) => assignment === null).map(({ jobId }) => jobId);
     passedOver.push(...locked);
-    if ((pairs.length < pairsMax && locked.length === 0) || passedOver.length > passedOverMax) return assigned;
+    if ((pairs.length < most && locked.length === 0) || passedOver.length > passedOverMax) return assigned;
   }
   throw new Error('the lease of the assigner can be had by nobody: its row in yardmaster.assigner is always in the making');
 };
@@ -342,8 +330,9 @@ pair as materialized (
   order by job_id limit $9::int
 )`;
 
+/** Whom the next statement would pair, without a row. Two of its values are used only there, and would have no type. */
 const trialStatement = `${pairing}
-select exists (select from ours) as "isOurs", json_build_object('jobId', job_id) as pair from pair where $4::int is not null and $5::text is not null`;
+select json_build_object('jobId', job_id) as pair from pair where $4::int is not null and $5::text is not null`;
 
 const assignStatement = `${pairing},
 free as (select job_id from yardmaster.job where job_id in (select job_id from pair) and ${isNext} for no key update skip locked),

@@ -278,6 +278,23 @@ describe('a job whose attempt row the neighbours’ table refuses', () => {
     expect(warned).toEqual([]);
   });
 
+  test('is found behind one that somebody has locked', async () => {
+    const locked = await acceptOf(1);
+    const refused = await acceptOf(3);
+    const other = await acceptOf(5);
+    for (let n = 0; n < 2; n++) await addWorker(database.pool);
+    await rule(true);
+    const client = await database.pool.connect();
+    await client.query('begin');
+    await client.query('select from yardmaster.job where job_id = $1 for update', [locked]);
+    start({ everyMs: 50 });
+    await until(async () => await workerOf(other), { what: 'the one behind both has a worker' });
+    expect([await workerOf(locked), await workerOf(refused)]).toEqual([null, null]);
+    await client.query('rollback');
+    client.release();
+    await until(async () => await workerOf(locked), { what: 'the locked one has the other worker' });
+  });
+
   test('is one of all: they are set aside a few at a time, and the trouble is said', async () => {
     for (let n = 0; n < 30; n++) await acceptOf(3);
     for (let n = 0; n < 3; n++) await addWorker(database.pool);
