@@ -51,11 +51,8 @@ export const startInstantGh = async ({
   const callBack = async (jobId: string, attemptId: string, status: string): Promise<void> => {
     const { effect, hasOwner } = await recordCallback(pool, { attemptId, callback: { job_id: attemptId, status } });
     if (effect !== 'wakes_job') return;
-    const reason = `callback ${status}`;
-    const tell = async (): Promise<boolean> =>
-      hasOwner ? await workflows.wakeApplyJob(jobId, reason) : (await workflows.ensureApplyJob(jobId, reason)).kind !== 'unreachable';
     // In production the sweep finds what a lost hint said; here nobody sweeps, and a busy machine must not lose a job.
-    while (!(await tell()) && (await isLive(attemptId))) lost++;
+    while (!(await workflows.wakeApplyJob(jobId, `callback ${status}`, { hasOwner })) && (await isLive(attemptId))) lost++;
   };
 
   const isLive = async (attemptId: string): Promise<boolean> =>

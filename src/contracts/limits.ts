@@ -178,7 +178,7 @@ export const limits = {
   drainIdleMs: 2_000,
   /** Beyond this a call to Temporal counts as an outage: the row is the promise, the answer is 202. */
   temporalCallMs: 800,
-  /** Jobs that a gateway has Temporal start at once; whose turn does not come in an eighth of the time below is answered with 202 too. An idle server starts a hundred a second. */
+  /** Jobs that a gateway has Temporal start at once; whose turn does not come in an eighth of `temporalCallMs` is answered with 202 too. An idle server starts a hundred a second. */
   startsAtOnce: 2,
   /** How often a request that waits looks at its command: an outcome is seen a tenth of a second late, for one read of a row. */
   commandPollMs: 100,

@@ -34,7 +34,7 @@ import {
 import { limits } from '../contracts/limits';
 import type { SweepReport, SweepRequest } from '../contracts/sweep';
 import { startApplyJob, wakeApplyJob, type ApplyJobStart, type StartedApplyJob } from '../temporal';
-import { createTurns } from './turns';
+import { createSemaphore } from './semaphore';
 
 /** `behind`: Temporal has enough to do with those before it. */
 export type SubmittedStart = StartedApplyJob | { kind: 'behind' };
@@ -57,10 +57,8 @@ export interface WorkflowsClient {
   /** A person's signal to a job; its workflow is started where it is missing. */
   retryUncertainJob(jobId: string, payload: RetrySignal): Promise<StartedCommand>;
   resolveJob(jobId: string, payload: ResolveSignal): Promise<StartedCommand>;
-  /** For a job that no workflow has yet: it is started, and wakes. */
-  ensureApplyJob(jobId: string, reason: string): Promise<StartedCommand>;
-  /** False when nothing heard it. */
-  wakeApplyJob(jobId: string, reason: string): Promise<boolean>;
+  /** False when nothing heard it. Where no workflow has the job yet (`hasOwner`), it is started as well. */
+  wakeApplyJob(jobId: string, reason: string, options?: { hasOwner?: boolean }): Promise<boolean>;
   /** The job looks whether its worker's process still lives, whatever the rows say; false when nothing heard it. */
   examineOwner(jobId: string, reason: string): Promise<boolean>;
   deliverCallbacks(callbacks: DeliverCallbacksInput): Promise<void>;
@@ -75,7 +73,7 @@ export const createWorkflowsClient = (
   client: Client,
   { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string },
 ): WorkflowsClient => {
-  const inTurn = createTurns({ atOnce: limits.startsAtOnce, waitMs: deadlineMs / 8 });
+  const starts = createSemaphore(limits.startsAtOnce);
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
 
   const attempt = async (call: () => Promise<unknown>): Promise<StartedCommand> => {
@@ -123,7 +121,10 @@ export const createWorkflowsClient = (
   return {
     async startApplyJob(job) {
       const deadlineAt = Date.now() + deadlineMs;
-      const started = await inTurn(async () => await startApplyJob(client, job, { deadlineMs: deadlineAt - Date.now(), taskQueue }));
+      const started = await starts.runWithin(
+        deadlineMs / 8,
+        async () => await startApplyJob(client, job, { deadlineMs: deadlineAt - Date.now(), taskQueue }),
+      );
       return started ?? { kind: 'behind' };
     },
     startNextGeneration: async (job) => await startApplyJob(client, job, { deadlineMs, taskQueue, isNewGeneration: true }),
@@ -146,8 +147,10 @@ export const createWorkflowsClient = (
       await startOrJoin(workflowNames.recycleWorker, makeRecycleWorkerId(input), input, `Recycle of worker ${input.workerId}`),
     retryUncertainJob: async (jobId, payload) => await signalApplyJob(jobId, retrySignal, payload),
     resolveJob: async (jobId, payload) => await signalApplyJob(jobId, resolveSignal, payload),
-    ensureApplyJob: async (jobId, reason) => await signalApplyJob(jobId, wakeSignal, { reason }, 'a callback of its worker'),
-    wakeApplyJob: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason }, { deadlineMs }),
+    wakeApplyJob: async (jobId, reason, { hasOwner = true } = {}) =>
+      hasOwner
+        ? await wakeApplyJob(client, { jobId, reason }, { deadlineMs })
+        : (await signalApplyJob(jobId, wakeSignal, { reason }, 'a callback of its worker')).kind !== 'unreachable',
     examineOwner: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason, examineOwner: true }, { deadlineMs }),
     async deliverCallbacks(callbacks) {
       await soon(() =>

@@ -16,11 +16,8 @@ export const createCallbackRoutes = (deps: GatewayDeps): Record<'receiveCallback
   receiveCallback: answer(endpoints.receiveCallback, async ({ params: { attemptId }, body }, { log }) => {
     const { effect, jobId, hasOwner } = await recordCallback(deps.pool, { attemptId, callback: body });
     if (effect === 'wakes_job' && jobId !== null) {
-      const reason = `callback ${body.status}`;
       // A worker may have been given a job that Temporal was too busy to start.
-      const isDelivered = hasOwner
-        ? await deps.workflows.wakeApplyJob(jobId, reason)
-        : (await deps.workflows.ensureApplyJob(jobId, reason)).kind !== 'unreachable';
+      const isDelivered = await deps.workflows.wakeApplyJob(jobId, `callback ${body.status}`, { hasOwner });
       if (!isDelivered) log.info('A callback did not reach its workflow; the sweep finds what it said', { jobId, attemptId });
     } else {
       log.info('A callback had no effect', { attemptId, effect });

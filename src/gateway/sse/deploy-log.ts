@@ -4,6 +4,7 @@ import type { DeployLogLine } from '../../contracts/deploy';
 import type { Limits } from '../../contracts/limits';
 import { readLogPage, type LogHead, type LogPage } from '../../db/deploy-log-reads';
 import { isDatabaseOutage } from '../../db/outage';
+import type { Semaphore } from '../semaphore';
 import { endId, eventFrame } from './frame';
 import type { LogDialect, LogTails } from './log-tails';
 import type { Reader } from './reader';
@@ -98,27 +99,4 @@ const readPage = async ({ pool, limits, semaphore }: LogSource, deployId: string
     await delay(outagePauseMs);
     return 'later';
   }
-};
-
-export interface Semaphore {
-  run<Result>(work: () => Promise<Result>): Promise<Result>;
-}
-
-export const createSemaphore = (atOnce: number): Semaphore => {
-  let inside = 0;
-  const waiting: (() => void)[] = [];
-  return {
-    async run(work) {
-      if (inside >= atOnce) await new Promise<void>((resolve) => waiting.push(resolve));
-      else inside++;
-      try {
-        return await work();
-      } finally {
-        const next = waiting.shift();
-        // Whoever waits takes over the place.
-        if (next === undefined) inside--;
-        else next();
-      }
-    },
-  };
 };

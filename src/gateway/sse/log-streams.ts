@@ -5,7 +5,8 @@ import type { Limits } from '../../contracts/limits';
 import { endedSessionChannel, listEndedSessions } from '../../db/ended-sessions';
 import { createListener } from '../../db/listen';
 import type { Log } from '../../log';
-import { createSemaphore, type LogSource } from './deploy-log';
+import { createSemaphore } from '../semaphore';
+import type { LogSource } from './deploy-log';
 import { createLogTails } from './log-tails';
 import { createReaders, type Reader, type ReaderOf } from './reader';
 

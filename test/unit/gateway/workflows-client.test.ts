@@ -1,6 +1,7 @@
 import { ServiceError, type Client } from '@temporalio/client';
 import { limits } from '../../../src/contracts/limits';
 import { createWorkflowsClient } from '../../../src/gateway/workflows-client';
+import { until } from '../../support/until';
 
 describe('a dry run of the sweep', () => {
   // Of 1,200 calls whose time ran out the development server ended two with CANCELLED.
@@ -38,6 +39,7 @@ describe('the start of submitted jobs', () => {
     for (const end of ends) end();
     expect(await Promise.all(starts.slice(0, limits.startsAtOnce))).toEqual(Array(limits.startsAtOnce).fill({ kind: 'started' }));
     const next = workflows.startApplyJob({ jobId: 'next', ...submitted });
+    await until(() => ends.length > limits.startsAtOnce, { what: 'the next one is asked for' });
     ends.at(-1)?.();
     expect(await next).toEqual({ kind: 'started' });
   });
