@@ -2,7 +2,7 @@ import { endCommand, listStalledCommands, updateCommand, type Command } from '..
 import { countLiveJobs } from '../../src/db/job-counts';
 import { findJob, listLiveJobs } from '../../src/db/jobs';
 import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
-import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs } from '../../src/db/stalled-work';
+import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs, type StalledJob } from '../../src/db/stalled-work';
 import { listRefusedWorkers } from '../../src/db/refused-callbacks';
 import { endPersonCommands } from '../../src/db/person-commands';
 import { sweepAttempts } from '../../src/domain/attempt-sweep';
@@ -37,13 +37,10 @@ export const repairJobs = async (pass: Pass): Promise<void> => {
 
   const examined = new Set(examine.map(({ jobId }) => jobId));
   const listed = pass.bound('neglected jobs', await listStalledJobs(pass.db, limits));
-  let starts = 0;
-  const stalled = listed.filter(({ jobId, finding }) => {
-    if (finding === 'accepted_without_workflow') starts++;
-    return !examined.has(jobId) && (finding !== 'accepted_without_workflow' || starts <= limits.sweepStartsMax);
-  });
-  if (starts > limits.sweepStartsMax)
-    pass.add({ finding: 'left_for_next_pass', subject: 'accepted jobs', detail: `${starts - limits.sweepStartsMax} or more` });
+  const neglected = listed.filter(({ jobId }) => !examined.has(jobId));
+  const isStart = ({ finding }: StalledJob): boolean => finding === 'accepted_without_workflow';
+  const toStart = neglected.filter(isStart).slice(0, limits.sweepStartsMax);
+  const stalled = [...neglected.filter((job) => !isStart(job)), ...pass.bound('accepted jobs', toStart, { max: limits.sweepStartsMax })];
   for (const { jobId, finding } of stalled) pass.add({ finding, subject: jobId });
   await pass.notify(stalled, async ({ jobId, finding }) => await workflows.ensureApplyJob(jobId, { reason: finding, examineOwner: false }));
 };

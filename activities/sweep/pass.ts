@@ -98,10 +98,10 @@ const itemsMax = 100;
 /** Fifty dead ports must not crowd out what was done about them, nor a hundred of anything the one word about something else. */
 const worthReading = (items: readonly SweepItem[]): SweepItem[] => {
   const sorted = items.toSorted(byWeight);
-  const isFirst = new Set(new Map(sorted.toReversed().map((item) => [item.finding, item])).values());
-  const first = sorted.filter((item) => isFirst.has(item));
-  const more = sorted.filter((item) => !isFirst.has(item)).slice(0, Math.max(0, itemsMax - first.length));
-  return [...first, ...more].toSorted(byWeight);
+  // Of each finding the first, then as many of the rest as there is room for.
+  const kept = new Set(new Map(sorted.toReversed().map((item) => [item.finding, item])).values());
+  for (const item of sorted) if (kept.size < itemsMax) kept.add(item);
+  return sorted.filter((item) => kept.has(item));
 };
 const byWeight = (a: SweepItem, b: SweepItem): number =>
   weights.indexOf(sweepFindings[a.finding].weight) - weights.indexOf(sweepFindings[b.finding].weight);
