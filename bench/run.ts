@@ -3,7 +3,7 @@ import { loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { flags } from '../src/dev/flags.cjs';
+import { benchParts, flags } from '../src/dev/flags.cjs';
 import { projectRoot } from '../src/project-root';
 import { startStack } from '../src/dev/stack';
 import { isMet, toJson, toTable, type Figure } from './figures';
@@ -61,7 +61,6 @@ const sizes = {
     logStreams: { latencyLines: 100, readers: 50, linesPerSecond: 100, seconds: 4 },
   },
 };
-const parts = 'accept lifecycles waiting peers cancels streams assigning queue burst running sweeping'.split(' ');
 /** The development server reads the list of search attributes from its store for every call; a production server keeps it. */
 const likeInProduction = { 'system.forceSearchAttributesCacheRefreshOnRead': 'false' };
 const concurrency = 12;
@@ -76,8 +75,8 @@ const run = async (): Promise<number> => {
   const dir = path.resolve(projectRoot(), values.dir);
   const size = values.quick ? sizes.quick : sizes.full;
   const isWanted = (name: string): boolean => values.only === undefined || values.only.includes(name);
-  const unknown = values.only?.find((name) => !parts.includes(name));
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is ${parts.join(', ')}; several are named by several --only`);
+  const unknown = values.only?.find((name) => !benchParts.includes(name));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is ${benchParts.join(', ')}; several are named by several --only`);
   // Jobs of a run that was killed would be taken up again, over a database that no longer knows them.
   for (const suffix of ['', '-wal', '-shm']) await rm(path.join(dir, 'temporal', `temporal.db${suffix}`), { force: true });
   const stack = await startStack({

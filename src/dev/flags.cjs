@@ -4,6 +4,8 @@
 /** @param {number} value @param {string} says */
 const port = (value, says) => /** @type {const} */ ({ type: 'string', default: String(value), value: 'PORT', says });
 
+exports.benchParts = 'accept lifecycles waiting peers cancels streams assigning queue burst running sweeping'.split(' ');
+
 exports.flags = /** @type {const} */ ({
   demo: {
     exit: { type: 'boolean', default: false, says: 'plays the story once, checks how every job and deploy ended, and exits 0 or 1' },
@@ -27,7 +29,7 @@ exports.flags = /** @type {const} */ ({
       type: 'string',
       multiple: true,
       value: 'PART',
-      says: 'accept, lifecycles, waiting, peers, cancels, streams, assigning, queue, burst, running or sweeping; may be repeated',
+      says: `${exports.benchParts.join(', ')}; may be repeated`,
     },
     check: { type: 'boolean', default: false, says: 'ends with 1 when a goal is missed' },
     json: { type: 'string', value: 'FILE', says: 'writes the figures there as well' },
