@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { AttemptRecord } from './attempt-record';
+import type { Behaviour } from './behaviours';
 import { messageFor } from './gh-errors';
 import { askHuman, type Blocker } from './human-wait';
 import type { SimulatedBrowser } from './simulated-browser';
@@ -38,7 +39,7 @@ async function fillForm(record: AttemptRecord, browser: SimulatedBrowser, state:
   const { behaviour } = record;
   for (const action of ['click', 'type', 'upload']) {
     await doAction(record, browser, action, workMs / 3);
-    if (action === 'click') while (behaviour.untilFile !== null && !existsSync(behaviour.untilFile)) await browser.act(20);
+    if (action === 'click') await untilFileIsThere(behaviour, browser);
     if (action !== 'type') continue;
     await crashProcessIf(record, 'after-form');
     if (behaviour.isDeregistered) await deregisterWorker(record);
@@ -51,6 +52,10 @@ async function fillForm(record: AttemptRecord, browser: SimulatedBrowser, state:
     failIf(record, 'form');
     crashBrowserIf(record, browser, state, 'before-submit');
   }
+}
+
+async function untilFileIsThere({ untilFile }: Behaviour, browser: SimulatedBrowser): Promise<void> {
+  while (untilFile !== null && !existsSync(untilFile)) await browser.act(20);
 }
 
 async function submit(record: AttemptRecord, browser: SimulatedBrowser, state: ApplicationState): Promise<void> {
