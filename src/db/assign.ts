@@ -181,6 +181,10 @@ const isNextForOne = `${namesWorker} and ${isReady}`;
 /** … goes to any worker. */
 const isNextForAny = `${isNext} and (affinity <> 'strict' or wanted_worker is null) and ${isReady} and job_id not in (select job_id from pinned)`;
 const turn = `priority, accepted_at, job_id`;
+/** Users and their jobs as one value: joined as rows, each of those at work is compared with each at the head, since Postgres expects one of each. */
+const asObject = `coalesce(jsonb_object_agg(user_id, jobs), '{}')`;
+const jobsOf = (step: 'jobs_at_work' | 'busy' | 'busy_before', user: string): string =>
+  `coalesce(((select jobs from ${step}) ->> ${user}.user_id::text)::int, 0)`;
 const columns = `job_id, user_id, wanted_worker, affinity, priority, accepted_at`;
 
 /**
@@ -238,10 +242,11 @@ at_work as materialized (
   select user_id, count(*) as jobs from yardmaster.job
   where state in ('assigned', 'running', 'waiting_human') and exists (select from idle) group by user_id
 ),
+jobs_at_work as materialized (select ${asObject} as jobs from at_work),
 named as materialized (
   select n.*, yardmaster.machine_name(wanted_worker) as wanted_machine,
-    row_number() over (order by priority, coalesce(w.jobs, 0), accepted_at, job_id) as turn
-  from of_names n left join at_work w using (user_id)
+    row_number() over (order by priority, ${jobsOf('jobs_at_work', 'n')}, accepted_at, job_id) as turn
+  from of_names n
 ),
 pinned as materialized (
   select distinct on (job_id) job_id, user_id, worker_id from (
@@ -251,7 +256,8 @@ pinned as materialized (
   ) best order by job_id, turn
 ),
 busy as materialized (
-  select user_id, sum(jobs) as jobs from (select user_id, jobs from at_work union all select user_id, 1 from pinned) each group by user_id
+  select ${asObject} as jobs
+  from (select user_id, sum(jobs) as jobs from (select user_id, jobs from at_work union all select user_id, 1 from pinned) each group by user_id) b
 ),
 -- The first of the queue by age: enough where none of those who would get a worker has one of that priority already.
 eldest as materialized (
@@ -261,8 +267,7 @@ eldest as materialized (
 ),
 eldest_ranked as materialized (
   -- Within this pairing each further job of a user counts like a running one, so that one user cannot take all workers at once.
-  select e.*, coalesce(b.jobs, 0) + row_number() over (partition by e.user_id order by ${turn}) as share
-  from eldest e left join busy b using (user_id)
+  select e.*, ${jobsOf('busy', 'e')} + row_number() over (partition by e.user_id order by ${turn}) as share from eldest e
 ),
 -- A job that was not read is younger than all of its priority that were: it comes first only where one of those has a greater share.
 enough as materialized (
@@ -293,14 +298,14 @@ before_lowest as materialized (
     where ${isNextForAny} and priority = f.priority and user_id = f.user_id order by accepted_at, job_id limit size.most
   ) j where f.priority < (select priority from lowest)
 ),
+busy_before as materialized (
+  select ${asObject} as jobs from (select user_id, count(*) as jobs from before_lowest group by user_id) b
+),
 -- … and at it the users whose first job may get a worker: if that does not, none of theirs does.
 users_at_lowest as materialized (
   select f.priority, f.user_id from first_of_user f
-  left join (
-    select user_id, sum(jobs) as jobs from (select user_id, jobs from busy union all select user_id, 1 from before_lowest) each group by user_id
-  ) b using (user_id)
   where f.priority = (select priority from lowest)
-  order by coalesce(b.jobs, 0), f.accepted_at, f.job_id limit (select most from size)
+  order by ${jobsOf('busy', 'f')} + ${jobsOf('busy_before', 'f')}, f.accepted_at, f.job_id limit (select most from size)
 ),
 of_users as materialized (
   select * from before_lowest
@@ -311,7 +316,7 @@ of_users as materialized (
   ) j
 ),
 of_users_ranked as materialized (
-  select u.*, coalesce(b.jobs, 0) + row_number() over (partition by u.user_id order by ${turn}) as share from of_users u left join busy b using (user_id)
+  select u.*, ${jobsOf('busy', 'u')} + row_number() over (partition by u.user_id order by ${turn}) as share from of_users u
 ),
 unpinned as materialized (
   select job_id, row_number() over (order by priority, share, accepted_at, job_id) as n from (
