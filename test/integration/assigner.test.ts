@@ -3,19 +3,20 @@ import type { Pool } from 'pg';
 import { createJobActivities } from '../../activities/jobs';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/accept-job';
-import { assignChannel } from '../../src/db/assign';
+import { assignChannel, assignWaitingJobs } from '../../src/db/assign';
 import { clearLeftWaiters } from '../../src/db/orphaned-attempts';
 import { holdHost, releaseHost } from '../../src/db/holds';
 import type { Listener } from '../../src/db/listen';
 import { createPool } from '../../src/db/pool';
 import { saveProbes } from '../../src/db/workers';
 import { createLog } from '../../src/log';
-import { startAssigner } from '../../workers/assigner';
+import { assignerSettings, startAssigner } from '../../workers/assigner';
 import { withDatabase } from '../support/database';
 import { addAttempt, addWaitingJob, addWorker, callbackBaseUrl, completeJob, emptyTables, type WorkerRows } from '../support/fleet-rows';
 import { collectLines } from '../support/log-lines';
 import { makeNewJob, testActor } from '../support/new-job';
 import { makeDeps } from '../support/orchestrator-deps';
+import { explainAll } from '../support/query-plans';
 import { until } from '../support/until';
 
 const database = withDatabase();
@@ -312,4 +313,17 @@ test('the row of the lease is made again where somebody deleted it', async () =>
   start({ everyMs: 50 });
   await untilAssigned(jobId, worker);
   expect(warned).toEqual([]);
+});
+
+it('reads by index alone, also by a plan of tables that had one row when it was made', async () => {
+  const jobId = await addWaitingJob(database.pool);
+  await addAttempt(database.pool, { jobId, workerId: (await addWorker(database.pool)).workerId });
+  await database.pool.query('vacuum (analyze) yardmaster.attempt, yardmaster.job, gh_automation_jobs');
+  const pool = createPool(database.databaseUrl, { max: 1, applicationName: 'yardmaster-test', isDirect: true, settings: assignerSettings });
+  try {
+    const plans = await explainAll(pool, async (db) => await assignWaitingJobs(db, { callbackBaseUrl, limits, holder: 'test' }));
+    expect(plans.map(({ scannedWhole }) => scannedWhole)).toEqual([[]]);
+  } finally {
+    await pool.end();
+  }
 });
