@@ -14,7 +14,8 @@ import { isTerminal } from '../src/domain/job-state';
 import { fallbackMessage, routeCommand, routeLevel } from '../src/domain/route-command';
 import type { CancelMeans, CommandDeps } from './deps';
 import { endCommand } from './end-command';
-import { createExitWatch, type ExitProof } from './exit-watch';
+import { watchExit, type ExitProof } from './exit-watch';
+import { readPort } from './worker-port';
 
 export interface Stopped {
   proof: ExitProof;
@@ -41,7 +42,6 @@ export interface CancelPlan {
 /** The steps of a cancel. None of them ends a job: that is applyJob's, which is notified of what was proven (design §5). */
 export const createCancelActivities = (deps: CommandDeps) => {
   const { pool, log, limits, hosts, workflows } = deps;
-  const { probePort, watchExit } = createExitWatch(deps);
 
   return {
     /** Writes the command, or joins the open one; from then on nothing of the job is assigned or tried again. */
@@ -104,14 +104,22 @@ export const createCancelActivities = (deps: CommandDeps) => {
       const command = await getCommand(commandId);
       const claim = await findClaim(command.jobId, attemptId);
       const watched = host ?? claim.host;
-      const before = watched === null ? ({ kind: 'silent' } as const) : await probePort(watched, 'latest');
+      const before = watched === null ? null : await readPort(hosts, watched);
       const { isEnding, result } = means === 'listener' ? await endListener(attemptId) : await askApi(host, attemptId);
       await updateCommand(pool, { commandId, means: [{ means, result }] });
       const claimedAtMs = claim.host === watched ? claim.claimedAtMs : null;
       const proof =
         watched === null
           ? null
-          : await watchExit(watched, before, { workerId, attemptId, claimedAtMs, isAddressCurrent: host !== null, isEnding });
+          : await watchExit(deps, watched, {
+              workerId,
+              attemptId,
+              claimedAtMs,
+              before,
+              isAddressCurrent: host !== null,
+              mayBeStarting: true,
+              isEnding,
+            });
       log.info('A running attempt is being stopped', {
         commandId,
         jobId: command.jobId,
@@ -122,7 +130,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
         result,
         proof,
       });
-      return { proof, isReached: isEnding || before.kind === 'answers', detail: result };
+      return { proof, isReached: isEnding || before?.kind === 'answers', detail: result };
     },
 
     /** After a recycle: is the process another one now? */
@@ -132,7 +140,8 @@ export const createCancelActivities = (deps: CommandDeps) => {
       if (host === null || workerId === null || attemptId === null) return null;
       const claim = await findClaim((await getCommand(commandId)).jobId, attemptId);
       const claimedAtMs = claim.host === host ? claim.claimedAtMs : null;
-      return await watchExit(host, { kind: 'silent' }, { workerId, attemptId, claimedAtMs, isAddressCurrent: true, isEnding: true });
+      const known = { workerId, attemptId, claimedAtMs, before: null, isAddressCurrent: true, mayBeStarting: true };
+      return await watchExit(deps, host, { ...known, isEnding: true });
     },
 
     async tellJob({ jobId, wake }: { jobId: string; wake: WakeSignal }): Promise<void> {

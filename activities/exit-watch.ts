@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findCancelListener } from '../src/db/cancel-listeners';
-import { provesExit, type PortSnapshot } from '../src/domain/exit-proof';
+import { judgeProcess, type PortAnswer } from '../src/domain/process-liveness';
 import type { OrchestratorDeps } from './deps';
+import { readPort } from './worker-port';
 
 /** `gone`: another process or none; `idle`: the process is through with the attempt. */
 export type ExitProof = 'gone' | 'idle' | null;
@@ -13,41 +14,34 @@ export interface Watched {
   attemptId: string | null;
   /** By our clock; a process that started later is another one. */
   claimedAtMs: number | null;
+  /** What its port said before somebody began to end it. */
+  before: PortAnswer | null;
+  /** It may have claimed a moment ago, before its port was bound. */
+  mayBeStarting: boolean;
   isAddressCurrent: boolean;
   isEnding: boolean;
 }
 
-/** Probes a worker's port once, or watches one whose process is to end until that is proven. */
-export const createExitWatch = ({ pool, limits, hosts }: Pick<OrchestratorDeps, 'pool' | 'limits' | 'hosts'>) => {
-  /**
-   * An answer was given somewhere between question and arrival, and so its uptime gives an earliest and a latest start. The process before gets the
-   * latest and later ones the earliest, so that a slow answer of the same process never looks like another process.
-   */
-  const probePort = async (host: string, start: 'earliest' | 'latest'): Promise<PortSnapshot> => {
-    const askedAtMs = Date.now();
-    const answer = await hosts.readWorkerPort(host);
-    if (answer.kind !== 'answers') return { kind: answer.kind };
-    const { worker_id: workerId, active_jobs: activeJobs, uptime_ms: uptimeMs } = answer.status;
-    const processStartedAtMs = (start === 'earliest' ? askedAtMs : Date.now()) - uptimeMs;
-    return { kind: 'answers', workerId, activeJobs, processStartedAtMs, atMs: Date.now() };
-  };
-
-  /** GH exits 1.0 s after its listener ended, and its container is back about a second later: probed often enough to see the gap. */
-  const watchExit = async (
-    host: string,
-    before: PortSnapshot,
-    { workerId, attemptId, claimedAtMs, isAddressCurrent, isEnding }: Watched,
-  ): Promise<ExitProof> => {
-    const probes: PortSnapshot[] = [];
-    const deadline = Date.now() + (isEnding ? limits.exitProofMs : limits.exitProofMs / 4);
-    do {
-      probes.push(await probePort(host, 'earliest'));
-      const proof = provesExit(before, probes, { workerId, claimedAtMs, isAddressCurrent, jitterMs: limits.processStartJitterMs / 2 });
-      if (proof !== null && (attemptId === null || (await findCancelListener(pool, attemptId)) !== 'present')) return proof;
-      await sleep(limits.exitProbeEveryMs);
-    } while (Date.now() < deadline);
-    return null;
-  };
-
-  return { probePort, watchExit };
+/**
+ * Watches a process that is to end until that is proven. GH exits 1.0 s after its listener ended, and its container is back about a second later: probed
+ * often enough to see the gap.
+ */
+export const watchExit = async (
+  { pool, limits, hosts }: Pick<OrchestratorDeps, 'pool' | 'limits' | 'hosts'>,
+  host: string,
+  { attemptId, isEnding, mayBeStarting, ...known }: Watched,
+): Promise<ExitProof> => {
+  const answers: PortAnswer[] = [];
+  const deadline = Date.now() + (isEnding ? limits.exitProofMs : limits.exitProofMs / 4);
+  do {
+    answers.push(await readPort(hosts, host));
+    const { is } = judgeProcess(
+      { ...known, answers, listener: 'unreadable' },
+      { jitterMs: limits.processStartJitterMs / 2, portBoundMs: mayBeStarting ? limits.portBoundMs : 0 },
+    );
+    const isProven = is === 'gone' || is === 'idle';
+    if (isProven && (attemptId === null || (await findCancelListener(pool, attemptId)) !== 'present')) return is;
+    await sleep(limits.exitProbeEveryMs);
+  } while (Date.now() < deadline);
+  return null;
 };

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { proveOwner } from '../src/domain/owner-proof';
 import type { OwnerProof } from '../src/domain/next-step';
+import { proveOwner } from '../src/domain/owner-proof';
 import { readAttempt } from '../src/db/attempts';
 import { findJob } from '../src/db/jobs';
 import { findCancelListener } from '../src/db/cancel-listeners';
 import { findUnchangedSince } from '../src/db/workers';
-import type { OrchestratorDeps, WorkerPortAnswer } from './deps';
+import type { OrchestratorDeps } from './deps';
+import { readPort } from './worker-port';
 
 export const createOwnerActivities = ({ pool, log, limits, hosts }: OrchestratorDeps) => ({
   /** Looks twice, a second apart, at the process that claimed this attempt of the job: port, start time and listener. Changes nothing. */
@@ -13,28 +14,23 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
     const job = await findJob(pool, jobId);
     const attempt = job?.attempt;
     if (attempt?.attemptId !== attemptId || !attempt || attempt.claimedAt === null || attempt.host === null) return 'none';
-    const first = await hosts.readWorkerPort(attempt.host);
+    // Its moments are the database's, and a port answers an age: in our clock by the difference now, a wrong clock on the host, or here, changes nothing.
+    const aheadMs = Date.now() - job.now.getTime();
+    const claimedAtMs = attempt.claimedAt.getTime() + aheadMs;
+    const first = await readPort(hosts, attempt.host);
     await sleep(1_000);
-    // Before the question, so that the start that follows from the answer's uptime is the earliest possible, however slow host or database are.
-    const askedAt = (await findJob(pool, jobId))?.now ?? job.now;
-    const second = await hosts.readWorkerPort(attempt.host);
+    const second = await readPort(hosts, attempt.host);
     const listener = await findCancelListener(pool, attempt.attemptId);
-    const unchangedSince = await findUnchangedSince(
-      pool,
-      attempt.host,
-      second.kind === 'answers' ? { workerId: second.status.worker_id } : 'refused',
-    );
+    const answered = second.kind === 'answers' ? { workerId: second.workerId } : 'refused';
+    const unchangedSince = await findUnchangedSince(pool, attempt.host, answered);
     const read = await readAttempt(pool, attempt.attemptId);
+    const askedAtMs = Date.now();
     const proof = proveOwner(
       {
-        port: portOf(second, askedAt),
-        listener,
-        unchangedSince,
-        workerId: attempt.workerId,
-        claimedAt: attempt.claimedAt,
-        askedAt,
+        process: { workerId: attempt.workerId, claimedAtMs, before: null, answers: [first, second], listener, isAddressCurrent: false },
+        unchangedSinceMs: unchangedSince === null ? null : unchangedSince.getTime() + aheadMs,
         heartbeatAgeMs: read.kind === 'seen' ? read.seen.heartbeatAgeMs : null,
-        wasIdleBefore: first.kind === 'answers' && first.status.active_jobs === 0,
+        askedAtMs,
       },
       limits,
     );
@@ -51,14 +47,3 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
 });
 
 export type OwnerActivities = ReturnType<typeof createOwnerActivities>;
-
-const portOf = (answer: WorkerPortAnswer, askedAt: Date): Parameters<typeof proveOwner>[0]['port'] =>
-  answer.kind === 'answers'
-    ? {
-        kind: 'answers',
-        workerId: answer.status.worker_id,
-        activeJobs: answer.status.active_jobs,
-        // The database's clock, which also stamped the claim: a wrong clock on the host, or on ours, changes nothing.
-        processStartedAt: new Date(askedAt.getTime() - answer.status.uptime_ms),
-      }
-    : { kind: answer.kind };

@@ -13,10 +13,12 @@ import { lookUpRoute } from '../src/db/routes';
 import { hasSecret, takeSecret } from '../src/db/secrets';
 import { outcomes } from '../src/domain/command-outcome';
 import { needsSecret, refuseResume } from '../src/domain/resume-refusal';
+import { whoAnswers } from '../src/domain/process-liveness';
 import { routeCommand } from '../src/domain/route-command';
 import { logRoute } from './cancel';
 import type { CommandDeps } from './deps';
 import { endCommand } from './end-command';
+import { readPort } from './worker-port';
 
 /** A resume on its way: what it hit, and since when. */
 export interface Delivery {
@@ -155,10 +157,10 @@ export const createResumeActivities = (deps: CommandDeps) => {
 
   /** A registry row lives on for minutes after its process: without a listener, the status port must say that somebody works there. */
   async function checkWaiter(route: RouteTaken): Promise<RouteTaken> {
-    const answer = await deps.hosts.readWorkerPort(route.host ?? '');
-    const isOurs = answer.kind === 'answers' && answer.status.worker_id === route.workerId && answer.status.active_jobs > 0;
-    if (answer.kind === 'silent' || isOurs) return route;
-    const reason = answer.kind === 'refused' ? 'the process of its worker is gone' : 'its worker works on nothing';
+    const port = await readPort(deps.hosts, route.host ?? '');
+    const who = whoAnswers(port, { workerId: route.workerId ?? '', claimedAtMs: null, jitterMs: 0 });
+    if (who === null || (who === 'itself' && port.kind === 'answers' && port.activeJobs > 0)) return route;
+    const reason = who === 'nobody' ? 'the process of its worker is gone' : 'its worker works on nothing';
     return { ...route, route: 'parked', reason, steps: [...route.steps, { lookedUp: 'database', found: null, level: 'warn', reason }] };
   }
 

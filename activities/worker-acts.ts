@@ -13,14 +13,15 @@ import { withTransaction } from '../src/db/pool';
 import { noteRecycleProof } from '../src/db/recycle-command';
 import { endWorkerAct, findLastWorkerAct, isDrainHeld, openWorkerAct, type NewWorkerAct, type OpenedAct } from '../src/db/worker-acts';
 import { saveProbes } from '../src/db/workers';
-import type { PortSnapshot } from '../src/domain/exit-proof';
 import { isAddress } from '../src/domain/host-address';
 import { judgeLeftProcess, whyReplaced, type LeftProcess } from '../src/domain/left-process';
 import { endOfOrphaned } from '../src/domain/orphaned-attempt';
+import type { PortAnswer } from '../src/domain/process-liveness';
 import { judgeDrain, type DrainFinding } from '../src/domain/worker-drain';
 import type { OrchestratorDeps } from './deps';
-import { createExitWatch, type ExitProof } from './exit-watch';
+import { watchExit, type ExitProof } from './exit-watch';
 import { probeHost } from './host-probe';
+import { readPort } from './worker-port';
 
 /** The process that a recycle replaces, and the attempt that it interrupts. */
 export interface RecyclePlan {
@@ -31,18 +32,11 @@ export interface RecyclePlan {
   interrupted: { jobId: string; attemptId: string } | null;
 }
 
-/** What the port said before a recycle, and when, by the clock of whoever looked. */
-interface Before {
-  seen: PortSnapshot;
-  atMs: number;
-}
-
 type LeftInspection = { kind: 'over'; isAsked: boolean } | { kind: 'left' } | { kind: 'settles'; afterMs: number };
 
 /** The steps of a drain and of a recycle: both are about a worker, and write nothing of a job but the end of an attempt that it has left behind. */
 export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: () => void }) => {
   const { pool, log, limits, hosts, workflows } = deps;
-  const { probePort, watchExit } = createExitWatch(deps);
 
   return {
     /** Holds the worker's host; joins the drain that the gateway has written, or one that is under way. */
@@ -68,7 +62,7 @@ export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: 
     /** Is it through with its job? Asks rows and port, and changes nothing. */
     async lookAtDrain({ workerId }: { workerId: string }): Promise<{ finding: DrainFinding; jobId: string | null }> {
       const worker = await findWorker(pool, limits, workerId);
-      const port = worker !== null && isAddress(worker.host) ? await probePort(worker.host, 'earliest') : null;
+      const port = worker !== null && isAddress(worker.host) ? await readPort(hosts, worker.host) : null;
       const job = worker?.job ?? null;
       const isHeld = await isDrainHeld(pool, { workerId, worker });
       const finding = judgeDrain({ workerId, isRegistered: worker !== null, isHeld, job, port });
@@ -100,10 +94,9 @@ export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: 
         return { kind: 'over', isAsked: act !== null && act.endedAt === null };
       };
       if (left === null) return await over();
-      const port = left.host === null ? ({ kind: 'silent' } as const) : await probePort(left.host, 'earliest');
+      const port = left.host === null ? null : await readPort(hosts, left.host);
       const isListening = (await findCancelListener(pool, attemptId)) === 'present';
-      const { processStartJitterMs, leftWaiterSettleMs: settleMs } = limits;
-      const found = judgeLeftProcess(left, port, { nowMs: Date.now(), isListening, jitterMs: processStartJitterMs / 2, settleMs });
+      const found = judgeLeftProcess(left, port, { nowMs: Date.now(), isListening, limits });
       if (found.kind === 'left' || found.kind === 'settles') return found;
       if (found.kind === 'gone' && left.host !== null) await settle({ workerId: left.workerId, host: left.host });
       if (found.kind === 'hindered') await noteProblem(left, found.problem);
@@ -130,8 +123,8 @@ export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: 
       };
     },
 
-    async lookBeforeRecycle({ host }: { host: string }): Promise<Before> {
-      return { seen: await probePort(host, 'latest'), atMs: Date.now() };
+    async lookBeforeRecycle({ host }: { host: string }): Promise<PortAnswer> {
+      return await readPort(hosts, host);
     },
 
     /** After the command: `gone` when another process, or none, is there now. */
@@ -142,11 +135,12 @@ export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: 
     }: {
       target: RecyclePlan['target'];
       attemptId: string | null;
-      before: Before;
+      before: PortAnswer;
     }): Promise<ExitProof> {
       if (host === null) return null;
       // A process that started after the command began is another one, whatever the port said before.
-      return await watchExit(host, before.seen, { workerId, attemptId, claimedAtMs: before.atMs, isAddressCurrent: true, isEnding: true });
+      const known = { workerId, attemptId, claimedAtMs: before.atMs, before, isAddressCurrent: true, mayBeStarting: false };
+      return await watchExit(deps, host, { ...known, isEnding: true });
     },
 
     /**

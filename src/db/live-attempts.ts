@@ -8,7 +8,7 @@ import { queryNamed, type Queryable } from './queryable';
 /** Every attempt that has not ended, with its rows, its worker's last probe and the processes that listen for its cancel, in one moment. */
 export const listLiveAttempts = async (
   db: Queryable,
-  limits: Pick<Limits, 'ownerStartJitterMs' | 'probeFreshMs' | 'fleetRowsMax'>,
+  limits: Pick<Limits, 'probeFreshMs' | 'fleetRowsMax'>,
 ): Promise<LiveAttempt[]> => {
   const { rows } = await queryNamed<AttemptRow>(db, {
     name: 'list_live_attempts',
@@ -19,23 +19,22 @@ export const listLiveAttempts = async (
      )
      select a.attempt_id, a.job_id, j.attempt_id is not distinct from a.attempt_id as is_current, j.state as job_state, j.human_kind,
        j.is_owner_in_doubt, (extract(epoch from now() - j.touched_at) * 1000)::float8 as touched_age_ms, a.worker_id, a.host,
-       a.claimed_at is not null as is_claimed, g.id is not null as has_row, g.status as row_status, g.worker_id as claimed_by,
+       (extract(epoch from a.claimed_at) * 1000)::float8 as claimed_at_ms, g.id is not null as has_row, g.status as row_status, g.worker_id as claimed_by,
        -- Postgres before 17 refuses to subtract an infinite moment.
        case when isfinite(g.last_heartbeat) then (extract(epoch from now() - g.last_heartbeat) * 1000)::float8 end as heartbeat_age_ms,
        r.status as registry_status,
        ${portColumns},
        (extract(epoch from now() - greatest(p.said_since, least(p.process_started_at, p.probed_at))) * 1000)::float8 as port_changed_age_ms,
-       coalesce(p.process_started_at > a.claimed_at + $1::int * interval '1 ms', false) as has_restarted,
        coalesce(l.processes, 0) as listeners
      from yardmaster.attempt a
      join yardmaster.job j using (job_id)
      left join gh_automation_jobs g on g.id = a.attempt_id
      left join gh_worker_registry r on r.worker_id = a.worker_id
-     left join yardmaster.host_probe p on p.host = a.host and p.probed_at > a.claimed_at and p.probed_at > now() - $2::int * interval '1 ms'
+     left join yardmaster.host_probe p on p.host = a.host and p.probed_at > a.claimed_at and p.probed_at > now() - $1::int * interval '1 ms'
      left join listener l on l.query = 'LISTEN "gh_job_cancel_' || a.attempt_id || '"'
      where a.ended_at is null
-     order by a.assigned_at limit $3::int`,
-    values: [limits.ownerStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
+     order by a.assigned_at limit $2::int`,
+    values: [limits.probeFreshMs, limits.fleetRowsMax],
   });
   return rows.map(toLiveAttempt);
 };
@@ -69,7 +68,7 @@ interface AttemptRow extends PortRow {
   touched_age_ms: number;
   worker_id: string;
   host: string | null;
-  is_claimed: boolean;
+  claimed_at_ms: number | null;
   has_row: boolean;
   row_status: string;
   claimed_by: string | null;
@@ -89,7 +88,7 @@ const toLiveAttempt = (row: AttemptRow): LiveAttempt => ({
   jobTouchedAgeMs: row.touched_age_ms,
   workerId: row.worker_id,
   host: row.host,
-  isClaimed: row.is_claimed,
+  claimedAtMs: row.claimed_at_ms,
   row: row.has_row ? { status: row.row_status, claimedBy: row.claimed_by, heartbeatAgeMs: row.heartbeat_age_ms } : null,
   registryStatus: row.registry_status,
   port: toPort(row),

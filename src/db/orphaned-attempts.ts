@@ -10,7 +10,7 @@ export const isOrphaned = `(j.ended_at is not null or j.attempt_id is distinct f
 /** Attempts that outlived their job's interest (a resolved review, an earlier generation), with all that is seen of their workers. */
 export const listOrphanedAttempts = async (
   db: Queryable,
-  limits: Pick<Limits, 'ownerStartJitterMs' | 'probeFreshMs' | 'fleetRowsMax'>,
+  limits: Pick<Limits, 'probeFreshMs' | 'fleetRowsMax'>,
 ): Promise<OrphanedAttempt[]> => {
   const { rows } = await queryNamed<OrphanedRow>(db, {
     name: 'list_orphaned_attempts',
@@ -21,22 +21,22 @@ export const listOrphanedAttempts = async (
      ), orphaned as materialized (
        select a.attempt_id, a.job_id, a.worker_id, a.host, coalesce(a.claimed_at, a.assigned_at) as begun_at
        from yardmaster.attempt a join yardmaster.job j using (job_id)
-       where a.ended_at is null and ${isOrphaned} order by a.assigned_at limit $3::int
+       where a.ended_at is null and ${isOrphaned} order by a.assigned_at limit $2::int
      )
-     select l.attempt_id, l.job_id, l.worker_id, (extract(epoch from now() - l.begun_at) * 1000)::float8 as age_ms,
+     select l.attempt_id, l.job_id, l.worker_id, (extract(epoch from l.begun_at) * 1000)::float8 as begun_at_ms,
+       (extract(epoch from now()) * 1000)::float8 as now_ms,
        g.id is not null as has_row, g.status as row_status, g.error_code,
        -- By GH's recovery, past the process that has it (src/domain/attempt-finding.ts).
        g.result_data is null and (g.worker_id is null or coalesce(g.error_details ?| '{released_by,recovered_by}'::text[], false)) as is_completed_by_others,
        (extract(epoch from now() - case when isfinite(g.last_heartbeat) then g.last_heartbeat end) * 1000)::float8 as heartbeat_age_ms,
        ${portColumns},
-       coalesce(p.process_started_at > l.begun_at + $1::int * interval '1 ms', false) as has_restarted,
-       (extract(epoch from p.said_since - l.begun_at) * 1000)::float8 as unchanged_after_ms,
+       (extract(epoch from p.said_since) * 1000)::float8 as unchanged_since_ms,
        case when exists (select from backend b where b.query = 'LISTEN "gh_job_cancel_' || l.attempt_id || '"') then 'present'
          when exists (select from backend b where b.query = '<insufficient privilege>') then 'unreadable' else 'absent' end as listener
      from orphaned l
      left join gh_automation_jobs g on g.id = l.attempt_id
-     left join yardmaster.host_probe p on p.host = l.host and p.probed_at > l.begun_at and p.probed_at > now() - $2::int * interval '1 ms'`,
-    values: [limits.ownerStartJitterMs, limits.probeFreshMs, limits.fleetRowsMax],
+     left join yardmaster.host_probe p on p.host = l.host and p.probed_at > l.begun_at and p.probed_at > now() - $1::int * interval '1 ms'`,
+    values: [limits.probeFreshMs, limits.fleetRowsMax],
   });
   return rows.map(toOrphaned);
 };
@@ -82,13 +82,14 @@ interface OrphanedRow extends PortRow {
   attempt_id: string;
   job_id: string;
   worker_id: string;
-  age_ms: number;
+  begun_at_ms: number;
+  now_ms: number;
   has_row: boolean;
   row_status: string;
   error_code: string | null;
   is_completed_by_others: boolean;
   heartbeat_age_ms: number | null;
-  unchanged_after_ms: number | null;
+  unchanged_since_ms: number | null;
   listener: OrphanedAttempt['listener'];
 }
 
@@ -96,7 +97,8 @@ const toOrphaned = (row: OrphanedRow): OrphanedAttempt => ({
   attemptId: row.attempt_id,
   jobId: row.job_id,
   workerId: row.worker_id,
-  ageMs: row.age_ms,
+  begunAtMs: row.begun_at_ms,
+  nowMs: row.now_ms,
   row: row.has_row
     ? {
         status: row.row_status,
@@ -106,6 +108,6 @@ const toOrphaned = (row: OrphanedRow): OrphanedAttempt => ({
       }
     : null,
   port: toPort(row),
-  unchangedAfterMs: row.unchanged_after_ms,
+  unchangedSinceMs: row.unchanged_since_ms,
   listener: row.listener,
 });

@@ -1,6 +1,7 @@
 import type { HumanKind, JobState } from '../contracts/job';
 import type { Limits } from '../contracts/limits';
 import type { SweepItem } from '../contracts/sweep';
+import { whoAnswers, type PortAnswer } from './process-liveness';
 
 /** An attempt that has not ended, with all that is seen of its worker. Ages are the database's. */
 export interface LiveAttempt {
@@ -15,22 +16,19 @@ export interface LiveAttempt {
   /** The worker that our record names; it was meant for it, until another one claimed. */
   workerId: string;
   host: string | null;
-  isClaimed: boolean;
+  /** By the clock of `port`; null: nobody has claimed it. */
+  claimedAtMs: number | null;
   /** Null: the row of the attempt is gone. */
   row: { status: string; claimedBy: string | null; heartbeatAgeMs: number | null } | null;
   /** Null: no such worker is registered. */
   registryStatus: string | null;
   /** What its host's worker port said since the claim; null when nobody asked lately. */
-  port: AttemptPort | null;
+  port: PortAnswer | null;
   /** Since another answer came from there, or another process; null when that is not known. */
   portChangedAgeMs: number | null;
   /** Processes that listen for its cancel. */
   listeners: number;
 }
-
-/** What the worker port of an attempt's host says. */
-export type AttemptPort =
-  { kind: 'answers'; workerId: string; activeJobs: number; hasRestarted: boolean } | { kind: 'refused' } | { kind: 'silent' };
 
 export interface AttemptDecision {
   /** Its workflow looks at the worker itself: nothing here is a proof. */
@@ -41,7 +39,7 @@ export interface AttemptDecision {
 }
 export type ExamineFinding = 'worker_changed' | 'worker_gone' | 'zombie_attempt' | 'silent_attempt';
 
-export type AttemptLimits = Pick<Limits, 'attemptSilentMs' | 'restRecheckMs'>;
+export type AttemptLimits = Pick<Limits, 'attemptSilentMs' | 'ownerStartJitterMs' | 'restRecheckMs'>;
 
 /** What the live attempts say about their workers. A refused port, a silent row or an offline worker is a reason to examine, never a verdict. */
 export const sweepAttempts = (attempts: readonly LiveAttempt[], limits: AttemptLimits): AttemptDecision => {
@@ -61,18 +59,21 @@ export const sweepAttempts = (attempts: readonly LiveAttempt[], limits: AttemptL
   return decision;
 };
 
-const doubt = (attempt: LiveAttempt, { attemptSilentMs, restRecheckMs }: AttemptLimits): ExamineFinding | null => {
-  const { isClaimed, isCurrent, isOwnerInDoubt, jobState, jobTouchedAgeMs, port, portChangedAgeMs, registryStatus, row, workerId } =
+const doubt = (
+  attempt: LiveAttempt,
+  { attemptSilentMs, ownerStartJitterMs: jitterMs, restRecheckMs }: AttemptLimits,
+): ExamineFinding | null => {
+  const { claimedAtMs, isCurrent, isOwnerInDoubt, jobState, jobTouchedAgeMs, port, portChangedAgeMs, registryStatus, row, workerId } =
     attempt;
-  if (!isCurrent || !isClaimed) return null;
+  if (!isCurrent || claimedAtMs === null) return null;
   const isUnderWay = jobState === 'running' || jobState === 'waiting_human';
   // An uncertain job that keeps its worker is examined for the late proof.
   if (!isUnderWay && jobState !== 'uncertain') return null;
   // A job that rests is examined when there is news since the last time: without any, what could not be proven then cannot be now, for days.
   const isDue = (newsAgeMs: number | null): boolean =>
     jobState === 'running' || jobTouchedAgeMs > restRecheckMs || (newsAgeMs !== null && jobTouchedAgeMs > newsAgeMs);
-  if (port?.kind === 'refused' || (port?.kind === 'answers' && (port.workerId !== workerId || port.hasRestarted)))
-    return isDue(portChangedAgeMs) ? 'worker_changed' : null;
+  const who = whoAnswers(port, { workerId, claimedAtMs, jitterMs });
+  if (who !== null && who !== 'itself') return isDue(portChangedAgeMs) ? 'worker_changed' : null;
   // Its workflow has a doubt already, and looks again by itself.
   if (!isUnderWay || isOwnerInDoubt) return null;
   const isSilent = row === null || (row.heartbeatAgeMs !== null && row.heartbeatAgeMs > attemptSilentMs);

@@ -1,5 +1,6 @@
+import type { Limits } from '../contracts/limits';
 import type { RecycleReadiness } from '../contracts/worker-act';
-import { provesExit, type PortSnapshot } from './exit-proof';
+import { judgeProcess, type PortAnswer } from './process-liveness';
 
 /**
  * Why the process that had an attempt is of no use any more: its job has ended or goes on without it, nobody ended the review or the wait in time, or
@@ -37,17 +38,31 @@ export type LeftFinding =
   /** It is not for us to replace: a person has to. */
   | { kind: 'hindered'; problem: string };
 
+export type LeftLimits = Pick<Limits, 'leftWaiterSettleMs' | 'processStartJitterMs'>;
+
 /** What is to be done about it, after a look at its port; `nowMs` is the clock of `port`, `isListening` proves that its process lives. */
 export const judgeLeftProcess = (
   left: Pick<LeftProcess, 'workerId' | 'by' | 'host' | 'registeredHost' | 'isRegistered' | 'claimedAgeMs' | 'endedAgeMs'>,
-  port: PortSnapshot,
-  { nowMs, isListening, jitterMs, settleMs }: { nowMs: number; isListening: boolean; jitterMs: number; settleMs: number },
+  port: PortAnswer | null,
+  { nowMs, isListening, limits }: { nowMs: number; isListening: boolean; limits: LeftLimits },
 ): LeftFinding => {
   const { workerId, by, host, registeredHost, isRegistered, claimedAgeMs, endedAgeMs } = left;
   const isItsMachine = host !== null && host === registeredHost;
-  const claimedAtMs = nowMs - claimedAgeMs;
-  const proof = provesExit({ kind: 'silent' }, [port], { workerId, claimedAtMs, isAddressCurrent: isItsMachine, jitterMs });
-  if (proof === 'gone' && !isListening) return { kind: 'gone' };
+  const { leftWaiterSettleMs: settleMs, processStartJitterMs } = limits;
+  const { is } = judgeProcess(
+    {
+      workerId,
+      claimedAtMs: nowMs - claimedAgeMs,
+      before: null,
+      answers: port === null ? [] : [port],
+      // A cancel may have ended it.
+      listener: isListening ? 'present' : 'unreadable',
+      isAddressCurrent: isItsMachine,
+    },
+    // It has come as far as a page: its port was bound long before.
+    { jitterMs: processStartJitterMs / 2, portBoundMs: 0 },
+  );
+  if (is === 'gone') return { kind: 'gone' };
   if (by === 'waiter' && endedAgeMs !== null && endedAgeMs < settleMs) return { kind: 'settles', afterMs: settleMs - endedAgeMs };
   if (!isRegistered) return { kind: 'hindered', problem: `${workerId} is not registered any more` };
   if (host !== null && registeredHost !== null && !isItsMachine) {
@@ -55,7 +70,7 @@ export const judgeLeftProcess = (
     return { kind: 'hindered', problem };
   }
   // Its own job blocks in it, and counts as one; beside a wait that was left behind it can only be somebody else's.
-  if (by === 'waiter' && port.kind === 'answers' && port.activeJobs > 0) {
+  if (by === 'waiter' && port?.kind === 'answers' && port.activeJobs > 0) {
     return { kind: 'hindered', problem: 'it works on something that is not ours' };
   }
   return { kind: 'left' };

@@ -1,41 +1,55 @@
 import type { Limits } from '../contracts/limits';
 import { isWrittenByOthers } from './attempt-finding';
-import type { AttemptPort } from './attempt-sweep';
+import { judgeProcess, type ListenerSight, type PortAnswer } from './process-liveness';
 
 /** An attempt that its job has left behind: the job has ended, or means another one. It keeps its worker from jobs, and its job from others. */
 export interface OrphanedAttempt {
   attemptId: string;
   jobId: string;
   workerId: string;
-  /** Since its claim, or since it was made; by the database's clock. */
-  ageMs: number;
+  /** Of its claim, or of its making, and the present one; by the clock of `port`. */
+  begunAtMs: number;
+  nowMs: number;
   /** Null: the row of the attempt is gone. */
   row: { status: string; errorCode: string | null; heartbeatAgeMs: number | null; isCompletedByOthers: boolean } | null;
-  /** What its host's worker port said at the last probe; null when nobody asked lately. */
-  port: AttemptPort | null;
-  /** From the claim to the first of the probes that have all got the port's present answer; null when that is not known. */
-  unchangedAfterMs: number | null;
-  /** Its cancel-listener backend; `unreadable` where we may not see other backends (ghosthands §7.2). */
-  listener: 'present' | 'absent' | 'unreadable';
+  /** What its host's worker port said at the last probe since; null when nobody asked lately. */
+  port: PortAnswer | null;
+  /** The first of the probes that have all got the port's present answer; null when that is not known. */
+  unchangedSinceMs: number | null;
+  listener: ListenerSight;
 }
 
 export type OrphanedEnd = 'completed' | 'failed' | 'lost';
 
-export type OrphanedLimits = Pick<Limits, 'attemptSilentMs' | 'portBoundMs' | 'orphanedSilentMs'>;
+export type OrphanedLimits = Pick<Limits, 'attemptSilentMs' | 'orphanedSilentMs' | 'ownerStartJitterMs' | 'portBoundMs'>;
 
 /** How it ended; null while its process may still work on it. Nothing depends on whether it submitted: its job has had its end. */
 export const endOfOrphaned = (attempt: OrphanedAttempt, limits: OrphanedLimits): OrphanedEnd | null => {
-  const { row, listener, port, workerId, unchangedAfterMs, ageMs } = attempt;
+  const { row, listener, port, workerId, unchangedSinceMs, begunAtMs, nowMs } = attempt;
   if (row?.status === 'completed' && !row.isCompletedByOthers) return 'completed';
   if (row?.status === 'failed' && !isWrittenByOthers(row.errorCode)) return 'failed';
-  if (listener === 'present') return null;
+  const ageMs = nowMs - begunAtMs;
   const silentMs = Math.min(ageMs, row?.heartbeatAgeMs ?? ageMs);
-  if (port?.kind === 'answers' && port.workerId === workerId) {
-    // The process that claimed is gone, or works on nothing, and nobody beats for the row.
-    return port.hasRestarted || (port.activeJobs === 0 && silentMs > limits.attemptSilentMs) ? 'lost' : null;
+  const { because } = judgeProcess(
+    { workerId, claimedAtMs: begunAtMs, before: null, answers: port === null ? [] : [port], listener, isAddressCurrent: false },
+    { jitterMs: limits.ownerStartJitterMs, portBoundMs: limits.portBoundMs },
+  );
+  switch (because) {
+    case 'it started again':
+      return 'lost';
+    case 'its port refuses':
+    case 'another worker answers':
+      // What was so before its claim already says nothing of it.
+      return unchangedSinceMs !== null && unchangedSinceMs > begunAtMs ? 'lost' : null;
+    case 'it answers':
+    case 'it works on nothing':
+      // … and nobody beats for the row.
+      return port?.kind === 'answers' && port.activeJobs === 0 && silentMs > limits.attemptSilentMs ? 'lost' : null;
+    case 'its port is silent':
+      return listener === 'absent' && silentMs > limits.orphanedSilentMs ? 'lost' : null;
+    case 'it listens':
+    case 'it may be elsewhere':
+    case 'it may not have its port yet':
+      return null;
   }
-  // Workers without a direct URL have no listener, so that its absence alone proves nothing (ghosthands §7.3).
-  if (listener === 'unreadable') return null;
-  if (port?.kind === 'answers' || port?.kind === 'refused') return (unchangedAfterMs ?? 0) > limits.portBoundMs ? 'lost' : null;
-  return silentMs > limits.orphanedSilentMs ? 'lost' : null;
 };

@@ -1,4 +1,4 @@
-import type { PortSnapshot } from './exit-proof';
+import { whoAnswers, type PortAnswer } from './process-liveness';
 
 /** What is known of a worker that is being drained. */
 export interface DrainFacts {
@@ -10,11 +10,8 @@ export interface DrainFacts {
   /** The job of its live attempt. */
   job: { jobId: string; state: string; isOver: boolean } | null;
   /** Null: nobody knows where to ask. */
-  port: DrainPort | null;
+  port: PortAnswer | null;
 }
-
-type DrainPort =
-  Exclude<PortSnapshot, { kind: 'answers' }> | Pick<Extract<PortSnapshot, { kind: 'answers' }>, 'kind' | 'workerId' | 'activeJobs'>;
 
 export type DrainFinding =
   | { kind: 'over'; outcome: 'drained' | 'released' | 'unproven'; detail: string }
@@ -31,11 +28,12 @@ export const judgeDrain = ({ workerId, isRegistered, isHeld, job, port }: DrainF
     const detail = 'No job of ours is there, nor will one come: it registered without an address, where nobody can ask its process';
     return { kind: 'over', outcome: 'unproven', detail };
   }
-  if (port.kind === 'refused')
-    return { kind: 'over', outcome: 'drained', detail: 'It has no job, and its port refuses: no process is there' };
-  if (port.kind === 'silent') return { kind: 'waits', detail: 'No job of ours is there, but its port does not answer: nobody can tell' };
-  if (port.workerId !== workerId) return { kind: 'waits', detail: 'No job of ours is there, but another worker answers at its address' };
-  if (port.activeJobs > 0) return { kind: 'waits', detail: `It runs ${port.activeJobs} job(s) that are not ours` };
+  const who = whoAnswers(port, { workerId, claimedAtMs: null, jitterMs: 0 });
+  if (who === null) return { kind: 'waits', detail: 'No job of ours is there, but its port does not answer: nobody can tell' };
+  if (who === 'nobody') return { kind: 'over', outcome: 'drained', detail: 'It has no job, and its port refuses: no process is there' };
+  if (who === 'another worker') return { kind: 'waits', detail: 'No job of ours is there, but another worker answers at its address' };
+  if (port.kind === 'answers' && port.activeJobs > 0)
+    return { kind: 'waits', detail: `It runs ${port.activeJobs} job(s) that are not ours` };
   return { kind: 'over', outcome: 'drained', detail: 'It has no job' };
 };
 

@@ -5,7 +5,8 @@ import { findWorker, listProbes, type FleetProbe } from '../db/fleet';
 import { withTransaction } from '../db/pool';
 import { findLastWorkerAct, isDrainHeld, openWorkerAct } from '../db/worker-acts';
 import { isAddress } from '../domain/host-address';
-import { judgeDrain, type DrainFacts } from '../domain/worker-drain';
+import type { PortAnswer } from '../domain/process-liveness';
+import { judgeDrain } from '../domain/worker-drain';
 import { actorOf } from './actor';
 import type { GatewayDeps } from './gateway-deps';
 import { Problem } from './problem';
@@ -59,11 +60,14 @@ export const withWaitDetail = async ({ pool, limits }: GatewayDeps, view: Worker
   return { ...view, detail };
 };
 
-const portOfProbe = (probe: FleetProbe | undefined): DrainFacts['port'] => {
-  if (probe?.isFresh !== true) return { kind: 'silent' };
-  if (probe.problem === 'refused') return { kind: 'refused' };
-  const { workerId, activeJobs } = probe;
-  return workerId === null || activeJobs === null ? { kind: 'silent' } : { kind: 'answers', workerId, activeJobs };
+const portOfProbe = (probe: FleetProbe | undefined): PortAnswer => {
+  const atMs = probe?.probedAt.getTime() ?? 0;
+  if (probe?.isFresh !== true) return { kind: 'silent', atMs };
+  if (probe.problem === 'refused') return { kind: 'refused', atMs };
+  const { workerId, activeJobs, processStartedAt } = probe;
+  if (workerId === null || activeJobs === null) return { kind: 'silent', atMs };
+  const startedAtMs = processStartedAt?.getTime() ?? 0;
+  return { kind: 'answers', atMs, workerId, activeJobs, startedAfterMs: startedAtMs, startedBeforeMs: startedAtMs };
 };
 
 export const noSuchWorker = (workerId: string): Problem =>

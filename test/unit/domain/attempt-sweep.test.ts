@@ -1,6 +1,17 @@
 import { limits } from '../../../src/contracts/limits';
 import { sweepAttempts, type ExamineFinding, type LiveAttempt } from '../../../src/domain/attempt-sweep';
 
+const nowMs = 1_000_000_000;
+const answers = {
+  kind: 'answers',
+  atMs: nowMs,
+  workerId: 'worker-1',
+  activeJobs: 1,
+  startedAfterMs: nowMs - 3_600_000,
+  startedBeforeMs: nowMs - 3_600_000,
+} as const;
+const refused = { kind: 'refused', atMs: nowMs } as const;
+const silent = { kind: 'silent', atMs: nowMs } as const;
 const attempt: LiveAttempt = {
   attemptId: 'attempt-1',
   jobId: 'job-1',
@@ -11,15 +22,14 @@ const attempt: LiveAttempt = {
   jobTouchedAgeMs: 5_000,
   workerId: 'worker-1',
   host: '10.0.0.1',
-  isClaimed: true,
+  claimedAtMs: nowMs - 60_000,
   row: { status: 'running', claimedBy: 'worker-1', heartbeatAgeMs: 4_000 },
   registryStatus: 'active',
-  port: { kind: 'answers', workerId: 'worker-1', activeJobs: 1, hasRestarted: false },
+  port: answers,
   portChangedAgeMs: 600_000,
   listeners: 1,
 };
 const hourMs = 3_600_000;
-const answers = { kind: 'answers', workerId: 'worker-1', activeJobs: 1, hasRestarted: false } as const;
 const silentRow = { status: 'running', claimedBy: 'worker-1', heartbeatAgeMs: 40_000 };
 
 const sweep = (more: Partial<LiveAttempt>) => sweepAttempts([{ ...attempt, ...more }], limits);
@@ -27,12 +37,12 @@ const sweep = (more: Partial<LiveAttempt>) => sweepAttempts([{ ...attempt, ...mo
 describe('the worker of an attempt is examined', () => {
   test.each<[string, Partial<LiveAttempt>, ExamineFinding | null]>([
     ['not while it works', {}, null],
-    ['when its port refuses', { port: { kind: 'refused' } }, 'worker_changed'],
-    ['when its process has started again', { port: { ...answers, hasRestarted: true } }, 'worker_changed'],
+    ['when its port refuses', { port: refused }, 'worker_changed'],
+    ['when its process has started again', { port: { ...answers, startedAfterMs: nowMs - 30_000 } }, 'worker_changed'],
     ['when another worker answers there', { port: { ...answers, workerId: 'worker-2' } }, 'worker_changed'],
-    ['not when its port is only silent: that proves nothing', { port: { kind: 'silent' } }, null],
+    ['not when its port is only silent: that proves nothing', { port: silent }, null],
     ['not when nobody asked its port', { port: null }, null],
-    ['when its row is silent', { row: silentRow, port: { kind: 'silent' } }, 'silent_attempt'],
+    ['when its row is silent', { row: silentRow, port: silent }, 'silent_attempt'],
     ['when its row is silent and it is busy', { row: silentRow }, 'silent_attempt'],
     ['when its row says running and it is idle', { row: silentRow, port: { ...answers, activeJobs: 0 } }, 'zombie_attempt'],
     ['not when it is idle and its row beat a moment ago', { port: { ...answers, activeJobs: 0 } }, null],
@@ -53,15 +63,15 @@ describe('the worker of an attempt is examined', () => {
     ['not again for the same silence', { jobState: 'waiting_human', row: silentRow, jobTouchedAgeMs: 9_999 }, null],
     ['when its row is gone, and a person is waited for', { jobState: 'waiting_human', row: null }, 'silent_attempt'],
     ['not again while its workflow has a doubt already', { isOwnerInDoubt: true, row: silentRow }, null],
-    ['not before it claimed', { isClaimed: false, port: { kind: 'refused' } }, null],
-    ['not when its job has gone on without it', { isCurrent: false, port: { kind: 'refused' } }, null],
+    ['not before it claimed', { claimedAtMs: null, port: refused }, null],
+    ['not when its job has gone on without it', { isCurrent: false, port: refused }, null],
     ...(['uncertain', 'waiting_human'] as const).flatMap((jobState): [string, Partial<LiveAttempt>, ExamineFinding | null][] => {
-      const refused = { jobState, port: { kind: 'refused' } } as const;
+      const changed = { jobState, port: refused };
       return [
-        [`when its port changed since the last look, its job being ${jobState}`, { ...refused, portChangedAgeMs: 4_999 }, 'worker_changed'],
-        [`not again for the same answer, its job being ${jobState}`, { ...refused, portChangedAgeMs: 5_001 }, null],
-        [`not when nobody knows since when, its job being ${jobState}`, { ...refused, portChangedAgeMs: null }, null],
-        [`once an hour for the same answer, its job being ${jobState}`, { ...refused, jobTouchedAgeMs: hourMs + 1 }, 'worker_changed'],
+        [`when its port changed since the last look, its job being ${jobState}`, { ...changed, portChangedAgeMs: 4_999 }, 'worker_changed'],
+        [`not again for the same answer, its job being ${jobState}`, { ...changed, portChangedAgeMs: 5_001 }, null],
+        [`not when nobody knows since when, its job being ${jobState}`, { ...changed, portChangedAgeMs: null }, null],
+        [`once an hour for the same answer, its job being ${jobState}`, { ...changed, jobTouchedAgeMs: hourMs + 1 }, 'worker_changed'],
       ];
     }),
     ['not for its silence when its job is uncertain', { jobState: 'uncertain', jobTouchedAgeMs: hourMs + 1, row: silentRow }, null],
@@ -76,7 +86,7 @@ test('more than one process that listens for a cancel is an alarm', () => {
 });
 
 test('a claim by another worker changes our record before anything is said of the one it was meant for', () => {
-  const { reowned, examine } = sweep({ row: { ...silentRow, claimedBy: 'worker-2' }, port: { kind: 'refused' } });
+  const { reowned, examine } = sweep({ row: { ...silentRow, claimedBy: 'worker-2' }, port: refused });
   expect(reowned).toEqual([{ attemptId: 'attempt-1', jobId: 'job-1', from: 'worker-1', to: 'worker-2' }]);
   expect(examine).toEqual([]);
 });

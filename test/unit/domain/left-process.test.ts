@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { recycleStates } from '../../../src/contracts/worker-act';
-import type { PortSnapshot } from '../../../src/domain/exit-proof';
 import { findWaitForPerson, judgeLeftProcess, type LeftProcess } from '../../../src/domain/left-process';
+import type { PortAnswer } from '../../../src/domain/process-liveness';
 
 const left: LeftProcess = {
   attemptId: 'attempt-1',
@@ -18,24 +18,31 @@ const left: LeftProcess = {
   problem: null,
 };
 const nowMs = 1_000_000;
-const port: PortSnapshot = { kind: 'answers', workerId: 'worker-1', activeJobs: 1, processStartedAtMs: nowMs - 600_000, atMs: nowMs };
-const known = { nowMs, isListening: false, jitterMs: 1_000, settleMs: 2_000 };
+const port = {
+  kind: 'answers',
+  atMs: nowMs,
+  workerId: 'worker-1',
+  activeJobs: 1,
+  startedAfterMs: nowMs - 600_000,
+  startedBeforeMs: nowMs - 600_000,
+} as const;
+const refused = { kind: 'refused', atMs: nowMs } as const;
+const silent = { kind: 'silent', atMs: nowMs } as const;
+const known = {
+  nowMs,
+  isListening: false,
+  limits: { processStartJitterMs: 2_000, leftWaiterSettleMs: 2_000 },
+};
 
-test.each<[string, Partial<LeftProcess>, PortSnapshot, Partial<typeof known>, ReturnType<typeof judgeLeftProcess>['kind']]>([
+test.each<[string, Partial<LeftProcess>, PortAnswer, Partial<typeof known>, ReturnType<typeof judgeLeftProcess>['kind']]>([
   ['that blocks at its page is left', {}, port, {}, 'left'],
-  ['whose port says nothing is left', {}, { kind: 'silent' }, {}, 'left'],
-  ['that started after the claim is another one', {}, { ...port, processStartedAtMs: nowMs - 30_000 }, {}, 'gone'],
-  ['that refuses is gone', {}, { kind: 'refused' }, {}, 'gone'],
-  ['that refuses and listens lives', {}, { kind: 'refused' }, { isListening: true }, 'left'],
-  ['that nobody has registered is a person’s', { isRegistered: false, registeredHost: null }, { kind: 'silent' }, {}, 'hindered'],
+  ['whose port says nothing is left', {}, silent, {}, 'left'],
+  ['that started after the claim is another one', {}, { ...port, startedAfterMs: nowMs - 30_000 }, {}, 'gone'],
+  ['that refuses is gone', {}, refused, {}, 'gone'],
+  ['that refuses and listens lives', {}, refused, { isListening: true }, 'left'],
+  ['that nobody has registered is a person’s', { isRegistered: false, registeredHost: null }, silent, {}, 'hindered'],
   ['whose row names another machine is a person’s', { registeredHost: '10.0.0.2' }, port, {}, 'hindered'],
-  [
-    'that refuses where its row names another machine is not proven gone',
-    { registeredHost: '10.0.0.2' },
-    { kind: 'refused' },
-    {},
-    'hindered',
-  ],
+  ['that refuses where its row names another machine is not proven gone', { registeredHost: '10.0.0.2' }, refused, {}, 'hindered'],
   ['with a wait in it may still settle', { by: 'waiter', endedAgeMs: 500 }, { ...port, activeJobs: 0 }, {}, 'settles'],
   ['with a wait in it is left after a while', { by: 'waiter', endedAgeMs: 5_000 }, { ...port, activeJobs: 0 }, {}, 'left'],
   ['with a wait in it that works for somebody else is left to him', { by: 'waiter', endedAgeMs: 5_000 }, port, {}, 'hindered'],
@@ -51,13 +58,13 @@ test('no process is taken for gone that may be the one that claimed', () => {
         fc.integer({ min: 0, max: 10_000_000 }),
         fc.nat(3),
         (claimedAgeMs, startedAgeMs, activeJobs) => {
-          const seen: PortSnapshot = {
+          const seen: PortAnswer = {
             ...port,
             kind: 'answers',
             workerId: 'worker-1',
             activeJobs,
             atMs: nowMs,
-            processStartedAtMs: nowMs - startedAgeMs,
+            startedAfterMs: nowMs - startedAgeMs,
           };
           const { kind } = judgeLeftProcess({ ...left, claimedAgeMs }, seen, known);
           return kind !== 'gone' || startedAgeMs < claimedAgeMs;
