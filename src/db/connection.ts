@@ -21,6 +21,8 @@ const sessionOptions: Readonly<Record<string, string>> = {
   default_transaction_deferrable: 'off',
   // One plan for all filters of a list reads 100,000 jobs for a page of them (22 s); whose statement is the same each time says so itself.
   plan_cache_mode: 'auto',
+  // Compiling a statement takes longer than any of ours does; and the assigner's seem dear enough for it before Postgres 18, since they shun reading a table whole.
+  jit: 'off',
   // A pool ends what is idle by itself, and a migration waits for another one between two statements.
   idle_session_timeout: '0',
 };

@@ -29,6 +29,7 @@ const settings: [name: string, odd: string, ours: string][] = [
   ['default_transaction_isolation', 'serializable', 'read committed'],
   ['default_transaction_deferrable', 'on', 'off'],
   ['plan_cache_mode', 'force_generic_plan', 'auto'],
+  ['jit', 'on', 'off'],
   ['statement_timeout', '1ms', '1min'],
   ['lock_timeout', '1ms', '0'],
   ['idle_in_transaction_session_timeout', '1ms', '2min'],
