@@ -372,6 +372,8 @@ CREATE OR REPLACE FUNCTION yardmaster.machine_name(name text)
  IMMUTABLE PARALLEL SAFE
 AS $function$
   select case
+    when translate(name, '0123456789.', '') = '' and name !~ '(?:^|[.])0[0-9]' then name
+    when left(name, 2) = 'i-' and translate(name, '0123456789abcdef', '') = 'i-' then name
     when name ~ '^0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.0*(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}$'
       then regexp_replace(name, '(^|[.])0+(?=[0-9])', '\1', 'g')
     when position(':' in name) > 0 and translate(name, 'ABCDEF', 'abcdef')
