@@ -1,3 +1,4 @@
+import { groupBy } from './group-by';
 import { isAddress } from './host-address';
 import { judgeHealth, portsOf, type Health, type HealthFacts, type ProbeFacts } from './health';
 
@@ -39,20 +40,23 @@ export const reportHosts = <W extends WorkerHealthFacts, P extends HostProbeFact
   const known = new Set([...rows.configured, ...rows.holds.map(({ host }) => host)]);
   const probed = rows.probes.filter(({ host, hasAttempt }) => hasAttempt || known.has(host));
   const names = new Set([...rows.workers, ...probed].map(({ host }) => host).filter(isAddress));
+  const [workersOf, probesOf, holdsOf] = [groupBy(rows.workers, hostOf), groupBy(rows.probes, hostOf), groupBy(rows.holds, hostOf)];
   const hosts = [...names].toSorted().map((host) => {
-    const workers = rows.workers.filter((worker) => worker.host === host);
-    const probe = rows.probes.find((each) => each.host === host) ?? null;
-    const ids = new Set<string | null>([host, ...workers.map(({ instanceId }) => instanceId)]);
+    const workers = workersOf.get(host) ?? [];
+    const probe = probesOf.get(host)?.[0] ?? null;
+    const ids = new Set([host, ...workers.flatMap(({ instanceId }) => instanceId ?? [])]);
     return {
       host,
       ...judgeHealth({ ports: portsOf(probe), registry: registryOf(workers) }),
       probe,
-      holds: rows.holds.filter((hold) => ids.has(hold.host)),
+      holds: [...ids].flatMap((id) => holdsOf.get(id) ?? []),
       workers,
     };
   });
   return { hosts, withoutAddress: rows.workers.filter(({ host }) => !isAddress(host)) };
 };
+
+const hostOf = <Host extends string | null>({ host }: { host: Host }): Host => host;
 
 /**
  * Workers by the health of their host. One that is offline in the registry counts where nobody has taken its place, and its host is offline then. One

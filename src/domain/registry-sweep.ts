@@ -1,5 +1,6 @@
 import type { Limits } from '../contracts/limits';
 import type { SweepItem } from '../contracts/sweep';
+import { groupBy } from './group-by';
 import { quote } from './host-address';
 
 /** A registry row as it is seen, whatever is in it. Ages are the database's; null where the row says nothing. */
@@ -44,7 +45,7 @@ export const sweepRegistry = (
   seen: { workers: readonly WorkerRow[]; ports: readonly PortFacts[] },
   limits: RegistryLimits,
 ): { offline: OfflineRepair[]; findings: SweepItem[] } => {
-  const answering = groupByWorker(seen.ports);
+  const answering = groupBy(seen.ports, ({ kind, workerId }) => (kind === 'answers' ? workerId : null));
   const portOf = new Map(seen.ports.map((port) => [port.host, port]));
   const newest = newestBeating(seen.workers, limits);
   const findings: SweepItem[] = [];
@@ -130,13 +131,5 @@ const isPresent = ({ status }: WorkerRow): boolean => status === 'active' || sta
 
 const isBeating = ({ heartbeatAgeMs }: WorkerRow, limits: RegistryLimits): boolean =>
   heartbeatAgeMs !== null && heartbeatAgeMs < limits.workerHeartbeatFreshMs && heartbeatAgeMs > -limits.clockSkewMs;
-
-const groupByWorker = (ports: readonly PortFacts[]): ReadonlyMap<string, PortFacts[]> => {
-  const groups = new Map<string, PortFacts[]>();
-  for (const port of ports) {
-    if (port.kind === 'answers' && port.workerId !== null) groups.set(port.workerId, [...(groups.get(port.workerId) ?? []), port]);
-  }
-  return groups;
-};
 
 const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`;

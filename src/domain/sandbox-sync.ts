@@ -1,4 +1,5 @@
 import type { SweepItem } from '../contracts/sweep';
+import { groupBy } from './group-by';
 import { registryOf, type HostProbeFacts, type WorkerHealthFacts } from './fleet-report';
 import { judgeHealth, portsOf, type Health } from './health';
 
@@ -24,8 +25,12 @@ export const syncSandboxes = (rows: {
   const repairs: { sandboxId: string; health: SandboxHealth }[] = [];
   const findings: SweepItem[] = [];
   const matched = new Set<string>();
+  const ofInstance = groupBy(rows.workers, ({ instanceId }) => instanceId);
+  const ofAddress = groupBy(rows.workers, ({ host }) => host);
+  const probesOf = groupBy(rows.probes, ({ host }) => host);
   for (const sandbox of rows.sandboxes) {
-    const workers = workersOf(sandbox, rows.workers);
+    // An address is used again by other machines, so it counts only where no instance id does.
+    const workers = ofInstance.get(sandbox.instanceId) ?? (sandbox.address === null ? null : ofAddress.get(sandbox.address)) ?? [];
     for (const { workerId } of workers) matched.add(workerId);
     if (workers.length === 0) {
       findings.push({ finding: 'sandbox_without_worker', subject: sandbox.sandboxId, detail: sandbox.address ?? 'no address' });
@@ -35,7 +40,7 @@ export const syncSandboxes = (rows: {
     if (host !== null && host !== sandbox.address) {
       findings.push({ finding: 'sandbox_address_moved', subject: sandbox.sandboxId, detail: `${sandbox.address ?? 'none'} → ${host}` });
     }
-    const probe = rows.probes.find((each) => each.host === host);
+    const probe = host === null ? null : probesOf.get(host)?.[0];
     const judged = judgeHealth({ ports: portsOf(probe), registry: registryOf(workers) });
     const health = sandboxHealthOf[judged.health];
     if (health === sandbox.health) continue;
@@ -59,10 +64,3 @@ export const syncSandboxes = (rows: {
 };
 
 const sandboxHealthOf: Record<Health, SandboxHealth> = { healthy: 'healthy', degraded: 'degraded', offline: 'unhealthy' };
-
-/** An address is used again by other machines, so it counts only where no instance id does. */
-const workersOf = <W extends WorkerHealthFacts>(sandbox: Sandbox, workers: readonly W[]): W[] => {
-  const ofInstance = workers.filter(({ instanceId }) => instanceId === sandbox.instanceId);
-  if (ofInstance.length > 0) return ofInstance;
-  return sandbox.address === null ? [] : workers.filter(({ host }) => host === sandbox.address);
-};

@@ -10,12 +10,8 @@ export interface MachineSandbox {
   hasFleetId: boolean;
 }
 
-/** Why commands for a machine go around the gateway; null where they come to it. */
-export const wayAround = (
-  host: string,
-  { sandboxes, showsWorkerId }: { sandboxes: readonly MachineSandbox[]; showsWorkerId: boolean },
-): string | null => {
-  const ofHost = sandboxes.filter(({ address }) => address === host);
+/** Why commands for a machine with these sandboxes go around the gateway; null where they come to it. */
+export const wayAround = (ofHost: readonly MachineSandbox[], { showsWorkerId }: { showsWorkerId: boolean }): string | null => {
   if (ofHost.some(({ hasFleetId }) => !hasFleetId)) return `its sandbox has no ${tag}`;
   if (showsWorkerId && ofHost.length === 0) return `PRODUCT_SEES_WORKER_ID is true, and no sandbox with ${tag} has its address`;
   return null;

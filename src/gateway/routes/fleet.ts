@@ -7,6 +7,7 @@ import { isRefusedByTable } from '../../db/outage';
 import { withTransaction } from '../../db/pool';
 import { findRecycleReadiness } from '../../db/recycle-command';
 import { listMachineSandboxes } from '../../db/sandboxes';
+import { groupBy } from '../../domain/group-by';
 import { wayAround } from '../../domain/way-around';
 import { actorOf } from '../actor';
 import { temporalIsAway } from '../commands/refusals';
@@ -96,6 +97,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
       throw error;
     });
     const { showsWorkerId } = deps.settings;
+    const sandboxesOf = groupBy(sandboxes, ({ address }) => address);
     return {
       status: 200,
       body: {
@@ -104,7 +106,7 @@ export const createFleetRoutes = (deps: GatewayDeps): Record<FleetRoute, Request
           ...host,
           ports: probe === null ? null : portsOf(probe),
           imageVersion: probe?.imageTag ?? null,
-          goesAround: wayAround(host.host, { sandboxes, showsWorkerId }),
+          goesAround: wayAround(sandboxesOf.get(host.host) ?? [], { showsWorkerId }),
         })),
         withoutAddress,
         workersToRestart: await listWorkersToRestart(deps.pool, deps),
