@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import os from 'node:os';
+import { Semaphore } from 'async-mutex';
 import type { Pool } from 'pg';
 import type { WorkflowsPort } from '../activities/deps';
-import { atOnce } from '../activities/sweep/pass';
 import type { Limits } from '../src/contracts/limits';
 import { assignChannel, assignWaitingJobs, endBackOffs, releaseAssigner, type Assignment } from '../src/db/assign';
 import { createListener, type Listener } from '../src/db/listen';
@@ -38,6 +38,7 @@ export const startAssigner = ({
   log: Log;
 }): Listener => {
   const holder = `${os.hostname()}/${process.pid}/${randomUUID()}`;
+  const hints = new Semaphore(limits.hintsAtOnce);
   const telling = new Set<Promise<unknown>>();
   let isAtWork = false;
   let lookedAt = -Infinity;
@@ -61,8 +62,10 @@ export const startAssigner = ({
       if ((served !== null) !== isAtWork) log.info(served === null ? 'Stands by: another orchestrator assigns jobs' : 'Assigns jobs');
       isAtWork = served !== null;
       const waited = (served ?? []).filter(({ hasOwner }) => hasOwner);
-      const told = atOnce(waited, limits.hintsAtOnce, tell).finally(() => telling.delete(told));
-      telling.add(told);
+      for (const assignment of waited) {
+        const told = hints.runExclusive(async () => await tell(assignment)).finally(() => telling.delete(told));
+        telling.add(told);
+      }
       isOutageLogged = false;
     } catch (error) {
       if (!isOutageLogged) log.warn('Waiting jobs cannot be assigned, which is tried again and again', { error });

@@ -1,3 +1,4 @@
+import { Semaphore } from 'async-mutex';
 import {
   sweepFindings,
   type FindingWeight,
@@ -83,9 +84,11 @@ export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db
     },
     async notify(targets, hint) {
       if (isDryRun) return;
-      await atOnce(targets, limits.hintsAtOnce, async (item) => {
+      const turns = new Semaphore(limits.hintsAtOnce);
+      const tell = async (item: (typeof targets)[number]): Promise<void> => {
         await hint(item).catch((error: unknown) => log.warn('A workflow could not be told, the next pass tries again', { item, error }));
-      });
+      };
+      await Promise.all(targets.map(async (item) => await turns.runExclusive(async () => await tell(item))));
     },
     finish: () => ({ kind, isDryRun, counts, items: worthReading(items) }),
   };
@@ -106,17 +109,3 @@ const worthReading = (items: readonly SweepItem[]): SweepItem[] => {
 const byWeight = (a: SweepItem, b: SweepItem): number =>
   weights.indexOf(sweepFindings[a.finding].weight) - weights.indexOf(sweepFindings[b.finding].weight);
 const weights: readonly FindingWeight[] = ['alarm', 'repair', 'notice'];
-
-export const atOnce = async <Item, Result>(
-  items: readonly Item[],
-  width: number,
-  work: (item: Item) => Promise<Result>,
-): Promise<Result[]> => {
-  const results: Result[] = [];
-  const queue = items.values();
-  const runner = async (): Promise<void> => {
-    for (const item of queue) results.push(await work(item));
-  };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, runner));
-  return results;
-};

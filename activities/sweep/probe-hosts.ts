@@ -1,7 +1,8 @@
+import { Semaphore } from 'async-mutex';
 import type { HostProbe } from '../../src/db/workers';
 import type { PortFacts } from '../../src/domain/registry-sweep';
 import { probeHost } from '../host-probe';
-import { atOnce, type SweepDeps } from './pass';
+import type { SweepDeps } from './pass';
 
 /**
  * Asks both ports of each host, some at a time, each question with its deadline (src/ghosthands/client.ts), until the time for it is over: a fleet that
@@ -11,18 +12,22 @@ export const probeHosts = async (
   { hosts, limits, heartbeat }: SweepDeps,
   addresses: readonly string[],
 ): Promise<{ probes: HostProbe[]; left: string[] }> => {
-  const endsAtMs = Date.now() + limits.probingMs;
+  /** From the first question on: to queue those of a large fleet takes a moment. */
+  let endsAtMs: number | null = null;
   const left: string[] = [];
-  const probes = await atOnce(addresses, limits.probesAtOnce, async (host) => {
+  const turns = new Semaphore(limits.probesAtOnce);
+  const ask = async (host: string): Promise<HostProbe | null> => {
+    endsAtMs ??= Date.now() + limits.probingMs;
     if (Date.now() > endsAtMs) {
       left.push(host);
-      return [];
+      return null;
     }
     const probe = await probeHost(hosts, host);
     heartbeat();
-    return [probe];
-  });
-  return { probes: probes.flat(), left };
+    return probe;
+  };
+  const probes = await Promise.all(addresses.map(async (host) => await turns.runExclusive(async () => await ask(host))));
+  return { probes: probes.filter((probe) => probe !== null), left };
 };
 
 export const portOf = ({ host, isWorkerUp, workerId, activeJobs, problem }: HostProbe): PortFacts => ({

@@ -6,10 +6,7 @@ import { portColumns, toPort, type PortRow } from './attempt-port';
 import { queryNamed, type Queryable } from './queryable';
 
 /** Every attempt that has not ended, with its rows, its worker's last probe and the processes that listen for its cancel, in one moment. */
-export const listLiveAttempts = async (
-  db: Queryable,
-  limits: Pick<Limits, 'probeFreshMs' | 'fleetRowsMax'>,
-): Promise<LiveAttempt[]> => {
+export const listLiveAttempts = async (db: Queryable, limits: Pick<Limits, 'probeFreshMs' | 'fleetRowsMax'>): Promise<LiveAttempt[]> => {
   const { rows } = await queryNamed<AttemptRow>(db, {
     name: 'list_live_attempts',
     text: `

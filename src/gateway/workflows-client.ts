@@ -7,6 +7,7 @@ import {
   type Client,
   type SignalDefinition,
 } from '@temporalio/client';
+import { E_TIMEOUT, Semaphore, withTimeout } from 'async-mutex';
 import {
   dryRunSweepId,
   makeApplyJobId,
@@ -34,7 +35,6 @@ import {
 import { limits } from '../contracts/limits';
 import type { SweepReport, SweepRequest } from '../contracts/sweep';
 import { startApplyJob, wakeApplyJob, type ApplyJobStart, type StartedApplyJob } from '../temporal';
-import { createSemaphore } from './semaphore';
 
 /** `behind`: Temporal has enough to do with those before it. */
 export type SubmittedStart = StartedApplyJob | { kind: 'behind' };
@@ -73,7 +73,7 @@ export const createWorkflowsClient = (
   client: Client,
   { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string },
 ): WorkflowsClient => {
-  const starts = createSemaphore(limits.startsAtOnce);
+  const starts = withTimeout(new Semaphore(limits.startsAtOnce), deadlineMs / 8);
   const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
 
   const attempt = async (call: () => Promise<unknown>): Promise<StartedCommand> => {
@@ -121,11 +121,13 @@ export const createWorkflowsClient = (
   return {
     async startApplyJob(job) {
       const deadlineAt = Date.now() + deadlineMs;
-      const started = await starts.runWithin(
-        deadlineMs / 8,
-        async () => await startApplyJob(client, job, { deadlineMs: deadlineAt - Date.now(), taskQueue }),
-      );
-      return started ?? { kind: 'behind' };
+      try {
+        return await starts.runExclusive(async () => await startApplyJob(client, job, { deadlineMs: deadlineAt - Date.now(), taskQueue }));
+      } catch (error) {
+        // So that whoever waits for its turn is not behind when the rest is.
+        if (error === E_TIMEOUT) return { kind: 'behind' };
+        throw error;
+      }
     },
     startNextGeneration: async (job) => await startApplyJob(client, job, { deadlineMs, taskQueue, isNewGeneration: true }),
     startCancelJob: async (input) =>

@@ -93,7 +93,7 @@ const rules: Readonly<Record<Exclude<Folder, 'src/dev/' | 'test/' | 'bench/'>, R
   'activities/': {
     folders: ['src/contracts/', 'src/domain/', 'src/db/', 'src/ghosthands/', 'src/product/', 'src/kamal/', 'src/log.ts'],
     types: ['src/process/'],
-    packages: ['@temporalio/activity', '@temporalio/common'],
+    packages: ['@temporalio/activity', '@temporalio/common', 'async-mutex'],
     packageTypes: ['pg'],
     mayUseNode: true,
   },
@@ -115,7 +115,7 @@ const rules: Readonly<Record<Exclude<Folder, 'src/dev/' | 'test/' | 'bench/'>, R
       'workflows/',
       'activities/',
     ],
-    packages: temporalPackages,
+    packages: [...temporalPackages, 'async-mutex'],
     packageTypes: ['pg'],
     mayUseNode: true,
   },
@@ -136,7 +136,9 @@ const rules: Readonly<Record<Exclude<Folder, 'src/dev/' | 'test/' | 'bench/'>, R
     packages: [
       '@asteasolutions/zod-to-openapi',
       '@temporalio/client',
+      'async-mutex',
       'cookie-session',
+      'cors',
       'express',
       'express-rate-limit',
       'helmet',

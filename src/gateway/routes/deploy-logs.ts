@@ -62,7 +62,7 @@ const writeLog = async (
   let after = 0;
   while (after < upTo && !gone.signal.aborted) {
     const from = after;
-    const page = await streams.source.semaphore.run(
+    const page = await streams.source.semaphore.runExclusive(
       async () => await readLogPage(pool, { deployId, after: from, rows: limits.logPageRows, bytes: limits.logPageBytes }),
     );
     const lines = (page?.lines ?? []).filter(({ seq }) => seq <= upTo);

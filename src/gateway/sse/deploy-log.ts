@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Semaphore } from 'async-mutex';
 import type { Pool } from 'pg';
 import type { DeployLogLine } from '../../contracts/deploy';
 import type { Limits } from '../../contracts/limits';
 import { readLogPage, type LogHead, type LogPage } from '../../db/deploy-log-reads';
 import { isDatabaseOutage } from '../../db/outage';
-import type { Semaphore } from '../semaphore';
 import { endId, eventFrame } from './frame';
 import type { LogDialect, LogTails } from './log-tails';
 import type { Reader } from './reader';
@@ -91,7 +91,7 @@ const outagePauseMs = 500;
 /** While Postgres is away a stream that is under way waits, kept alive by its heartbeat. */
 const readPage = async ({ pool, limits, semaphore }: LogSource, deployId: string, after: number): Promise<LogPage | null | 'later'> => {
   try {
-    return await semaphore.run(
+    return await semaphore.runExclusive(
       async () => await readLogPage(pool, { deployId, after, rows: limits.logPageRows, bytes: limits.logPageBytes }),
     );
   } catch (error) {

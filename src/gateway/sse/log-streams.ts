@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http';
+import { Semaphore } from 'async-mutex';
 import type { Pool } from 'pg';
 import { deployLogChannel } from '../../contracts/deploy';
 import type { Limits } from '../../contracts/limits';
 import { endedSessionChannel, listEndedSessions } from '../../db/ended-sessions';
 import { createListener } from '../../db/listen';
 import type { Log } from '../../log';
-import { createSemaphore } from '../semaphore';
 import type { LogSource } from './deploy-log';
 import { createLogTails } from './log-tails';
 import { createReaders, type Reader, type ReaderOf } from './reader';
@@ -50,7 +50,7 @@ export const createLogStreams = ({
     applicationName: 'yardmaster-gateway-listen',
   });
   return {
-    source: { pool, tails, limits, semaphore: createSemaphore(limits.logPagesAtOnce) },
+    source: { pool, tails, limits, semaphore: new Semaphore(limits.logPagesAtOnce) },
     admit: readers.admit,
     countReaders: readers.count,
     async close() {
