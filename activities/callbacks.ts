@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { leaseNextCallback, postponeCallback, settleCallback } from '../src/db/callbacks';
+import { leaseNextCallback, postponeCallback, settleCallback } from '../src/db/callbacks/callbacks';
 import { judgeCallback } from '../src/domain/callback-answer';
 import type { OrchestratorDeps } from './deps';
 

@@ -3,12 +3,12 @@ import type { MeansUsed, RouteStep, RouteTaken } from '../src/contracts/command'
 import { failureTypes } from '../src/contracts/errors';
 import type { WorkflowLimits } from '../src/contracts/limits';
 import type { CancelJobInput, WakeSignal } from '../src/contracts/messages';
-import { endCancelListener, findCancelListener } from '../src/db/cancel-listeners';
-import { findCommand, openCommand, updateCommand, viewCommand, type Command } from '../src/db/commands';
-import { findJob } from '../src/db/jobs';
-import { mirrorJob } from '../src/db/mirror';
+import { endCancelListener, findCancelListener } from '../src/db/commands/cancel-listeners';
+import { findCommand, openCommand, updateCommand, viewCommand, type Command } from '../src/db/commands/commands';
+import { findJob } from '../src/db/jobs/jobs';
+import { mirrorJob } from '../src/db/jobs/mirror';
 import { withTransaction } from '../src/db/pool';
-import { lookUpRoute } from '../src/db/routes';
+import { lookUpRoute } from '../src/db/commands/routes';
 import { cancelOutcome, outcomes } from '../src/domain/command-outcome';
 import { isTerminal } from '../src/domain/job-state';
 import { fallbackMessage, routeCommand, routeLevel } from '../src/domain/route-command';
@@ -194,7 +194,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
         routeCommand('cancel', { attempt: null, registry: [], sandboxHost: null, listener: 'absent', isOwnerProvenAlive: false });
       if (command.route === null) logRoute(deps, command, route);
       await endCommand(deps, { commandId: command.commandId, route, means: atRow, outcome, detail: outcomes[outcome].words });
-      // A public row that somebody had cancelled kept that status until now (src/db/mirror.ts).
+      // A public row that somebody had cancelled kept that status until now (src/db/jobs/mirror.ts).
       if (!isTerminal(job.state))
         await withTransaction(pool, async (client) => {
           await findJob(client, job.jobId, { lock: true });

@@ -1,5 +1,5 @@
 import type { DeployView } from '../src/contracts/deploy';
-import { markWorkersStopped } from '../src/db/deploy-fleet';
+import { markWorkersStopped } from '../src/db/deploys/deploy-fleet';
 import { isSuccess } from '../src/domain/child-end';
 import { compensationPhase, currentBatch, phaseAfter } from '../src/domain/deploy-plan';
 import { findDisagreements } from '../src/domain/deploy-verify';

@@ -1,5 +1,5 @@
 import type { DeployCheck, DeployHost } from '../src/contracts/deploy';
-import { listUnregisteredHosts } from '../src/db/deploy-fleet';
+import { listUnregisteredHosts } from '../src/db/deploys/deploy-fleet';
 import { isSuccess } from '../src/domain/child-end';
 import { parseLockMessage } from '../src/domain/deploy-lock';
 import { portsOfRoles } from '../src/domain/role-ports';

@@ -1,5 +1,5 @@
 import type { DeployView } from '../src/contracts/deploy';
-import { listJobsOnHosts } from '../src/db/deploy-fleet';
+import { listJobsOnHosts } from '../src/db/deploys/deploy-fleet';
 import { notNamed, toInterrupted } from '../src/domain/deploy-drain';
 import { batchesToTakeBack, helplessHosts, judgeWayBack, mustKeepVerified, phaseAfter, planCompensation } from '../src/domain/deploy-plan';
 import type { HostVerdict } from '../src/domain/deploy-verify';

@@ -1,5 +1,5 @@
 import type { DeployCheck, DeployView } from '../src/contracts/deploy';
-import { holdForDeploy, listJobsOnHosts } from '../src/db/deploy-fleet';
+import { holdForDeploy, listJobsOnHosts } from '../src/db/deploys/deploy-fleet';
 import { withTransaction } from '../src/db/pool';
 import { describeDrain, judgeDrain, notNamed, type JobOnHost } from '../src/domain/deploy-drain';
 import { compensationPhase, phaseAfter } from '../src/domain/deploy-plan';

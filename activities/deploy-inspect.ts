@@ -1,6 +1,6 @@
 import type { DeployLock } from '../src/contracts/deploy';
-import { readDeployHealth } from '../src/db/deploy-fleet';
-import { saveProbes } from '../src/db/workers';
+import { readDeployHealth } from '../src/db/deploys/deploy-fleet';
+import { saveProbes } from '../src/db/fleet/workers';
 import { isSuccess } from '../src/domain/child-end';
 import { judgeHost, judgeVersions, type HostFacts, type HostVerdict, type RoleVersion } from '../src/domain/deploy-verify';
 import { machineName } from '../src/domain/machine-name';

@@ -1,6 +1,6 @@
 import type { DeployCheck, DeployLock, DeployView } from '../src/contracts/deploy';
 import { makeKamalDeployId } from '../src/contracts/ids';
-import { isDeployLive } from '../src/db/destinations';
+import { isDeployLive } from '../src/db/deploys/destinations';
 import { isSuccess } from '../src/domain/child-end';
 import { compensationPhase, phaseAfter } from '../src/domain/deploy-plan';
 import { isLockOf, makeLockMessage, parseLockMessage } from '../src/domain/deploy-lock';

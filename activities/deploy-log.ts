@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { LogStream } from '../src/contracts/deploy';
 import type { Limits } from '../src/contracts/limits';
-import { appendLogLines, findStoredLines, type NewLogLine } from '../src/db/deploy-logs';
+import { appendLogLines, findStoredLines, type NewLogLine } from '../src/db/deploys/deploy-logs';
 import { isDatabaseOutage } from '../src/db/outage';
 import type { Log } from '../src/log';
 

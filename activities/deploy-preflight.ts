@@ -1,6 +1,6 @@
 import type { DeployCheck, DeployView } from '../src/contracts/deploy';
-import { listJobsOnHosts } from '../src/db/deploy-fleet';
-import { changeDeploy, replaceHosts } from '../src/db/deploys';
+import { listJobsOnHosts } from '../src/db/deploys/deploy-fleet';
+import { changeDeploy, replaceHosts } from '../src/db/deploys/deploys';
 import { withTransaction } from '../src/db/pool';
 import { phaseAfter, planBatches } from '../src/domain/deploy-plan';
 import { secretLengthMin } from '../src/domain/secret-forms';

@@ -1,8 +1,8 @@
 import type { DeployOutcome, DeployView } from '../src/contracts/deploy';
 import { recordAct } from '../src/db/audit';
-import { holdForPerson } from '../src/db/deploy-fleet';
-import { endDeploy } from '../src/db/deploys';
-import { makeDeployHolder, releaseHolder } from '../src/db/holds';
+import { holdForPerson } from '../src/db/deploys/deploy-fleet';
+import { endDeploy } from '../src/db/deploys/deploys';
+import { makeDeployHolder, releaseHolder } from '../src/db/fleet/holds';
 import { withTransaction } from '../src/db/pool';
 import { illHosts, outcomeOf } from '../src/domain/deploy-plan';
 import { cleanPersonText } from '../src/domain/person-text';

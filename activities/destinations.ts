@@ -9,7 +9,7 @@ import type {
   LookAtDestinationResult,
 } from '../src/contracts/messages';
 import { recordAct } from '../src/db/audit';
-import { isDeployLive, markLockFree, saveDestinations } from '../src/db/destinations';
+import { isDeployLive, markLockFree, saveDestinations } from '../src/db/deploys/destinations';
 import { isSuccess } from '../src/domain/child-end';
 import { parseLockMessage } from '../src/domain/deploy-lock';
 import { appVersion, audit, config, lockRelease, lockStatus, version as kamalVersion, type KamalCommand } from '../src/kamal/commands';

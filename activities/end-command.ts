@@ -1,4 +1,4 @@
-import { endCommand as endCommandRow } from '../src/db/commands';
+import { endCommand as endCommandRow } from '../src/db/commands/commands';
 import { withTransaction } from '../src/db/pool';
 import type { OrchestratorDeps } from './deps';
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findCancelListener } from '../src/db/cancel-listeners';
+import { findCancelListener } from '../src/db/commands/cancel-listeners';
 import { judgeProcess, type PortAnswer } from '../src/domain/process-liveness';
 import type { OrchestratorDeps } from './deps';
 import { readPort } from './worker-port';

@@ -1,4 +1,4 @@
-import { listFleetHosts } from '../src/db/deploy-fleet';
+import { listFleetHosts } from '../src/db/deploys/deploy-fleet';
 import { pickFleetHosts, type FleetHosts } from '../src/domain/deploy-hosts';
 import type { DeployDeps } from './deploy-deps';
 

@@ -1,4 +1,4 @@
-import type { HostProbe } from '../src/db/workers';
+import type { HostProbe } from '../src/db/fleet/workers';
 import type { HostReader } from './deps';
 
 /** What the two ports of a host say now. */

@@ -4,11 +4,11 @@ import { makeCallbackBody } from '../src/domain/callback-body';
 import { callbackOf, mayMove } from '../src/domain/job-state';
 import { attemptDeadline, type NextStep } from '../src/domain/next-step';
 import { cleanWorkerText } from '../src/domain/worker-text';
-import { endAttempt, mirrorEvents, noteProof, readAttemptResult, takeBack } from '../src/db/attempts';
+import { endAttempt, mirrorEvents, noteProof, readAttemptResult, takeBack } from '../src/db/attempts/attempts';
 import { recordAct } from '../src/db/audit';
-import { enqueueCallback } from '../src/db/callbacks';
-import { moveJob, touchJob, type AttemptWork, type Job, type Move } from '../src/db/jobs';
-import { mirrorStep } from '../src/db/mirror';
+import { enqueueCallback } from '../src/db/callbacks/callbacks';
+import { moveJob, touchJob, type AttemptWork, type Job, type Move } from '../src/db/jobs/jobs';
+import { mirrorStep } from '../src/db/jobs/mirror';
 import type { OrchestratorDeps } from './deps';
 
 /** Writes what the domain decided. Answers the job as it is then, where its state has changed. */

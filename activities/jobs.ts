@@ -10,12 +10,12 @@ import { isResolvable, isTerminal } from '../src/domain/job-state';
 import { decideNextStep, type OwnerProof } from '../src/domain/next-step';
 import { cleanPersonText } from '../src/domain/person-text';
 import { provenByCallback } from '../src/domain/submission-evidence';
-import { lockJobWithAttempt, type AttemptRead } from '../src/db/attempts';
-import { findUntriedLeftProcess } from '../src/db/left-processes';
-import { findJob, openJob, openNextGeneration, touchWaitingJob, viewJob, type Job } from '../src/db/jobs';
-import { mirrorJob } from '../src/db/mirror';
+import { lockJobWithAttempt, type AttemptRead } from '../src/db/attempts/attempts';
+import { findUntriedLeftProcess } from '../src/db/attempts/left-processes';
+import { findJob, openJob, openNextGeneration, touchWaitingJob, viewJob, type Job } from '../src/db/jobs/jobs';
+import { mirrorJob } from '../src/db/jobs/mirror';
 import { withTransaction } from '../src/db/pool';
-import { endPersonCommands } from '../src/db/person-commands';
+import { endPersonCommands } from '../src/db/commands/person-commands';
 import type { OrchestratorDeps } from './deps';
 import { applyStep, enterState } from './job-steps';
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OwnerProof } from '../src/domain/next-step';
 import { proveOwner } from '../src/domain/owner-proof';
-import { readAttempt } from '../src/db/attempts';
-import { findJob } from '../src/db/jobs';
-import { findCancelListener } from '../src/db/cancel-listeners';
-import { findUnchangedSince } from '../src/db/workers';
+import { readAttempt } from '../src/db/attempts/attempts';
+import { findJob } from '../src/db/jobs/jobs';
+import { findCancelListener } from '../src/db/commands/cancel-listeners';
+import { findUnchangedSince } from '../src/db/fleet/workers';
 import type { OrchestratorDeps } from './deps';
 import { readPort } from './worker-port';
 

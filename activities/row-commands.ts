@@ -1,11 +1,11 @@
 import type { CommandKind } from '../src/contracts/command';
 import { readRowResolution } from '../src/contracts/resolution';
 import { recordAct, type Actor } from '../src/db/audit';
-import { endCommand, openCommand } from '../src/db/commands';
-import { findJob, type Job } from '../src/db/jobs';
-import { mirrorJob } from '../src/db/mirror';
+import { endCommand, openCommand } from '../src/db/commands/commands';
+import { findJob, type Job } from '../src/db/jobs/jobs';
+import { mirrorJob } from '../src/db/jobs/mirror';
 import { isUniqueViolation } from '../src/db/outage';
-import { openRetry } from '../src/db/person-commands';
+import { openRetry } from '../src/db/commands/person-commands';
 import { withTransaction } from '../src/db/pool';
 import type { Queryable } from '../src/db/queryable';
 import {
@@ -15,8 +15,8 @@ import {
   takeResolution,
   type RowCommandKind,
   type TakenResolution,
-} from '../src/db/row-commands';
-import { saveSecret } from '../src/db/secrets';
+} from '../src/db/commands/row-commands';
+import { saveSecret } from '../src/db/commands/secrets';
 import { isTerminal } from '../src/domain/job-state';
 import { aroundMessage } from '../src/domain/route-command';
 import type { CommandDeps } from './deps';

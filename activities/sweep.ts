@@ -1,10 +1,10 @@
 import type { RecycleReadiness } from '../src/contracts/worker-act';
 import type { SweepReport, SweepRequest } from '../src/contracts/sweep';
-import { mirrorEvents } from '../src/db/attempts';
+import { mirrorEvents } from '../src/db/attempts/attempts';
 import { withRollback } from '../src/db/pool';
 import type { Queryable } from '../src/db/queryable';
-import { isRecycleAskDue, noteRecycleReadiness } from '../src/db/recycle-command';
-import { isFullSweepDue, saveSweepReport } from '../src/db/sweep-reports';
+import { isRecycleAskDue, noteRecycleReadiness } from '../src/db/fleet/recycle-command';
+import { isFullSweepDue, saveSweepReport } from '../src/db/fleet/sweep-reports';
 import { adoptOlderRows } from './sweep/adoption';
 import { repairDeploys } from './sweep/deploy-rules';
 import { compareConfiguration } from './sweep/configuration';

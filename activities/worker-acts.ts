@@ -4,15 +4,22 @@ import { failureTypes } from '../src/contracts/errors';
 import type { WorkflowLimits } from '../src/contracts/limits';
 import type { DrainWorkerInput, RecycleWorkerInput } from '../src/contracts/messages';
 import type { WorkerActOutcome, WorkerActView } from '../src/contracts/worker-act';
-import { findWorker } from '../src/db/fleet';
-import { makeRecycleHolder, releaseHolder } from '../src/db/holds';
-import { findCancelListener } from '../src/db/cancel-listeners';
-import { findLeftProcess, noteReleaseProblem, noteReleaseTry, settleLeftProcesses } from '../src/db/left-processes';
-import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts } from '../src/db/orphaned-attempts';
+import { findWorker } from '../src/db/fleet/fleet';
+import { makeRecycleHolder, releaseHolder } from '../src/db/fleet/holds';
+import { findCancelListener } from '../src/db/commands/cancel-listeners';
+import { findLeftProcess, noteReleaseProblem, noteReleaseTry, settleLeftProcesses } from '../src/db/attempts/left-processes';
+import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts } from '../src/db/attempts/orphaned-attempts';
 import { withTransaction } from '../src/db/pool';
-import { noteRecycleProof } from '../src/db/recycle-command';
-import { endWorkerAct, findLastWorkerAct, isDrainHeld, openWorkerAct, type NewWorkerAct, type OpenedAct } from '../src/db/worker-acts';
-import { saveProbes } from '../src/db/workers';
+import { noteRecycleProof } from '../src/db/fleet/recycle-command';
+import {
+  endWorkerAct,
+  findLastWorkerAct,
+  isDrainHeld,
+  openWorkerAct,
+  type NewWorkerAct,
+  type OpenedAct,
+} from '../src/db/fleet/worker-acts';
+import { saveProbes } from '../src/db/fleet/workers';
 import { isAddress } from '../src/domain/host-address';
 import { judgeLeftProcess, whyReplaced, type LeftProcess } from '../src/domain/left-process';
 import { endOfOrphaned } from '../src/domain/orphaned-attempt';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Pool } from 'pg';
-import { recordCallback } from '../src/db/received-callbacks';
+import { recordCallback } from '../src/db/callbacks/received-callbacks';
 import type { WorkflowsClient } from '../src/gateway/workflows-client';
 
 export interface InstantGh {

@@ -4,7 +4,7 @@ import { Semaphore } from 'async-mutex';
 import type { Pool } from 'pg';
 import type { WorkflowsPort } from '../activities/deps';
 import type { Limits } from '../src/contracts/limits';
-import { assignChannel, assignWaitingJobs, endBackOffs, releaseAssigner, type Assignment } from '../src/db/assign';
+import { assignChannel, assignWaitingJobs, endBackOffs, releaseAssigner, type Assignment } from '../src/db/jobs/assign';
 import { createListener, type Listener } from '../src/db/listen';
 import type { Log } from '../src/log';
 

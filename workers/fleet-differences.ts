@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { FleetConfig } from '../src/contracts/fleet-config';
 import { limits } from '../src/contracts/limits';
-import { listWorkers } from '../src/db/fleet';
+import { listWorkers } from '../src/db/fleet/fleet';
 import { compareFleet } from '../src/domain/fleet-config';
 import type { Log } from '../src/log';
 

@@ -7,7 +7,7 @@ import { limits } from '../src/contracts/limits';
 import { taskQueues } from '../src/contracts/messages';
 import { waitForDatabase } from '../src/db/database-state';
 import { checkForeignSchema } from '../src/db/foreign-schema';
-import { fleetGauges } from '../src/db/fleet-gauges';
+import { fleetGauges } from '../src/db/fleet/fleet-gauges';
 import { createPool, type PoolOptions } from '../src/db/pool';
 import { createFleetConfigSource, type FleetConfigSource } from '../src/fleet-file';
 import { createHostClient } from '../src/ghosthands/client';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRowCommands, type RowCommandDeps } from '../activities/row-commands';
 import { createListener, type Listener } from '../src/db/listen';
-import { isJobOfOurs, listRowCommands } from '../src/db/row-commands';
+import { isJobOfOurs, listRowCommands } from '../src/db/commands/row-commands';
 
 /** GH's channel: its payload is the id of the row that was resumed, a public one or an attempt's (ghosthands §6.1). */
 const resumeChannel = 'gh_job_resume';

@@ -1,4 +1,4 @@
-import { adoptRows, hasQueueModeWorker, listAdoptableRows } from '../../src/db/adopt';
+import { adoptRows, hasQueueModeWorker, listAdoptableRows } from '../../src/db/jobs/adopt';
 import { judgeAdoption, type Adoption } from '../../src/domain/adoption';
 import type { Pass } from './pass';
 

@@ -1,4 +1,4 @@
-import { listWorkers } from '../../src/db/fleet';
+import { listWorkers } from '../../src/db/fleet/fleet';
 import { compareFleet } from '../../src/domain/fleet-config';
 import type { Pass } from './pass';
 

@@ -1,6 +1,6 @@
 import { Semaphore } from 'async-mutex';
-import { refuseUnstartedDeploy } from '../../src/db/accept-deploy';
-import { listStalledDeploys, listUnstartedDeploys, pruneDeploys } from '../../src/db/stalled-deploys';
+import { refuseUnstartedDeploy } from '../../src/db/deploys/accept-deploy';
+import { listStalledDeploys, listUnstartedDeploys, pruneDeploys } from '../../src/db/deploys/stalled-deploys';
 import type { Pass } from './pass';
 
 /** Deploys that nobody moves, and those that nobody needs any more. */

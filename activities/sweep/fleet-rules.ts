@@ -1,9 +1,9 @@
 import type { SweepFinding } from '../../src/contracts/sweep';
-import { listProbes, listWorkers } from '../../src/db/fleet';
-import { listRegistry, markWorkersOffline, type RegistryRow } from '../../src/db/registry';
-import { listActiveSandboxes, repairSandboxes } from '../../src/db/sandboxes';
-import type { WorkerCondition } from '../../src/db/worker-counts';
-import { listInTurn, listOtherHosts, saveProbes, type HostProbe } from '../../src/db/workers';
+import { listProbes, listWorkers } from '../../src/db/fleet/fleet';
+import { listRegistry, markWorkersOffline, type RegistryRow } from '../../src/db/fleet/registry';
+import { listActiveSandboxes, repairSandboxes } from '../../src/db/fleet/sandboxes';
+import type { WorkerCondition } from '../../src/db/fleet/worker-counts';
+import { listInTurn, listOtherHosts, saveProbes, type HostProbe } from '../../src/db/fleet/workers';
 import { addressesOf } from '../../src/domain/fleet-config';
 import { isAddress, locateWorkers } from '../../src/domain/host-address';
 import { sweepRegistry, type PortFacts, type WorkerRow } from '../../src/domain/registry-sweep';

@@ -1,10 +1,16 @@
-import { endCommand, listStalledCommands, updateCommand, type Command } from '../../src/db/commands';
-import { countLiveJobs } from '../../src/db/job-counts';
-import { findJob, listLiveJobs } from '../../src/db/jobs';
-import { listLiveAttempts, reownAttempts } from '../../src/db/live-attempts';
-import { listJobsWithoutRow, listStalledCallbacks, listStalledJobs, listUnknownJobs, type StalledJob } from '../../src/db/stalled-work';
-import { listRefusedWorkers } from '../../src/db/refused-callbacks';
-import { endPersonCommands } from '../../src/db/person-commands';
+import { endCommand, listStalledCommands, updateCommand, type Command } from '../../src/db/commands/commands';
+import { countLiveJobs } from '../../src/db/jobs/job-counts';
+import { findJob, listLiveJobs } from '../../src/db/jobs/jobs';
+import { listLiveAttempts, reownAttempts } from '../../src/db/attempts/live-attempts';
+import {
+  listJobsWithoutRow,
+  listStalledCallbacks,
+  listStalledJobs,
+  listUnknownJobs,
+  type StalledJob,
+} from '../../src/db/jobs/stalled-work';
+import { listRefusedWorkers } from '../../src/db/callbacks/refused-callbacks';
+import { endPersonCommands } from '../../src/db/commands/person-commands';
 import { sweepAttempts } from '../../src/domain/attempt-sweep';
 import type { PersonMessage } from '../deps';
 import type { Pass } from './pass';

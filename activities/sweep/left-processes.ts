@@ -1,5 +1,5 @@
-import { listLeftProcesses } from '../../src/db/left-processes';
-import { findRecycleReadiness } from '../../src/db/recycle-command';
+import { listLeftProcesses } from '../../src/db/attempts/left-processes';
+import { findRecycleReadiness } from '../../src/db/fleet/recycle-command';
 import { findWaitForPerson, whyReplaced } from '../../src/domain/left-process';
 import type { SweepFinding } from '../../src/contracts/sweep';
 import type { RecycleState } from '../../src/contracts/worker-act';

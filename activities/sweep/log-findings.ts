@@ -1,5 +1,5 @@
 import { sweepFindings, type SweepItem, type SweepReport } from '../../src/contracts/sweep';
-import { findLastSweep } from '../../src/db/sweep-reports';
+import { findLastSweep } from '../../src/db/fleet/sweep-reports';
 import { listNewFindings } from '../../src/domain/new-findings';
 import type { SweepDeps } from './pass';
 

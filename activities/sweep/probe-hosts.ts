@@ -1,5 +1,5 @@
 import { Semaphore } from 'async-mutex';
-import type { HostProbe } from '../../src/db/workers';
+import type { HostProbe } from '../../src/db/fleet/workers';
 import type { PortFacts } from '../../src/domain/registry-sweep';
 import { probeHost } from '../host-probe';
 import type { SweepDeps } from './pass';

@@ -1,7 +1,7 @@
-import { countRowCommands, listPutBack, listRowCommands, type RowCommandKind } from '../../src/db/row-commands';
-import type { MirrorRepair } from '../../src/db/mirror';
+import { countRowCommands, listPutBack, listRowCommands, type RowCommandKind } from '../../src/db/commands/row-commands';
+import type { MirrorRepair } from '../../src/db/jobs/mirror';
 import { listWaysAround } from '../../src/domain/way-around';
-import { listMachineSandboxes } from '../../src/db/sandboxes';
+import { listMachineSandboxes } from '../../src/db/fleet/sandboxes';
 import { createRowCommands, type RowCommands } from '../row-commands';
 import type { Pass } from './pass';
 

@@ -1,11 +1,11 @@
-import { eraseAttempts } from '../../src/db/attempts';
-import { listOverwrites, repairOverwrites } from '../../src/db/late-overwrites';
-import { listLeftCredentials } from '../../src/db/left-credentials';
-import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts, listUnerasedJobs } from '../../src/db/orphaned-attempts';
-import { refreshMirrors } from '../../src/db/mirror';
-import { scrubResolution } from '../../src/db/resume';
+import { eraseAttempts } from '../../src/db/attempts/attempts';
+import { listOverwrites, repairOverwrites } from '../../src/db/jobs/late-overwrites';
+import { listLeftCredentials } from '../../src/db/attempts/left-credentials';
+import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts, listUnerasedJobs } from '../../src/db/attempts/orphaned-attempts';
+import { refreshMirrors } from '../../src/db/jobs/mirror';
+import { scrubResolution } from '../../src/db/commands/resume';
 import { pruneOldRows } from '../../src/db/retention';
-import { eraseExpiredSecrets } from '../../src/db/secrets';
+import { eraseExpiredSecrets } from '../../src/db/commands/secrets';
 import { endOfOrphaned } from '../../src/domain/orphaned-attempt';
 import type { Pass } from './pass';
 import { retryPutBack } from './row-commands';

@@ -1,11 +1,11 @@
 import type { Pool } from 'pg';
 import { limits } from '../../src/contracts/limits';
-import { assignWaitingJobs } from '../../src/db/assign';
-import { openCommand } from '../../src/db/commands';
-import { listWorkers } from '../../src/db/fleet';
-import { findJobDetails, listJobs } from '../../src/db/job-reads';
+import { assignWaitingJobs } from '../../src/db/jobs/assign';
+import { openCommand } from '../../src/db/commands/commands';
+import { listWorkers } from '../../src/db/fleet/fleet';
+import { findJobDetails, listJobs } from '../../src/db/jobs/job-reads';
 import { createPool } from '../../src/db/pool';
-import { countWorkers } from '../../src/db/worker-counts';
+import { countWorkers } from '../../src/db/fleet/worker-counts';
 import { completeJob } from '../../test/support/fleet-rows';
 import { assignerSettings } from '../../workers/assigner';
 import { createFreshDatabase, registerWorkers } from '../database';

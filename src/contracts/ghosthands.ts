@@ -15,7 +15,7 @@ export const ghStatuses = [
 ] as const;
 export type GhStatus = (typeof ghStatuses)[number];
 
-/** An attempt row with what its events prove, read in one statement (src/db/attempts.ts). */
+/** An attempt row with what its events prove, read in one statement (src/db/attempts/attempts.ts). */
 export const attemptSnapshotSchema = z.object({
   status: z.enum(ghStatuses),
   statusMessage: z.string().nullable(),

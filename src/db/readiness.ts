@@ -1,10 +1,10 @@
 import type { Pool } from 'pg';
 import type { Limits } from '../contracts/limits';
 import { explainState, isUsable, readDatabaseState } from './database-state';
-import { findFleetPause, type FleetPause } from './holds';
+import { findFleetPause, type FleetPause } from './fleet/holds';
 import type { DbLog } from './pool';
 import { inTime, shareRead } from './shared-read';
-import { readLastSweepAge } from './sweep-reports';
+import { readLastSweepAge } from './fleet/sweep-reports';
 
 /** What a process needs, and what it finds of it. */
 export interface Readiness {

@@ -1,5 +1,5 @@
 import { limits } from '../contracts/limits';
-import { fleetGauges, lastSweepAgeGauge } from '../db/fleet-gauges';
+import { fleetGauges, lastSweepAgeGauge } from '../db/fleet/fleet-gauges';
 import type { Queryable } from '../db/queryable';
 import { createGatewayMetrics } from '../gateway/gateway-metrics';
 import { createMetrics, type Metrics } from '../metrics';

@@ -87,6 +87,6 @@ const interactionOf = (facts: CallbackFacts): NonNullable<CallbackBody['interact
   ...((facts.result?.interaction.screenshot_url ?? facts.result?.screenshotUrl)
     ? { screenshot_url: facts.result?.interaction.screenshot_url ?? facts.result?.screenshotUrl ?? undefined }
     : {}),
-  // Never more than is true; what is sent later says less (src/db/callbacks.ts).
+  // Never more than is true; what is sent later says less (src/db/callbacks/callbacks.ts).
   timeout_seconds: Math.max(0, Math.floor((facts.humanWaitMs ?? 0) / 1000)),
 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { DeployCursor } from '../db/deploy-reads';
-import type { JobCursor } from '../db/job-reads';
+import type { DeployCursor } from '../db/deploys/deploy-reads';
+import type { JobCursor } from '../db/jobs/job-reads';
 import { parseJson } from '../domain/json';
 import { Problem } from './problem';
 

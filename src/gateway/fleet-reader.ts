@@ -1,8 +1,8 @@
-import { listProbes, type FleetProbe, type FleetWorker } from '../db/fleet';
-import { findFleetPause, listHolds, type FleetPause, type Hold } from '../db/holds';
-import { listLocatedWorkers } from '../db/located-workers';
+import { listProbes, type FleetProbe, type FleetWorker } from '../db/fleet/fleet';
+import { findFleetPause, listHolds, type FleetPause, type Hold } from '../db/fleet/holds';
+import { listLocatedWorkers } from '../db/fleet/located-workers';
 import { withTransaction } from '../db/pool';
-import { findLastSweep } from '../db/sweep-reports';
+import { findLastSweep } from '../db/fleet/sweep-reports';
 import { addressesOf } from '../domain/fleet-config';
 import { reportHosts, type ReportedHost } from '../domain/fleet-report';
 import type { GatewayDeps } from './gateway-deps';

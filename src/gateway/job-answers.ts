@@ -1,6 +1,6 @@
-import type { FleetPause } from '../db/holds';
-import type { JobDetails, JobSummary } from '../db/job-reads';
-import type { WorkerCondition, WorkerCounts } from '../db/worker-counts';
+import type { FleetPause } from '../db/fleet/holds';
+import type { JobDetails, JobSummary } from '../db/jobs/job-reads';
+import type { WorkerCondition, WorkerCounts } from '../db/fleet/worker-counts';
 import type { WorkerToRestart } from './left-workers';
 import { withoutUrlSecrets } from '../domain/url-secrets';
 

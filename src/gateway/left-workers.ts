@@ -1,6 +1,6 @@
-import { listLeftProcesses } from '../db/left-processes';
+import { listLeftProcesses } from '../db/attempts/left-processes';
 import type { Queryable } from '../db/queryable';
-import { findRecycleReadiness } from '../db/recycle-command';
+import { findRecycleReadiness } from '../db/fleet/recycle-command';
 import { findWaitForPerson, whyReplaced } from '../domain/left-process';
 import type { GatewayDeps } from './gateway-deps';
 

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { Limits } from '../contracts/limits';
-import { readFleetSummary, type FleetSummary } from '../db/fleet-summary';
+import { readFleetSummary, type FleetSummary } from '../db/fleet/fleet-summary';
 import { createReadiness, type Readiness } from '../db/readiness';
 import { shareRead } from '../db/shared-read';
 import type { Log } from '../log';

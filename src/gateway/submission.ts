@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { NewJob } from '../contracts/job';
 import type { Actor } from '../db/audit';
-import { acceptJob, type Acceptance } from '../db/accept-job';
+import { acceptJob, type Acceptance } from '../db/jobs/accept-job';
 import { findRefusal, isDatabaseOutage, isLostRace, isUniqueViolation } from '../db/outage';
-import { findInstanceOfSandbox } from '../db/sandboxes';
+import { findInstanceOfSandbox } from '../db/fleet/sandboxes';
 import { actorOf } from './actor';
 import type { GatewayDeps } from './gateway-deps';
 import { invalidField, Problem } from './problem';

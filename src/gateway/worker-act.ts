@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkerAct, WorkerActView } from '../contracts/worker-act';
 import { recordAct } from '../db/audit';
-import { findWorker, listProbes, type FleetProbe } from '../db/fleet';
+import { findWorker, listProbes, type FleetProbe } from '../db/fleet/fleet';
 import { withTransaction } from '../db/pool';
-import { findLastWorkerAct, isDrainHeld, openWorkerAct } from '../db/worker-acts';
+import { findLastWorkerAct, isDrainHeld, openWorkerAct } from '../db/fleet/worker-acts';
 import { isAddress } from '../domain/host-address';
 import type { PortAnswer } from '../domain/process-liveness';
 import { judgeDrain } from '../domain/worker-drain';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { limits } from '../../src/contracts/limits';
-import { acceptJob } from '../../src/db/accept-job';
+import { acceptJob } from '../../src/db/jobs/accept-job';
 import { createPool } from '../../src/db/pool';
 import { createLog } from '../../src/log';
 import { startAssigner } from '../../workers/assigner';

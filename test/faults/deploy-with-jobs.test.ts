@@ -2,7 +2,7 @@ import type { DeployView } from '../../src/contracts/deploy';
 import { limits } from '../../src/contracts/limits';
 import { makeApplyJobId } from '../../src/contracts/ids';
 import { resolveSignal, taskQueues } from '../../src/contracts/messages';
-import { findJob, type Job } from '../../src/db/jobs';
+import { findJob, type Job } from '../../src/db/jobs/jobs';
 import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log';
 import { findViolations, type Violation } from '../support/checker';
 import { withDeployFixture } from '../support/deploy-fixture';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { SignalDefinition, WorkflowHandle } from '@temporalio/client';
 import { makeCancelJobId } from '../../src/contracts/ids';
 import { jobMovedSignal, wakeSignal } from '../../src/contracts/messages';
-import { listCommands, updateCommand } from '../../src/db/commands';
+import { listCommands, updateCommand } from '../../src/db/commands/commands';
 import { withDeployFixture } from '../support/deploy-fixture';
 import { until } from '../support/until';
 import { withFleetFixture } from '../support/fleet-fixture';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CommandView } from '../../src/contracts/command';
 import { makeCancelJobId } from '../../src/contracts/ids';
-import { listCommands, type Command } from '../../src/db/commands';
+import { listCommands, type Command } from '../../src/db/commands/commands';
 import { until } from '../support/until';
 import { withFleetFixture } from '../support/fleet-fixture';
 

@@ -3,7 +3,7 @@ import type { DeployLock } from '../../src/contracts/deploy';
 import { failureTypes } from '../../src/contracts/errors';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { limits as realLimits } from '../../src/contracts/limits';
-import { holdHost, makeWorkerHolder } from '../../src/db/holds';
+import { holdHost, makeWorkerHolder } from '../../src/db/fleet/holds';
 import { deployRecordSchema, kamalValidateSchema, startedSchema } from '../../src/gateway/compat/atm-deploy-schemas';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';

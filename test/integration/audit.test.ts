@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { auditPageSchema } from '../../src/gateway/schemas/audit';
 import { submitJobExamples } from '../../src/gateway/examples';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { updateCommand } from '../../src/db/commands';
+import { updateCommand } from '../../src/db/commands/commands';
 import { recordCommandEnd } from '../../src/db/audit';
 import { withTransaction } from '../../src/db/pool';
 import { ensureSearchAttributes } from '../../src/temporal';

@@ -9,8 +9,8 @@ import {
   reopenCallback,
   settleCallback,
   type CallbackTurn,
-} from '../../src/db/callbacks';
-import { listStalledCallbacks } from '../../src/db/stalled-work';
+} from '../../src/db/callbacks/callbacks';
+import { listStalledCallbacks } from '../../src/db/jobs/stalled-work';
 import { createPool } from '../../src/db/pool';
 import type { CallbackReply } from '../../src/domain/callback-answer';
 import { withDatabase } from '../support/database';

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
-import { readAttempt, takeBack } from '../../src/db/attempts';
-import { moveJob } from '../../src/db/jobs';
+import { readAttempt, takeBack } from '../../src/db/attempts/attempts';
+import { moveJob } from '../../src/db/jobs/jobs';
 import { createPool } from '../../src/db/pool';
 import { readFinding } from '../../src/domain/attempt-finding';
 import { recoverStuckJobs, releaseClaimedJobs } from '../../src/dev/gh-simulator/pickup';

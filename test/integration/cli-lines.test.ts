@@ -9,8 +9,8 @@ import { dryRunSweepId, makeApplyJobId, makeCancelJobId, workerCleanupScheduleId
 import { limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
 import type { WorkerAct } from '../../src/contracts/worker-act';
-import { findJob, type Job } from '../../src/db/jobs';
-import { findLastWorkerAct } from '../../src/db/worker-acts';
+import { findJob, type Job } from '../../src/db/jobs/jobs';
+import { findLastWorkerAct } from '../../src/db/fleet/worker-acts';
 import { projectRoot } from '../../src/project-root';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { withDatabase } from '../support/database';

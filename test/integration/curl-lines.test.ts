@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { findJob, type Job } from '../../src/db/jobs';
+import { findJob, type Job } from '../../src/db/jobs/jobs';
 import { projectRoot } from '../../src/project-root';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { typeCurlLine } from '../support/curl-line';

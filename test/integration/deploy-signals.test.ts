@@ -4,7 +4,7 @@ import { createDeployWorkActivities } from '../../activities/deploys';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';
-import { recordCancelRequest } from '../../src/db/deploys';
+import { recordCancelRequest } from '../../src/db/deploys/deploys';
 import { parseFields } from '../../src/domain/field-rules';
 import { defaultRolePorts } from '../../src/domain/role-ports';
 import { messageShapes, starts } from '../../src/domain/workflow-inputs';

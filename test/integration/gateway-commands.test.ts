@@ -5,10 +5,10 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { commandOutcomes, type CommandOutcome, type RouteTaken } from '../../src/contracts/command';
 import { makeApplyJobId, makeCancelJobId, makeResumeJobId } from '../../src/contracts/ids';
 import { taskQueues } from '../../src/contracts/messages';
-import { findCommand, listCommands, updateCommand, type Command } from '../../src/db/commands';
-import { findJob, openNextGeneration } from '../../src/db/jobs';
+import { findCommand, listCommands, updateCommand, type Command } from '../../src/db/commands/commands';
+import { findJob, openNextGeneration } from '../../src/db/jobs/jobs';
 import { withTransaction } from '../../src/db/pool';
-import { takeSecret } from '../../src/db/secrets';
+import { takeSecret } from '../../src/db/commands/secrets';
 import { outcomes } from '../../src/domain/command-outcome';
 import { commandProblemSchema, commandSchema } from '../../src/gateway/schemas/commands';
 import { jobDetailsSchema } from '../../src/gateway/schemas/job-answers';

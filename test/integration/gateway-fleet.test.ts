@@ -1,4 +1,4 @@
-import { holdHost, makeDeployHolder, makeWorkerHolder } from '../../src/db/holds';
+import { holdHost, makeDeployHolder, makeWorkerHolder } from '../../src/db/fleet/holds';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { fleetReportSchema, hostAnswerSchema, oneWorkerSchema, sweepReportSchema, workerListSchema } from '../../src/gateway/schemas/fleet';
 import { releasedWorkerSchema } from '../../src/gateway/schemas/worker-acts';

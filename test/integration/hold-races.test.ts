@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import { holdForDeploy, listJobsOnHosts } from '../../src/db/deploy-fleet';
-import { makeDeployHolder, releaseHolder } from '../../src/db/holds';
+import { holdForDeploy, listJobsOnHosts } from '../../src/db/deploys/deploy-fleet';
+import { makeDeployHolder, releaseHolder } from '../../src/db/fleet/holds';
 import { createPool, withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
 import { withDatabase } from '../support/database';

@@ -1,8 +1,8 @@
 import { limits } from '../../src/contracts/limits';
-import { readAttempt } from '../../src/db/attempts';
-import { listRegistryPage } from '../../src/db/fleet-summary';
-import { listLiveAttempts } from '../../src/db/live-attempts';
-import { listRegistry } from '../../src/db/registry';
+import { readAttempt } from '../../src/db/attempts/attempts';
+import { listRegistryPage } from '../../src/db/fleet/fleet-summary';
+import { listLiveAttempts } from '../../src/db/attempts/live-attempts';
+import { listRegistry } from '../../src/db/fleet/registry';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
 

@@ -1,8 +1,8 @@
 import { limits } from '../../src/contracts/limits';
-import { acceptJob } from '../../src/db/accept-job';
-import { assignWaitingJobs } from '../../src/db/assign';
-import { findJob, moveJob, viewJob } from '../../src/db/jobs';
-import { mirrorJob, refreshMirrors } from '../../src/db/mirror';
+import { acceptJob } from '../../src/db/jobs/accept-job';
+import { assignWaitingJobs } from '../../src/db/jobs/assign';
+import { findJob, moveJob, viewJob } from '../../src/db/jobs/jobs';
+import { mirrorJob, refreshMirrors } from '../../src/db/jobs/mirror';
 import { withTransaction } from '../../src/db/pool';
 import { withDatabase } from '../support/database';
 import { acceptNewJob, makeNewJob, testActor } from '../support/new-job';

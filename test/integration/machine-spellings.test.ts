@@ -9,14 +9,14 @@ import {
   listUnregisteredHosts,
   markWorkersStopped,
   readDeployHealth,
-} from '../../src/db/deploy-fleet';
-import { replaceHosts } from '../../src/db/deploys';
-import { findWorkersById } from '../../src/db/deregister';
-import { listHolds, makeDeployHolder, releaseHolder } from '../../src/db/holds';
+} from '../../src/db/deploys/deploy-fleet';
+import { replaceHosts } from '../../src/db/deploys/deploys';
+import { findWorkersById } from '../../src/db/fleet/deregister';
+import { listHolds, makeDeployHolder, releaseHolder } from '../../src/db/fleet/holds';
 import { withTransaction } from '../../src/db/pool';
-import { lookUpRoute } from '../../src/db/routes';
-import { countWorkers } from '../../src/db/worker-counts';
-import { listOtherHosts } from '../../src/db/workers';
+import { lookUpRoute } from '../../src/db/commands/routes';
+import { countWorkers } from '../../src/db/fleet/worker-counts';
+import { listOtherHosts } from '../../src/db/fleet/workers';
 import { parseFleetConfig } from '../../src/domain/fleet-config';
 import { routeCommand } from '../../src/domain/route-command';
 import { fleetListSchema } from '../../src/gateway/compat/atm-schemas';

@@ -1,7 +1,7 @@
 import { machineSchema } from '../../src/gateway/compat/monitoring-schemas';
 import { createLog } from '../../src/log';
 import { limits } from '../../src/contracts/limits';
-import { fleetGauges } from '../../src/db/fleet-gauges';
+import { fleetGauges } from '../../src/db/fleet/fleet-gauges';
 import { createPool } from '../../src/db/pool';
 import { createReadiness } from '../../src/db/readiness';
 import { createMetrics, type Metrics } from '../../src/metrics';

@@ -1,7 +1,7 @@
 import { limits } from '../../src/contracts/limits';
-import { findWorkersById } from '../../src/db/deregister';
+import { findWorkersById } from '../../src/db/fleet/deregister';
 import { withTransaction } from '../../src/db/pool';
-import { holdWorker, openWorkerAct } from '../../src/db/worker-acts';
+import { holdWorker, openWorkerAct } from '../../src/db/fleet/worker-acts';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
 

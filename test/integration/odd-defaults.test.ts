@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Client, type Pool } from 'pg';
 import { limits } from '../../src/contracts/limits';
-import { acceptJob } from '../../src/db/accept-job';
+import { acceptJob } from '../../src/db/jobs/accept-job';
 import { explainState, readDatabaseState, waitForDatabase } from '../../src/db/database-state';
-import { findJob } from '../../src/db/jobs';
+import { findJob } from '../../src/db/jobs/jobs';
 import { createListener } from '../../src/db/listen';
 import { migrate } from '../../src/db/migrate';
 import { createPool, withTransaction } from '../../src/db/pool';
-import { saveSecret, takeSecret } from '../../src/db/secrets';
+import { saveSecret, takeSecret } from '../../src/db/commands/secrets';
 import { waitForSessionLock } from '../../src/db/session-lock';
 import { loadFleetSchema } from '../../src/dev/fleet-schema/load';
 import { createTestDatabase, type TestDatabase } from '../support/database';

@@ -1,4 +1,4 @@
-import { fleetGauges } from '../../src/db/fleet-gauges';
+import { fleetGauges } from '../../src/db/fleet/fleet-gauges';
 import { limits } from '../../src/contracts/limits';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { fleetReportSchema } from '../../src/gateway/schemas/fleet';

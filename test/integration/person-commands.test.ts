@@ -1,8 +1,8 @@
 import { makeApplyJobId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';
 import { resolveSignal, retrySignal } from '../../src/contracts/messages';
-import { findCommand, openCommand, type Command, type NewCommand } from '../../src/db/commands';
-import { openNextGeneration } from '../../src/db/jobs';
+import { findCommand, openCommand, type Command, type NewCommand } from '../../src/db/commands/commands';
+import { openNextGeneration } from '../../src/db/jobs/jobs';
 import { insertJob, setJob } from '../support/job-rows';
 import { emptyTables } from '../support/fleet-rows';
 import { withDatabase } from '../support/database';

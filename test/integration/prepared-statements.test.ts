@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { findJob } from '../../src/db/jobs';
+import { findJob } from '../../src/db/jobs/jobs';
 import { createPool } from '../../src/db/pool';
 import { withDatabase } from '../support/database';
 

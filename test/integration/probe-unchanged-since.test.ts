@@ -1,4 +1,4 @@
-import { findUnchangedSince, saveProbes, type HostProbe } from '../../src/db/workers';
+import { findUnchangedSince, saveProbes, type HostProbe } from '../../src/db/fleet/workers';
 import { withDatabase } from '../support/database';
 
 const database = withDatabase();

@@ -1,5 +1,5 @@
 import { limits } from '../../src/contracts/limits';
-import { listRegistry, markWorkersOffline } from '../../src/db/registry';
+import { listRegistry, markWorkersOffline } from '../../src/db/fleet/registry';
 import { locateWorkers } from '../../src/domain/host-address';
 import { sweepRegistry, type OfflineRepair } from '../../src/domain/registry-sweep';
 import { withDatabase } from '../support/database';

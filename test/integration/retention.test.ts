@@ -1,4 +1,4 @@
-import { listApiHosts } from '../../src/db/api-hosts';
+import { listApiHosts } from '../../src/db/fleet/api-hosts';
 import { pruneOldRows } from '../../src/db/retention';
 import { withDatabase } from '../support/database';
 import { addAttempt, addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';

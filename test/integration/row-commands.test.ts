@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { createRowCommands, type RowCommands } from '../../activities/row-commands';
 import { limits } from '../../src/contracts/limits';
-import { listCommands, updateCommand } from '../../src/db/commands';
-import { findJob, moveJob } from '../../src/db/jobs';
-import { mirrorJob } from '../../src/db/mirror';
-import { resumeAttempt, scrubResolution } from '../../src/db/resume';
-import { listRowCommands, type RowCommandKind } from '../../src/db/row-commands';
-import { takeSecret } from '../../src/db/secrets';
+import { listCommands, updateCommand } from '../../src/db/commands/commands';
+import { findJob, moveJob } from '../../src/db/jobs/jobs';
+import { mirrorJob } from '../../src/db/jobs/mirror';
+import { resumeAttempt, scrubResolution } from '../../src/db/commands/resume';
+import { listRowCommands, type RowCommandKind } from '../../src/db/commands/row-commands';
+import { takeSecret } from '../../src/db/commands/secrets';
 import { createSecretBox } from '../../src/secret-box';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, emptyTables } from '../support/fleet-rows';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { listActiveSandboxes, repairSandboxes } from '../../src/db/sandboxes';
+import { listActiveSandboxes, repairSandboxes } from '../../src/db/fleet/sandboxes';
 import { withFleetFixture } from '../support/fleet-fixture';
 
 describe('the sandboxes of the product', () => {

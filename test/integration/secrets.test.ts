@@ -1,6 +1,6 @@
 import { assert, property, string } from 'fast-check';
-import { openCommand } from '../../src/db/commands';
-import { eraseExpiredSecrets, hasSecret, saveSecret, takeSecret } from '../../src/db/secrets';
+import { openCommand } from '../../src/db/commands/commands';
+import { eraseExpiredSecrets, hasSecret, saveSecret, takeSecret } from '../../src/db/commands/secrets';
 import { sensitive } from '../../src/domain/sensitive';
 import { createSecretBox } from '../../src/secret-box';
 import { withDatabase } from '../support/database';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { appendOwnLine } from '../../src/db/deploy-logs';
-import { findDeploy } from '../../src/db/deploy-rows';
+import { appendOwnLine } from '../../src/db/deploys/deploy-logs';
+import { findDeploy } from '../../src/db/deploys/deploy-rows';
 import { withDatabase } from '../support/database';
 import { insertNewDeploy } from '../support/new-deploy';
 import { sweepOnce } from '../support/sweep-pass';

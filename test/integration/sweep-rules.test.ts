@@ -1,7 +1,7 @@
 import { limits } from '../../src/contracts/limits';
-import { readAttempt } from '../../src/db/attempts';
-import { moveJob } from '../../src/db/jobs';
-import { mirrorJob } from '../../src/db/mirror';
+import { readAttempt } from '../../src/db/attempts/attempts';
+import { moveJob } from '../../src/db/jobs/jobs';
+import { mirrorJob } from '../../src/db/jobs/mirror';
 import { provenByCallback } from '../../src/domain/submission-evidence';
 import { withDatabase } from '../support/database';
 import { addAttempt, addWaitingJob, addWorker, assignAll, claim, emptyTables } from '../support/fleet-rows';

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { commandOutcomes, type CommandOutcome } from '../../src/contracts/command';
 import { makeCancelJobId, makeResumeJobId } from '../../src/contracts/ids';
-import { listCommands, updateCommand } from '../../src/db/commands';
-import { findJob } from '../../src/db/jobs';
-import { takeSecret } from '../../src/db/secrets';
+import { listCommands, updateCommand } from '../../src/db/commands/commands';
+import { findJob } from '../../src/db/jobs/jobs';
+import { takeSecret } from '../../src/db/commands/secrets';
 import { outcomes } from '../../src/domain/command-outcome';
 import {
   valetCancelledSchema,

@@ -4,7 +4,7 @@ import { makeCancelJobId } from '../../src/contracts/ids';
 import { isTerminal } from '../../src/domain/job-state';
 import type { CommandOutcome, Route } from '../../src/contracts/command';
 import type { SubmissionEvent } from '../../src/dev/gh-simulator/submissions-log';
-import { listCommands, type Command } from '../../src/db/commands';
+import { listCommands, type Command } from '../../src/db/commands/commands';
 import type { SeededRandom } from './seeded-random';
 import { until } from './until';
 import type { FleetFixture } from './fleet-fixture';

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findDeploy } from '../../src/db/deploy-rows';
+import { findDeploy } from '../../src/db/deploys/deploy-rows';
 import type { DeployEvidence } from './deploy-checker';
 import type { DeployRun } from './deploy-run';
 import type { LogFollower } from './event-reader';

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { Pool } from 'pg';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { limits as realLimits, type Limits } from '../../src/contracts/limits';
-import { listApiHosts } from '../../src/db/api-hosts';
+import { listApiHosts } from '../../src/db/fleet/api-hosts';
 import { sensitive } from '../../src/domain/sensitive';
 import { createApp } from '../../src/gateway/app';
 import { keepIdleConnections } from '../../src/gateway/drain';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { HumanKind, JobState, Submission } from '../../src/contracts/job';
 import { limits } from '../../src/contracts/limits';
-import { acceptJob } from '../../src/db/accept-job';
+import { acceptJob } from '../../src/db/jobs/accept-job';
 import type { Queryable } from '../../src/db/queryable';
 import { withTransaction } from '../../src/db/pool';
 import { makeNewJob, testActor } from './new-job';

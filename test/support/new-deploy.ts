@@ -1,5 +1,5 @@
 import { defaultStrategy } from '../../src/contracts/deploy';
-import { insertDeploy } from '../../src/db/deploys';
+import { insertDeploy } from '../../src/db/deploys/deploys';
 import type { Queryable } from '../../src/db/queryable';
 
 /** A deploy to a destination of its own, as its workflow writes it first. */

@@ -12,7 +12,7 @@ import { makeApplyJobId } from '../../src/contracts/ids';
 import type { NewJob } from '../../src/contracts/job';
 import type { Limits } from '../../src/contracts/limits';
 import { searchAttributes } from '../../src/contracts/messages';
-import { acceptJob } from '../../src/db/accept-job';
+import { acceptJob } from '../../src/db/jobs/accept-job';
 import type { Actor } from '../../src/db/audit';
 import { withTransaction } from '../../src/db/pool';
 import type { applyJob } from '../../workflows';

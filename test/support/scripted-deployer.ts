@@ -6,7 +6,7 @@ import type { DestinationActivities } from '../../activities/destinations';
 import type { RecycleActivities } from '../../activities/recycle';
 import type { DeployOutcome, DeployPhase, DeployView } from '../../src/contracts/deploy';
 import { taskQueues, type LookAtDestinationResult } from '../../src/contracts/messages';
-import { findDeploy } from '../../src/db/deploy-rows';
+import { findDeploy } from '../../src/db/deploys/deploy-rows';
 import { createTunedWorker } from '../../workers/run-worker';
 import { appendLines, endDeploy } from './log-rows';
 import { workflowBundle } from './workflow-bundle';

@@ -11,7 +11,7 @@ import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import type { Limits } from '../../src/contracts/limits';
 import { searchAttributes, taskQueues, workflowNames, type KamalDeployInput } from '../../src/contracts/messages';
-import { findDeploy } from '../../src/db/deploy-rows';
+import { findDeploy } from '../../src/db/deploys/deploy-rows';
 import type { DeployTestbed } from '../../src/dev/deploy-testbed';
 import { defaultRolePorts } from '../../src/domain/role-ports';
 import { sensitive } from '../../src/domain/sensitive';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { deployOutcomes } from '../../src/contracts/deploy';
 import { sweepFindings } from '../../src/contracts/sweep';
-import { workerConditions } from '../../src/db/worker-counts';
+import { workerConditions } from '../../src/db/fleet/worker-counts';
 import { projectRoot } from '../../src/project-root';
 
 const text = readFileSync(path.join(projectRoot(), 'docs/operators.md'), 'utf8');

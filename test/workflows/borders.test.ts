@@ -4,7 +4,7 @@ import { sample } from 'fast-check';
 import { failureTypes } from '../../src/contracts/errors';
 import { makeCancelJobId } from '../../src/contracts/ids';
 import { workflowNames } from '../../src/contracts/messages';
-import { listCommands } from '../../src/db/commands';
+import { listCommands } from '../../src/db/commands/commands';
 import { queryRaw, signalRaw, startRaw, typed, unreadable } from '../support/typed-by-people';
 import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { makeCancelJobId, parseApplyJobId } from '../../src/contracts/ids';
 import type { CommandView } from '../../src/contracts/command';
 import { cancelSignal, resolveSignal } from '../../src/contracts/messages';
-import { listCommands, openCommand } from '../../src/db/commands';
+import { listCommands, openCommand } from '../../src/db/commands/commands';
 import { until } from '../support/until';
 import { withFleetFixture, type FleetFixture } from '../support/fleet-fixture';
 import { makeGate } from '../support/gate';

@@ -5,7 +5,7 @@ import { defaultStrategy, type DeployView } from '../../src/contracts/deploy';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import type { Limits } from '../../src/contracts/limits';
 import { cancelDeploySignal } from '../../src/contracts/messages';
-import { acceptDeploy } from '../../src/db/accept-deploy';
+import { acceptDeploy } from '../../src/db/deploys/accept-deploy';
 import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-testbed';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
 import { destination, service, withDeployFixture } from '../support/deploy-fixture';

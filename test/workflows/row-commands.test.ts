@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { makeResumeJobId, parseApplyJobId } from '../../src/contracts/ids';
 import type { Observation } from '../../src/contracts/observations';
-import { listCommands, type Command } from '../../src/db/commands';
+import { listCommands, type Command } from '../../src/db/commands/commands';
 import { aroundMessage } from '../../src/domain/route-command';
 import { sensitive } from '../../src/domain/sensitive';
 import { createSecretBox } from '../../src/secret-box';

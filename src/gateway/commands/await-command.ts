@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { findCommand, type Command } from '../../db/commands';
-import { findJob } from '../../db/jobs';
+import { findCommand, type Command } from '../../db/commands/commands';
+import { findJob } from '../../db/jobs/jobs';
 import { withTransaction } from '../../db/pool';
-import { endPersonCommands } from '../../db/person-commands';
+import { endPersonCommands } from '../../db/commands/person-commands';
 import type { GatewayDeps } from '../gateway-deps';
 import { noSuchCommand } from './refusals';
 

@@ -1,5 +1,5 @@
 import { recordAct, recordCommandEnd } from '../../db/audit';
-import { endCommand, findCommand, openCommand, type Command } from '../../db/commands';
+import { endCommand, findCommand, openCommand, type Command } from '../../db/commands/commands';
 import { withTransaction } from '../../db/pool';
 import { outcomes } from '../../domain/command-outcome';
 import { actorOf } from '../actor';

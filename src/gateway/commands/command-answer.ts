@@ -1,4 +1,4 @@
-import { viewCommand, type Command } from '../../db/commands';
+import { viewCommand, type Command } from '../../db/commands/commands';
 import { outcomes } from '../../domain/command-outcome';
 import type { Answer } from '../endpoint';
 import { problemBody } from '../problem';

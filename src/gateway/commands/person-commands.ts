@@ -1,7 +1,7 @@
-import { endCommand, type Command } from '../../db/commands';
-import { findJob, type Job } from '../../db/jobs';
+import { endCommand, type Command } from '../../db/commands/commands';
+import { findJob, type Job } from '../../db/jobs/jobs';
 import { isUniqueViolation } from '../../db/outage';
-import { endPersonCommand, openPersonCommand, openRetry } from '../../db/person-commands';
+import { endPersonCommand, openPersonCommand, openRetry } from '../../db/commands/person-commands';
 import { withTransaction } from '../../db/pool';
 import { isResolvable } from '../../domain/job-state';
 import { actorOf } from '../actor';

@@ -1,10 +1,10 @@
 import type { ResolutionType } from '../../contracts/command';
 import type { ResolutionData } from '../../contracts/resolution';
 import { recordAct } from '../../db/audit';
-import { endCommand, findCommand, openCommand, type Command } from '../../db/commands';
-import { findJob } from '../../db/jobs';
+import { endCommand, findCommand, openCommand, type Command } from '../../db/commands/commands';
+import { findJob } from '../../db/jobs/jobs';
 import { withTransaction } from '../../db/pool';
-import { saveSecret, takeSecret } from '../../db/secrets';
+import { saveSecret, takeSecret } from '../../db/commands/secrets';
 import { isTerminal } from '../../domain/job-state';
 import { redacted, type Sensitive } from '../../domain/sensitive';
 import { actorOf } from '../actor';

@@ -1,8 +1,8 @@
 import type { RequestHandler } from 'express';
 import { defaultStrategy, type DeployKind } from '../../contracts/deploy';
 import { uuidPattern } from '../../contracts/ids';
-import { listDeploys, listDestinations } from '../../db/deploy-reads';
-import { findDeploy } from '../../db/deploy-rows';
+import { listDeploys, listDestinations } from '../../db/deploys/deploy-reads';
+import { findDeploy } from '../../db/deploys/deploy-rows';
 import { inspectDestination } from '../deploys/inspect-destination';
 import { DeployUnderWay, placeDeploy, type DeployRequest, type PlacedDeploy } from '../deploys/place-deploy';
 import { answer, type Answer } from '../endpoint';

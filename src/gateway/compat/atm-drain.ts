@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { listWorkers, type FleetWorker } from '../../db/fleet';
+import { listWorkers, type FleetWorker } from '../../db/fleet/fleet';
 import { readInput } from '../endpoint';
 import { endpoints } from '../endpoints';
 import type { GatewayDeps } from '../gateway-deps';

@@ -1,4 +1,4 @@
-import { listDestinations } from '../../db/deploy-reads';
+import { listDestinations } from '../../db/deploys/deploy-reads';
 import { inspectDestination } from '../deploys/inspect-destination';
 import type { GatewayDeps } from '../gateway-deps';
 import { Problem } from '../problem';

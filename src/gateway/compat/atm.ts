@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express';
 import type { WorkerActView } from '../../contracts/worker-act';
-import { listApiHosts } from '../../db/api-hosts';
-import type { FleetProbe, FleetWorker } from '../../db/fleet';
-import { readFleetSummary } from '../../db/fleet-summary';
-import { listDeploysOfHost, listHostVersions } from '../../db/host-deploys';
+import { listApiHosts } from '../../db/fleet/api-hosts';
+import type { FleetProbe, FleetWorker } from '../../db/fleet/fleet';
+import { readFleetSummary } from '../../db/fleet/fleet-summary';
+import { listDeploysOfHost, listHostVersions } from '../../db/deploys/host-deploys';
 import { machineName } from '../../domain/machine-name';
 import { readMachine } from '../../metrics/machine';
 import { answer, type Answer } from '../endpoint';

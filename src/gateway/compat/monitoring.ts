@@ -1,8 +1,8 @@
 import type { RequestHandler } from 'express';
 import { recordAct } from '../../db/audit';
-import { listProbes, listWorkers } from '../../db/fleet';
-import { listRegistryPage, listSilentJobs, readJobTotals } from '../../db/fleet-summary';
-import { listHolds, pauseFleet } from '../../db/holds';
+import { listProbes, listWorkers } from '../../db/fleet/fleet';
+import { listRegistryPage, listSilentJobs, readJobTotals } from '../../db/fleet/fleet-summary';
+import { listHolds, pauseFleet } from '../../db/fleet/holds';
 import { withTransaction } from '../../db/pool';
 import { shareRead } from '../../db/shared-read';
 import { reportHosts } from '../../domain/fleet-report';

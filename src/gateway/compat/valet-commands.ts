@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { resolutionOf } from '../../contracts/resolution';
-import type { Command } from '../../db/commands';
-import { findJob } from '../../db/jobs';
+import type { Command } from '../../db/commands/commands';
+import { findJob } from '../../db/jobs/jobs';
 import { outcomes } from '../../domain/command-outcome';
 import { ghStatusOf, isTerminal } from '../../domain/job-state';
 import { sensitive } from '../../domain/sensitive';

@@ -1,11 +1,11 @@
 import type { RequestHandler } from 'express';
 import { recordAct } from '../../db/audit';
 import { deleteBrowserSessions, listBrowserSessions } from '../../db/browser-sessions';
-import { findWorkersById, markOffline, type DeregisteredWorker } from '../../db/deregister';
-import { makeWorkerHolder } from '../../db/holds';
+import { findWorkersById, markOffline, type DeregisteredWorker } from '../../db/fleet/deregister';
+import { makeWorkerHolder } from '../../db/fleet/holds';
 import { findRefusal } from '../../db/outage';
 import { withTransaction } from '../../db/pool';
-import { holdWorker } from '../../db/worker-acts';
+import { holdWorker } from '../../db/fleet/worker-acts';
 import { outcomes } from '../../domain/command-outcome';
 import type { CommandOutcome } from '../../contracts/command';
 import { actorOf } from '../actor';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { limits } from '../../contracts/limits';
-import type { ProductStatus } from '../../db/product-status';
+import type { ProductStatus } from '../../db/jobs/product-status';
 import { ghStatusOf, isTerminal } from '../../domain/job-state';
 import { graceOfWait } from '../../domain/next-step';
 import { withoutPageSecrets } from '../../domain/url-secrets';

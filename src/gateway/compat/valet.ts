@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import type { NewJob } from '../../contracts/job';
-import type { FleetSummary } from '../../db/fleet-summary';
-import { findJob } from '../../db/jobs';
-import { findProductStatus } from '../../db/product-status';
+import type { FleetSummary } from '../../db/fleet/fleet-summary';
+import { findJob } from '../../db/jobs/jobs';
+import { findProductStatus } from '../../db/jobs/product-status';
 import { ghStatusOf } from '../../domain/job-state';
 import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';

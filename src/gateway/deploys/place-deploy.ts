@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { defaultStrategy, type DeployKind, type DeployStrategy, type DeployView } from '../../contracts/deploy';
-import { acceptDeploy, findAcceptedDeploy, refuseUnstartedDeploy, type NewDeploy } from '../../db/accept-deploy';
-import { listDestinations } from '../../db/deploy-reads';
-import { findLiveDeploy } from '../../db/deploy-rows';
+import { acceptDeploy, findAcceptedDeploy, refuseUnstartedDeploy, type NewDeploy } from '../../db/deploys/accept-deploy';
+import { listDestinations } from '../../db/deploys/deploy-reads';
+import { findLiveDeploy } from '../../db/deploys/deploy-rows';
 import { withTransaction } from '../../db/pool';
 import { actorOf } from '../actor';
 import type { StartedDeploy } from '../deploys-client';

@@ -1,4 +1,4 @@
-import { listDestinations, type KnownDestinationView } from '../../db/deploy-reads';
+import { listDestinations, type KnownDestinationView } from '../../db/deploys/deploy-reads';
 import type { GatewayDeps } from '../gateway-deps';
 import { inspectDestination } from './inspect-destination';
 

@@ -1,7 +1,7 @@
 import type { DeployView } from '../../contracts/deploy';
 import { recordAct } from '../../db/audit';
-import { findDeploy } from '../../db/deploy-rows';
-import { recordCancelRequest } from '../../db/deploys';
+import { findDeploy } from '../../db/deploys/deploy-rows';
+import { recordCancelRequest } from '../../db/deploys/deploys';
 import { withTransaction } from '../../db/pool';
 import { actorOf } from '../actor';
 import type { DeploySignalName } from '../deploys-client';

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { noteRefusedCallback } from '../../db/refused-callbacks';
+import { noteRefusedCallback } from '../../db/callbacks/refused-callbacks';
 import type { GatewayDeps } from '../gateway-deps';
 import { getFacts } from '../request-facts';
 

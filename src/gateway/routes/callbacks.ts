@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express';
 import { recordAct } from '../../db/audit';
-import { reopenCallback } from '../../db/callbacks';
-import { findJob } from '../../db/jobs';
+import { reopenCallback } from '../../db/callbacks/callbacks';
+import { findJob } from '../../db/jobs/jobs';
 import { withTransaction } from '../../db/pool';
-import { recordCallback } from '../../db/received-callbacks';
+import { recordCallback } from '../../db/callbacks/received-callbacks';
 import { actorOf } from '../actor';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';

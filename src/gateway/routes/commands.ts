@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { ResolutionData } from '../../contracts/resolution';
-import { listCommands } from '../../db/commands';
-import { findJob } from '../../db/jobs';
+import { listCommands } from '../../db/commands/commands';
+import { findJob } from '../../db/jobs/jobs';
 import { sensitive } from '../../domain/sensitive';
 import { readCommand } from '../commands/await-command';
 import { cancelJob } from '../commands/cancel';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { RequestHandler, Response } from 'express';
-import { findLogHead, readLogPage, type LogHead } from '../../db/deploy-log-reads';
+import { findLogHead, readLogPage, type LogHead } from '../../db/deploys/deploy-log-reads';
 import { noSuchDeploy } from '../deploys/signal-deploy';
 import { readInput } from '../endpoint';
 import { endpoints } from '../endpoints';

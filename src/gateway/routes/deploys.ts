@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { DeployView } from '../../contracts/deploy';
 import { recordAct } from '../../db/audit';
-import { listDeploys } from '../../db/deploy-reads';
+import { listDeploys } from '../../db/deploys/deploy-reads';
 import { actorOf } from '../actor';
 import { makeDeployCursor, parseDeployCursor } from '../cursor';
 import { orProblem } from '../deploys/inspect-destination';

@@ -1,12 +1,12 @@
 import type { RequestHandler } from 'express';
 import { dryRunSweepId, workerCleanupScheduleId } from '../../contracts/ids';
 import { recordAct } from '../../db/audit';
-import { findWorker, listWorkers, type FleetProbe } from '../../db/fleet';
-import { findFleetPause, holdHost, listHolds, pauseFleet, readHeldHost, releaseHost, unpauseFleet } from '../../db/holds';
+import { findWorker, listWorkers, type FleetProbe } from '../../db/fleet/fleet';
+import { findFleetPause, holdHost, listHolds, pauseFleet, readHeldHost, releaseHost, unpauseFleet } from '../../db/fleet/holds';
 import { isRefusedByTable } from '../../db/outage';
 import { withTransaction } from '../../db/pool';
-import { findRecycleReadiness } from '../../db/recycle-command';
-import { listMachineSandboxes } from '../../db/sandboxes';
+import { findRecycleReadiness } from '../../db/fleet/recycle-command';
+import { listMachineSandboxes } from '../../db/fleet/sandboxes';
 import { groupBy } from '../../domain/group-by';
 import { wayAround } from '../../domain/way-around';
 import { actorOf } from '../actor';

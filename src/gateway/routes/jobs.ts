@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import { listCommands } from '../../db/commands';
-import { findFleetPause } from '../../db/holds';
-import { findJobDetails, listJobs, type JobDetails } from '../../db/job-reads';
-import { findJob } from '../../db/jobs';
+import { listCommands } from '../../db/commands/commands';
+import { findFleetPause } from '../../db/fleet/holds';
+import { findJobDetails, listJobs, type JobDetails } from '../../db/jobs/job-reads';
+import { findJob } from '../../db/jobs/jobs';
 import type { Queryable } from '../../db/queryable';
 import { withTransaction } from '../../db/pool';
-import { countWorkers } from '../../db/worker-counts';
+import { countWorkers } from '../../db/fleet/worker-counts';
 import { commandView } from '../commands/command-answer';
 import { makeCursor, parseCursor } from '../cursor';
 import { answer, type Answer } from '../endpoint';

@@ -1,10 +1,10 @@
 import type { RequestHandler } from 'express';
 import type { WorkerAct, WorkerActView } from '../../contracts/worker-act';
 import { recordAct } from '../../db/audit';
-import { findWorker } from '../../db/fleet';
-import { listHolds, makeWorkerHolder, releaseHolder } from '../../db/holds';
+import { findWorker } from '../../db/fleet/fleet';
+import { listHolds, makeWorkerHolder, releaseHolder } from '../../db/fleet/holds';
 import { withTransaction } from '../../db/pool';
-import { findLastWorkerAct } from '../../db/worker-acts';
+import { findLastWorkerAct } from '../../db/fleet/worker-acts';
 import { actorOf } from '../actor';
 import { answer, type Answer } from '../endpoint';
 import { endpoints } from '../endpoints';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { jobStates } from '../../contracts/job';
-import { workerConditions } from '../../db/worker-counts';
+import { workerConditions } from '../../db/fleet/worker-counts';
 import { healthStatuses } from '../../domain/health';
 import { machineName } from '../../domain/machine-name';
 import { recycleStates } from '../../contracts/worker-act';

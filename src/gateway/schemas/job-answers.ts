@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { affinities, attemptStates, executionModes, humanKinds, jobStates, jobTypes, submissions } from '../../contracts/job';
-import { workerConditions } from '../../db/worker-counts';
+import { workerConditions } from '../../db/fleet/worker-counts';
 import { commandSchema, leftWorkerSchema } from './commands';
 import { instantSchema } from './values';
 

@@ -3,7 +3,7 @@ import type { Semaphore } from 'async-mutex';
 import type { Pool } from 'pg';
 import type { DeployLogLine } from '../../contracts/deploy';
 import type { Limits } from '../../contracts/limits';
-import { readLogPage, type LogHead, type LogPage } from '../../db/deploy-log-reads';
+import { readLogPage, type LogHead, type LogPage } from '../../db/deploys/deploy-log-reads';
 import { isDatabaseOutage } from '../../db/outage';
 import { endId, eventFrame } from './frame';
 import type { LogDialect, LogTails } from './log-tails';

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { DeployLogLine } from '../../contracts/deploy';
 import type { Limits } from '../../contracts/limits';
-import { findNewestLogHead, readLogPage, type LogHead } from '../../db/deploy-log-reads';
+import { findNewestLogHead, readLogPage, type LogHead } from '../../db/deploys/deploy-log-reads';
 import type { Log } from '../../log';
 
 /** Lines that were read together, and their frames in each dialect, made once for all who read them. */

@@ -4,7 +4,7 @@ import { makeApplyJobId, workerCleanupScheduleId } from '../../../src/contracts/
 import type { JobState } from '../../../src/contracts/job';
 import { limits } from '../../../src/contracts/limits';
 import { resolveSignal } from '../../../src/contracts/messages';
-import { findWorker } from '../../../src/db/fleet';
+import { findWorker } from '../../../src/db/fleet/fleet';
 import type { SimulatedHost } from '../../../src/dev/gh-simulator/simulated-host';
 import type { SubmissionEntry, SubmissionEvent } from '../../../src/dev/gh-simulator/submissions-log';
 import type { ControlPlane } from '../control-plane';
