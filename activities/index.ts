@@ -1,18 +1,18 @@
 import type { Pool } from 'pg';
-import { createCallbackActivities } from './callbacks';
-import { createCancelActivities } from './cancel';
-import type { DeployDeps } from './deploy-deps';
-import { createDeployWorkActivities } from './deploys';
+import { createCallbackActivities } from './jobs/callbacks';
+import { createCancelActivities } from './commands/cancel';
+import type { DeployDeps } from './deploys/deploy-deps';
+import { createDeployWorkActivities } from './deploys/deploys';
 import type { CommandDeps } from './deps';
 import { endWhatIsRefused } from './database-border';
-import { createDestinationActivities } from './destinations';
-import { createJobActivities } from './jobs';
-import { createOwnerActivities } from './owner';
-import { createRecycleActivities, type RecycleDeps } from './recycle';
-import { createResumeActivities } from './resume';
-import { createSweepActivities } from './sweep';
+import { createDestinationActivities } from './deploys/destinations';
+import { createJobActivities } from './jobs/jobs';
+import { createOwnerActivities } from './jobs/owner';
+import { createRecycleActivities, type RecycleDeps } from './fleet/recycle';
+import { createResumeActivities } from './commands/resume';
+import { createSweepActivities } from './sweep/sweep';
 import type { SweepDeps } from './sweep/pass';
-import { createWorkerActActivities } from './worker-acts';
+import { createWorkerActActivities } from './fleet/worker-acts';
 
 /** Everything that the orchestrator's task queue runs. */
 export const createOrchestratorActivities = ({ pools, ...deps }: CommandDeps & SweepDeps & { pools: { commands: Pool; sweep: Pool } }) => {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createRowCommands, type RowCommandDeps } from '../activities/row-commands';
+import { createRowCommands, type RowCommandDeps } from '../activities/commands/row-commands';
 import { createListener, type Listener } from '../src/db/listen';
 import { isJobOfOurs, listRowCommands } from '../src/db/commands/row-commands';
 

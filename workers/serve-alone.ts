@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from '@temporalio/worker';
-import { CutOffError } from '../activities/deploy-deps';
+import { CutOffError } from '../activities/deploys/deploy-deps';
 import { waitForSessionLock, type SessionLockOptions } from '../src/db/session-lock';
 import type { Log } from '../src/log';
 

@@ -1,5 +1,5 @@
 import { allHandlersFinished, condition, continueAsNew, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { CancelPlan, Stopped } from '../activities/cancel';
+import type { CancelPlan, Stopped } from '../activities/commands/cancel';
 import type { CommandView, RouteTaken } from '../src/contracts/command';
 import { limitsBeforeData } from '../src/contracts/limits';
 import { commandQuery, jobMovedSignal, type CancelJobInput } from '../src/contracts/messages';

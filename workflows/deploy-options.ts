@@ -1,6 +1,6 @@
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
-import type { DeployActivities } from '../activities/deploys';
-import type { DestinationActivities } from '../activities/destinations';
+import type { DeployActivities } from '../activities/deploys/deploys';
+import type { DestinationActivities } from '../activities/deploys/destinations';
 
 /** A statement or two in Postgres: repeated for as long as it is away. */
 export const { openDeploy, noteDeployWord, noteDeployFailure } = proxyActivities<DeployActivities>({

@@ -1,12 +1,12 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { CallbackActivities } from '../activities/callbacks';
-import type { CancelActivities } from '../activities/cancel';
-import type { JobActivities } from '../activities/jobs';
-import type { OwnerActivities } from '../activities/owner';
-import type { RecycleActivities } from '../activities/recycle';
-import type { ResumeActivities } from '../activities/resume';
-import type { SweepActivities } from '../activities/sweep';
-import type { WorkerActActivities } from '../activities/worker-acts';
+import type { CallbackActivities } from '../activities/jobs/callbacks';
+import type { CancelActivities } from '../activities/commands/cancel';
+import type { JobActivities } from '../activities/jobs/jobs';
+import type { OwnerActivities } from '../activities/jobs/owner';
+import type { RecycleActivities } from '../activities/fleet/recycle';
+import type { ResumeActivities } from '../activities/commands/resume';
+import type { SweepActivities } from '../activities/sweep/sweep';
+import type { WorkerActActivities } from '../activities/fleet/worker-acts';
 import { failureTypes } from '../src/contracts/errors';
 import { taskQueues } from '../src/contracts/messages';
 

@@ -1,5 +1,5 @@
 import { CancellationScope, patched, setCurrentDetails, sleep } from '@temporalio/workflow';
-import type { RecycleResult } from '../activities/recycle';
+import type { RecycleResult } from '../activities/fleet/recycle';
 import type { RecycleWorkerInput } from '../src/contracts/messages';
 import type { WorkerActOutcome, WorkerActView } from '../src/contracts/worker-act';
 import { starts } from '../src/domain/workflow-inputs';

@@ -1,7 +1,7 @@
 import { Semaphore } from 'async-mutex';
 import type { HostProbe } from '../../src/db/fleet/workers';
 import type { PortFacts } from '../../src/domain/registry-sweep';
-import { probeHost } from '../host-probe';
+import { probeHost } from '../fleet/host-probe';
 import type { SweepDeps } from './pass';
 
 /**

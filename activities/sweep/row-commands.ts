@@ -2,7 +2,7 @@ import { countRowCommands, listPutBack, listRowCommands, type RowCommandKind } f
 import type { MirrorRepair } from '../../src/db/jobs/mirror';
 import { listWaysAround } from '../../src/domain/way-around';
 import { listMachineSandboxes } from '../../src/db/fleet/sandboxes';
-import { createRowCommands, type RowCommands } from '../row-commands';
+import { createRowCommands, type RowCommands } from '../commands/row-commands';
 import type { Pass } from './pass';
 
 /** Commands that a neighbour wrote into public rows, and of which no notification came: before anything puts those rows right. */

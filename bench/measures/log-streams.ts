@@ -5,7 +5,7 @@ import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { createDeployLog, type DeployLog } from '../../activities/deploy-log';
+import { createDeployLog, type DeployLog } from '../../activities/deploys/deploy-log';
 import { limits } from '../../src/contracts/limits';
 import { createPool } from '../../src/db/pool';
 import { claimPort } from '../../src/dev/ports';

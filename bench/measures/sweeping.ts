@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { createSweepActivities } from '../../activities/sweep';
+import { createSweepActivities } from '../../activities/sweep/sweep';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { limits } from '../../src/contracts/limits';
 import type { SweepKind } from '../../src/contracts/sweep';

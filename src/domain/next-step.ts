@@ -6,7 +6,7 @@ import type { CallbackProof } from './submission-evidence';
 
 /**
  * The rules of a job in one place: from what its rows say to what happens next. Pure, so that every branch is a row of a table; the caller
- * (activities/jobs.ts) reads, asks, and writes the answer in the same transaction.
+ * (activities/jobs/jobs.ts) reads, asks, and writes the answer in the same transaction.
  */
 export interface JobFacts {
   state: JobState;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import { createJobActivities, type JobActivities } from '../../activities/jobs';
+import { createJobActivities, type JobActivities } from '../../activities/jobs/jobs';
 import type { NewJob } from '../../src/contracts/job';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob, type Acceptance } from '../../src/db/jobs/accept-job';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import { createJobActivities } from '../../activities/jobs';
+import { createJobActivities } from '../../activities/jobs/jobs';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/jobs/accept-job';
 import { assignChannel, assignWaitingJobs } from '../../src/db/jobs/assign';

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { createCallbackActivities, type CallbackActivities } from '../../activities/callbacks';
+import { createCallbackActivities, type CallbackActivities } from '../../activities/jobs/callbacks';
 import type { CallbackBody, CallbackStatus } from '../../src/contracts/callback';
 import { limits } from '../../src/contracts/limits';
 import {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Pool } from 'pg';
-import { createDeployLog, OvertakenError, type DeployLog } from '../../activities/deploy-log';
+import { createDeployLog, OvertakenError, type DeployLog } from '../../activities/deploys/deploy-log';
 import { deployLogChannel } from '../../src/contracts/deploy';
 import { limits, type Limits } from '../../src/contracts/limits';
 import type { appendLogLines } from '../../src/db/deploys/deploy-logs';

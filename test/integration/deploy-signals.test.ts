@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
-import { createDeployWorkActivities } from '../../activities/deploys';
+import { createDeployWorkActivities } from '../../activities/deploys/deploys';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { makeKamalDeployId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { describeEnd } from '../../activities/deploy-inspect';
+import { describeEnd } from '../../activities/deploys/deploy-inspect';
 import { appVersion } from '../../src/kamal/commands';
 import type { OpenOrder } from '../../src/kamal/kamal';
 import { createRedact } from '../../src/domain/redact';

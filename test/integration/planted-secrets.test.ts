@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream';
-import { createCancelActivities } from '../../activities/cancel';
-import { createJobActivities } from '../../activities/jobs';
-import { createResumeActivities } from '../../activities/resume';
-import { createWorkerActActivities } from '../../activities/worker-acts';
+import { createCancelActivities } from '../../activities/commands/cancel';
+import { createJobActivities } from '../../activities/jobs/jobs';
+import { createResumeActivities } from '../../activities/commands/resume';
+import { createWorkerActActivities } from '../../activities/fleet/worker-acts';
 import { parseFields } from '../../src/domain/field-rules';
 import { personTextCharsMax, personTextCutMark } from '../../src/domain/person-text';
 import { messageShapes, starts } from '../../src/domain/workflow-inputs';

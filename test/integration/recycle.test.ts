@@ -6,7 +6,7 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { CancelledFailure } from '@temporalio/common';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { createDeployActivities } from '../../activities';
-import { checkRecycleRegularly } from '../../activities/recycle';
+import { checkRecycleRegularly } from '../../activities/fleet/recycle';
 import { limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
 import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';

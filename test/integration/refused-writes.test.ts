@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { createJobActivities } from '../../activities/jobs';
+import { createJobActivities } from '../../activities/jobs/jobs';
 import { endWhatIsRefused } from '../../activities/database-border';
 import { createPool, withTransaction } from '../../src/db/pool';
 import { readDatabaseState } from '../../src/db/database-state';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createRowCommands, type RowCommands } from '../../activities/row-commands';
+import { createRowCommands, type RowCommands } from '../../activities/commands/row-commands';
 import { limits } from '../../src/contracts/limits';
 import { listCommands, updateCommand } from '../../src/db/commands/commands';
 import { findJob, moveJob } from '../../src/db/jobs/jobs';

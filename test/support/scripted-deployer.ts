@@ -1,9 +1,9 @@
 import { Context } from '@temporalio/activity';
 import { NativeConnection } from '@temporalio/worker';
 import type { Pool } from 'pg';
-import type { DeployActivities } from '../../activities/deploys';
-import type { DestinationActivities } from '../../activities/destinations';
-import type { RecycleActivities } from '../../activities/recycle';
+import type { DeployActivities } from '../../activities/deploys/deploys';
+import type { DestinationActivities } from '../../activities/deploys/destinations';
+import type { RecycleActivities } from '../../activities/fleet/recycle';
 import type { DeployOutcome, DeployPhase, DeployView } from '../../src/contracts/deploy';
 import { taskQueues, type LookAtDestinationResult } from '../../src/contracts/messages';
 import { findDeploy } from '../../src/db/deploys/deploy-rows';

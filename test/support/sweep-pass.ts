@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { CommandDeps, OrchestratorDeps, WorkerPortAnswer } from '../../activities/deps';
-import { createSweepActivities } from '../../activities/sweep';
+import { createSweepActivities } from '../../activities/sweep/sweep';
 import { noFleetConfig, type FleetConfig } from '../../src/contracts/fleet-config';
 import type { WorkerStatus } from '../../src/contracts/ghosthands';
 import { limits, type Limits } from '../../src/contracts/limits';

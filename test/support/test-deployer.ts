@@ -5,7 +5,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import type { Pool } from 'pg';
 import { createDeployActivities } from '../../activities';
-import type { DeployDeps } from '../../activities/deploy-deps';
+import type { DeployDeps } from '../../activities/deploys/deploy-deps';
 import type { DeployPhase, DeployView } from '../../src/contracts/deploy';
 import { noFleetConfig } from '../../src/contracts/fleet-config';
 import { makeKamalDeployId } from '../../src/contracts/ids';

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { createCancelActivities } from '../../activities/cancel';
+import { createCancelActivities } from '../../activities/commands/cancel';
 import type { CommandView } from '../../src/contracts/command';
 import { makeCancelJobId } from '../../src/contracts/ids';
 import { limits } from '../../src/contracts/limits';

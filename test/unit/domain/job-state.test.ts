@@ -34,7 +34,7 @@ describe('the states of a job', () => {
     expect([...afterUncertain].filter((state) => ['waiting', 'assigned', 'running'].includes(state))).toEqual([]);
   });
 
-  // The moves that activities/jobs.ts makes on its own account, beside those that the next property derives.
+  // The moves that activities/jobs/jobs.ts makes on its own account, beside those that the next property derives.
   test.each<[string, JobState, JobState]>([
     ['opening', 'accepted', 'waiting'],
     ['assigning before its workflow has come', 'accepted', 'assigned'],
@@ -103,7 +103,7 @@ const reachableFrom = (start: JobState): Set<JobState> => {
   return seen;
 };
 
-/** The state that activities/job-steps.ts enters for a step; null where the state stays. */
+/** The state that activities/jobs/job-steps.ts enters for a step; null where the state stays. */
 const stateAfter = (step: NextStep): JobState | null => {
   switch (step.act) {
     case 'stay':

@@ -169,7 +169,7 @@ describe('whatever the rows, the owner and the clock say', () => {
   });
 });
 
-/** As the table has it: a state that something is waited for in has a deadline (activities/job-steps.ts). */
+/** As the table has it: a state that something is waited for in has a deadline (activities/jobs/job-steps.ts). */
 const withAllDeadlinesPast = (job: JobFacts): JobFacts => ({
   ...job,
   deadlineAt: after(-hourMs),
@@ -177,7 +177,7 @@ const withAllDeadlinesPast = (job: JobFacts): JobFacts => ({
   humanKind: job.state === 'waiting_human' ? (job.humanKind ?? 'blocker') : null,
 });
 
-/** Applies steps as activities/job-steps.ts does, while neither the row nor the proof changes. */
+/** Applies steps as activities/jobs/job-steps.ts does, while neither the row nor the proof changes. */
 const stepsUntilOut = (first: JobFacts, finding: Finding, moment: Moment): number => {
   let job = first;
   for (let steps = 0; steps < 10; steps++) {

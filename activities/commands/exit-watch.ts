@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findCancelListener } from '../../src/db/commands/cancel-listeners';
+import { judgeProcess, type PortAnswer } from '../../src/domain/process-liveness';
+import type { OrchestratorDeps } from '../deps';
+import { readPort } from '../fleet/worker-port';
+
+/** `gone`: another process or none; `idle`: the process is through with the attempt. */
+export type ExitProof = 'gone' | 'idle' | null;
+
+/** What is watched for its end, and what is known of it. */
+export interface Watched {
+  workerId: string;
+  /** Null: the process has no attempt of ours. */
+  attemptId: string | null;
+  /** By our clock; a process that started later is another one. */
+  claimedAtMs: number | null;
+  /** What its port said before somebody began to end it. */
+  before: PortAnswer | null;
+  /** It may have claimed a moment ago, before its port was bound. */
+  mayBeStarting: boolean;
+  isAddressCurrent: boolean;
+  isEnding: boolean;
+}
+
+/**
+ * Watches a process that is to end until that is proven. GH exits 1.0 s after its listener ended, and its container is back about a second later: probed
+ * often enough to see the gap.
+ */
+export const watchExit = async (
+  { pool, limits, hosts }: Pick<OrchestratorDeps, 'pool' | 'limits' | 'hosts'>,
+  host: string,
+  { attemptId, isEnding, mayBeStarting, ...known }: Watched,
+): Promise<ExitProof> => {
+  const answers: PortAnswer[] = [];
+  const deadline = Date.now() + (isEnding ? limits.exitProofMs : limits.exitProofMs / 4);
+  do {
+    answers.push(await readPort(hosts, host));
+    const { is } = judgeProcess(
+      { ...known, answers, listener: 'unreadable' },
+      { jitterMs: limits.processStartJitterMs / 2, portBoundMs: mayBeStarting ? limits.portBoundMs : 0 },
+    );
+    const isProven = is === 'gone' || is === 'idle';
+    if (isProven && (attemptId === null || (await findCancelListener(pool, attemptId)) !== 'present')) return is;
+    await sleep(limits.exitProbeEveryMs);
+  } while (Date.now() < deadline);
+  return null;
+};
