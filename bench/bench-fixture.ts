@@ -3,7 +3,7 @@ import { NativeConnection } from '@temporalio/worker';
 import type { Pool } from 'pg';
 import { limits } from '../src/contracts/limits';
 import { createPool } from '../src/db/pool';
-import type { Stack } from '../src/dev/stack';
+import type { Stack } from '../dev/tools/stack';
 import { createClient, ensureSearchAttributes } from '../src/temporal';
 import { assignerSettings } from '../workers/assigner';
 import { startBareJobs, type BareJobs } from './bare/bare-jobs';

@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import type { Queryable } from '../src/db/queryable';
 import { migrate } from '../src/db/migrate';
-import { loadFleetSchema } from '../src/dev/fleet-schema/load';
+import { loadFleetSchema } from '../dev/fleet-schema/load';
 
 const silent = { info: () => undefined, warn: () => undefined };
 

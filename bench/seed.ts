@@ -30,7 +30,7 @@ export const ensureSeededDatabase = async (
 
 const seedVersion = (workers: number): string => {
   const hash = createHash('sha256').update(readFileSync(__filename)).update(String(workers));
-  const folders = ['src/db/migrations', 'src/dev/fleet-schema'].map((folder) => path.join(projectRoot(), folder));
+  const folders = ['src/db/migrations', 'dev/fleet-schema'].map((folder) => path.join(projectRoot(), folder));
   for (const folder of folders)
     for (const file of readdirSync(folder).toSorted()) if (file.endsWith('.sql')) hash.update(readFileSync(path.join(folder, file)));
   return hash.digest('hex');

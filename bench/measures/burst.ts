@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
 import { projectRoot } from '../../src/project-root';
-import type { Stack } from '../../src/dev/stack';
+import type { Stack } from '../../dev/tools/stack';
 import { startControlPlane } from '../../test/support/control-plane';
 import { until } from '../../test/support/until';
 import { createFreshDatabase } from '../database';

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
 import { projectRoot } from '../../src/project-root';
-import type { Stack } from '../../src/dev/stack';
+import type { Stack } from '../../dev/tools/stack';
 import { startControlPlane, type ControlPlane } from '../../test/support/control-plane';
 import { createFreshDatabase } from '../database';
 import type { Figure } from '../figures';

@@ -57,7 +57,7 @@ test('a moving tag has the digest of the version that it means', async () => {
 test('nothing is left of a test bed whose owner was killed: no container, no server, no mount, no file', async () => {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'testbed-'));
   const program = `
-    const { startKamalTestbed } = require(${JSON.stringify(path.join(projectRoot(), '.yardmaster/build/src/dev/kamal-testbed/kamal-testbed.js'))});
+    const { startKamalTestbed } = require(${JSON.stringify(path.join(projectRoot(), '.yardmaster/build/dev/kamal/testbed/kamal-testbed.js'))});
     startKamalTestbed({ dir: ${JSON.stringify(dir)}, hosts: 1, databaseUrl: 'postgres://127.0.0.1:1/none' }).then(async (testbed) => {
       await testbed.push('mute', { broken: 'mute' });
       const { code } = await testbed.kamal('deploy', '-P', '-d', 'staging', '--version', 'mute');

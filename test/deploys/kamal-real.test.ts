@@ -4,7 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { constantFrom, sample, string } from 'fast-check';
 import { stringify } from 'yaml';
-import { findKamal } from '../../src/dev/kamal-testbed/kamal-binary';
+import { findKamal } from '../../dev/kamal/testbed/kamal-binary';
 import { sensitive } from '../../src/domain/sensitive';
 import { appVersion, config, deployVersion, lockAcquire, lockStatus, version } from '../../src/kamal/commands';
 import { makeSecretLine } from '../../src/kamal/secrets';

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { claimAddresses } from '../../src/dev/kamal-testbed/testbed-addresses';
-import { claimPort } from '../../src/dev/ports';
+import { claimAddresses } from '../../dev/kamal/testbed/testbed-addresses';
+import { claimPort } from '../../dev/tools/ports';
 import { projectRoot } from '../../src/project-root';
-import { runProgram } from '../../src/dev/run-program';
+import { runProgram } from '../../dev/tools/run-program';
 
 const ports = [
   ...['gateway', 'product', 'postgres', 'temporal', 'temporal-ui'],
@@ -30,7 +30,7 @@ const playDemo = async (...args: string[]): Promise<string> => {
   const { DATABASE_URL: _theirs, ...env } = process.env;
   return await runProgram(
     process.execPath,
-    [path.join(projectRoot(), '.yardmaster/build/src/dev/demo.js'), '--exit', '--fresh', `--dir=${dir}`, ...chosen.flat(), ...args],
+    [path.join(projectRoot(), '.yardmaster/build/dev/tools/demo.js'), '--exit', '--fresh', `--dir=${dir}`, ...chosen.flat(), ...args],
     { env, timeoutMs: 400_000 },
   );
 };

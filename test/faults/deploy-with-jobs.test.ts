@@ -3,7 +3,7 @@ import { limits } from '../../src/contracts/limits';
 import { makeApplyJobId } from '../../src/contracts/ids';
 import { resolveSignal, taskQueues } from '../../src/contracts/messages';
 import { findJob, type Job } from '../../src/db/jobs/jobs';
-import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log';
+import type { SubmissionEntry } from '../../dev/gh/submissions-log';
 import { findViolations, type Violation } from '../support/checker';
 import { withDeployFixture } from '../support/deploy-fixture';
 import { makeGate } from '../support/gate';

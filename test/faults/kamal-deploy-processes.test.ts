@@ -1,5 +1,5 @@
 import type { DeployOutcome } from '../../src/contracts/deploy';
-import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-testbed';
+import type { Misbehaviour } from '../../dev/kamal/stand-in/stand-in-testbed';
 import { withDeployFixture } from '../support/deploy-fixture';
 import { until } from '../support/until';
 

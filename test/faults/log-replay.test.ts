@@ -3,7 +3,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
-import { claimPort } from '../../src/dev/ports';
+import { claimPort } from '../../dev/tools/ports';
 import { projectRoot } from '../../src/project-root';
 import { followLog, type LogFollower } from '../support/event-reader';
 import { addDeploy, appendLines, endDeploy, storedLog } from '../support/log-rows';

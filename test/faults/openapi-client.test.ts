@@ -1,7 +1,7 @@
 import { copyFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { projectRoot } from '../../src/project-root';
-import { runProgram } from '../../src/dev/run-program';
+import { runProgram } from '../../dev/tools/run-program';
 import { apiToolsDir, findApiTools } from '../support/api-tools';
 import { startApiWorld, type ApiWorld } from '../support/api-world';
 import { withDatabase } from '../support/database';

@@ -3,9 +3,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
 import { Client as PgClient } from 'pg';
-import { startPostgres } from '../../src/dev/postgres';
+import { startPostgres } from '../../dev/tools/postgres';
 import { projectRoot } from '../../src/project-root';
-import { type Stack, type StackOptions, startStack } from '../../src/dev/stack';
+import { type Stack, type StackOptions, startStack } from '../../dev/tools/stack';
 
 let dir: string;
 let stack: Stack | undefined;

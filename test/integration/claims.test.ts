@@ -3,8 +3,8 @@ import { readAttempt, takeBack } from '../../src/db/attempts/attempts';
 import { moveJob } from '../../src/db/jobs/jobs';
 import { createPool } from '../../src/db/pool';
 import { readFinding } from '../../src/domain/attempt-finding';
-import { recoverStuckJobs, releaseClaimedJobs } from '../../src/dev/gh-simulator/pickup';
-import type { WorkerDatabase } from '../../src/dev/gh-simulator/worker-database';
+import { recoverStuckJobs, releaseClaimedJobs } from '../../dev/gh/pickup';
+import type { WorkerDatabase } from '../../dev/gh/worker-database';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWaitingJobs, addWorker, addWorkers, assignAll, claim, emptyTables } from '../support/fleet-rows';
 

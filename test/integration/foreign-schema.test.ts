@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { readForeignFindings, checkForeignSchema, ForeignSchemaUnusable } from '../../src/db/foreign-schema';
-import type { FleetSchemaVariant } from '../../src/dev/fleet-schema/load';
+import type { FleetSchemaVariant } from '../../dev/fleet-schema/load';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 
 type Line = { level: 'info' | 'warn'; message: string };

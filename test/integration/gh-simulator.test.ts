@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { Client, type Pool } from 'pg';
-import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
-import { type Simulator, startSimulator } from '../../src/dev/gh-simulator/simulator';
+import type { SimulatorOptions } from '../../dev/gh/config';
+import { type Simulator, startSimulator } from '../../dev/gh/simulator';
 import { withDatabase } from '../support/database';
 import { until } from '../support/until';
 import { makeGate } from '../support/gate';

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { migrate } from '../../src/db/migrate';
 import { migrationsDir } from '../../src/db/migration-files';
-import { dumpSchema } from '../../src/dev/dump-schema';
+import { dumpSchema } from '../../dev/tools/dump-schema';
 import { projectRoot } from '../../src/project-root';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { until } from '../support/until';

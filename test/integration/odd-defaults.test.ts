@@ -9,7 +9,7 @@ import { migrate } from '../../src/db/migrate';
 import { createPool, withTransaction } from '../../src/db/pool';
 import { saveSecret, takeSecret } from '../../src/db/commands/secrets';
 import { waitForSessionLock } from '../../src/db/session-lock';
-import { loadFleetSchema } from '../../src/dev/fleet-schema/load';
+import { loadFleetSchema } from '../../dev/fleet-schema/load';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { makeNewJob, testActor } from '../support/new-job';
 import { startTransactionPooler } from '../support/transaction-pooler';

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { projectRoot } from '../../src/project-root';
-import { runProgram } from '../../src/dev/run-program';
+import { runProgram } from '../../dev/tools/run-program';
 import { makeOpenApiDocument } from '../../src/gateway/openapi';
 
 it('has nothing that redocly would have otherwise', async () => {

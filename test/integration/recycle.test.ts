@@ -9,8 +9,8 @@ import { createDeployActivities } from '../../activities';
 import { checkRecycleRegularly } from '../../activities/fleet/recycle';
 import { limits } from '../../src/contracts/limits';
 import { taskQueues } from '../../src/contracts/messages';
-import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
-import { claimPort } from '../../src/dev/ports';
+import { startSimulator, type Simulator } from '../../dev/gh/simulator';
+import { claimPort } from '../../dev/tools/ports';
 import { projectRoot } from '../../src/project-root';
 import { createRedact } from '../../src/domain/redact';
 import { sensitive } from '../../src/domain/sensitive';
@@ -170,7 +170,7 @@ type Recycle = { command: string[]; timeoutMs: number } | null;
 const restartSimulated = (): Recycle => ({
   command: [
     process.execPath,
-    path.join(projectRoot(), 'src/dev/recycle-simulated-worker.mjs'),
+    path.join(projectRoot(), 'dev/gh/recycle-simulated-worker.mjs'),
     `http://127.0.0.1:${simulator.controlPort}`,
     '{workerId}',
   ],

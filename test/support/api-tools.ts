@@ -1,7 +1,7 @@
 import { copyFile, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { projectRoot } from '../../src/project-root';
-import { runProgram } from '../../src/dev/run-program';
+import { runProgram } from '../../dev/tools/run-program';
 import { keptTool } from './kept-tool';
 
 export const apiToolsDir = (): string => path.join(projectRoot(), 'test/api-tools');

@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeCancelJobId } from '../../src/contracts/ids';
 import { isTerminal } from '../../src/domain/job-state';
 import type { CommandOutcome, Route } from '../../src/contracts/command';
-import type { SubmissionEvent } from '../../src/dev/gh-simulator/submissions-log';
+import type { SubmissionEvent } from '../../dev/gh/submissions-log';
 import { listCommands, type Command } from '../../src/db/commands/commands';
 import type { SeededRandom } from './seeded-random';
 import { until } from './until';
 import type { FleetFixture } from './fleet-fixture';
 
-/** What a cancelled job meets at the posting: every behaviour of a worker (src/dev/gh-simulator/behaviours.ts). */
+/** What a cancelled job meets at the posting: every behaviour of a worker (dev/gh/behaviours.ts). */
 const behaviours = [
   '/quick?ms=100',
   '/quick?ms=1500',

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log';
+import type { SubmissionEntry } from '../../dev/gh/submissions-log';
 import { ghStatusOf, isTerminal } from '../../src/domain/job-state';
 import type { CallbackRecord, Evidence, JobRecord } from './evidence';
 

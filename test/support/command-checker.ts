@@ -2,8 +2,8 @@ import type { Pool } from 'pg';
 import type { CommandOutcome, MeansUsed, RouteTaken } from '../../src/contracts/command';
 import type { JobState, Submission } from '../../src/contracts/job';
 import { isTerminal } from '../../src/domain/job-state';
-import type { Simulator } from '../../src/dev/gh-simulator/simulator';
-import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log';
+import type { Simulator } from '../../dev/gh/simulator';
+import type { SubmissionEntry } from '../../dev/gh/submissions-log';
 
 /** What a run of commands left behind: what the rows say, and what really happened. */
 export interface CommandEvidence {

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { z } from 'zod';
-import { claimPort } from '../../src/dev/ports';
-import { recycleCommandOf } from '../../src/dev/demo-fleet';
-import type { SimulatorOptions } from '../../src/dev/gh-simulator/config';
-import { startSimulator, type Simulator } from '../../src/dev/gh-simulator/simulator';
+import { claimPort } from '../../dev/tools/ports';
+import { recycleCommandOf } from '../../dev/tools/demo-fleet';
+import type { SimulatorOptions } from '../../dev/gh/config';
+import { startSimulator, type Simulator } from '../../dev/gh/simulator';
 import { createDeployerProcess, createGatewayProcess, createOrchestratorProcess, type OwnProcess } from './orchestrator-process';
 import { startProductReceiver, type ProductBehaviour, type ProductReceiver } from './product-receiver';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client, type Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
-import type { FleetSchemaVariant } from '../../src/dev/fleet-schema/load';
+import type { FleetSchemaVariant } from '../../dev/fleet-schema/load';
 import { hasFailedTest, testFileName } from './failure';
 
 export interface TestDatabase {

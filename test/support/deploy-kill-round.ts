@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import type { StandInStep } from '../../src/dev/kamal-stand-in/stand-in-testbed';
+import type { StandInStep } from '../../dev/kamal/stand-in/stand-in-testbed';
 import { findDeploy } from '../../src/db/deploys/deploy-rows';
 import { findDeployFaults } from './deploy-checker';
 import { injectors, whyLeftOut, type PhaseToHit, type Victim } from './deploy-kills';

@@ -1,4 +1,4 @@
-import type { Misbehaviour, StandInStep } from '../../src/dev/kamal-stand-in/stand-in-testbed';
+import type { Misbehaviour, StandInStep } from '../../dev/kamal/stand-in/stand-in-testbed';
 import type { DeployRun } from './deploy-run';
 import { commandLineOf, parentOf } from './stray-commands';
 import { until } from './until';

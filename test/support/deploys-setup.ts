@@ -1,5 +1,5 @@
-import { findKamal } from '../../src/dev/kamal-testbed/kamal-binary';
-import { requireKamalTestbed } from '../../src/dev/kamal-testbed/prerequisites';
+import { findKamal } from '../../dev/kamal/testbed/kamal-binary';
+import { requireKamalTestbed } from '../../dev/kamal/testbed/prerequisites';
 import globalSetup = require('./global-setup');
 
 /** Where something is missing the run ends before its first test, with one message that names the packages. */

@@ -3,7 +3,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import type { Pool } from 'pg';
 import type { CallbackBody } from '../../src/contracts/callback';
 import type { JobState } from '../../src/contracts/job';
-import type { SubmissionEntry } from '../../src/dev/gh-simulator/submissions-log';
+import type { SubmissionEntry } from '../../dev/gh/submissions-log';
 import type { ControlPlane } from './control-plane';
 
 /** What a run left behind, everywhere; test/support/checker.ts judges it. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { runProgram } from '../../src/dev/run-program';
+import { runProgram } from '../../dev/tools/run-program';
 import { apiToolsDir, installWithinMs } from './api-tools';
 import { keptTool } from './kept-tool';
 

@@ -8,8 +8,8 @@ import { endAttempt } from '../../src/db/attempts/attempts';
 import { openJob } from '../../src/db/jobs/jobs';
 import { withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
-import { pickUpJob } from '../../src/dev/gh-simulator/pickup';
-import type { WorkerDatabase } from '../../src/dev/gh-simulator/worker-database';
+import { pickUpJob } from '../../dev/gh/pickup';
+import type { WorkerDatabase } from '../../dev/gh/worker-database';
 import { makeNewJob, testActor } from './new-job';
 
 /** Rows of a fleet without its processes: for the statements of src/db, which see nothing else. */

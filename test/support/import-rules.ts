@@ -21,7 +21,7 @@ const folders = [
   'src/kamal/',
   'src/gateway/',
   'src/dashboard/',
-  'src/dev/',
+  'dev/',
   'workflows/',
   'activities/',
   'workers/',
@@ -47,7 +47,7 @@ interface Rule {
 const pure = { mayUseNode: false } as const;
 const temporalPackages = ['@temporalio/client', '@temporalio/common', '@temporalio/worker', '@temporalio/activity'] as const;
 
-const rules: Readonly<Record<Exclude<Folder, 'src/dev/' | 'test/' | 'bench/'>, Rule>> = {
+const rules: Readonly<Record<Exclude<Folder, 'dev/' | 'test/' | 'bench/'>, Rule>> = {
   'src/contracts/': { ...pure, folders: [], packages: ['zod', '@temporalio/workflow', '@temporalio/common'] },
   'src/domain/': { ...pure, folders: ['src/contracts/'], packages: [] },
   // Secrets are a type of the domain, which is pure.
@@ -155,8 +155,7 @@ const rules: Readonly<Record<Exclude<Folder, 'src/dev/' | 'test/' | 'bench/'>, R
 export const folderOf = (file: string): Folder | null =>
   folders.find((folder) => file === folder || (folder.endsWith('/') && file.startsWith(folder))) ?? null;
 
-const isFree = (folder: Folder): folder is 'src/dev/' | 'test/' | 'bench/' =>
-  folder === 'src/dev/' || folder === 'test/' || folder === 'bench/';
+const isFree = (folder: Folder): folder is 'dev/' | 'test/' | 'bench/' => folder === 'dev/' || folder === 'test/' || folder === 'bench/';
 
 /** One sentence for each import that the table forbids. */
 export const findForbiddenImports = (files: readonly SourceFile[], dependencies: readonly string[]): string[] =>
@@ -171,7 +170,7 @@ export const findForbiddenImports = (files: readonly SourceFile[], dependencies:
 
 const findProblem = (folder: Folder, file: string, { to, isTypeOnly }: Import, dependencies: readonly string[]): string | null => {
   if (to.kind === 'missing') return folder === 'bench/' || folder === 'test/' ? null : `imports ${to.specifier}, which is not there`;
-  // A process belongs to src/process alone; the servers of demo and tests are children of src/dev.
+  // A process belongs to src/process alone; the servers of demo and tests are children of dev.
   if (to.kind === 'node' && to.name === 'child_process' && folder !== 'src/process/' && !isFree(folder))
     return 'imports node:child_process';
   if (isFree(folder)) return null;

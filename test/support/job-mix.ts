@@ -9,7 +9,7 @@ export interface JobKind {
   share: number;
 }
 
-/** Every behaviour that ends without a human at the page (src/dev/gh-simulator/behaviours.ts). */
+/** Every behaviour that ends without a human at the page (dev/gh/behaviours.ts). */
 export const jobKinds: readonly JobKind[] = [
   { path: '/quick?ms=100', end: 'succeeded', share: 22 },
   { path: '/quick?ms=1500', end: 'succeeded', share: 10 },

@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { type KamalTestbed, type KamalTestbedOptions, startKamalTestbed } from '../../src/dev/kamal-testbed/kamal-testbed';
+import { type KamalTestbed, type KamalTestbedOptions, startKamalTestbed } from '../../dev/kamal/testbed/kamal-testbed';
 import { withDatabase } from './database';
 
 /** Hosts, registry and Kamal for the tests of a file, all of them real, and the database of the workers that run in the containers. */

@@ -1,4 +1,4 @@
-import type { DeployTestbed } from '../../src/dev/deploy-testbed';
+import type { DeployTestbed } from '../../dev/kamal/deploy-testbed';
 
 /** One command and what comes of it. The same list is run with the real Kamal and with the stand-in, so that the second cannot drift. */
 export interface KamalStep {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { startKeptProcess, type KeptProcess } from '../../src/dev/kept-process';
+import { startKeptProcess, type KeptProcess } from '../../dev/tools/kept-process';
 import { projectRoot } from '../../src/project-root';
 import { until } from './until';
 

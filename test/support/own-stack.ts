@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { Client } from 'pg';
 import { migrate } from '../../src/db/migrate';
-import { loadFleetSchema } from '../../src/dev/fleet-schema/load';
-import { type RunningPostgres, startPostgres } from '../../src/dev/postgres';
-import { findTemporalCli } from '../../src/dev/temporal-cli';
-import { type RunningTemporal, startTemporalServer } from '../../src/dev/temporal-server';
+import { loadFleetSchema } from '../../dev/fleet-schema/load';
+import { type RunningPostgres, startPostgres } from '../../dev/tools/postgres';
+import { findTemporalCli } from '../../dev/tools/temporal-cli';
+import { type RunningTemporal, startTemporalServer } from '../../dev/tools/temporal-server';
 import { until } from './until';
 
 /** Servers of one test alone, which it kills without hurting its neighbours. Each comes back with its data, on its port. */

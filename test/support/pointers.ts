@@ -18,7 +18,7 @@ export interface Pointer {
   section: string;
 }
 
-const folders = ['src', 'workflows', 'activities', 'workers', 'test', 'bench', 'docs', 'docker', '.ci'];
+const folders = ['src', 'workflows', 'activities', 'workers', 'dev', 'test', 'bench', 'docs', 'docker', '.ci'];
 const files = ['README.md', 'Dockerfile', 'docker-compose.temporal.yml', 'jest.config.js', '.env.example'];
 const leftOut = /(^|\/)node_modules\/|^test\/(histories|\.artifacts)\/|package-lock\.json$/;
 

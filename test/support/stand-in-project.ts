@@ -9,7 +9,7 @@ export const createStandInProject = (): { theirs: TestProject; bin: string; time
   const dir = path.join(theirs.dir, 'stand-in');
   mkdirSync(dir);
   const bin = path.join(dir, 'kamal');
-  const program = path.join(projectRoot(), 'src/dev/kamal-stand-in.mjs');
+  const program = path.join(projectRoot(), 'dev/kamal/stand-in.mjs');
   writeFileSync(bin, `#!/bin/sh\nKAMAL_STAND_IN_DIR='${dir}' exec '${process.execPath}' '${program}' "$@"\n`, { mode: 0o755 });
   return {
     theirs,

@@ -1,4 +1,4 @@
-import type { Stack } from '../../src/dev/stack';
+import type { Stack } from '../../dev/tools/stack';
 
 /** What global-setup.ts started and global-teardown.ts takes back. */
 export const started: { stack?: Stack; lockFile?: string } = {};

@@ -4,8 +4,8 @@ import { Client, Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { projectRoot } from '../../src/project-root';
-import { findTemporalCli } from '../../src/dev/temporal-cli';
-import { startTemporalServer, type RunningTemporal } from '../../src/dev/temporal-server';
+import { findTemporalCli } from '../../dev/tools/temporal-cli';
+import { startTemporalServer, type RunningTemporal } from '../../dev/tools/temporal-server';
 import { dataConverter } from '../../src/temporal';
 import { hasFailedTest, testFileName, writeArtifact } from './failure';
 

@@ -12,7 +12,7 @@ import { makeKamalDeployId } from '../../src/contracts/ids';
 import type { Limits } from '../../src/contracts/limits';
 import { searchAttributes, taskQueues, workflowNames, type KamalDeployInput } from '../../src/contracts/messages';
 import { findDeploy } from '../../src/db/deploys/deploy-rows';
-import type { DeployTestbed } from '../../src/dev/deploy-testbed';
+import type { DeployTestbed } from '../../dev/kamal/deploy-testbed';
 import { defaultRolePorts } from '../../src/domain/role-ports';
 import { sensitive } from '../../src/domain/sensitive';
 import { createHostClient, type HostAddressMap } from '../../src/ghosthands/client';

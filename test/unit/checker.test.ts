@@ -1,4 +1,4 @@
-import type { SubmissionEntry, SubmissionEvent } from '../../src/dev/gh-simulator/submissions-log';
+import type { SubmissionEntry, SubmissionEvent } from '../../dev/gh/submissions-log';
 import type { CallbackBody } from '../../src/contracts/callback';
 import type { JobState } from '../../src/contracts/job';
 import { findViolations } from '../support/checker';

@@ -1,5 +1,5 @@
 import { findBrokenPromises, type CommandEvidence, type CommandRecord } from '../support/command-checker';
-import type { SubmissionEntry, SubmissionEvent } from '../../src/dev/gh-simulator/submissions-log';
+import type { SubmissionEntry, SubmissionEvent } from '../../dev/gh/submissions-log';
 
 /** A cancel of one running job, told as it should be: stopped before the form was open. */
 const makeEvidence = (more: Partial<CommandEvidence> = {}): CommandEvidence => ({

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '../../src/config';
 import { projectRoot } from '../../src/project-root';
-import { makeEnvExample, makeSettingsDocument, withTable } from '../../src/dev/settings-docs';
-import { makeMetricsTable, metricsMarkers } from '../../src/dev/metrics-docs';
+import { makeEnvExample, makeSettingsDocument, withTable } from '../../dev/tools/settings-docs';
+import { makeMetricsTable, metricsMarkers } from '../../dev/tools/metrics-docs';
 import { settingDocs } from '../../src/settings';
 
 /** What stands in a file, and what should; `UPDATE_DOCS=1 npx jest config-docs` writes it. */

@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import type { DeployOutcome, DeployPhase, DeployView } from '../../src/contracts/deploy';
 import { approveSignal, cancelDeploySignal, deployStatusQuery, type KamalDeployInput } from '../../src/contracts/messages';
-import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-testbed';
+import type { Misbehaviour } from '../../dev/kamal/stand-in/stand-in-testbed';
 import { withDeployFixture } from '../support/deploy-fixture';
 import { makeGate } from '../support/gate';
 import { addLiveAttempt } from '../support/live-attempt';

@@ -6,7 +6,7 @@ import { makeKamalDeployId } from '../../src/contracts/ids';
 import type { Limits } from '../../src/contracts/limits';
 import { cancelDeploySignal } from '../../src/contracts/messages';
 import { acceptDeploy } from '../../src/db/deploys/accept-deploy';
-import type { Misbehaviour } from '../../src/dev/kamal-stand-in/stand-in-testbed';
+import type { Misbehaviour } from '../../dev/kamal/stand-in/stand-in-testbed';
 import { makeLockMessage } from '../../src/domain/deploy-lock';
 import { destination, service, withDeployFixture } from '../support/deploy-fixture';
 import { makeGate } from '../support/gate';

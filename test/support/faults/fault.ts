@@ -1,4 +1,4 @@
-import type { SimulatedHost } from '../../../src/dev/gh-simulator/simulated-host';
+import type { SimulatedHost } from '../../../dev/gh/simulated-host';
 import type { FaultFixture } from './fault-fixture';
 
 export interface FaultResult {

@@ -1,4 +1,4 @@
-import type { SubmissionEntry } from '../../../src/dev/gh-simulator/submissions-log';
+import type { SubmissionEntry } from '../../../dev/gh/submissions-log';
 import { expectThat, type FaultResult } from './fault';
 import { eventsOf, resolve, untilEvent, untilPassAfter, untilState, type FaultFixture } from './fault-fixture';
 

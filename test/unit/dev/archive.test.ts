@@ -1,5 +1,5 @@
 import { deflateRawSync, gzipSync } from 'node:zlib';
-import { fileFromTarGz, fileFromZip } from '../../../src/dev/archive';
+import { fileFromTarGz, fileFromZip } from '../../../dev/tools/archive';
 
 const text = Buffer.from('the program, é\n'.repeat(100));
 

@@ -1,5 +1,5 @@
-import { behaviourNames, parseBehaviour } from '../../../src/dev/gh-simulator/behaviours';
-import { classifyError, messageFor } from '../../../src/dev/gh-simulator/gh-errors';
+import { behaviourNames, parseBehaviour } from '../../../dev/gh/behaviours';
+import { classifyError, messageFor } from '../../../dev/gh/gh-errors';
 
 describe('the behaviour that a target URL asks for', () => {
   it('is the quick one for an unknown path, another host or no URL at all', () => {

@@ -1,8 +1,8 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { findChromium } from '../../../src/dev/chromium';
-import { downloadChromium } from '../../../src/dev/chromium-download';
+import { findChromium } from '../../../dev/tools/chromium';
+import { downloadChromium } from '../../../dev/tools/chromium-download';
 
 let dir: string;
 beforeEach(async () => {

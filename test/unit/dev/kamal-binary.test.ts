@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { findKamal } from '../../../src/dev/kamal-testbed/kamal-binary';
+import { findKamal } from '../../../dev/kamal/testbed/kamal-binary';
 
 let dir: string;
 beforeEach(async () => {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { type KeptProcessOptions, startKeptProcess } from '../../../src/dev/kept-process';
+import { type KeptProcessOptions, startKeptProcess } from '../../../dev/tools/kept-process';
 import { projectRoot } from '../../../src/project-root';
 import { until } from '../../support/until';
 
@@ -19,7 +19,7 @@ test('ends the server when its owner is killed', async () => {
   const owner = spawn(process.execPath, [
     '-e',
     `require('child_process').spawn(process.execPath, [process.argv[1], process.argv[2]], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })`,
-    path.join(projectRoot(), 'src/dev/keeper.mjs'),
+    path.join(projectRoot(), 'dev/tools/keeper.mjs'),
     JSON.stringify(order),
   ]);
   const { serverPid, keeperPid } = await pids();

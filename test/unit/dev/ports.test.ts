@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { claimPort } from '../../../src/dev/ports';
+import { claimPort } from '../../../dev/tools/ports';
 
 test('names a taken port, what wanted it, and the flag that changes it', async () => {
   const port = await claimPort({ port: 0, purpose: 'the first', changeWith: '--first-port' });

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ProcessLife } from '../../../src/dev/gh-simulator/process-life';
+import { ProcessLife } from '../../../dev/gh/process-life';
 
 describe('a simulated process', () => {
   it('runs neither catch nor finally after it was killed', async () => {

@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { findTemporalCli } from '../../../src/dev/temporal-cli';
+import { findTemporalCli } from '../../../dev/tools/temporal-cli';
 
 let dir: string;
 let printed: string[];

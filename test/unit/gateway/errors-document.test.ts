@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { problemCodes, problems } from '../../../src/contracts/errors';
-import { makeErrorsDocument } from '../../../src/dev/errors-document';
+import { makeErrorsDocument } from '../../../dev/tools/errors-document';
 import { projectRoot } from '../../../src/project-root';
 
 it('finds docs/errors.md as the catalogue says', () => {
