@@ -1,6 +1,5 @@
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
-import { access, openAtAtm } from './access';
 import { createAtmDeployRoutes } from './compat/atm-deploys';
 import { listEndedSessions } from '../db/ended-sessions';
 import { isMachine } from '../domain/fleet-config';
@@ -92,7 +91,7 @@ export const createApp = (deps: GatewayDeps): Express => {
       endpoint.path,
       recordRoute(endpoint.path),
       ...(name === 'receiveCallback' ? [noteRefused(deps)] : []),
-      authorise(isOpen(name, deps.settings) ? 'public' : access[name]),
+      authorise(endpoint.isOpenAtAtm === true && deps.settings.atmOpenReads ? 'public' : endpoint.roles),
       ...bodyReaders(endpoint, readBody),
       handlers[name],
     );
@@ -124,8 +123,6 @@ const closeWhileDraining = (isDraining: () => boolean): RequestHandler => {
     next();
   };
 };
-
-const isOpen = (name: EndpointName, { atmOpenReads }: GatewayDeps['settings']): boolean => atmOpenReads && openAtAtm.includes(name);
 
 const bodyReaders = (endpoint: Endpoint, readBody: ReturnType<typeof jsonBody>): readonly RequestHandler[] => {
   if (endpoint.body === undefined) return [];

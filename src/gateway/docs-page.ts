@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { access } from './access';
 import { pathTemplate, type Endpoint } from './endpoint';
 import { endpointNames, endpoints, type EndpointName } from './endpoints';
 import type { OpenApiDocument } from './openapi';
@@ -83,9 +82,8 @@ const answerCells = (response: unknown, shared: Readonly<Record<string, unknown>
 const lastPart = (pointer: string): string => pointer.slice(pointer.lastIndexOf('/') + 1);
 
 const example = (title: string, name: EndpointName, body: object, server: string): string => {
-  const { method, path, dialect }: Endpoint = endpoints[name];
+  const { method, path, dialect, roles }: Endpoint = endpoints[name];
   const url = `${server}${path.replaceAll(/:(\w+)/g, (_match, parameter: string) => `$${parameter}`)}`;
-  const roles = access[name];
   // What VALET and GH's workers show is a key of theirs, which not every act among VALET's paths takes.
   const isService = roles !== 'public' && (roles.includes('worker') || (dialect === 'product' && roles.includes('product')));
   const header = isService ? 'X-GH-Service-Key: $GH_SERVICE_SECRET' : 'X-API-Key: $KEY';

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Dialect } from './dialect';
 import { Problem, type FieldError } from './problem';
 import { getFacts, type RequestFacts } from './request-facts';
+import type { Role } from './role';
 import type { Tag } from './tags';
 
 /** One path and method: what it takes, what it answers, in the schemas that validate it and that /openapi.json shows. */
@@ -11,6 +12,10 @@ export interface Endpoint {
   /** In Express' words: `/v1/jobs/:jobId`; `*path` takes the rest of it, slashes as well. */
   path: string;
   dialect: Dialect;
+  /** Who may use it. */
+  roles: readonly Role[] | 'public';
+  /** ATM itself answers it to anybody (atm §1.3); we do only where the setting ATM_OPEN_READS wants it. */
+  isOpenAtAtm?: boolean;
   tag: Tag;
   summary: string;
   description?: string;

@@ -1,12 +1,10 @@
 import { problemCodes, problems, type ProblemCode } from '../contracts/errors';
-import { access } from './access';
 import { atmErrorBody, atmErrorStatus } from './compat/atm-errors';
 import { atmErrorSchema } from './compat/atm-schemas';
 import { ghErrorBody, ghErrorStatus } from './compat/gh-errors';
 import { ghErrorSchema } from './compat/valet-schemas';
 import type { Dialect } from './dialect';
 import type { Endpoint } from './endpoint';
-import type { EndpointName } from './endpoints';
 import { isUncounted } from './middleware/rate-limit';
 import { problemBody } from './problem';
 import { problemSchema } from './schemas/problem';
@@ -24,9 +22,9 @@ interface DescribedError {
 }
 
 /** What can go wrong beside what an endpoint says itself follows from what it takes and who may use it; its dialect gives each a status. */
-export const listErrors = (name: EndpointName, { path, dialect, params, query, headers, body, answers }: Endpoint): DescribedError[] => {
+export const listErrors = ({ path, dialect, roles, params, query, headers, body, answers }: Endpoint): DescribedError[] => {
   const hasBody = body !== undefined;
-  const needsKey = access[name] !== 'public';
+  const needsKey = roles !== 'public';
   const codes: [ProblemCode, boolean][] = [
     ['invalid', hasBody],
     ['malformed', hasBody || params !== undefined || query !== undefined || headers !== undefined],

@@ -1,6 +1,5 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, extendZodWithOpenApi, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
-import { access } from './access';
 import { answerExamples } from './answer-examples';
 import type { Dialect } from './dialect';
 import { pathTemplate, type DescribedAnswer, type Endpoint } from './endpoint';
@@ -61,8 +60,8 @@ const describe = (name: EndpointName, endpoint: Endpoint): RouteConfig => ({
   path: pathTemplate(endpoint.path),
   tags: [endpoint.tag],
   summary: endpoint.summary,
-  description: [endpoint.description, rolesLine(name)].filter((line) => line !== undefined).join('\n\n'),
-  security: securityOf(name, endpoint),
+  description: [endpoint.description, rolesLine(endpoint)].filter((line) => line !== undefined).join('\n\n'),
+  security: securityOf(endpoint),
   request: {
     params: endpoint.params,
     query: endpoint.query,
@@ -76,16 +75,12 @@ const describe = (name: EndpointName, endpoint: Endpoint): RouteConfig => ({
           },
         }),
   },
-  responses: endpoint.isPassedOn === true ? passedOnAnswers(name, endpoint) : { ...ownAnswers(endpoint), ...errorAnswers(name, endpoint) },
+  responses: endpoint.isPassedOn === true ? passedOnAnswers(endpoint) : { ...ownAnswers(endpoint), ...errorAnswers(endpoint) },
 });
 
-const rolesLine = (name: EndpointName): string => {
-  const roles = access[name];
-  return roles === 'public' ? 'Needs no key.' : `Roles: ${roles.join(', ')}.`;
-};
+const rolesLine = ({ roles }: Endpoint): string => (roles === 'public' ? 'Needs no key.' : `Roles: ${roles.join(', ')}.`);
 
-const securityOf = (name: EndpointName, { dialect }: Endpoint): Record<string, string[]>[] => {
-  const roles = access[name];
+const securityOf = ({ dialect, roles }: Endpoint): Record<string, string[]>[] => {
   if (roles === 'public') return [];
   if (roles.includes('worker')) return [{ serviceKey: [] }];
   const own: Record<Dialect, Record<string, string[]>[]> = {
@@ -121,7 +116,7 @@ const contentOf = (status: number, { schema, contentType = 'application/json' }:
   return { content: { [contentType]: { schema: schema ?? z.string(), ...(example === undefined ? {} : { example }) } } };
 };
 
-const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
+const errorAnswers = (endpoint: Endpoint): Responses => {
   const { dialect, path, answers } = endpoint;
   const inOwnWords = Object.entries(answers).filter(([status, { schema }]) => Number(status) >= 400 && schema === undefined);
   const described = (status: number, description: string) => ({
@@ -131,7 +126,7 @@ const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
   });
   return Object.fromEntries([
     ...inOwnWords.map(([status, { description }]) => [status, described(Number(status), description)]),
-    ...listErrors(name, endpoint).map(({ status, description, code }) => [
+    ...listErrors(endpoint).map(({ status, description, code }) => [
       String(status),
       isUncounted(path) ? described(status, description) : { $ref: `#/components/responses/${sharedErrorName(dialect, code)}` },
     ]),
@@ -141,10 +136,10 @@ const errorAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
 const sharedErrors = () =>
   new Map(
     endpointNames
-      .map((name): [EndpointName, Endpoint] => [name, endpoints[name]])
-      .filter(([, { path, isPassedOn }]) => !isUncounted(path) && isPassedOn !== true)
-      .flatMap(([name, endpoint]) =>
-        listErrors(name, endpoint).map(({ code, status, description }) => {
+      .map((name): Endpoint => endpoints[name])
+      .filter(({ path, isPassedOn }) => !isUncounted(path) && isPassedOn !== true)
+      .flatMap((endpoint) =>
+        listErrors(endpoint).map(({ code, status, description }) => {
           const { dialect } = endpoint;
           const headers = headersOf(endpoint, status);
           return [sharedErrorName(dialect, code), { description, headers, content: errorContent(dialect, code) }];
@@ -153,9 +148,9 @@ const sharedErrors = () =>
   );
 
 /** The machine's own 404, in its own words and type, looks to a client like ours. */
-const passedOnAnswers = (name: EndpointName, endpoint: Endpoint): Responses => {
+const passedOnAnswers = (endpoint: Endpoint): Responses => {
   const described = [
-    ...listErrors(name, endpoint),
+    ...listErrors(endpoint),
     ...Object.entries(endpoint.answers).map(([status, { description }]) => ({ status, description })),
   ].map(({ status, description }): [string, string] => [String(status), description]);
   return Object.fromEntries(

@@ -4,8 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { access } from '../../src/gateway/access';
-import { endpointNames, type EndpointName } from '../../src/gateway/endpoints';
+import { endpointNames, endpoints, type EndpointName } from '../../src/gateway/endpoints';
 import { apiToolsDir } from '../support/api-tools';
 import { callbackOrigin, startApiWorld, type ApiWorld } from '../support/api-world';
 import { withDatabase } from '../support/database';
@@ -44,7 +43,7 @@ const reportSchema = z.object({
  * asked at length once, as a reader.
  */
 const isAsked = (role: string, name: EndpointName): boolean => {
-  const roles: readonly string[] | 'public' = access[name];
+  const roles: readonly string[] | 'public' = endpoints[name].roles;
   return role === 'nobody' || role === 'read_only' || (roles !== 'public' && roles.includes(role));
 };
 

@@ -1,4 +1,3 @@
-import { access } from '../../src/gateway/access';
 import type { Endpoint } from '../../src/gateway/endpoint';
 import { endpointNames, endpoints, type EndpointName } from '../../src/gateway/endpoints';
 import { startApiWorld, type ApiWorld } from '../support/api-world';
@@ -65,7 +64,7 @@ it.each(withExamples)('the line of /docs for $name, $title, does what it says wh
   expect(lines.length).toBeGreaterThan(index);
   const isOver = name === 'retryJob' || name === 'retryApplication' || name === 'resolveJob';
   const { jobId } = await insertJob(database.pool, isOver ? { state: 'uncertain', submission: 'maybe' } : {});
-  const roles = access[name];
+  const { roles }: Endpoint = endpoints[name];
   const { status, body } = await typeCurlLine(lines[index] ?? '', {
     KEY: roles !== 'public' && roles.includes('operator') ? testKeys.operator : testKeys.deployer,
     GH_SERVICE_SECRET: testKeys.service,

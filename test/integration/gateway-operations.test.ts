@@ -1,6 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
 import { createPool } from '../../src/db/pool';
-import { access } from '../../src/gateway/access';
 import type { Role } from '../../src/gateway/role';
 import { endpointNames, endpoints } from '../../src/gateway/endpoints';
 import { readyAnswerSchema } from '../../src/gateway/schemas/operations';
@@ -58,7 +57,7 @@ describe('roles', () => {
 
   it.each(endpointNames)('%s lets in whom the table names, and nobody else', async (name) => {
     const { method, path } = endpoints[name];
-    const roles: readonly Role[] | 'public' = access[name];
+    const roles: readonly Role[] | 'public' = endpoints[name].roles;
     const send = async (key?: string): Promise<number> => (await tryEndpoint(method, path, key)).status;
     const refused = (status: number): boolean => status === 401 || status === 403;
     expect(refused(await send())).toBe(roles !== 'public');

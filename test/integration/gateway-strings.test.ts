@@ -1,7 +1,6 @@
 import { request } from 'node:http';
 import { text as textOf } from 'node:stream/consumers';
 import { z } from 'zod';
-import { access } from '../../src/gateway/access';
 import { atmErrorSchema } from '../../src/gateway/compat/atm-schemas';
 import { ghErrorSchema } from '../../src/gateway/compat/valet-schemas';
 import type { Endpoint } from '../../src/gateway/endpoint';
@@ -42,7 +41,7 @@ const fields: Field[] = endpointNames.flatMap((name) => {
 
 /** A key of whoever may do this; GH workers show theirs in a header of its own. */
 const headersFor = (name: EndpointName): Record<string, string> => {
-  const roles = access[name];
+  const { roles }: Endpoint = endpoints[name];
   if (roles === 'public') return {};
   if (roles.includes('worker')) return { 'x-gh-service-key': testKeys.service };
   const [role] = roles;

@@ -7,7 +7,6 @@ import { withTransaction } from '../../db/pool';
 import { shareRead } from '../../db/shared-read';
 import { reportHosts } from '../../domain/fleet-report';
 import { readMachine } from '../../metrics/machine';
-import { access } from '../access';
 import { actorOf } from '../actor';
 import { answer } from '../endpoint';
 import { endpoints } from '../endpoints';
@@ -155,7 +154,7 @@ export const createMonitoringRoutes = (deps: GatewayDeps): Record<Names, Request
         return { status: 200, body: { status: 'draining', active_jobs: job === null ? 0 : 1, worker_id: workerId } };
       }
       // A pause has no end of its own, and only who may pause may end it.
-      requireRole(facts.caller, access.pause, 'without a worker_id the whole fleet is paused');
+      requireRole(facts.caller, endpoints.pause.roles, 'without a worker_id the whole fleet is paused');
       await withTransaction(pool, async (client) => {
         await recordAct(client, { ...actorOf(facts), act: 'pause', subjectKind: 'fleet', subject: '*', detail: { reason } });
         await pauseFleet(client, { reason, actor: facts.caller?.name ?? '' });

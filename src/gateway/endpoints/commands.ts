@@ -1,3 +1,4 @@
+import { everyone } from '../role';
 import type { Endpoint } from '../endpoint';
 import { cancelExamples, resolveExamples, resumeExamples, retryExamples } from '../examples';
 import {
@@ -30,6 +31,7 @@ export const commandEndpoints = {
   cancelJob: {
     method: 'post',
     path: '/v1/jobs/:jobId/cancel',
+    roles: ['product', 'operator'],
     dialect: 'native',
     tag: 'Commands',
     summary: 'Cancel a job',
@@ -50,6 +52,7 @@ export const commandEndpoints = {
   resumeJob: {
     method: 'post',
     path: '/v1/jobs/:jobId/resume',
+    roles: ['product', 'operator'],
     dialect: 'native',
     tag: 'Commands',
     summary: 'Resume a job that waits for a person',
@@ -69,6 +72,7 @@ export const commandEndpoints = {
   retryJob: {
     method: 'post',
     path: '/v1/jobs/:jobId/retry',
+    roles: ['product', 'operator'],
     dialect: 'native',
     tag: 'Commands',
     summary: 'Try an ended or uncertain job again',
@@ -87,6 +91,7 @@ export const commandEndpoints = {
   resolveJob: {
     method: 'post',
     path: '/v1/jobs/:jobId/resolve',
+    roles: ['product', 'operator'],
     dialect: 'native',
     tag: 'Commands',
     summary: 'Say how a job ended',
@@ -106,6 +111,7 @@ export const commandEndpoints = {
   listCommands: {
     method: 'get',
     path: '/v1/jobs/:jobId/commands',
+    roles: everyone,
     dialect: 'native',
     tag: 'Commands',
     summary: 'List the commands of a job',
@@ -116,6 +122,7 @@ export const commandEndpoints = {
   getCommand: {
     method: 'get',
     path: '/v1/commands/:commandId',
+    roles: everyone,
     dialect: 'native',
     tag: 'Commands',
     summary: 'Read a command',

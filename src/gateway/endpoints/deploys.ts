@@ -1,3 +1,4 @@
+import { deployReaders } from '../role';
 import type { Endpoint } from '../endpoint';
 import { deployExamples, deploySignalExamples, breakLockExamples } from '../examples';
 import {
@@ -40,6 +41,7 @@ export const deployEndpoints = {
   placeDeploy: {
     method: 'post',
     path: '/v1/deploys',
+    roles: ['deployer'],
     dialect: 'native',
     tag: 'Deploys',
     summary: 'Start a deploy or a rollback',
@@ -58,6 +60,7 @@ export const deployEndpoints = {
   listDeploys: {
     method: 'get',
     path: '/v1/deploys',
+    roles: deployReaders,
     dialect: 'native',
     tag: 'Deploys',
     summary: 'List deploys',
@@ -68,6 +71,7 @@ export const deployEndpoints = {
   getDeploy: {
     method: 'get',
     path: '/v1/deploys/:deployId',
+    roles: deployReaders,
     dialect: 'native',
     tag: 'Deploys',
     summary: 'One deploy',
@@ -78,24 +82,28 @@ export const deployEndpoints = {
   approveDeploy: {
     ...deploySignalEndpoint,
     path: '/v1/deploys/:deployId/approve',
+    roles: ['deployer'],
     summary: 'Approve a deploy',
     description: 'Only while it waits for that. Its preflight is done once more then.',
   },
   rejectDeploy: {
     ...deploySignalEndpoint,
     path: '/v1/deploys/:deployId/reject',
+    roles: ['deployer'],
     summary: 'Reject a deploy',
     description: 'Only while it waits for an approval.',
   },
   cancelDeploy: {
     ...deploySignalEndpoint,
     path: '/v1/deploys/:deployId/cancel',
+    roles: ['deployer'],
     summary: 'Cancel a deploy',
     description: 'At any phase. Where hosts were touched already, the version before is put back and verified.',
   },
   streamDeployLog: {
     method: 'get',
     path: '/v1/deploys/:deployId/stream',
+    roles: deployReaders,
     dialect: 'native',
     tag: 'Deploys',
     summary: 'The log as it grows',
@@ -113,6 +121,7 @@ export const deployEndpoints = {
   getDeployLog: {
     method: 'get',
     path: '/v1/deploys/:deployId/log',
+    roles: deployReaders,
     dialect: 'native',
     tag: 'Deploys',
     summary: 'The whole log as text',
@@ -124,6 +133,7 @@ export const deployEndpoints = {
   listDestinations: {
     method: 'get',
     path: '/v1/destinations',
+    roles: deployReaders,
     dialect: 'native',
     tag: 'Deploys',
     summary: 'Where deploys go',
@@ -134,6 +144,7 @@ export const deployEndpoints = {
   breakDeployLock: {
     method: 'post',
     path: '/v1/destinations/:destination/lock/break',
+    roles: ['deployer'],
     dialect: 'native',
     tag: 'Deploys',
     summary: "Break Kamal's lock",

@@ -1,3 +1,4 @@
+import { everyone } from '../role';
 import type { Endpoint } from '../endpoint';
 import { drainExamples, holdExamples, pauseExamples, recycleExamples, releaseExamples, sweepExamples } from '../examples';
 import {
@@ -24,6 +25,7 @@ export const fleetEndpoints = {
   pause: {
     method: 'post',
     path: '/v1/pause',
+    roles: ['operator'],
     dialect: 'native',
     tag: 'Fleet',
     summary: 'Pause the fleet',
@@ -35,6 +37,7 @@ export const fleetEndpoints = {
   unpause: {
     method: 'post',
     path: '/v1/unpause',
+    roles: ['operator'],
     dialect: 'native',
     tag: 'Fleet',
     summary: 'End the pause',
@@ -46,6 +49,7 @@ export const fleetEndpoints = {
   holdHost: {
     method: 'post',
     path: '/v1/fleet/hosts/:host/hold',
+    roles: ['operator', 'deployer'],
     dialect: 'native',
     tag: 'Fleet',
     summary: 'Hold a host',
@@ -58,6 +62,7 @@ export const fleetEndpoints = {
   releaseHost: {
     method: 'post',
     path: '/v1/fleet/hosts/:host/release',
+    roles: ['operator', 'deployer'],
     dialect: 'native',
     tag: 'Fleet',
     summary: 'Release a host',
@@ -71,6 +76,7 @@ export const fleetEndpoints = {
   sweepFleet: {
     method: 'post',
     path: '/v1/fleet/sweep',
+    roles: ['operator'],
     dialect: 'native',
     tag: 'Fleet',
     summary: 'Sweep the fleet now',
@@ -87,6 +93,7 @@ export const fleetEndpoints = {
   getFleet: {
     method: 'get',
     path: '/v1/fleet',
+    roles: everyone,
     dialect: 'native',
     tag: 'Fleet',
     summary: 'The fleet',
@@ -96,6 +103,7 @@ export const fleetEndpoints = {
   listWorkers: {
     method: 'get',
     path: '/v1/workers',
+    roles: everyone,
     dialect: 'native',
     tag: 'Fleet',
     summary: 'The registered workers',
@@ -105,6 +113,7 @@ export const fleetEndpoints = {
   getWorker: {
     method: 'get',
     path: '/v1/workers/:workerId',
+    roles: everyone,
     dialect: 'native',
     tag: 'Fleet',
     summary: 'One worker',
@@ -114,6 +123,7 @@ export const fleetEndpoints = {
   drainWorker: {
     method: 'post',
     path: '/v1/workers/:workerId/drain',
+    roles: ['operator', 'deployer'],
     dialect: 'native',
     tag: 'Fleet',
     summary: 'Drain a worker',
@@ -136,6 +146,7 @@ export const fleetEndpoints = {
   getDrain: {
     method: 'get',
     path: '/v1/workers/:workerId/drain',
+    roles: everyone,
     dialect: 'native',
     tag: 'Fleet',
     summary: 'The last drain of a worker',
@@ -145,6 +156,7 @@ export const fleetEndpoints = {
   releaseWorker: {
     method: 'post',
     path: '/v1/workers/:workerId/release',
+    roles: ['operator', 'deployer'],
     dialect: 'native',
     tag: 'Fleet',
     summary: 'Let a drained worker have jobs again',
@@ -158,6 +170,7 @@ export const fleetEndpoints = {
   recycleWorker: {
     method: 'post',
     path: '/v1/workers/:workerId/recycle',
+    roles: ['operator'],
     dialect: 'native',
     tag: 'Fleet',
     summary: 'Replace the process of a worker',
@@ -179,6 +192,7 @@ export const fleetEndpoints = {
   getRecycle: {
     method: 'get',
     path: '/v1/workers/:workerId/recycle',
+    roles: everyone,
     dialect: 'native',
     tag: 'Fleet',
     summary: 'The last recycle of a worker',

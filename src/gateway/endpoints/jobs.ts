@@ -1,3 +1,4 @@
+import { everyone } from '../role';
 import { ghCallbackSchema } from '../../contracts/ghosthands';
 import type { Endpoint } from '../endpoint';
 import { submitJobExamples, workerCallbackExamples } from '../examples';
@@ -18,6 +19,7 @@ export const jobEndpoints = {
   submitJob: {
     method: 'post',
     path: '/v1/jobs',
+    roles: ['product', 'operator'],
     dialect: 'native',
     tag: 'Jobs',
     summary: 'Submit a job',
@@ -40,6 +42,7 @@ export const jobEndpoints = {
   listJobs: {
     method: 'get',
     path: '/v1/jobs',
+    roles: everyone,
     dialect: 'native',
     tag: 'Jobs',
     summary: 'List jobs',
@@ -50,6 +53,7 @@ export const jobEndpoints = {
   getJob: {
     method: 'get',
     path: '/v1/jobs/:jobId',
+    roles: everyone,
     dialect: 'native',
     tag: 'Jobs',
     summary: 'Read a job',
@@ -60,6 +64,7 @@ export const jobEndpoints = {
   redeliverCallback: {
     method: 'post',
     path: '/v1/jobs/:jobId/callbacks/:generation/:seq/redeliver',
+    roles: ['product', 'operator'],
     dialect: 'native',
     tag: 'Jobs',
     summary: 'Deliver a callback again',
@@ -70,6 +75,7 @@ export const jobEndpoints = {
   receiveCallback: {
     method: 'post',
     path: '/v1/callbacks/ghosthands/:attemptId',
+    roles: ['worker'],
     dialect: 'native',
     tag: 'Workers',
     summary: 'Take a callback of a GH worker',

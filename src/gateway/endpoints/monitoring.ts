@@ -1,3 +1,4 @@
+import { everyone } from '../role';
 import {
   alertsSchema,
   machineSchema,
@@ -32,12 +33,15 @@ export const monitoringEndpoints = {
   machine: {
     ...page,
     path: '/monitoring/system',
+    roles: 'public',
     summary: 'How busy our machine is',
     answers: { 200: { description: 'Of this process; the others tell theirs on METRICS_PORT.', schema: machineSchema } },
   },
   monitoringHealth: {
     ...page,
     path: '/monitoring/health',
+    // Open at GH too; VALET's page of a sandbox asks both without a key (valet §5), and nobody is named in them.
+    roles: 'public',
     summary: 'Checks, as GH tells them',
     answers: {
       200: { description: 'Healthy or degraded.', schema: monitoringHealthSchema },
@@ -47,24 +51,29 @@ export const monitoringEndpoints = {
   monitoringMetrics: {
     ...page,
     path: '/monitoring/metrics/json',
+    roles: 'public',
     summary: 'Totals, as GH tells them',
     answers: { 200: { description: 'Of the fleet, since the gateway started, a day at most.', schema: monitoringMetricsSchema } },
   },
   monitoringAlerts: {
     ...page,
     path: '/monitoring/alerts',
+    roles: everyone,
     summary: 'What somebody should look at',
     answers: { 200: { description: 'Jobs by their public id.', schema: alertsSchema } },
   },
   monitoringWorkers: {
     ...page,
     path: '/monitoring/workers',
+    roles: everyone,
     summary: 'The registry, as GH shows it',
     answers: { 200: { description: 'Newest registration first; a job is the public one.', schema: registrySchema } },
   },
   workerStatusPage: {
     ...page,
     path: '/worker/status',
+    // VALET shows no key on the worker port (valet §1.1).
+    roles: 'public',
     summary: 'The fleet as if it were one worker',
     description: 'Also on GATEWAY_WORKER_PORT, the port that VALET derives.',
     answers: { 200: { description: 'Jobs and workers together.', schema: workerStatusPageSchema } },
@@ -72,6 +81,7 @@ export const monitoringEndpoints = {
   workerHealthPage: {
     ...page,
     path: '/worker/health',
+    roles: 'public',
     summary: 'Is it safe to deploy?',
     description: "GH's codes: 503 with the same body while a job runs or the fleet is paused.",
     answers: {
@@ -83,6 +93,7 @@ export const monitoringEndpoints = {
     ...page,
     method: 'post',
     path: '/worker/drain',
+    roles: ['operator', 'deployer'],
     summary: 'Drain a worker, or pause the fleet',
     description:
       'The pause, which is what a body without `worker_id` asks for, needs the role operator. Unlike at GH it can be taken back: POST /v1/workers/:workerId/release, which four hours do by themselves; POST /v1/unpause.',
@@ -99,6 +110,7 @@ export const monitoringEndpoints = {
     ...page,
     method: 'post',
     path: '/api/v1/gh/valet/workers/deregister',
+    roles: ['product', 'operator'],
     summary: 'Give a worker up',
     description:
       'Found by worker, target, instance or sandbox id. Its job is cancelled or examined by its own workflow, never written over. ' +
@@ -113,6 +125,7 @@ export const monitoringEndpoints = {
   listSessions: {
     ...page,
     path: '/api/v1/gh/sessions',
+    roles: ['product', 'operator'],
     summary: "Browser sessions of a user, in VALET's form",
     query: sessionsQuerySchema,
     answers: { 200: { description: 'Without what is in them.', schema: sessionsSchema } },
@@ -121,6 +134,7 @@ export const monitoringEndpoints = {
     ...page,
     method: 'delete',
     path: '/api/v1/gh/sessions',
+    roles: ['product', 'operator'],
     summary: 'Clear one or all',
     query: clearSessionsQuerySchema,
     answers: {
@@ -131,6 +145,7 @@ export const monitoringEndpoints = {
   listSessionsOfUser: {
     ...page,
     path: '/api/v1/gh/valet/sessions/:userId',
+    roles: ['product', 'operator'],
     summary: "Browser sessions of a user, in GH's form",
     params: sessionsParamsSchema,
     answers: { 200: { description: 'Without what is in them.', schema: sessionsSchema } },
@@ -139,6 +154,7 @@ export const monitoringEndpoints = {
     ...page,
     method: 'delete',
     path: '/api/v1/gh/valet/sessions/:userId',
+    roles: ['product', 'operator'],
     summary: 'Clear all',
     params: sessionsParamsSchema,
     answers: { 200: { description: 'Gone.', schema: clearedSessionsSchema } },
@@ -147,6 +163,7 @@ export const monitoringEndpoints = {
     ...page,
     method: 'delete',
     path: '/api/v1/gh/valet/sessions/:userId/:domain',
+    roles: ['product', 'operator'],
     summary: 'Clear one',
     params: sessionParamsSchema,
     answers: { 200: { description: 'Gone.', schema: clearedSessionSchema }, 404: { description: 'That user has no session there.' } },

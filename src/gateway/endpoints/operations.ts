@@ -7,6 +7,7 @@ export const operationsEndpoints = {
   listAudit: {
     method: 'get',
     path: '/v1/audit',
+    roles: ['operator'],
     dialect: 'native',
     tag: 'Audit',
     summary: 'Who did what',
@@ -17,6 +18,7 @@ export const operationsEndpoints = {
   livez: {
     method: 'get',
     path: '/livez',
+    roles: 'public',
     dialect: 'native',
     tag: 'Health',
     summary: 'Does the process live?',
@@ -25,6 +27,7 @@ export const operationsEndpoints = {
   readyz: {
     method: 'get',
     path: '/readyz',
+    roles: 'public',
     dialect: 'native',
     tag: 'Health',
     summary: 'Can it keep what it is given?',
@@ -37,6 +40,7 @@ export const operationsEndpoints = {
   openapi: {
     method: 'get',
     path: '/openapi.json',
+    roles: 'public',
     dialect: 'native',
     tag: 'Documents',
     summary: 'This document',
@@ -45,6 +49,7 @@ export const operationsEndpoints = {
   docs: {
     method: 'get',
     path: '/docs',
+    roles: 'public',
     dialect: 'native',
     tag: 'Documents',
     summary: 'This document for people',
@@ -53,6 +58,7 @@ export const operationsEndpoints = {
   docsStyle: {
     method: 'get',
     path: '/docs.css',
+    roles: 'public',
     dialect: 'native',
     tag: 'Documents',
     summary: 'How that page looks',

@@ -28,6 +28,7 @@ export const productEndpoints = {
   submitApplication: {
     method: 'post',
     path: '/api/v1/gh/valet/apply',
+    roles: ['product'],
     dialect: 'product',
     tag: "The product's client",
     summary: 'Submit an application as VALET does',
@@ -41,6 +42,7 @@ export const productEndpoints = {
   submitTask: {
     method: 'post',
     path: '/api/v1/gh/valet/task',
+    roles: ['product'],
     dialect: 'product',
     tag: "The product's client",
     summary: 'Submit another task as VALET does',
@@ -54,6 +56,7 @@ export const productEndpoints = {
   getApplicationStatus: {
     method: 'get',
     path: '/api/v1/gh/valet/status/:jobId',
+    roles: ['product', 'operator', 'read_only'],
     dialect: 'product',
     tag: "The product's client",
     summary: 'Read a job as VALET does',
@@ -63,6 +66,7 @@ export const productEndpoints = {
   cancelApplication: {
     method: 'post',
     path: '/api/v1/gh/jobs/:jobId/cancel',
+    roles: ['product', 'operator'],
     dialect: 'product',
     tag: "The product's client",
     summary: 'Cancel a job as VALET does',
@@ -78,6 +82,7 @@ export const productEndpoints = {
   retryApplication: {
     method: 'post',
     path: '/api/v1/gh/jobs/:jobId/retry',
+    roles: ['product', 'operator'],
     dialect: 'product',
     tag: "The product's client",
     summary: 'Try a job again as VALET does',
@@ -94,6 +99,7 @@ export const productEndpoints = {
   resumeApplication: {
     method: 'post',
     path: '/api/v1/gh/valet/resume/:jobId',
+    roles: ['product', 'operator'],
     dialect: 'product',
     tag: "The product's client",
     summary: 'Resume a job as VALET does',
@@ -111,6 +117,8 @@ export const productEndpoints = {
   listModels: {
     method: 'get',
     path: '/api/v1/gh/models',
+    // Open at GH too (ghosthands §1.1), and asked by VALET's start-up check without a key.
+    roles: 'public',
     dialect: 'product',
     tag: "The product's client",
     summary: "GH's models",
@@ -119,6 +127,7 @@ export const productEndpoints = {
   health: {
     method: 'get',
     path: '/health',
+    roles: 'public',
     dialect: 'product',
     tag: "The product's client",
     summary: 'Are we there?',

@@ -1,3 +1,4 @@
+import { everyone } from '../role';
 import { z } from 'zod';
 import type { Endpoint } from '../endpoint';
 import { deployParamsSchema } from '../schemas/deploys';
@@ -14,6 +15,7 @@ export const sessionEndpoints = {
   signIn: {
     method: 'post',
     path: '/v1/session',
+    roles: everyone,
     dialect: 'native',
     tag: 'Session',
     summary: 'Sign in with a key',
@@ -24,6 +26,7 @@ export const sessionEndpoints = {
   getSession: {
     method: 'get',
     path: '/v1/session',
+    roles: everyone,
     dialect: 'native',
     tag: 'Session',
     summary: 'Who am I?',
@@ -32,6 +35,7 @@ export const sessionEndpoints = {
   signOut: {
     method: 'delete',
     path: '/v1/session',
+    roles: 'public',
     dialect: 'native',
     tag: 'Session',
     summary: 'Sign out',
@@ -42,6 +46,7 @@ export const sessionEndpoints = {
   watchDeploy: {
     method: 'get',
     path: '/watch/:deployId',
+    roles: 'public',
     dialect: 'native',
     tag: 'Session',
     summary: 'Watch a deploy in a browser',
@@ -52,6 +57,7 @@ export const sessionEndpoints = {
   watchScript: {
     method: 'get',
     path: '/watch.js',
+    roles: 'public',
     dialect: 'native',
     tag: 'Session',
     summary: 'What that page does',
@@ -60,6 +66,7 @@ export const sessionEndpoints = {
   watchStyle: {
     method: 'get',
     path: '/watch.css',
+    roles: 'public',
     dialect: 'native',
     tag: 'Session',
     summary: 'How it looks',
