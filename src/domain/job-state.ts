@@ -1,5 +1,5 @@
 import type { GhStatus } from '../contracts/ghosthands';
-import { terminalJobStates, type HumanKind, type JobState, type TerminalJobState } from '../contracts/job';
+import { jobStates, terminalJobStates, type HumanKind, type JobState, type TerminalJobState } from '../contracts/job';
 import type { CallbackStatus } from '../contracts/callback';
 
 /** Where a job may go from each state. `uncertain` is left only by a person's decision, a late proof, or its deadline. */
@@ -17,6 +17,28 @@ const transitions: Record<JobState, readonly JobState[]> = {
 };
 
 export const mayMove = (from: JobState, to: JobState): boolean => transitions[from].includes(to);
+
+/**
+ * Who has the job meanwhile: nobody yet, a worker, or a person. The lists of states in SQL are made from it, so that a new state is in those that mean it before
+ * anything compiles.
+ */
+const stageOf: Record<JobState, 'queued' | 'at_work' | 'resting' | 'ended'> = {
+  accepted: 'queued',
+  waiting: 'queued',
+  assigned: 'at_work',
+  running: 'at_work',
+  waiting_human: 'at_work',
+  uncertain: 'resting',
+  succeeded: 'ended',
+  failed: 'ended',
+  cancelled: 'ended',
+  expired: 'ended',
+};
+const statesOf = (stage: (typeof stageOf)[JobState]): readonly JobState[] => jobStates.filter((state) => stageOf[state] === stage);
+export const queuedStates = statesOf('queued');
+export const statesAtWork = statesOf('at_work');
+/** A person decides what comes next. */
+export const statesForPerson: readonly JobState[] = ['waiting_human', 'uncertain'];
 
 export const isTerminal = (state: JobState): state is TerminalJobState => (terminalJobStates as readonly JobState[]).includes(state);
 

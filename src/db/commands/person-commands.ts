@@ -1,4 +1,5 @@
 import type { CommandOutcome } from '../../contracts/command';
+import { terminalJobStates } from '../../contracts/job';
 import { isTerminal } from '../../domain/job-state';
 import { judgePersonCommand } from '../../domain/person-command-outcome';
 import { recordAct, type Act, type Actor } from '../audit';
@@ -6,6 +7,7 @@ import { endCommand, findCommand, openCommand, type Command, type NewCommand, ty
 import { findJob, openNextGeneration, type Job } from '../jobs/jobs';
 import { mirrorJob, type MirrorOptions } from '../jobs/mirror';
 import type { Queryable } from '../queryable';
+import { inWords } from '../words';
 
 /** Ends the open retries and resolves of a job of which its record says by now what came of them, each with its line in the audit. Inside of a transaction. */
 export const endPersonCommands = async (
@@ -16,7 +18,7 @@ export const endPersonCommands = async (
     `select c.command_id as "commandId", c.kind, c.generation, (
        select min(t.at) from yardmaster.job_transition t
        where t.job_id = c.job_id and t.at >= c.requested_at
-         and (t.generation > c.generation or t.state in ('succeeded', 'failed', 'cancelled', 'expired'))) as "leftAt"
+         and (t.generation > c.generation or t.state ${inWords(terminalJobStates)})) as "leftAt"
      from yardmaster.command c where c.job_id = $1::uuid and c.kind in ('retry', 'resolve') and c.ended_at is null`,
     [job.jobId],
   );

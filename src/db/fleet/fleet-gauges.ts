@@ -1,9 +1,10 @@
-import { jobStates, terminalJobStates, type JobState } from '../../contracts/job';
+import { jobStates } from '../../contracts/job';
 import { noFleetConfig, type FleetConfig } from '../../contracts/fleet-config';
 import type { Limits } from '../../contracts/limits';
 import { addressesOf } from '../../domain/fleet-config';
 import { countWorkersByHealth, reportHosts } from '../../domain/fleet-report';
 import { healthStatuses } from '../../domain/health';
+import { isTerminal } from '../../domain/job-state';
 import { listProbes } from './fleet';
 import { listHolds } from './holds';
 import { countLiveJobs } from '../jobs/job-counts';
@@ -23,7 +24,7 @@ export interface FleetGauge {
   read: () => Promise<{ labels?: Record<string, string>; value: number }[]>;
 }
 
-const liveStates = jobStates.filter((state) => !(terminalJobStates as readonly JobState[]).includes(state));
+const liveStates = jobStates.filter((state) => !isTerminal(state));
 
 /**
  * Figures of the fleet for `metrics.addGauge`. Each statement touches live rows only, so none grows with what has ended, and no label names a host,

@@ -1,4 +1,6 @@
+import { queuedStates } from '../../domain/job-state';
 import type { Queryable } from '../queryable';
+import { inWords } from '../words';
 
 /** The fleet in a few figures, for pages that everybody may read. No query of it grows with the jobs that have ended. */
 export interface FleetSummary {
@@ -16,7 +18,7 @@ export interface FleetSummary {
 export const readFleetSummary = async (db: Queryable, { probeFreshMs }: { probeFreshMs: number }): Promise<FleetSummary> => {
   const { rows } = await db.query<FleetSummary>(
     `select (select count(*)::int from yardmaster.attempt where ended_at is null) as "activeJobs",
-       (select count(*)::int from yardmaster.job where ended_at is null and state in ('accepted', 'waiting')) as "waitingJobs",
+       (select count(*)::int from yardmaster.job where ended_at is null and state ${inWords(queuedStates)}) as "waitingJobs",
        (select count(*)::int from yardmaster.job where ended_at is null and state = 'uncertain') as "uncertainJobs",
        (select count(*)::int from yardmaster.host_probe where is_api_up and probed_at > now() - $1::int * interval '1 ms') as "hostsUp",
        (select count(*)::int from yardmaster.host_probe where is_worker_up and probed_at > now() - $1::int * interval '1 ms') as "workersUp",

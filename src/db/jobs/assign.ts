@@ -1,6 +1,8 @@
 import type { Limits } from '../../contracts/limits';
+import { queuedStates, statesAtWork } from '../../domain/job-state';
 import { findRefusal, isRowRefused } from '../outage';
 import { queryNamed, type Queryable } from '../queryable';
+import { inWords } from '../words';
 
 /** Where the assigner listens (workers/assigner.ts). */
 export const assignChannel = 'yardmaster_assign';
@@ -172,7 +174,7 @@ export const idleWorkers = `
     and not exists (select from yardmaster.attempt a where a.worker_id = p.worker_id and (${waiterIsLeft} or ${isDeaf}))`;
 
 /** Of `yardmaster.job`: may be given to a worker now. The indexes job_turn… repeat it. */
-const isNext = `state in ('accepted', 'waiting') and cancel_requested_at is null and not_before is null`;
+const isNext = `state ${inWords(queuedStates)} and cancel_requested_at is null and not_before is null`;
 /** Its public row is there, no attempt of an earlier life still is, and nobody had it locked a moment ago. `offset` keeps it a look by key, for the few that are read. */
 const isReady = `exists (select from gh_automation_jobs g where g.id = job.job_id offset 0) and job_id not in (select job_id from taken) and job_id <> all($8::uuid[])`;
 /** … names a worker. */
@@ -240,7 +242,7 @@ of_names as materialized (
 ),
 at_work as materialized (
   select user_id, count(*) as jobs from yardmaster.job
-  where state in ('assigned', 'running', 'waiting_human') and exists (select from idle) group by user_id
+  where state ${inWords(statesAtWork)} and exists (select from idle) group by user_id
 ),
 jobs_at_work as materialized (select ${asObject} as jobs from at_work),
 named as materialized (

@@ -1,5 +1,7 @@
 import type { Affinity, AttemptState, ExecutionMode, HumanKind, JobState, JobType, Submission } from '../../contracts/job';
+import { statesForPerson } from '../../domain/job-state';
 import type { Queryable } from '../queryable';
+import { inWords } from '../words';
 
 /** A job as lists show it: no personal data, no result. */
 export interface JobSummary {
@@ -91,7 +93,7 @@ limit $7::int`;
 const listByDeadline = `
 select ${summaryColumns}, ${microsOf(deadline)} as cursor_at
 from yardmaster.job j left join yardmaster.attempt a on a.attempt_id = j.attempt_id
-where j.state in ('waiting_human', 'uncertain') and ${filters}
+where j.state ${inWords(statesForPerson)} and ${filters}
   and ($5::bigint is null or (${deadline}, j.job_id) > (${cursorAt}, $6::uuid))
 order by ${deadline}, j.job_id
 limit $7::int`;

@@ -1,5 +1,6 @@
 import type { CommandKind } from '../../contracts/command';
 import type { AttemptState, HumanKind, JobState, JobType, JobView, Submission } from '../../contracts/job';
+import { isTerminal } from '../../domain/job-state';
 import { callAssigner } from './assign';
 import { queryNamed, type Queryable } from '../queryable';
 
@@ -192,7 +193,7 @@ export const workValues = ({ claim, end }: AttemptWork = {}): unknown[] => [
 
 /** Writes the state, what becomes of the attempt, and the line of the timeline. Whether the move is allowed is the caller's question (src/domain/job-state.ts). */
 export const moveJob = async (db: Queryable, move: Move): Promise<void> => {
-  const isEnd = ['succeeded', 'failed', 'cancelled', 'expired'].includes(move.state);
+  const isEnd = isTerminal(move.state);
   await queryNamed(db, {
     name: 'move_job',
     text: `

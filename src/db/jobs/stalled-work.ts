@@ -1,5 +1,7 @@
 import type { Limits } from '../../contracts/limits';
+import { queuedStates } from '../../domain/job-state';
 import type { Queryable } from '../queryable';
+import { inWords } from '../words';
 
 /** A live job whose rows say something that its workflow has not acted upon, and what. */
 export interface StalledJob {
@@ -44,7 +46,7 @@ export const listStalledJobs = async (db: Queryable, limits: Limits): Promise<St
        ) r on true
        where j.ended_at is null
      ) judged where finding is not null
-     order by finding = 'untouched', finding = 'accepted_without_workflow' and state in ('accepted', 'waiting'), accepted_at, "jobId" limit $5::int`,
+     order by finding = 'untouched', finding = 'accepted_without_workflow' and state ${inWords(queuedStates)}, accepted_at, "jobId" limit $5::int`,
     [limits.unstartedMs, limits.sweepEveryMs, limits.untouchedMs, limits.restRecheckMs, limits.sweepBatchRows],
   );
   return rows;
