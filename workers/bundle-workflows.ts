@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleWorkflowCode } from '@temporalio/worker';
-import { dataConverter } from '../src/temporal';
+import { dataConverter } from '../src/temporal/connection';
 
 /** Where the compiled tree keeps the workflows' bundle: made once at the build, so that a process starts without a bundler. */
 export const workflowBundlePath = join(__dirname, '..', 'workflow-bundle.js');

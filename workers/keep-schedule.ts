@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { limits } from '../src/contracts/limits';
-import { ensureWorkerCleanupSchedule } from '../src/temporal';
+import { ensureWorkerCleanupSchedule } from '../src/temporal/namespace';
 
 /** Describe, then create or update, over a slow line. */
 const turnMs = 5_000;

@@ -3,7 +3,7 @@ import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/w
 import { loadConfig, type Config } from '../src/config';
 import { createLog, type Log } from '../src/log';
 import type { SdkMetricsSource } from '../src/metrics/sdk';
-import { dataConverter, installSdkRuntime } from '../src/temporal';
+import { dataConverter, installSdkRuntime } from '../src/temporal/connection';
 import { workflowBundlePath } from './bundle-workflows';
 
 /** The prebuilt bundle where the build made one, else the sources: a developer's start without a build. */

@@ -1,10 +1,4 @@
-import {
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowIdConflictPolicy,
-  WorkflowIdReusePolicy,
-  WorkflowNotFoundError,
-  type Client,
-} from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { WorkflowsPort } from '../activities/deps';
 import {
   makeApplyJobId,
@@ -27,6 +21,7 @@ import {
   type RetrySignal,
   type WakeSignal,
 } from '../src/contracts/messages';
+import { createCalls } from '../src/temporal/calls';
 
 /** How many aborted workflows one pass looks at; the next pass finds the rest. */
 const abortedListMax = 500;
@@ -42,22 +37,7 @@ export const createWorkflowsPort = (
   client: Client,
   { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string },
 ): WorkflowsPort => {
-  const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
-
-  /** A no-op where one of that id runs. */
-  const startOrJoin = async (
-    name: string,
-    workflow: { workflowId: string; args: [object]; staticSummary: string; taskQueue?: string },
-  ): Promise<void> => {
-    await soon(async () => {
-      await client.workflow.start(name, {
-        taskQueue,
-        ...workflow,
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-      });
-    });
-  };
+  const { soon, startOrJoin, signalJob } = createCalls(client, { deadlineMs, taskQueue });
 
   const listJobs = async (query: string, max: number): Promise<string[]> => {
     const jobIds: string[] = [];
@@ -78,19 +58,8 @@ export const createWorkflowsPort = (
     },
 
     async ensureApplyJob(jobId, wake) {
-      await soon(async () => {
-        await client.workflow.signalWithStart(workflowNames.applyJob, {
-          workflowId: makeApplyJobId({ jobId }),
-          taskQueue,
-          args: [{ jobId }],
-          signal: wakeSignal,
-          signalArgs: [wake],
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-          // Whoever calls this has seen a live row: where the last run completed, a generation was opened that nobody works on.
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          staticSummary: `Job ${jobId}, taken up by the sweep`,
-        });
-      }).catch(ignoreIf(WorkflowExecutionAlreadyStartedError));
+      // Whoever calls this has seen a live row: where the last run completed, a generation was opened that nobody works on.
+      await signalJob(jobId, wakeSignal, wake, 'the sweep').catch(ignoreIf(WorkflowExecutionAlreadyStartedError));
     },
 
     async ensureCommand({ kind, jobId }) {
@@ -104,17 +73,8 @@ export const createWorkflowsPort = (
     async repeatMessage({ jobId, generation, kind, actor, submitted, note }) {
       const resolve: ResolveSignal = { submitted, actor, generation, ...(note === null ? {} : { note }) };
       const retry: RetrySignal = { confirm: true, actor, generation };
-      await soon(async () => {
-        await client.workflow.signalWithStart(workflowNames.applyJob, {
-          workflowId: makeApplyJobId({ jobId }),
-          taskQueue,
-          args: [{ jobId }],
-          ...(kind === 'resolve' ? { signal: resolveSignal, signalArgs: [resolve] } : { signal: retrySignal, signalArgs: [retry] }),
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          staticSummary: `Job ${jobId}, taken up by a person's message`,
-        });
-      });
+      const by = "a person's message";
+      await (kind === 'resolve' ? signalJob(jobId, resolveSignal, resolve, by) : signalJob(jobId, retrySignal, retry, by));
     },
 
     async ensureRecycleWorker({ workerId, attemptId }) {

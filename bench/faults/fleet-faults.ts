@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { createPool } from '../../src/db/pool';
 import { projectRoot } from '../../src/project-root';
-import { createClient } from '../../src/temporal';
+import { createClient } from '../../src/temporal/connection';
 import { formatFaultTable, runFaultRound, startFaultFixture, type FaultRow } from '../../test/support/fault-run';
 import { startOwnStack } from '../../test/support/own-stack';
 

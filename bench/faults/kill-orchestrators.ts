@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { createPool } from '../../src/db/pool';
 import { projectRoot } from '../../src/project-root';
-import { createClient } from '../../src/temporal';
+import { createClient } from '../../src/temporal/connection';
 import { startControlPlane } from '../../test/support/control-plane';
 import { runKillScenario, type KillOutcome } from '../../test/support/kill-scenario';
 import { startOwnStack } from '../../test/support/own-stack';

@@ -29,6 +29,7 @@ import {
   type LookAtDestinationInput,
   type LookAtDestinationResult,
 } from '../contracts/messages';
+import { createCalls } from '../temporal/calls';
 
 /**
  * `no_answer`: nobody polls the deployer's queue, or it did not come to an end in time; nothing happens later either. `under_way`: somebody else's act is.
@@ -66,7 +67,7 @@ export const createDeploysClient = (
     taskQueue = taskQueues.deploy,
   }: { deadlineMs: number; takenMs?: number; taskQueue?: string },
 ): DeploysClient => {
-  const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
+  const { soon } = createCalls(client, { deadlineMs, taskQueue });
 
   /** Nobody waits half a minute to be told that there is no deployer. Ended, it cannot happen later. */
   const endUnlessTaken = async (handle: WorkflowHandle, answered: AbortSignal): Promise<void> => {

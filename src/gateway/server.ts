@@ -13,7 +13,7 @@ import { startMetricsServer } from '../metrics/server';
 import { createFleetConfigSource } from '../fleet-file';
 import { createHostClient } from '../ghosthands/client';
 import { createSecretBox } from '../secret-box';
-import { createClient } from '../temporal';
+import { createClient } from '../temporal/connection';
 import { createApp } from './app';
 import { drain, keepIdleConnections } from './drain';
 import { createGatewayMetrics } from './gateway-metrics';

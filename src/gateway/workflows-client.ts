@@ -5,12 +5,10 @@ import {
   isGrpcCancelledError,
   isGrpcDeadlineError,
   type Client,
-  type SignalDefinition,
 } from '@temporalio/client';
 import { E_TIMEOUT, Semaphore, withTimeout } from 'async-mutex';
 import {
   dryRunSweepId,
-  makeApplyJobId,
   makeCancelJobId,
   makeDeliverCallbacksId,
   makeDrainWorkerId,
@@ -34,7 +32,8 @@ import {
 } from '../contracts/messages';
 import { limits } from '../contracts/limits';
 import type { SweepReport, SweepRequest } from '../contracts/sweep';
-import { startApplyJob, wakeApplyJob, type ApplyJobStart, type StartedApplyJob } from '../temporal';
+import { createCalls } from '../temporal/calls';
+import { startApplyJob, wakeApplyJob, type ApplyJobStart, type StartedApplyJob } from '../temporal/apply-job';
 
 /** `behind`: Temporal has enough to do with those before it. */
 export type SubmittedStart = StartedApplyJob | { kind: 'behind' };
@@ -74,49 +73,16 @@ export const createWorkflowsClient = (
   { deadlineMs, taskQueue = taskQueues.orchestrator }: { deadlineMs: number; taskQueue?: string },
 ): WorkflowsClient => {
   const starts = withTimeout(new Semaphore(limits.startsAtOnce), deadlineMs / 8);
-  const soon = async <Result>(call: () => Promise<Result>): Promise<Result> => await client.withDeadline(Date.now() + deadlineMs, call);
+  const { soon, startOrJoin, signalJob } = createCalls(client, { deadlineMs, taskQueue });
 
   const attempt = async (call: () => Promise<unknown>): Promise<StartedCommand> => {
     try {
-      await soon(call);
+      await call();
       return { kind: 'started' };
     } catch (error) {
       return error instanceof WorkflowExecutionAlreadyStartedError ? { kind: 'already_running' } : { kind: 'unreachable', error };
     }
   };
-
-  /** Joins the workflow of that id where one runs. */
-  const startOrJoin = async (type: string, workflowId: string, input: object, staticSummary: string): Promise<StartedCommand> =>
-    await attempt(() =>
-      client.workflow.start(type, {
-        workflowId,
-        taskQueue,
-        args: [input],
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-        staticSummary,
-      }),
-    );
-
-  /** Over whatever the rows say: a run that was terminated is replaced, and reads them before the signal. */
-  const signalApplyJob = async <Payload>(
-    jobId: string,
-    signal: SignalDefinition<[Payload]>,
-    payload: Payload,
-    takenUpBy = "a person's word",
-  ): Promise<StartedCommand> =>
-    await attempt(() =>
-      client.workflow.signalWithStart(workflowNames.applyJob, {
-        workflowId: makeApplyJobId({ jobId }),
-        taskQueue,
-        args: [{ jobId }],
-        signal,
-        signalArgs: [payload],
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-        staticSummary: `Job ${jobId}, taken up by ${takenUpBy}`,
-      }),
-    );
 
   return {
     async startApplyJob(job) {
@@ -131,40 +97,55 @@ export const createWorkflowsClient = (
     },
     startNextGeneration: async (job) => await startApplyJob(client, job, { deadlineMs, taskQueue, isNewGeneration: true }),
     startCancelJob: async (input) =>
-      await startOrJoin(workflowNames.cancelJob, makeCancelJobId(input), input, `Cancel of job ${input.jobId}`),
-    startResumeJob: async (input) =>
       await attempt(() =>
-        client.workflow.start(workflowNames.resumeJob, {
-          workflowId: makeResumeJobId(input),
-          taskQueue,
+        startOrJoin(workflowNames.cancelJob, {
+          workflowId: makeCancelJobId(input),
           args: [input],
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          staticSummary: `Resume of job ${input.jobId}`,
+          staticSummary: `Cancel of job ${input.jobId}`,
         }),
       ),
+    startResumeJob: async (input) =>
+      await attempt(() =>
+        soon(() =>
+          client.workflow.start(workflowNames.resumeJob, {
+            workflowId: makeResumeJobId(input),
+            taskQueue,
+            args: [input],
+            workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+            workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+            staticSummary: `Resume of job ${input.jobId}`,
+          }),
+        ),
+      ),
     startDrainWorker: async (input) =>
-      await startOrJoin(workflowNames.drainWorker, makeDrainWorkerId(input), input, `Drain of worker ${input.workerId}`),
+      await attempt(() =>
+        startOrJoin(workflowNames.drainWorker, {
+          workflowId: makeDrainWorkerId(input),
+          args: [input],
+          staticSummary: `Drain of worker ${input.workerId}`,
+        }),
+      ),
     startRecycleWorker: async (input) =>
-      await startOrJoin(workflowNames.recycleWorker, makeRecycleWorkerId(input), input, `Recycle of worker ${input.workerId}`),
-    retryUncertainJob: async (jobId, payload) => await signalApplyJob(jobId, retrySignal, payload),
-    resolveJob: async (jobId, payload) => await signalApplyJob(jobId, resolveSignal, payload),
+      await attempt(() =>
+        startOrJoin(workflowNames.recycleWorker, {
+          workflowId: makeRecycleWorkerId(input),
+          args: [input],
+          staticSummary: `Recycle of worker ${input.workerId}`,
+        }),
+      ),
+    retryUncertainJob: async (jobId, payload) => await attempt(() => signalJob(jobId, retrySignal, payload, aPerson)),
+    resolveJob: async (jobId, payload) => await attempt(() => signalJob(jobId, resolveSignal, payload, aPerson)),
     wakeApplyJob: async (jobId, reason, { hasOwner = true } = {}) =>
       hasOwner
         ? await wakeApplyJob(client, { jobId, reason }, { deadlineMs })
-        : (await signalApplyJob(jobId, wakeSignal, { reason }, 'a callback of its worker')).kind !== 'unreachable',
+        : (await attempt(() => signalJob(jobId, wakeSignal, { reason }, 'a callback of its worker'))).kind !== 'unreachable',
     examineOwner: async (jobId, reason) => await wakeApplyJob(client, { jobId, reason, examineOwner: true }, { deadlineMs }),
     async deliverCallbacks(callbacks) {
-      await soon(() =>
-        client.workflow.start(workflowNames.deliverCallbacks, {
-          workflowId: makeDeliverCallbacksId(callbacks),
-          taskQueue,
-          args: [callbacks],
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          staticSummary: `Callbacks of job ${callbacks.jobId} up to generation ${callbacks.generation}`,
-        }),
-      );
+      await startOrJoin(workflowNames.deliverCallbacks, {
+        workflowId: makeDeliverCallbacksId(callbacks),
+        args: [callbacks],
+        staticSummary: `Callbacks of job ${callbacks.jobId} up to generation ${callbacks.generation}`,
+      });
     },
     async sweepNow() {
       await soon(() => client.schedule.getHandle(workerCleanupScheduleId).trigger());
@@ -195,3 +176,5 @@ export const createWorkflowsClient = (
     },
   };
 };
+
+const aPerson = "a person's word";

@@ -5,7 +5,7 @@ import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createPool } from '../../src/db/pool';
 import { projectRoot } from '../../src/project-root';
-import { createClient } from '../../src/temporal';
+import { createClient } from '../../src/temporal/connection';
 import { findViolations, type Violation } from '../support/checker';
 import { startControlPlane, type ControlPlane } from '../support/control-plane';
 import { gatherEvidence } from '../support/evidence';

@@ -7,7 +7,7 @@ import { holdHost, makeWorkerHolder } from '../../src/db/fleet/holds';
 import { deployRecordSchema, kamalValidateSchema, startedSchema } from '../../src/gateway/compat/atm-deploy-schemas';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { readEvents, type EventReader } from '../support/event-reader';
 import { addWorker, emptyTables } from '../support/fleet-rows';

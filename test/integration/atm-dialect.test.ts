@@ -18,7 +18,7 @@ import {
   idleStatusSchema,
 } from '../../src/gateway/compat/atm-schemas';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorker, assignAll, emptyTables, type WorkerRows } from '../support/fleet-rows';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';

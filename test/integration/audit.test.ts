@@ -5,7 +5,7 @@ import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { updateCommand } from '../../src/db/commands/commands';
 import { recordCommandEnd } from '../../src/db/audit';
 import { withTransaction } from '../../src/db/pool';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
 import { insertJob } from '../support/job-rows';

@@ -14,7 +14,7 @@ import { commandProblemSchema, commandSchema } from '../../src/gateway/schemas/c
 import { jobDetailsSchema } from '../../src/gateway/schemas/job-answers';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { createSecretBox } from '../../src/secret-box';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { projectRoot } from '../../src/project-root';
 import { withDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, testSecretsKey, type Reply, type TestGateway } from '../support/gateway';

@@ -8,7 +8,7 @@ import { deployExamples } from '../../src/gateway/examples';
 import { deployPageSchema, deploySchema, destinationListSchema, placeDeployBodySchema } from '../../src/gateway/schemas/deploys';
 import { problemSchema } from '../../src/gateway/schemas/problem';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
 import { addDeploy, endDeploy } from '../support/log-rows';

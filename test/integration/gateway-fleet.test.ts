@@ -2,7 +2,7 @@ import { holdHost, makeDeployHolder, makeWorkerHolder } from '../../src/db/fleet
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { fleetReportSchema, hostAnswerSchema, oneWorkerSchema, sweepReportSchema, workerListSchema } from '../../src/gateway/schemas/fleet';
 import { releasedWorkerSchema } from '../../src/gateway/schemas/worker-acts';
-import { ensureWorkerCleanupSchedule } from '../../src/temporal';
+import { ensureWorkerCleanupSchedule } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { addAttempt, addWaitingJob, addWorker, assignAll, emptyTables } from '../support/fleet-rows';
 import { call, startTestGateway, testKeys, type TestGateway } from '../support/gateway';

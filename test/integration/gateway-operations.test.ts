@@ -4,7 +4,7 @@ import type { Role } from '../../src/gateway/role';
 import { endpointNames, endpoints } from '../../src/gateway/endpoints';
 import { readyAnswerSchema } from '../../src/gateway/schemas/operations';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { workerCleanupScheduleId } from '../../src/contracts/ids';
 import { withDatabase } from '../support/database';
 import { countStatements } from '../support/statement-count';

@@ -7,7 +7,7 @@ import { countWorkers, workerConditions, type WorkerCondition } from '../../src/
 import { submitJobExamples } from '../../src/gateway/examples';
 import { jobDetailsSchema, jobPageSchema } from '../../src/gateway/schemas/job-answers';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';
 import { withTemporal } from '../support/temporal';

@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { makeApplyJobId } from '../../src/contracts/ids';
 import { applyExamples, submitJobExamples } from '../../src/gateway/examples';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';

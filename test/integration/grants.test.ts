@@ -24,7 +24,7 @@ import { applyExamples, taskExamples } from '../../src/gateway/examples';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { createSecretBox } from '../../src/secret-box';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { startTestGateway, testKeys, testSecretsKey, type TestGateway } from '../support/gateway';
 import { startOrchestrator } from '../support/orchestrator';

@@ -8,7 +8,7 @@ import { personTextCharsMax, personTextCutMark } from '../../src/domain/person-t
 import { messageShapes, starts } from '../../src/domain/workflow-inputs';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { createLog } from '../../src/log';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { addWaitingJob, addWorker, assignAll, claim, emptyTables } from '../support/fleet-rows';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';

@@ -3,7 +3,7 @@ import { Worker } from '@temporalio/worker';
 import { loadConfig } from '../../src/config';
 import { sensitive } from '../../src/domain/sensitive';
 import { createLog } from '../../src/log';
-import { connectNative, installSdkRuntime } from '../../src/temporal';
+import { connectNative, installSdkRuntime } from '../../src/temporal/connection';
 import { withTemporal } from '../support/temporal';
 
 const temporal = withTemporal();

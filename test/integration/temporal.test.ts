@@ -6,14 +6,9 @@ import { loadConfig, type TemporalConfig } from '../../src/config';
 import { makeApplyJobId, workerCleanupScheduleId } from '../../src/contracts/ids';
 import { keepSchedule } from '../../workers/keep-schedule';
 import { searchAttributes } from '../../src/contracts/messages';
-import {
-  connectNative,
-  createClient,
-  ensureSearchAttributes,
-  ensureWorkerCleanupSchedule,
-  startApplyJob,
-  wakeApplyJob,
-} from '../../src/temporal';
+import { startApplyJob, wakeApplyJob } from '../../src/temporal/apply-job';
+import { connectNative, createClient } from '../../src/temporal/connection';
+import { ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../../src/temporal/namespace';
 import { withTemporal } from '../support/temporal';
 import { until } from '../support/until';
 

@@ -14,7 +14,7 @@ import {
 } from '../../src/gateway/compat/valet-command-schemas';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
 import { createSecretBox } from '../../src/secret-box';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { call, startTestGateway, testKeys, testSecretsKey, type Reply, type TestGateway } from '../support/gateway';
 import { insertJob } from '../support/job-rows';

@@ -14,7 +14,7 @@ import {
 } from '../../src/gateway/compat/valet-schemas';
 import { applyExamples, taskExamples } from '../../src/gateway/examples';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { startTestGateway, testKeys, type TestGateway } from '../support/gateway';
 import { withTemporal } from '../support/temporal';

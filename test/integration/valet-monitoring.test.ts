@@ -12,7 +12,7 @@ import {
 } from '../../src/gateway/compat/monitoring-schemas';
 import { deregisteredSchema, sessionsSchema } from '../../src/gateway/compat/valet-fleet-schemas';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { ensureSearchAttributes } from '../../src/temporal';
+import { ensureSearchAttributes } from '../../src/temporal/namespace';
 import { withDatabase } from '../support/database';
 import { addAttempt, addWaitingJob, addWorker, assignAll, emptyTables, type WorkerRows } from '../support/fleet-rows';
 import { call, startTestGateway, testKeys, type Reply, type TestGateway } from '../support/gateway';

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { taskQueues } from '../../src/contracts/messages';
 import { createDeploysClient } from '../../src/gateway/deploys-client';
 import { createWorkflowsClient } from '../../src/gateway/workflows-client';
-import { ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../../src/temporal';
+import { ensureSearchAttributes, ensureWorkerCleanupSchedule } from '../../src/temporal/namespace';
 import { addWorker } from './fleet-rows';
 import { startTestGateway, type TestGateway } from './gateway';
 import { insertJob } from './job-rows';

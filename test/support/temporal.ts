@@ -6,7 +6,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { projectRoot } from '../../src/project-root';
 import { findTemporalCli } from '../../dev/tools/temporal-cli';
 import { startTemporalServer, type RunningTemporal } from '../../dev/tools/temporal-server';
-import { dataConverter } from '../../src/temporal';
+import { dataConverter } from '../../src/temporal/connection';
 import { hasFailedTest, testFileName, writeArtifact } from './failure';
 
 export interface TestTemporal {

@@ -4,7 +4,7 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { projectRoot } from '../../src/project-root';
-import { dataConverter } from '../../src/temporal';
+import { dataConverter } from '../../src/temporal/connection';
 import { readSources } from './source-tree';
 
 const folder = path.join(projectRoot(), '.yardmaster');
