@@ -5,6 +5,7 @@ import type { WorkflowLimits } from '../../src/contracts/limits';
 import type { CancelJobInput, WakeSignal } from '../../src/contracts/messages';
 import { endCancelListener, findCancelListener } from '../../src/db/commands/cancel-listeners';
 import { findCommand, openCommand, updateCommand, viewCommand, type Command } from '../../src/db/commands/commands';
+import { findClaim } from '../../src/db/attempts/attempts';
 import { findJob } from '../../src/db/jobs/jobs';
 import { mirrorJob } from '../../src/db/jobs/mirror';
 import { withTransaction } from '../../src/db/pool';
@@ -14,7 +15,7 @@ import { isTerminal } from '../../src/domain/job-state';
 import { fallbackMessage, routeCommand, routeLevel } from '../../src/domain/route-command';
 import type { CancelMeans, CommandDeps } from '../deps';
 import { endCommand } from './end-command';
-import { watchExit, type ExitProof } from './exit-watch';
+import { watchExit, type ExitProof, type Watched } from './exit-watch';
 import { readPort } from '../fleet/worker-port';
 
 export interface Stopped {
@@ -102,22 +103,21 @@ export const createCancelActivities = (deps: CommandDeps) => {
       const { attemptId, workerId, host } = route;
       if (attemptId === null || workerId === null) return { proof: null, isReached: false, detail: 'nobody has it' };
       const command = await getCommand(commandId);
-      const claim = await findClaim(command.jobId, attemptId);
+      const claim = await findClaim(pool, attemptId);
       const watched = host ?? claim.host;
       const before = watched === null ? null : await readPort(hosts, watched);
       const { isEnding, result } = means === 'listener' ? await endListener(attemptId) : await askApi(host, attemptId);
       await updateCommand(pool, { commandId, means: [{ means, result }] });
-      const claimedAtMs = claim.host === watched ? claim.claimedAtMs : null;
+      const claimed = claimedThere(claim, watched, limits);
       const proof =
         watched === null
           ? null
           : await watchExit(deps, watched, {
               workerId,
               attemptId,
-              claimedAtMs,
+              ...claimed,
               before,
               isAddressCurrent: host !== null,
-              mayBeStarting: true,
               isEnding,
             });
       log.info('A running attempt is being stopped', {
@@ -138,10 +138,8 @@ export const createCancelActivities = (deps: CommandDeps) => {
       await updateCommand(pool, { commandId, means: [{ means: 'recycle', result: recycle }] });
       const { host, workerId, attemptId } = route;
       if (host === null || workerId === null || attemptId === null) return null;
-      const claim = await findClaim((await getCommand(commandId)).jobId, attemptId);
-      const claimedAtMs = claim.host === host ? claim.claimedAtMs : null;
-      const known = { workerId, attemptId, claimedAtMs, before: null, isAddressCurrent: true, mayBeStarting: true };
-      return await watchExit(deps, host, { ...known, isEnding: true });
+      const claimed = claimedThere(await findClaim(pool, attemptId), host, limits);
+      return await watchExit(deps, host, { workerId, attemptId, ...claimed, before: null, isAddressCurrent: true, isEnding: true });
     },
 
     async tellJob({ jobId, wake }: { jobId: string; wake: WakeSignal }): Promise<void> {
@@ -203,14 +201,17 @@ export const createCancelActivities = (deps: CommandDeps) => {
     }
     return { command: await getCommand(command.commandId), attemptId: live?.attemptId ?? null, isClaimed: live?.state === 'running' };
   }
+};
 
-  /** Where and when the attempt was claimed, the latter by our clock: an age of the database's, so that no two clocks are compared. */
-  async function findClaim(jobId: string, attemptId: string): Promise<{ host: string | null; claimedAtMs: number | null }> {
-    const job = await findJob(pool, jobId);
-    if (job?.attempt?.attemptId !== attemptId) return { host: null, claimedAtMs: null };
-    const { host, claimedAt } = job.attempt;
-    return { host, claimedAtMs: claimedAt === null ? null : Date.now() - (job.now.getTime() - claimedAt.getTime()) };
-  }
+/** By our clock; nothing is known of a claim at another address. */
+const claimedThere = (
+  { host, claimedAgeMs }: Awaited<ReturnType<typeof findClaim>>,
+  watched: string | null,
+  { portBoundMs }: CommandDeps['limits'],
+): Pick<Watched, 'ranAtMs' | 'boundByMs'> => {
+  if (host !== watched || claimedAgeMs === null) return { ranAtMs: null, boundByMs: null };
+  const ranAtMs = Date.now() - claimedAgeMs;
+  return { ranAtMs, boundByMs: ranAtMs + portBoundMs };
 };
 
 export type CancelActivities = ReturnType<typeof createCancelActivities>;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findCancelListener } from '../../src/db/commands/cancel-listeners';
-import { judgeProcess, type PortAnswer } from '../../src/domain/process-liveness';
+import { judgeProcess, type PortAnswer, type ProcessEvidence } from '../../src/domain/process-liveness';
 import type { OrchestratorDeps } from '../deps';
 import { readPort } from '../fleet/worker-port';
 
@@ -8,17 +8,9 @@ import { readPort } from '../fleet/worker-port';
 export type ExitProof = 'gone' | 'idle' | null;
 
 /** What is watched for its end, and what is known of it. */
-export interface Watched {
-  workerId: string;
+export interface Watched extends Pick<ProcessEvidence, 'workerId' | 'ranAtMs' | 'boundByMs' | 'before' | 'isAddressCurrent'> {
   /** Null: the process has no attempt of ours. */
   attemptId: string | null;
-  /** By our clock; a process that started later is another one. */
-  claimedAtMs: number | null;
-  /** What its port said before somebody began to end it. */
-  before: PortAnswer | null;
-  /** It may have claimed a moment ago, before its port was bound. */
-  mayBeStarting: boolean;
-  isAddressCurrent: boolean;
   isEnding: boolean;
 }
 
@@ -29,16 +21,16 @@ export interface Watched {
 export const watchExit = async (
   { pool, limits, hosts }: Pick<OrchestratorDeps, 'pool' | 'limits' | 'hosts'>,
   host: string,
-  { attemptId, isEnding, mayBeStarting, ...known }: Watched,
+  { attemptId, isEnding, ...known }: Watched,
 ): Promise<ExitProof> => {
   const answers: PortAnswer[] = [];
-  const deadline = Date.now() + (isEnding ? limits.exitProofMs : limits.exitProofMs / 4);
+  // Nothing is proven before its port must be bound.
+  const deadline = isEnding
+    ? Math.max(Date.now() + limits.exitProofMs, (known.boundByMs ?? 0) + 2 * limits.exitProbeEveryMs)
+    : Date.now() + limits.exitProofMs / 4;
   do {
     answers.push(await readPort(hosts, host));
-    const { is } = judgeProcess(
-      { ...known, answers, listener: 'unreadable' },
-      { jitterMs: limits.processStartJitterMs / 2, portBoundMs: mayBeStarting ? limits.portBoundMs : 0 },
-    );
+    const { is } = judgeProcess({ ...known, answers, listener: 'unreadable' }, { jitterMs: limits.processStartJitterMs / 2 });
     const isProven = is === 'gone' || is === 'idle';
     if (isProven && (attemptId === null || (await findCancelListener(pool, attemptId)) !== 'present')) return is;
     await sleep(limits.exitProbeEveryMs);

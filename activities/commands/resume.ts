@@ -158,7 +158,7 @@ export const createResumeActivities = (deps: CommandDeps) => {
   /** A registry row lives on for minutes after its process: without a listener, the status port must say that somebody works there. */
   async function checkWaiter(route: RouteTaken): Promise<RouteTaken> {
     const port = await readPort(deps.hosts, route.host ?? '');
-    const who = whoAnswers(port, { workerId: route.workerId ?? '', claimedAtMs: null, jitterMs: 0 });
+    const who = whoAnswers(port, { workerId: route.workerId ?? '', ranAtMs: null, jitterMs: 0 });
     if (who === null || (who === 'itself' && port.kind === 'answers' && port.activeJobs > 0)) return route;
     const reason = who === 'nobody' ? 'the process of its worker is gone' : 'its worker works on nothing';
     return { ...route, route: 'parked', reason, steps: [...route.steps, { lookedUp: 'database', found: null, level: 'warn', reason }] };

@@ -7,6 +7,7 @@ import type { WorkerActOutcome, WorkerActView } from '../../src/contracts/worker
 import { findWorker } from '../../src/db/fleet/fleet';
 import { makeRecycleHolder, releaseHolder } from '../../src/db/fleet/holds';
 import { findCancelListener } from '../../src/db/commands/cancel-listeners';
+import { findClaim } from '../../src/db/attempts/attempts';
 import { findLeftProcess, noteReleaseProblem, noteReleaseTry, settleLeftProcesses } from '../../src/db/attempts/left-processes';
 import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts } from '../../src/db/attempts/orphaned-attempts';
 import { withTransaction } from '../../src/db/pool';
@@ -146,7 +147,9 @@ export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: 
     }): Promise<ExitProof> {
       if (host === null) return null;
       // A process that started after the command began is another one, whatever the port said before.
-      const known = { workerId, attemptId, claimedAtMs: before.atMs, before, isAddressCurrent: true, mayBeStarting: false };
+      const ageMs = attemptId === null ? null : (await findClaim(pool, attemptId)).claimedAgeMs;
+      const boundByMs = ageMs === null ? null : Date.now() - ageMs + limits.portBoundMs;
+      const known = { workerId, attemptId, ranAtMs: before.atMs, boundByMs, before, isAddressCurrent: true };
       return await watchExit(deps, host, { ...known, isEnding: true });
     },
 

@@ -14,11 +14,12 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
     const job = await findJob(pool, jobId);
     const attempt = job?.attempt;
     if (attempt?.attemptId !== attemptId || !attempt || attempt.claimedAt === null || attempt.host === null) return 'none';
-    // Its moments are the database's, and a port answers an age: in our clock by the difference now, a wrong clock on the host, or here, changes nothing.
-    const aheadMs = Date.now() - job.now.getTime();
-    const claimedAtMs = attempt.claimedAt.getTime() + aheadMs;
     const first = await readPort(hosts, attempt.host);
-    await sleep(1_000);
+    await sleep(1_050);
+    // The moments of rows are the database's, and a port answers an age: in our clock by the difference just now, a wrong clock on the host, or here, changes
+    // nothing.
+    const aheadMs = Date.now() - ((await findJob(pool, jobId))?.now ?? job.now).getTime();
+    const claimedAtMs = attempt.claimedAt.getTime() + aheadMs;
     const second = await readPort(hosts, attempt.host);
     const listener = await findCancelListener(pool, attempt.attemptId);
     const answered = second.kind === 'answers' ? { workerId: second.workerId } : 'refused';
@@ -27,7 +28,15 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
     const askedAtMs = Date.now();
     const proof = proveOwner(
       {
-        process: { workerId: attempt.workerId, claimedAtMs, before: null, answers: [first, second], listener, isAddressCurrent: false },
+        process: {
+          workerId: attempt.workerId,
+          ranAtMs: claimedAtMs,
+          boundByMs: claimedAtMs + limits.portBoundMs,
+          before: null,
+          answers: [first, second],
+          listener,
+          isAddressCurrent: false,
+        },
         unchangedSinceMs: unchangedSince === null ? null : unchangedSince.getTime() + aheadMs,
         heartbeatAgeMs: read.kind === 'seen' ? read.seen.heartbeatAgeMs : null,
         askedAtMs,

@@ -1,8 +1,8 @@
 import type { StreamChild } from '../../src/process/stream-child';
 
 /**
- * What deploys are tested on: hosts with a Kamal, a registry and a Kamal project in ATM's shape. The real one is kamal-testbed/kamal-testbed.ts; the
- * stand-in's, kamal-stand-in/stand-in-testbed.ts, runs anywhere and misbehaves on demand.
+ * What deploys are tested on: hosts with a Kamal, a registry and a Kamal project in ATM's shape. The real one is testbed/kamal-testbed.ts; the
+ * stand-in's, stand-in/stand-in-testbed.ts, runs anywhere and misbehaves on demand.
  */
 export interface DeployTestbed<Host extends DeployHost = DeployHost> {
   kamalBin: string;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The stand-in as a program: real pipes, real signals. The same without a process is kamal-stand-in/resident.ts.
+// The stand-in as a program: real pipes, real signals. The same without a process is stand-in/resident.ts.
 import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { runCommandLine } from './stand-in/command-line.mjs';

@@ -72,7 +72,7 @@ const doubt = (
   // A job that rests is examined when there is news since the last time: without any, what could not be proven then cannot be now, for days.
   const isDue = (newsAgeMs: number | null): boolean =>
     jobState === 'running' || jobTouchedAgeMs > restRecheckMs || (newsAgeMs !== null && jobTouchedAgeMs > newsAgeMs);
-  const who = whoAnswers(port, { workerId, claimedAtMs, jitterMs });
+  const who = whoAnswers(port, { workerId, ranAtMs: claimedAtMs, jitterMs });
   if (who !== null && who !== 'itself') return isDue(portChangedAgeMs) ? 'worker_changed' : null;
   // Its workflow has a doubt already, and looks again by itself.
   if (!isUnderWay || isOwnerInDoubt) return null;

@@ -19,8 +19,8 @@ const transitions: Record<JobState, readonly JobState[]> = {
 export const mayMove = (from: JobState, to: JobState): boolean => transitions[from].includes(to);
 
 /**
- * Who has the job meanwhile: nobody yet, a worker, or a person. The lists of states in SQL are made from it, so that a new state is in those that mean it before
- * anything compiles.
+ * `queued`: the next idle worker gets it; `at_work`: one has it; `resting`: it moves by what somebody says. The lists of states in SQL are made from it, so that a
+ * new state is in those that mean it before anything compiles.
  */
 const stageOf: Record<JobState, 'queued' | 'at_work' | 'resting' | 'ended'> = {
   accepted: 'queued',
@@ -37,7 +37,7 @@ const stageOf: Record<JobState, 'queued' | 'at_work' | 'resting' | 'ended'> = {
 const statesOf = (stage: (typeof stageOf)[JobState]): readonly JobState[] => jobStates.filter((state) => stageOf[state] === stage);
 export const queuedStates = statesOf('queued');
 export const statesAtWork = statesOf('at_work');
-/** A person decides what comes next. */
+/** A person is waited for; the index job_attention_idx repeats them. */
 export const statesForPerson: readonly JobState[] = ['waiting_human', 'uncertain'];
 
 export const isTerminal = (state: JobState): state is TerminalJobState => (terminalJobStates as readonly JobState[]).includes(state);

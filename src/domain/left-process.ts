@@ -52,15 +52,16 @@ export const judgeLeftProcess = (
   const { is } = judgeProcess(
     {
       workerId,
-      claimedAtMs: nowMs - claimedAgeMs,
+      ranAtMs: nowMs - claimedAgeMs,
+      // It has come as far as a page.
+      boundByMs: null,
       before: null,
       answers: port === null ? [] : [port],
       // A cancel may have ended it.
       listener: isListening ? 'present' : 'unreadable',
       isAddressCurrent: isItsMachine,
     },
-    // It has come as far as a page: its port was bound long before.
-    { jitterMs: processStartJitterMs / 2, portBoundMs: 0 },
+    { jitterMs: processStartJitterMs / 2 },
   );
   if (is === 'gone') return { kind: 'gone' };
   if (by === 'waiter' && endedAgeMs !== null && endedAgeMs < settleMs) return { kind: 'settles', afterMs: settleMs - endedAgeMs };

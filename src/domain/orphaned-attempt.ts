@@ -21,7 +21,10 @@ export interface OrphanedAttempt {
 
 export type OrphanedEnd = 'completed' | 'failed' | 'lost';
 
-export type OrphanedLimits = Pick<Limits, 'attemptSilentMs' | 'orphanedSilentMs' | 'ownerStartJitterMs' | 'portBoundMs'>;
+export type OrphanedLimits = Pick<
+  Limits,
+  'attemptSilentMs' | 'orphanedSilentMs' | 'ownerStartJitterMs' | 'portBoundMs' | 'probingMs' | 'probeTimeoutMs'
+>;
 
 /** How it ended; null while its process may still work on it. Nothing depends on whether it submitted: its job has had its end. */
 export const endOfOrphaned = (attempt: OrphanedAttempt, limits: OrphanedLimits): OrphanedEnd | null => {
@@ -31,8 +34,17 @@ export const endOfOrphaned = (attempt: OrphanedAttempt, limits: OrphanedLimits):
   const ageMs = nowMs - begunAtMs;
   const silentMs = Math.min(ageMs, row?.heartbeatAgeMs ?? ageMs);
   const { because } = judgeProcess(
-    { workerId, claimedAtMs: begunAtMs, before: null, answers: port === null ? [] : [port], listener, isAddressCurrent: false },
-    { jitterMs: limits.ownerStartJitterMs, portBoundMs: limits.portBoundMs },
+    {
+      workerId,
+      ranAtMs: begunAtMs,
+      // An answer is written down when all hosts were asked.
+      boundByMs: begunAtMs + limits.portBoundMs + limits.probingMs + limits.probeTimeoutMs,
+      before: null,
+      answers: port === null ? [] : [port],
+      listener,
+      isAddressCurrent: false,
+    },
+    { jitterMs: limits.ownerStartJitterMs },
   );
   switch (because) {
     case 'it started again':

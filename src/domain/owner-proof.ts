@@ -4,18 +4,18 @@ import { judgeProcess, type ProcessEvidence } from './process-liveness';
 
 /** What was seen of the process that claimed an attempt of a job under way; the moments are of the clock of its evidence. */
 export interface OwnerFacts {
-  process: ProcessEvidence & { claimedAtMs: number };
+  process: ProcessEvidence & { ranAtMs: number; boundByMs: number };
   /** Since when every probe has got the port's present answer; null when that is not known. */
   unchangedSinceMs: number | null;
   heartbeatAgeMs: number | null;
   askedAtMs: number;
 }
 
-export type OwnerLimits = Pick<Limits, 'ownerStartJitterMs' | 'attemptSilentMs' | 'portBoundMs'>;
+export type OwnerLimits = Pick<Limits, 'ownerStartJitterMs' | 'attemptSilentMs'>;
 
 /** Is it over, and could it write until then? */
 export const proveOwner = (seen: OwnerFacts, limits: OwnerLimits): OwnerProof => {
-  const verdict = judgeProcess(seen.process, { jitterMs: limits.ownerStartJitterMs, portBoundMs: limits.portBoundMs });
+  const verdict = judgeProcess(seen.process, { jitterMs: limits.ownerStartJitterMs });
   if (verdict.is === 'gone') return couldWrite(seen, limits) ? 'gone' : 'gone_in_silence';
   // A zombie: the process lives, works on nothing, and nobody beats for the row (ghosthands §6.3).
   const isRowSilent = seen.heartbeatAgeMs === null || seen.heartbeatAgeMs > limits.attemptSilentMs;
@@ -27,18 +27,18 @@ export const proveOwner = (seen: OwnerFacts, limits: OwnerLimits): OwnerProof =>
  * say proves nothing (ghosthands §5.6).
  */
 const couldWrite = (seen: OwnerFacts, limits: OwnerLimits): boolean => {
-  const { claimedAtMs } = seen.process;
-  const beatAtMs = seen.heartbeatAgeMs === null ? claimedAtMs : seen.askedAtMs - seen.heartbeatAgeMs;
-  return goneByMs(seen, limits) - Math.max(beatAtMs, claimedAtMs) <= limits.attemptSilentMs;
+  const { ranAtMs } = seen.process;
+  const beatAtMs = seen.heartbeatAgeMs === null ? ranAtMs : seen.askedAtMs - seen.heartbeatAgeMs;
+  return goneByMs(seen) - Math.max(beatAtMs, ranAtMs) <= limits.attemptSilentMs;
 };
 
 /**
  * It was gone then at the latest. An examination may come long after the death, so the first probe that found the process gone counts, where it is one: a
  * fresh process claims before its port is bound (ghosthands §2.1), and is refused meanwhile.
  */
-const goneByMs = ({ process, unchangedSinceMs, askedAtMs }: OwnerFacts, { portBoundMs }: OwnerLimits): number => {
+const goneByMs = ({ process, unchangedSinceMs, askedAtMs }: OwnerFacts): number => {
   const last = process.answers.at(-1);
   if (last?.kind === 'answers' && last.workerId === process.workerId) return last.startedAfterMs;
-  const isKnown = unchangedSinceMs !== null && unchangedSinceMs > process.claimedAtMs + portBoundMs && unchangedSinceMs < askedAtMs;
+  const isKnown = unchangedSinceMs !== null && unchangedSinceMs > process.boundByMs && unchangedSinceMs < askedAtMs;
   return isKnown ? unchangedSinceMs : askedAtMs;
 };

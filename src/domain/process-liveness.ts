@@ -1,5 +1,3 @@
-import type { Limits } from '../contracts/limits';
-
 /**
  * What the status port of a worker said. `refused`: the machine answers and nothing listens there; `silent`: no usable answer, which proves nothing.
  *
@@ -27,8 +25,13 @@ export type ListenerSight = 'present' | 'absent' | 'unreadable';
 /** What is known of the process that has, or had, an attempt. */
 export interface ProcessEvidence {
   workerId: string;
-  /** It ran then. Null: nobody knows when it did. */
-  claimedAtMs: number | null;
+  /** It ran then: one that started later is another one. Null: nobody knows when it did. */
+  ranAtMs: number | null;
+  /**
+   * A fresh process claims before its port is bound (ghosthands §2.1): until then neither a refusal nor another worker's answer says anything of it. Null: it
+   * has had its port for long.
+   */
+  boundByMs: number | null;
   /** What the port said before somebody began to stop it; null where nobody did, or asked. */
   before: PortAnswer | null;
   /** What it said since, the last one at the end. */
@@ -46,30 +49,27 @@ export type Liveness =
   | { is: 'gone'; because: 'it started again' | 'its port refuses' | 'another worker answers' }
   | { is: 'unknown'; because: 'its port is silent' | 'it may not have its port yet' | 'it may be elsewhere' };
 
-/** `jitterMs`: what a difference of start times needs to be one. */
-export type LivenessLimits = Pick<Limits, 'portBoundMs'> & { jitterMs: number };
-
-/** Who answers at the address of an attempt's process: the same process, the next one of that worker, … Null: nobody can tell. */
+/** Who answers at the address of an attempt's process: the same process, the next one of that worker, … Null: nobody can tell. `jitterMs`: clocks differ. */
 export const whoAnswers = (
   port: PortAnswer | null,
-  { workerId, claimedAtMs, jitterMs }: Pick<ProcessEvidence, 'workerId' | 'claimedAtMs'> & Pick<LivenessLimits, 'jitterMs'>,
+  { workerId, ranAtMs, jitterMs }: Pick<ProcessEvidence, 'workerId' | 'ranAtMs'> & { jitterMs: number },
 ): 'itself' | 'its next start' | 'another worker' | 'nobody' | null => {
   if (port === null || port.kind === 'silent') return null;
   if (port.kind === 'refused') return 'nobody';
   if (port.workerId !== workerId) return 'another worker';
-  return claimedAtMs !== null && port.startedAfterMs > claimedAtMs + jitterMs ? 'its next start' : 'itself';
+  return ranAtMs !== null && port.startedAfterMs > ranAtMs + jitterMs ? 'its next start' : 'itself';
 };
 
 /**
  * Is the process that has an attempt still there? Every rule that ends, repeats or frees something asks this one. A stale heartbeat is not death, and a
  * missing listener alone is none either: it vanishes a second before its process does, and workers without a direct URL never have one (ghosthands §7.3).
  */
-export const judgeProcess = (seen: ProcessEvidence, { jitterMs, portBoundMs }: LivenessLimits): Liveness => {
-  const { workerId, claimedAtMs, answers, listener, isAddressCurrent } = seen;
+export const judgeProcess = (seen: ProcessEvidence, { jitterMs }: { jitterMs: number }): Liveness => {
+  const { workerId, ranAtMs, boundByMs, answers, listener, isAddressCurrent } = seen;
   if (listener === 'present') return { is: 'alive', because: 'it listens' };
   const last = answers.at(-1) ?? null;
   const before = seen.before?.kind === 'answers' && seen.before.workerId === workerId ? seen.before : null;
-  const who = whoAnswers(last, { workerId, claimedAtMs, jitterMs });
+  const who = whoAnswers(last, { workerId, ranAtMs, jitterMs });
   if (who === null || last?.kind === 'silent') return { is: 'unknown', because: 'its port is silent' };
   if (who === 'its next start') return { is: 'gone', because: 'it started again' };
   if (last?.kind === 'answers' && who === 'itself') {
@@ -79,9 +79,7 @@ export const judgeProcess = (seen: ProcessEvidence, { jitterMs, portBoundMs }: L
   const because = who === 'nobody' ? ('its port refuses' as const) : ('another worker answers' as const);
   // It had its port, and has it no more. Whoever answers must have come after it: GH without a configured id comes back under a new one (ghosthands §2.3).
   if (before !== null && (last?.kind !== 'answers' || last.startedAfterMs > before.atMs)) return { is: 'gone', because };
-  // A fresh process claims before its port is bound (ghosthands §2.1).
-  if (claimedAtMs !== null && (last?.atMs ?? 0) <= claimedAtMs + portBoundMs)
-    return { is: 'unknown', because: 'it may not have its port yet' };
+  if (boundByMs !== null && (last?.atMs ?? 0) <= boundByMs) return { is: 'unknown', because: 'it may not have its port yet' };
   // A refusal speaks for it at an address that is known to be its own, or where nobody listens for its cancel either.
   return listener === 'absent' || (who === 'nobody' && isAddressCurrent)
     ? { is: 'gone', because }

@@ -28,7 +28,7 @@ export const judgeDrain = ({ workerId, isRegistered, isHeld, job, port }: DrainF
     const detail = 'No job of ours is there, nor will one come: it registered without an address, where nobody can ask its process';
     return { kind: 'over', outcome: 'unproven', detail };
   }
-  const who = whoAnswers(port, { workerId, claimedAtMs: null, jitterMs: 0 });
+  const who = whoAnswers(port, { workerId, ranAtMs: null, jitterMs: 0 });
   if (who === null) return { kind: 'waits', detail: 'No job of ours is there, but its port does not answer: nobody can tell' };
   if (who === 'nobody') return { kind: 'over', outcome: 'drained', detail: 'It has no job, and its port refuses: no process is there' };
   if (who === 'another worker') return { kind: 'waits', detail: 'No job of ours is there, but another worker answers at its address' };

@@ -10,7 +10,7 @@ import { createOutput } from './output.mjs';
 import { createRun } from './run.mjs';
 
 /**
- * What a run sees of the world besides the files of its test bed: a process has the true one (../kamal-stand-in.mjs), a resident one of its own.
+ * What a run sees of the world besides the files of its test bed: a process has the true one (../stand-in.mjs), a resident one of its own.
  *
  * @typedef {object} World
  * @property {string} dir The test bed's.

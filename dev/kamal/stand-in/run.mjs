@@ -128,7 +128,7 @@ function chooseRoles(config, options) {
 
 const now = () => `${new Date().toISOString().slice(0, 19)}Z`;
 
-/** Kamal asks git, which reads this file among others; a test bed writes no other one (../kamal-testbed/run-kamal.ts). */
+/** Kamal asks git, which reads this file among others; a test bed writes no other one (../testbed/run-kamal.ts). */
 function gitConfig({ HOME = '' }, name) {
   try {
     return new RegExp(`^\\s*${name} = (.*)$`, 'm').exec(readFileSync(path.join(HOME, '.gitconfig'), 'utf8'))?.[1] ?? '';

@@ -27,7 +27,7 @@ export interface StandInTestbedOptions {
   streamChild?: StreamChild;
 }
 
-/** What happens at one step of one command (kamal-stand-in/misbehaviour.mjs does it). Several fields of `do` come in this order. */
+/** What happens at one step of one command (misbehaviour.mjs does it). Several fields of `do` come in this order. */
 export interface Misbehaviour {
   /** Its first words: `deploy`, `app stop`. */
   on: string;

@@ -16,6 +16,15 @@ export const readAttempt = async (db: Queryable, attemptId: string): Promise<Att
   return rows[0] === undefined ? { kind: 'missing' } : parse(rows[0]);
 };
 
+/** Where and how long ago an attempt was claimed; nulls where it was not, or is none. An age, so that no two clocks are compared. */
+export const findClaim = async (db: Queryable, attemptId: string): Promise<{ host: string | null; claimedAgeMs: number | null }> => {
+  const { rows } = await db.query<{ host: string | null; claimedAgeMs: number | null }>(
+    `select host, (extract(epoch from clock_timestamp() - claimed_at) * 1000)::float8 as "claimedAgeMs" from yardmaster.attempt where attempt_id = $1::uuid`,
+    [attemptId],
+  );
+  return rows[0] ?? { host: null, claimedAgeMs: null };
+};
+
 /**
  * Locks a job for the rest of the transaction and reads it, with its attempt, as they are then. Null when there is no such job.
  */

@@ -60,7 +60,7 @@ test.each<[string, Partial<OrphanedAttempt>, OrphanedEnd | null]>([
   ['is not over when nobody knows since when', { port: refused, unchangedSinceMs: null }, null],
   [
     'is not over when its port refuses a moment after its claim, as that of a process that starts does',
-    { begunAtMs: nowMs - 4_000, port: refused, unchangedSinceMs: nowMs - 1_000 },
+    { begunAtMs: nowMs - 18_000, port: refused, unchangedSinceMs: nowMs - 15_000 },
     null,
   ],
   [

@@ -38,7 +38,16 @@ const seen: Seen = {
 };
 const toFacts = ({ port, wasIdle, listener, claimedAtMs, unchangedSinceMs, heartbeatAgeMs }: Seen): OwnerFacts => {
   const first: PortAnswer = { ...answering({ activeJobs: wasIdle ? 0 : 1 }), atMs: nowMs - 1_000 };
-  const process = { workerId: 'worker-1', claimedAtMs, before: null, answers: [first, port], listener, isAddressCurrent: false };
+  const boundByMs = claimedAtMs + limits.portBoundMs;
+  const process = {
+    workerId: 'worker-1',
+    ranAtMs: claimedAtMs,
+    boundByMs,
+    before: null,
+    answers: [first, port],
+    listener,
+    isAddressCurrent: false,
+  };
   return { process, unchangedSinceMs, heartbeatAgeMs, askedAtMs: nowMs };
 };
 const prove = (more: Partial<Seen>): OwnerProof => proveOwner(toFacts({ ...seen, ...more }), limits);

@@ -4,13 +4,15 @@ import { findCounterexample } from './facts';
 
 const startMs = 1_000_000;
 const claimedAtMs = startMs + 60_000;
-const limits = { jitterMs: 1_000, portBoundMs: 5_000 };
+const limits = { jitterMs: 1_000 };
+const claimed = { ranAtMs: claimedAtMs, boundByMs: claimedAtMs + 5_000 };
 type Answering = Extract<PortAnswer, { kind: 'answers' }>;
 
 /** The process of `worker-1`, which somebody ends; nobody knows when it claimed. */
 const ending: ProcessEvidence = {
   workerId: 'worker-1',
-  claimedAtMs: null,
+  ranAtMs: null,
+  boundByMs: null,
   before: null,
   answers: [],
   listener: 'unreadable',
@@ -38,7 +40,7 @@ test.each<[string, Partial<ProcessEvidence>, Liveness['is'], Liveness['because']
   ['its port is silent', { before, answers: [silent, silent] }, 'unknown', 'its port is silent'],
   ['its port was refused once and is silent now', { before, answers: [refused, silent] }, 'unknown', 'its port is silent'],
   ['it works on, also in the second after its listener has gone', { before, answers: [at(0), at(500), at(999)] }, 'alive', 'it answers'],
-  ['its listener is there, whatever else is seen', { answers: [refused], claimedAtMs, listener: 'present' }, 'alive', 'it listens'],
+  ['its listener is there, whatever else is seen', { answers: [refused], ...claimed, listener: 'present' }, 'alive', 'it listens'],
 
   ['it has no job twice, a second apart', { before, answers: [at(0, idle), at(1_000, idle)] }, 'idle', 'it works on nothing'],
   ['it has no job once', { before, answers: [at(0, idle)] }, 'alive', 'it answers'],
@@ -56,26 +58,26 @@ test.each<[string, Partial<ProcessEvidence>, Liveness['is'], Liveness['because']
   ['its port is refused, and nobody asked before', { answers: [refused] }, 'gone', 'its port refuses'],
   [
     'its port is refused a moment after its claim, and was bound before',
-    { before, claimedAtMs, answers: [refusedAt(1)] },
+    { before, ...claimed, answers: [refusedAt(1)] },
     'gone',
     'its port refuses',
   ],
-  ['its port is refused a moment after its claim', { claimedAtMs, answers: [refusedAt(5_000)] }, 'unknown', 'it may not have its port yet'],
-  ['its port is refused when it must be bound', { claimedAtMs, answers: [refusedAt(5_001)] }, 'gone', 'its port refuses'],
+  ['its port is refused a moment after its claim', { ...claimed, answers: [refusedAt(5_000)] }, 'unknown', 'it may not have its port yet'],
+  ['its port is refused when it must be bound', { ...claimed, answers: [refusedAt(5_001)] }, 'gone', 'its port refuses'],
   ['only our row knows the address, which refuses', { isAddressCurrent: false, answers: [refused] }, 'unknown', 'it may be elsewhere'],
   ['… which refuses and nobody listens', { isAddressCurrent: false, answers: [refused], listener: 'absent' }, 'gone', 'its port refuses'],
   ['… which refuses and answered for it a moment ago', { isAddressCurrent: false, before, answers: [refused] }, 'gone', 'its port refuses'],
 
   ['it started again', { before, answers: [at(0), at(2_000, restarted)] }, 'gone', 'it started again'],
   ['it started again and has a job', { before, answers: [at(2_000, { ...restarted, activeJobs: 1 })] }, 'gone', 'it started again'],
-  ['it started after its claim, and nobody asked before', { claimedAtMs, answers: [at(6_000, restarted)] }, 'gone', 'it started again'],
+  ['it started after its claim, and nobody asked before', { ...claimed, answers: [at(6_000, restarted)] }, 'gone', 'it started again'],
   [
     'it started after its claim and was asked since',
-    { claimedAtMs, before: at(5_500, restarted), answers: [at(6_000, restarted)] },
+    { ...claimed, before: at(5_500, restarted), answers: [at(6_000, restarted)] },
     'gone',
     'it started again',
   ],
-  ['it started before its claim, and nobody asked before', { claimedAtMs, answers: [at(6_000)] }, 'alive', 'it answers'],
+  ['it started before its claim, and nobody asked before', { ...claimed, answers: [at(6_000)] }, 'alive', 'it answers'],
   ['its start differs by no more than jitter', { before, answers: [at(0, { startedAfterMs: startMs + 1_000 })] }, 'alive', 'it answers'],
   [
     'its answer came late, so that it may have started later',
@@ -100,13 +102,13 @@ test.each<[string, Partial<ProcessEvidence>, Liveness['is'], Liveness['because']
   ['somebody answers where it was not seen', { answers: [at(6_000, { ...other, ...restarted })] }, 'unknown', 'it may be elsewhere'],
   [
     'somebody answers and nobody listens',
-    { claimedAtMs, answers: [at(6_000, other)], listener: 'absent' },
+    { ...claimed, answers: [at(6_000, other)], listener: 'absent' },
     'gone',
     'another worker answers',
   ],
   [
     'somebody answers a moment after its claim and nobody listens',
-    { claimedAtMs, answers: [at(5_000, other)], listener: 'absent' },
+    { ...claimed, answers: [at(5_000, other)], listener: 'absent' },
     'unknown',
     'it may not have its port yet',
   ],
@@ -138,7 +140,7 @@ describe('whatever the port said', () => {
     const rule = property(
       anyAnswers,
       boolean(),
-      (answers, knowsClaim) => judge([...answers, at(5_000)], { claimedAtMs: knowsClaim ? claimedAtMs : null }) === 'alive',
+      (answers, knowsClaim) => judge([...answers, at(5_000)], { ranAtMs: knowsClaim ? claimedAtMs : null }) === 'alive',
     );
     expect(findCounterexample(rule, runs)).toBeNull();
   });
