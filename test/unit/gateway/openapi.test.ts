@@ -53,7 +53,14 @@ it('shows an answer of each kind, as its schema reads it', () => {
   });
   for (const { name, status, schema, isJson } of named.filter((answer) => answer.isJson && answer.schema !== undefined)) {
     const example = answerExamples[String(schema?.meta()?.id)];
-    expect({ name, status, isJson, isRead: schema?.safeParse(example).success }).toEqual({ name, status, isJson, isRead: true });
+    const where = 'src/gateway/answer-examples.ts';
+    expect({ name, status, isJson, where, isRead: schema?.safeParse(example).success }).toEqual({
+      name,
+      status,
+      isJson,
+      where,
+      isRead: true,
+    });
   }
   const used = new Set(named.map(({ schema }) => schema?.meta()?.id));
   expect(Object.keys(answerExamples).filter((id) => !used.has(id))).toEqual([]);
