@@ -31,7 +31,7 @@ const prove = async (hosts: HostReader, { claimedAgoMs, before }: { claimedAgoMs
 describe('after a recycle whose command may have failed', () => {
   const before: PortAnswer = { kind: 'refused', atMs: Date.now() };
 
-  it('a refusal a moment after the claim proves nothing: a fresh process claims before its port is bound, and answers then', async () => {
+  it('P1: a refusal a moment after the claim proves nothing: a fresh process claims before its port is bound, and answers then', async () => {
     const hosts = readerOf(refused, refused, refused, refused, answering('worker-1', 60_000));
     expect(await prove(hosts, { claimedAgoMs: 0, before })).toBeNull();
   });
