@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { createJobActivities } from '../../activities/jobs/jobs';
 import { limits } from '../../src/contracts/limits';
 import { acceptJob } from '../../src/db/jobs/accept-job';
-import { assignChannel, assignWaitingJobs } from '../../src/db/jobs/assign';
+import { assignChannel, assignWaitingJobs, type Assignment } from '../../src/db/jobs/assign';
 import { clearLeftWaiters } from '../../src/db/attempts/orphaned-attempts';
 import { holdHost, releaseHost } from '../../src/db/fleet/holds';
 import type { Listener } from '../../src/db/listen';
@@ -326,4 +326,37 @@ it('reads by index alone, also by a plan of tables that had one row when it was 
   } finally {
     await pool.end();
   }
+});
+
+it('reads no user after user where the eldest jobs are of those who have a worker already', async () => {
+  const { workerId } = await addWorker(database.pool);
+  const userId = randomUUID();
+  const jobId = await addWaitingJob(database.pool, { userId });
+  await addAttempt(database.pool, { jobId, workerId, state: 'running' });
+  await database.pool.query(`update yardmaster.job set state = 'running' where job_id = $1`, [jobId]);
+  await addWorker(database.pool);
+  // A hundred of his, and then one each of three thousand.
+  await database.pool.query(
+    `with made as (
+       insert into yardmaster.job (job_id, state, user_id, request_hash, accepted_by, request_id, timeout_seconds, job_deadline_at, deadline_at, accepted_at)
+       select gen_random_uuid(), 'waiting', case when n <= 100 then $1::uuid else gen_random_uuid() end, 'hash', 'test', 'test', 300,
+         now() + interval '1 day', now() + interval '1 day', now() - interval '1 hour' + n * interval '1 ms'
+       from generate_series(1, 3100) n
+       returning job_id, user_id)
+     insert into gh_automation_jobs (id, user_id, created_by, job_type, target_url, task_description, max_retries, status, worker_affinity)
+     select job_id, user_id, 'yardmaster', 'apply', 'https://jobs.example.test/1', 'Apply', -1, 'pending', 'strict' from made`,
+    [userId],
+  );
+  await database.pool.query('analyze');
+  let served: Assignment[] = [];
+  const plans = await explainAll(database.pool, async (db) => {
+    served = (await assignWaitingJobs(db, { callbackBaseUrl, limits })) ?? [];
+  });
+  const { rows } = await database.pool.query<{ place: number }>(
+    `select (select count(*)::int from yardmaster.job o where o.state = 'waiting' and o.accepted_at <= j.accepted_at) as place
+     from yardmaster.job j where j.job_id = any($1::uuid[])`,
+    [served.map((each) => each.jobId)],
+  );
+  expect(rows).toEqual([{ place: 101 }]);
+  expect(Math.max(...plans.map(({ rowsRead }) => rowsRead))).toBeLessThan(3_000);
 });

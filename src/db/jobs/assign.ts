@@ -190,6 +190,27 @@ const jobsOf = (step: 'jobs_at_work' | 'busy' | 'busy_before', user: string): st
 const columns = `job_id, user_id, wanted_worker, affinity, priority, accepted_at`;
 
 /**
+ * So many of the queue by age, with the share that each would have of the workers; and whether they suffice: a job that was not read is younger than all of its
+ * priority that were, so it comes first only where one of those that would get a worker has a greater share.
+ */
+const headOfQueue = (step: 'eldest' | 'elder', { rows, unless }: { rows: string; unless: string }): string => `
+${step} as materialized (
+  select ${columns} from yardmaster.job
+  where ${isNextForAny}
+  order by ${turn} limit (select case when ${unless} then 0 else ${rows} end from size)
+),
+${step}_ranked as materialized (
+  -- Within this pairing each further job of a user counts like a running one, so that one user cannot take all workers at once.
+  select e.*, ${jobsOf('busy', 'e')} + row_number() over (partition by e.user_id order by ${turn}) as share from ${step} e
+),
+${step}_suffice as materialized (
+  select (select count(*) from ${step}) < (select ${rows} from size)
+    or not exists (
+      select from (select * from ${step}_ranked order by priority, share, accepted_at, job_id limit (select most from size)) best
+      where best.share > 1 and best.priority = (select max(priority) from ${step})) as it_is
+)`;
+
+/**
  * Reads as many waiting jobs as there are idle workers, however many wait (design §4.4).
  *
  * Every step is materialized: Postgres expects one row of each, and would run a step again for each row of the next (2.4 s for one worker and 1,000
@@ -261,27 +282,14 @@ busy as materialized (
   select ${asObject} as jobs
   from (select user_id, sum(jobs) as jobs from (select user_id, jobs from at_work union all select user_id, 1 from pinned) each group by user_id) b
 ),
--- The first of the queue by age: enough where none of those who would get a worker has one of that priority already.
-eldest as materialized (
-  select ${columns} from yardmaster.job
-  where ${isNextForAny}
-  order by ${turn} limit (select case when most = 0 then 0 else 4 * most + 64 end from size)
-),
-eldest_ranked as materialized (
-  -- Within this pairing each further job of a user counts like a running one, so that one user cannot take all workers at once.
-  select e.*, ${jobsOf('busy', 'e')} + row_number() over (partition by e.user_id order by ${turn}) as share from eldest e
-),
--- A job that was not read is younger than all of its priority that were: it comes first only where one of those has a greater share.
-enough as materialized (
-  select (select count(*) from eldest) < (select 4 * most + 64 from size)
-    or not exists (
-      select from (select * from eldest_ranked order by priority, share, accepted_at, job_id limit (select most from size)) best
-      where best.share > 1 and best.priority = (select max(priority) from eldest)) as it_is
-),
+-- The first of the queue by age: enough where none of those who would get a worker has one of that priority already. Mostly the first few are; but where many
+-- wait, those whose user has a worker stay at the head, as many as are at work of one user in ten, and then the first thousand are.
+${headOfQueue('eldest', { rows: '4 * most + 64', unless: 'most = 0' })},
+${headOfQueue('elder', { rows: '4 * most + 1000', unless: '(select it_is from eldest_suffice)' })},
 -- Else the first of each user, from user to user by index, down to the priority at which there are enough users.
 first_of_user as (
   (select ${columns}, 1 as users from yardmaster.job
-   where ${isNextForAny} and not (select it_is from enough)
+   where ${isNextForAny} and not (select it_is from eldest_suffice) and not (select it_is from elder_suffice)
    order by priority, user_id, accepted_at, job_id limit 1)
   union all
   select next.*, f.users + 1
@@ -322,7 +330,9 @@ of_users_ranked as materialized (
 ),
 unpinned as materialized (
   select job_id, row_number() over (order by priority, share, accepted_at, job_id) as n from (
-    select * from eldest_ranked where (select it_is from enough) union all select * from of_users_ranked
+    select * from eldest_ranked where (select it_is from eldest_suffice)
+    union all select * from elder_ranked where not (select it_is from eldest_suffice) and (select it_is from elder_suffice)
+    union all select * from of_users_ranked
   ) ranked
   order by n limit (select most from size)
 ),
