@@ -1,7 +1,7 @@
 import type { JobState } from '../../contracts/job';
 import type { Limits } from '../../contracts/limits';
 import { isOrphaned } from '../attempts/orphaned-attempts';
-import type { Queryable } from '../queryable';
+import { queryNamed, type Queryable } from '../queryable';
 import { withConditions, type WorkerCondition } from './worker-counts';
 
 export interface WorkerJob {
@@ -73,8 +73,9 @@ export const findWorker = async (db: Queryable, limits: FleetLimits, workerId: s
   (await readWorkers(db, limits, { workerId }))[0] ?? null;
 
 const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { workerId: string | null }): Promise<FleetWorker[]> => {
-  const { rows } = await db.query<FleetWorker>(
-    `${withConditions}
+  const { rows } = await queryNamed<FleetWorker>(db, {
+    name: 'read_workers',
+    text: `${withConditions}
      select r.worker_id as "workerId", yardmaster.machine_name(r.ec2_ip) as host, yardmaster.machine_name(r.ec2_instance_id) as "instanceId", r.status, s.condition,
        -- One from the future proves nothing, as in the sweep (src/domain/registry-sweep.ts).
        r.status <> 'offline' and r.last_heartbeat > now() - $1::int * interval '1 ms' and r.last_heartbeat < now() + $5::int * interval '1 ms'
@@ -89,7 +90,7 @@ const readWorkers = async (db: Queryable, limits: FleetLimits, { workerId }: { w
      where case when $4::text is null then r.status <> 'offline' or r.last_heartbeat > now() - interval '1 day' or a.attempt_id is not null
                 else r.worker_id = $4 end
      order by host, r.worker_id`,
-    [limits.workerHeartbeatFreshMs, limits.probeFreshMs, limits.deafWorkerMs, workerId, limits.clockSkewMs],
-  );
+    values: [limits.workerHeartbeatFreshMs, limits.probeFreshMs, limits.deafWorkerMs, workerId, limits.clockSkewMs],
+  });
   return rows;
 };
