@@ -282,8 +282,8 @@ busy as materialized (
   select ${asObject} as jobs
   from (select user_id, sum(jobs) as jobs from (select user_id, jobs from at_work union all select user_id, 1 from pinned) each group by user_id) b
 ),
--- The first of the queue by age: enough where none of those who would get a worker has one of that priority already. Mostly the first few are; but where many
--- wait, those whose user has a worker stay at the head, as many as are at work of one user in ten, and then the first thousand are.
+-- The first of the queue by age: enough where none of those who would get a worker has one of that priority already. Mostly the first few are. Where many wait,
+-- jobs whose user has a worker already gather at the head (a hundred, beside a thousand workers and ten thousand users); then the first thousand are.
 ${headOfQueue('eldest', { rows: '4 * most + 64', unless: 'most = 0' })},
 ${headOfQueue('elder', { rows: '4 * most + 1000', unless: '(select it_is from eldest_suffice)' })},
 -- Else the first of each user, from user to user by index, down to the priority at which there are enough users.
