@@ -5,7 +5,6 @@ import type { WorkflowLimits } from '../../src/contracts/limits';
 import type { CancelJobInput, WakeSignal } from '../../src/contracts/messages';
 import { endCancelListener, findCancelListener } from '../../src/db/commands/cancel-listeners';
 import { findCommand, openCommand, updateCommand, viewCommand, type Command } from '../../src/db/commands/commands';
-import { findClaim } from '../../src/db/attempts/attempts';
 import { findJob } from '../../src/db/jobs/jobs';
 import { mirrorJob } from '../../src/db/jobs/mirror';
 import { withTransaction } from '../../src/db/pool';
@@ -15,7 +14,7 @@ import { isTerminal } from '../../src/domain/job-state';
 import { fallbackMessage, routeCommand, routeLevel } from '../../src/domain/route-command';
 import type { CancelMeans, CommandDeps } from '../deps';
 import { endCommand } from './end-command';
-import { watchExit, type ExitProof, type Watched } from './exit-watch';
+import { readClaim, watchExit, type ExitProof, type Watched } from './exit-watch';
 import { readPort } from '../fleet/worker-port';
 
 export interface Stopped {
@@ -103,19 +102,18 @@ export const createCancelActivities = (deps: CommandDeps) => {
       const { attemptId, workerId, host } = route;
       if (attemptId === null || workerId === null) return { proof: null, isReached: false, detail: 'nobody has it' };
       const command = await getCommand(commandId);
-      const claim = await findClaim(pool, attemptId);
+      const claim = await readClaim(deps, attemptId);
       const watched = host ?? claim.host;
       const before = watched === null ? null : await readPort(hosts, watched);
       const { isEnding, result } = means === 'listener' ? await endListener(attemptId) : await askApi(host, attemptId);
       await updateCommand(pool, { commandId, means: [{ means, result }] });
-      const claimed = claimedThere(claim, watched, limits);
       const proof =
         watched === null
           ? null
           : await watchExit(deps, watched, {
               workerId,
               attemptId,
-              ...claimed,
+              ...claimedThere(claim, watched),
               before,
               isAddressCurrent: host !== null,
               isEnding,
@@ -138,7 +136,7 @@ export const createCancelActivities = (deps: CommandDeps) => {
       await updateCommand(pool, { commandId, means: [{ means: 'recycle', result: recycle }] });
       const { host, workerId, attemptId } = route;
       if (host === null || workerId === null || attemptId === null) return null;
-      const claimed = claimedThere(await findClaim(pool, attemptId), host, limits);
+      const claimed = claimedThere(await readClaim(deps, attemptId), host);
       return await watchExit(deps, host, { workerId, attemptId, ...claimed, before: null, isAddressCurrent: true, isEnding: true });
     },
 
@@ -203,16 +201,11 @@ export const createCancelActivities = (deps: CommandDeps) => {
   }
 };
 
-/** By our clock; nothing is known of a claim at another address. */
+/** Nothing is known of a claim at another address. */
 const claimedThere = (
-  { host, claimedAgeMs }: Awaited<ReturnType<typeof findClaim>>,
+  { host, ...claim }: Awaited<ReturnType<typeof readClaim>>,
   watched: string | null,
-  { portBoundMs }: CommandDeps['limits'],
-): Pick<Watched, 'ranAtMs' | 'boundByMs'> => {
-  if (host !== watched || claimedAgeMs === null) return { ranAtMs: null, boundByMs: null };
-  const ranAtMs = Date.now() - claimedAgeMs;
-  return { ranAtMs, boundByMs: ranAtMs + portBoundMs };
-};
+): Pick<Watched, 'ranAtMs' | 'boundByMs'> => (host === watched ? claim : { ranAtMs: null, boundByMs: null });
 
 export type CancelActivities = ReturnType<typeof createCancelActivities>;
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findClaim } from '../../src/db/attempts/attempts';
 import { findCancelListener } from '../../src/db/commands/cancel-listeners';
 import { judgeProcess, type PortAnswer, type ProcessEvidence } from '../../src/domain/process-liveness';
 import type { OrchestratorDeps } from '../deps';
@@ -6,6 +7,19 @@ import { readPort } from '../fleet/worker-port';
 
 /** `gone`: another process or none; `idle`: the process is through with the attempt. */
 export type ExitProof = 'gone' | 'idle' | null;
+
+/**
+ * Where an attempt was claimed, and by our clock when, and when its process must have its port; nulls where nobody knows. Made of an age of the database's at
+ * once, so that no two clocks are compared and nothing that comes in between makes it younger.
+ */
+export const readClaim = async (
+  { pool, limits }: Pick<OrchestratorDeps, 'pool' | 'limits'>,
+  attemptId: string,
+): Promise<{ host: string | null } & Pick<Watched, 'ranAtMs' | 'boundByMs'>> => {
+  const { host, claimedAgeMs } = await findClaim(pool, attemptId);
+  const ranAtMs = claimedAgeMs === null ? null : Date.now() - claimedAgeMs;
+  return { host, ranAtMs, boundByMs: ranAtMs === null ? null : ranAtMs + limits.portBoundMs };
+};
 
 /** What is watched for its end, and what is known of it. */
 export interface Watched extends Pick<ProcessEvidence, 'workerId' | 'ranAtMs' | 'boundByMs' | 'before' | 'isAddressCurrent'> {

@@ -7,7 +7,6 @@ import type { WorkerActOutcome, WorkerActView } from '../../src/contracts/worker
 import { findWorker } from '../../src/db/fleet/fleet';
 import { makeRecycleHolder, releaseHolder } from '../../src/db/fleet/holds';
 import { findCancelListener } from '../../src/db/commands/cancel-listeners';
-import { findClaim } from '../../src/db/attempts/attempts';
 import { findLeftProcess, noteReleaseProblem, noteReleaseTry, settleLeftProcesses } from '../../src/db/attempts/left-processes';
 import { clearLeftWaiters, endOrphanedAttempts, listOrphanedAttempts } from '../../src/db/attempts/orphaned-attempts';
 import { withTransaction } from '../../src/db/pool';
@@ -27,7 +26,7 @@ import { endOfOrphaned } from '../../src/domain/orphaned-attempt';
 import type { PortAnswer } from '../../src/domain/process-liveness';
 import { judgeDrain, type DrainFinding } from '../../src/domain/worker-drain';
 import type { OrchestratorDeps } from '../deps';
-import { watchExit, type ExitProof } from '../commands/exit-watch';
+import { readClaim, watchExit, type ExitProof } from '../commands/exit-watch';
 import { probeHost } from './host-probe';
 import { readPort } from './worker-port';
 
@@ -147,8 +146,7 @@ export const createWorkerActActivities = (deps: OrchestratorDeps & { heartbeat: 
     }): Promise<ExitProof> {
       if (host === null) return null;
       // A process that started after the command began is another one, whatever the port said before.
-      const ageMs = attemptId === null ? null : (await findClaim(pool, attemptId)).claimedAgeMs;
-      const boundByMs = ageMs === null ? null : Date.now() - ageMs + limits.portBoundMs;
+      const boundByMs = attemptId === null ? null : (await readClaim(deps, attemptId)).boundByMs;
       const known = { workerId, attemptId, ranAtMs: before.atMs, boundByMs, before, isAddressCurrent: true };
       return await watchExit(deps, host, { ...known, isEnding: true });
     },

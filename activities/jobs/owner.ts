@@ -15,6 +15,7 @@ export const createOwnerActivities = ({ pool, log, limits, hosts }: Orchestrator
     const attempt = job?.attempt;
     if (attempt?.attemptId !== attemptId || !attempt || attempt.claimedAt === null || attempt.host === null) return 'none';
     const first = await readPort(hosts, attempt.host);
+    // A little more than the second that `idle` takes.
     await sleep(1_050);
     // The moments of rows are the database's, and a port answers an age: in our clock by the difference just now, a wrong clock on the host, or here, changes
     // nothing.
