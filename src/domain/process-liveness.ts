@@ -67,19 +67,19 @@ export const whoAnswers = (
 export const judgeProcess = (seen: ProcessEvidence, { jitterMs }: { jitterMs: number }): Liveness => {
   const { workerId, ranAtMs, boundByMs, answers, listener, isAddressCurrent } = seen;
   if (listener === 'present') return { is: 'alive', because: 'it listens' };
-  const last = answers.at(-1) ?? null;
+  const last = answers.at(-1);
+  if (last === undefined || last.kind === 'silent') return { is: 'unknown', because: 'its port is silent' };
   const before = seen.before?.kind === 'answers' && seen.before.workerId === workerId ? seen.before : null;
   const who = whoAnswers(last, { workerId, ranAtMs, jitterMs });
-  if (who === null || last?.kind === 'silent') return { is: 'unknown', because: 'its port is silent' };
   if (who === 'its next start') return { is: 'gone', because: 'it started again' };
-  if (last?.kind === 'answers' && who === 'itself') {
+  if (last.kind === 'answers' && who === 'itself') {
     if (before !== null && last.startedAfterMs > before.startedBeforeMs + jitterMs) return { is: 'gone', because: 'it started again' };
     return isIdle(workerId, answers) ? { is: 'idle', because: 'it works on nothing' } : { is: 'alive', because: 'it answers' };
   }
   const because = who === 'nobody' ? ('its port refuses' as const) : ('another worker answers' as const);
   // It had its port, and has it no more. Whoever answers must have come after it: GH without a configured id comes back under a new one (ghosthands §2.3).
-  if (before !== null && (last?.kind !== 'answers' || last.startedAfterMs > before.atMs)) return { is: 'gone', because };
-  if (boundByMs !== null && (last?.atMs ?? 0) <= boundByMs) return { is: 'unknown', because: 'it may not have its port yet' };
+  if (before !== null && (last.kind === 'refused' || last.startedAfterMs > before.atMs)) return { is: 'gone', because };
+  if (boundByMs !== null && last.atMs <= boundByMs) return { is: 'unknown', because: 'it may not have its port yet' };
   // A refusal speaks for it at an address that is known to be its own, or where nobody listens for its cancel either.
   return listener === 'absent' || (who === 'nobody' && isAddressCurrent)
     ? { is: 'gone', because }
