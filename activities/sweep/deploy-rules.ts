@@ -1,6 +1,6 @@
-import { Semaphore } from 'async-mutex';
 import { refuseUnstartedDeploy } from '../../src/db/deploys/accept-deploy';
 import { listStalledDeploys, listUnstartedDeploys, pruneDeploys } from '../../src/db/deploys/stalled-deploys';
+import { atOnce } from '../at-once';
 import type { Pass } from './pass';
 
 /** Deploys that nobody moves, and those that nobody needs any more. */
@@ -8,14 +8,16 @@ export const repairDeploys = async (pass: Pass): Promise<void> => {
   const { limits, log, workflows, deployRetention } = pass.deps;
   const rows = limits.sweepBatchRows;
   const untouched = pass.bound('deploys', await listStalledDeploys(pass.db, { afterMs: limits.deployUntouchedMs, rows }));
-  const turns = new Semaphore(limits.hintsAtOnce);
-  const isRunning = async (deploy: (typeof untouched)[number]): Promise<boolean> =>
-    await workflows.isKamalDeployRunning(deploy).catch((error: unknown) => {
-      log.warn('The workflow of a deploy could not be looked at, the next pass tries again', { deployId: deploy.deployId, error });
-      return true;
-    });
   // One that waits for an approval, or for a deployer, is touched by nobody and needs no other workflow.
-  const running = await Promise.all(untouched.map(async (deploy) => await turns.runExclusive(async () => await isRunning(deploy))));
+  const running = await atOnce(
+    untouched,
+    limits.hintsAtOnce,
+    async (deploy) =>
+      await workflows.isKamalDeployRunning(deploy).catch((error: unknown) => {
+        log.warn('The workflow of a deploy could not be looked at, the next pass tries again', { deployId: deploy.deployId, error });
+        return true;
+      }),
+  );
   const lost = untouched.filter((_deploy, index) => running[index] === false);
   for (const { deployId, destination } of lost) pass.add({ finding: 'deploy_without_workflow', subject: deployId, detail: destination });
   await pass.notify(lost, async (deploy) => await workflows.ensureKamalDeploy(deploy));

@@ -1,4 +1,3 @@
-import { Semaphore } from 'async-mutex';
 import {
   sweepFindings,
   type FindingWeight,
@@ -11,6 +10,7 @@ import type { FleetConfig } from '../../src/contracts/fleet-config';
 import { isRefusedByTable } from '../../src/db/outage';
 import { withSavepoint, withTransaction } from '../../src/db/pool';
 import type { Queryable } from '../../src/db/queryable';
+import { atOnce } from '../at-once';
 import type { CommandDeps, OrchestratorDeps } from '../deps';
 
 export type SweepDeps = OrchestratorDeps &
@@ -84,11 +84,9 @@ export const openPass = (deps: SweepDeps, { db, kind, isDryRun }: Pick<Pass, 'db
     },
     async notify(targets, hint) {
       if (isDryRun) return;
-      const turns = new Semaphore(limits.hintsAtOnce);
-      const tell = async (item: (typeof targets)[number]): Promise<void> => {
+      await atOnce(targets, limits.hintsAtOnce, async (item) => {
         await hint(item).catch((error: unknown) => log.warn('A workflow could not be told, the next pass tries again', { item, error }));
-      };
-      await Promise.all(targets.map(async (item) => await turns.runExclusive(async () => await tell(item))));
+      });
     },
     finish: () => ({ kind, isDryRun, counts, items: worthReading(items) }),
   };

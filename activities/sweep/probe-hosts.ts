@@ -1,6 +1,6 @@
-import { Semaphore } from 'async-mutex';
 import type { HostProbe } from '../../src/db/fleet/workers';
 import type { PortFacts } from '../../src/domain/registry-sweep';
+import { atOnce } from '../at-once';
 import { probeHost } from '../fleet/host-probe';
 import type { SweepDeps } from './pass';
 
@@ -15,8 +15,7 @@ export const probeHosts = async (
   /** From the first question on: to queue those of a large fleet takes a moment. */
   let endsAtMs: number | null = null;
   const left: string[] = [];
-  const turns = new Semaphore(limits.probesAtOnce);
-  const ask = async (host: string): Promise<HostProbe | null> => {
+  const probes = await atOnce(addresses, limits.probesAtOnce, async (host) => {
     endsAtMs ??= Date.now() + limits.probingMs;
     if (Date.now() > endsAtMs) {
       left.push(host);
@@ -25,8 +24,7 @@ export const probeHosts = async (
     const probe = await probeHost(hosts, host);
     heartbeat();
     return probe;
-  };
-  const probes = await Promise.all(addresses.map(async (host) => await turns.runExclusive(async () => await ask(host))));
+  });
   return { probes: probes.filter((probe) => probe !== null), left };
 };
 
