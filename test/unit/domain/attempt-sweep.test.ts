@@ -1,15 +1,9 @@
 import { limits } from '../../../src/contracts/limits';
 import { sweepAttempts, type ExamineFinding, type LiveAttempt } from '../../../src/domain/attempt-sweep';
+import { answeringAt } from './facts';
 
 const nowMs = 1_000_000_000;
-const answers = {
-  kind: 'answers',
-  atMs: nowMs,
-  workerId: 'worker-1',
-  activeJobs: 1,
-  startedAfterMs: nowMs - 3_600_000,
-  startedBeforeMs: nowMs - 3_600_000,
-} as const;
+const answers = answeringAt(nowMs);
 const refused = { kind: 'refused', atMs: nowMs } as const;
 const silent = { kind: 'silent', atMs: nowMs } as const;
 const attempt: LiveAttempt = {

@@ -15,6 +15,7 @@ import { ghStatuses, type AttemptSnapshot } from '../../../src/contracts/ghostha
 import { humanKinds, jobStates, jobTypes, submissions } from '../../../src/contracts/job';
 import type { Finding } from '../../../src/domain/attempt-finding';
 import type { JobFacts, Moment, OwnerProof } from '../../../src/domain/next-step';
+import type { PortAnswer } from '../../../src/domain/process-liveness';
 import type { CallbackProof } from '../../../src/domain/submission-evidence';
 
 /** What the rules are asked about, each with one difference to an ordinary case; and arbitrary ones for the properties. */
@@ -22,6 +23,19 @@ import type { CallbackProof } from '../../../src/domain/submission-evidence';
 export const now = new Date('2026-03-01T12:00:00Z');
 export const after = (ms: number): Date => new Date(now.getTime() + ms);
 export const hourMs = 3_600_000;
+
+type Answering = Extract<PortAnswer, { kind: 'answers' }>;
+
+/** What the port of a process said that had started an hour before and works on one job. */
+export const answeringAt = (atMs: number, more: Partial<Answering> = {}): Answering => ({
+  kind: 'answers',
+  atMs,
+  workerId: 'worker-1',
+  activeJobs: 1,
+  startedAfterMs: atMs - hourMs,
+  startedBeforeMs: atMs - hourMs,
+  ...more,
+});
 
 /** A claimed row whose browser starts: the handler has not had the page. */
 export const makeAttempt = (more: Partial<AttemptSnapshot> = {}): AttemptSnapshot => ({

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { recycleStates } from '../../../src/contracts/worker-act';
 import { findWaitForPerson, judgeLeftProcess, type LeftProcess } from '../../../src/domain/left-process';
 import type { PortAnswer } from '../../../src/domain/process-liveness';
+import { answeringAt } from './facts';
 
 const left: LeftProcess = {
   attemptId: 'attempt-1',
@@ -18,14 +19,7 @@ const left: LeftProcess = {
   problem: null,
 };
 const nowMs = 1_000_000;
-const port = {
-  kind: 'answers',
-  atMs: nowMs,
-  workerId: 'worker-1',
-  activeJobs: 1,
-  startedAfterMs: nowMs - 600_000,
-  startedBeforeMs: nowMs - 600_000,
-} as const;
+const port = answeringAt(nowMs);
 const refused = { kind: 'refused', atMs: nowMs } as const;
 const silent = { kind: 'silent', atMs: nowMs } as const;
 const known = {

@@ -1,17 +1,11 @@
 import { limits } from '../../../src/contracts/limits';
 import { endOfOrphaned, type OrphanedAttempt, type OrphanedEnd } from '../../../src/domain/orphaned-attempt';
+import { answeringAt } from './facts';
 
 const minute = 60_000;
 const row = { status: 'running', errorCode: null, heartbeatAgeMs: 5_000, isCompletedByOthers: false };
 const nowMs = 1_000_000_000;
-const answers = {
-  kind: 'answers',
-  atMs: nowMs,
-  workerId: 'worker-1',
-  activeJobs: 1,
-  startedAfterMs: nowMs - 60 * minute,
-  startedBeforeMs: nowMs - 60 * minute,
-} as const;
+const answers = answeringAt(nowMs);
 const refused = { kind: 'refused', atMs: nowMs } as const;
 const silentPort = { kind: 'silent', atMs: nowMs } as const;
 const restarted = { ...answers, startedAfterMs: nowMs - minute };

@@ -3,7 +3,7 @@ import { limits } from '../../../src/contracts/limits';
 import { proveOwner, type OwnerFacts } from '../../../src/domain/owner-proof';
 import type { OwnerProof } from '../../../src/domain/next-step';
 import type { ListenerSight, PortAnswer } from '../../../src/domain/process-liveness';
-import { now, findCounterexample } from './facts';
+import { answeringAt, findCounterexample, now } from './facts';
 
 /** What the examination saw, in the words of these tables. */
 interface Seen {
@@ -18,15 +18,7 @@ interface Seen {
 const nowMs = now.getTime();
 const refused: PortAnswer = { kind: 'refused', atMs: nowMs };
 const silent: PortAnswer = { kind: 'silent', atMs: nowMs };
-const answering = (more: Partial<Extract<PortAnswer, { kind: 'answers' }>> = {}): PortAnswer => ({
-  kind: 'answers',
-  atMs: nowMs,
-  workerId: 'worker-1',
-  activeJobs: 1,
-  startedAfterMs: nowMs - 3_600_000,
-  startedBeforeMs: nowMs - 3_600_000,
-  ...more,
-});
+const answering = (more: Parameters<typeof answeringAt>[1] = {}): PortAnswer => answeringAt(nowMs, more);
 const startedAt = (afterMs: number): PortAnswer => answering({ startedAfterMs: nowMs + afterMs });
 const seen: Seen = {
   port: answering(),

@@ -1,6 +1,6 @@
 import { array, boolean, constant, constantFrom, integer, oneof, property, record, type Arbitrary } from 'fast-check';
 import { judgeProcess, type Liveness, type PortAnswer, type ProcessEvidence } from '../../../src/domain/process-liveness';
-import { findCounterexample } from './facts';
+import { answeringAt, findCounterexample } from './facts';
 
 const startMs = 1_000_000;
 const claimedAtMs = startMs + 60_000;
@@ -18,15 +18,8 @@ const ending: ProcessEvidence = {
   listener: 'unreadable',
   isAddressCurrent: true,
 };
-const at = (ms: number, more: Partial<Answering> = {}): Answering => ({
-  kind: 'answers',
-  atMs: claimedAtMs + ms,
-  workerId: 'worker-1',
-  activeJobs: 1,
-  startedAfterMs: startMs,
-  startedBeforeMs: startMs,
-  ...more,
-});
+const at = (ms: number, more: Partial<Answering> = {}): Answering =>
+  answeringAt(claimedAtMs + ms, { startedAfterMs: startMs, startedBeforeMs: startMs, ...more });
 const refusedAt = (ms: number): PortAnswer => ({ kind: 'refused', atMs: claimedAtMs + ms });
 const before = at(0);
 const refused = refusedAt(60_000);
