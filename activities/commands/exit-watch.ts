@@ -38,16 +38,16 @@ export const watchExit = async (
   { attemptId, isEnding, ...known }: Watched,
 ): Promise<ExitProof> => {
   const answers: PortAnswer[] = [];
-  // Nothing is proven before its port must be bound.
-  const deadline = isEnding
-    ? Math.max(Date.now() + limits.exitProofMs, (known.boundByMs ?? 0) + 2 * limits.exitProbeEveryMs)
-    : Date.now() + limits.exitProofMs / 4;
-  do {
-    answers.push(await readPort(hosts, host));
+  const deadline = Date.now() + (isEnding ? limits.exitProofMs : limits.exitProofMs / 4);
+  for (;;) {
+    const answer = await readPort(hosts, host);
+    answers.push(answer);
     const { is } = judgeProcess({ ...known, answers, listener: 'unreadable' }, { jitterMs: limits.processStartJitterMs / 2 });
     const isProven = is === 'gone' || is === 'idle';
     if (isProven && (attemptId === null || (await findCancelListener(pool, attemptId)) !== 'present')) return is;
+    // What is being ended is asked once more when its port must be bound, however late that comes: nothing is proven before.
+    const isTooEarly = isEnding && known.boundByMs !== null && answer.atMs <= known.boundByMs;
+    if (Date.now() >= deadline && !isTooEarly) return null;
     await sleep(limits.exitProbeEveryMs);
-  } while (Date.now() < deadline);
-  return null;
+  }
 };
